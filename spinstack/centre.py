@@ -1,0 +1,122 @@
+"""What the centre allows, as typed values read from `spin.yaml`.
+
+Imports nothing beyond the standard library and PyYAML: the template's hook uses it with
+whatever Python runs cookiecutter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """Ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str | int) -> PortRange:
+        """From `8080` or `60000-60050`. Raises ValueError for anything else."""
+        first, _, last = str(text).partition("-")
+        return cls(int(first), int(last or first))
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True)
+class Centre:
+    """The rules of one centre as data; see `spin.yaml` for the source of each."""
+
+    ports_world: tuple[PortRange, ...]
+    ports_lab: tuple[PortRange, ...]
+    ports_centre: tuple[PortRange, ...]
+    ports_reserved: tuple[PortRange, ...]
+    ports_inside: tuple[PortRange, ...]
+    port_suggested: int
+    service_names: tuple[str, ...]
+    stack_pattern: str
+    stack_longest: int
+    image_pattern: str
+    floating_tags: tuple[str, ...]
+    capabilities_with_global_mount: frozenset[str]
+    capabilities_without_global_mount: frozenset[str]
+    mountable: tuple[str, ...]
+    unmountable: tuple[str, ...]
+    registries_own: tuple[str, ...]
+    registries_official: tuple[str, ...]
+    environments: tuple[str, ...]
+    modules: tuple[str, ...]
+    compose_version: str
+    login_prompt: str
+
+    @property
+    def ports_open(self) -> tuple[PortRange, ...]:
+        """Every port that a service may publish."""
+        return self.ports_world + self.ports_lab + self.ports_centre
+
+
+def _ranges(texts: Iterable[str | int]) -> tuple[PortRange, ...]:
+    return tuple(PortRange.parse(text) for text in texts)
+
+
+@cache
+def packaged() -> dict[str, Any]:
+    """The data file of the package, as plain values."""
+    text = Path(__file__).with_name("spin.yaml").read_text(encoding="utf-8")
+    data = yaml.safe_load(text)
+    assert isinstance(data, dict)
+    return data
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` on top, mappings merged key by key."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(old, value)
+        else:
+            result[key] = value
+    return result
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Centre:
+    """The centre's rules, with the overrides of a stack's `invoke.yaml` (same shape as
+    `spin.yaml`). Raises ValueError or KeyError for overrides of a wrong shape."""
+    data = merged(packaged(), overrides or {})
+    ports, names, caps = data["ports"], data["names"], data["capabilities"]
+    return Centre(
+        ports_world=_ranges(ports["world"]),
+        ports_lab=_ranges(ports["lab"]),
+        ports_centre=_ranges(ports["centre"]),
+        ports_reserved=_ranges(ports["reserved"]),
+        ports_inside=_ranges(ports["inside"]),
+        port_suggested=int(ports["suggested"]),
+        service_names=tuple(names["services"]),
+        stack_pattern=names["stack_pattern"],
+        stack_longest=int(names["stack_longest"]),
+        image_pattern=names["image_pattern"],
+        floating_tags=tuple(names["floating_tags"]),
+        capabilities_with_global_mount=frozenset(caps["with_global_mount"]),
+        capabilities_without_global_mount=frozenset(caps["without_global_mount"]),
+        mountable=tuple(data["storage"]["mountable"]),
+        unmountable=tuple(data["storage"]["unmountable"]),
+        registries_own=tuple(data["registries"]["own"]),
+        registries_official=tuple(data["registries"]["official"]),
+        environments=tuple(data["rancher"]["environments"]),
+        modules=tuple(data["rancher"]["modules"]),
+        compose_version=str(data["rancher"]["compose_version"]),
+        login_prompt=data["login"]["prompt"],
+    )

@@ -1,0 +1,66 @@
+"""Shared by all tests: a home of their own, and the marker for tests with real parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _engine_answers() -> bool:
+    for engine in ("docker", "podman"):
+        if shutil.which(engine):
+            answer = subprocess.run([engine, "info"], capture_output=True, timeout=60)
+            if answer.returncode == 0:
+                return True
+    return False
+
+
+def _installed(*programs: str) -> Callable[[], bool]:
+    sbin = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    return lambda: any(shutil.which(program, path=sbin) for program in programs)
+
+
+# A part of the world that a test may need: how to see whether it is there.
+PARTS: dict[str, Callable[[], bool]] = {
+    "engine": _engine_answers,
+    "sshd": _installed("sshd"),
+    "registry": _installed("docker-registry"),
+    "nginx": _installed("nginx"),
+    "chromium": _installed("chromium", "chromium-browser", "google-chrome"),
+    "root": lambda: os.geteuid() == 0,
+}
+
+
+@cache
+def _present(part: str) -> bool:
+    return PARTS[part]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose real parts are missing; in CI that is a failure instead."""
+    for marker in item.iter_markers("real"):
+        missing = [part for part in marker.args if not _present(part)]
+        if not missing:
+            continue
+        reason = f"needs {', '.join(missing)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must have every real part: {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hides the developer's ssh config, known hosts, Invoke settings and Docker logins."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    for name in [name for name in os.environ if name.startswith(("INVOKE_", "RANCHER_"))]:
+        monkeypatch.delenv(name)
