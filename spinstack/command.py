@@ -15,12 +15,13 @@ MASK = "********"
 
 @dataclass(frozen=True)
 class Secret:
-    """A word that runs as it is and is shown as a mask."""
+    """A word that runs as it is and is shown as a mask (or as `label`, for mere bulk)."""
 
     value: str
+    label: str = MASK
 
     def __repr__(self) -> str:
-        return f"Secret({MASK})"
+        return f"Secret({self.label})"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,254 @@
+"""Rancher 1 ("cattle"): its commands as steps of a script, its output as values.
+
+Driven with suspicion, for what its command line does (v0.6.7): it exits 0 on failures, logs
+to standard output, asks for ever at end-of-file, creates stacks when asked about unknown
+ones and waits without limit. So the environment is always set, every call has a time limit,
+and states are read back from `ps --format json`, which creates nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spinstack.command import Command, Raw
+from spinstack.script import Step
+
+# Seconds that one quick call may take (its own limit to the server is 10 s a request).
+QUICK = 60
+# Seconds for calls that wait for containers: an image of 1 GB may have to be pulled.
+SLOW = 900
+
+
+def rancher(*words: str, seconds: int = QUICK) -> Command:
+    """A call of the CLI under a time limit (coreutils' `timeout`, exit code 124)."""
+    return Command("timeout", "-k", "5", str(seconds), "rancher", *words)
+
+
+def ready_step(modules: Sequence[str], environment: str) -> Step:
+    """Make the CLI usable in this shell. `UID` is a variable of bash that is not exported,
+    and the compose file needs it."""
+    return Step(
+        "rancher environment",
+        (
+            *(Command("module", "load", module) for module in modules),
+            Command("export", f"RANCHER_ENVIRONMENT={environment}"),
+            Command("export", "UID"),
+            Command("command", "-v", "rancher"),
+        ),
+    )
+
+
+def key_step() -> Step:
+    """Whether the account has a key of the Rancher API (written by spin-keygen.sh)."""
+    return Step(
+        "rancher key", (Command("test", "-s", Raw('"$HOME"/.rancher/cli.json')),), must=False
+    )
+
+
+def states_step(must: bool = True) -> Step:
+    """All services of the environment, also inactive ones; creates nothing."""
+    return Step("states", (rancher("ps", "--all", "--format", "json"),), must=must)
+
+
+def watch_step(seconds: int) -> Step:
+    """The states again and again, a line `round` after each, for `seconds`."""
+    loop = f"end=$((SECONDS + {int(seconds)})); while [ $SECONDS -lt $end ]; do"
+    call = rancher("ps", "--all", "--format", "json").script()
+    return Step("watch", (Command(Raw(f"{loop} {call}; echo round; sleep 1; done")),), must=False)
+
+
+def _up(
+    stack: str, env_file: str, *flags: str, services: Sequence[str] = (), seconds: int
+) -> Command:
+    flags = (*flags, "--stack", stack, "--env-file", env_file)
+    return rancher("up", *flags, *services, seconds=seconds)
+
+
+def render_step(stack: str, env_file: str) -> Step:
+    """Let the CLI read the files as `up` would. It creates the stack if there is none, and
+    prints the files without filling in variables: a check, no preview."""
+    return Step("render", (_up(stack, env_file, "--render", seconds=QUICK),), must=False)
+
+
+def create_step(stack: str, env_file: str) -> Step:
+    return Step("up", (_up(stack, env_file, "-d", seconds=SLOW),), must=False)
+
+
+def upgrade_step(stack: str, env_file: str) -> Step:
+    """Start new containers, keeping the old ones stopped; creates services that are new."""
+    return Step("upgrade", (_up(stack, env_file, "-d", "--upgrade", seconds=SLOW),), must=False)
+
+
+def confirm_step(stack: str, env_file: str) -> Step:
+    """Remove the old containers of an upgrade. Without `--upgrade`, so that a changed file
+    can't start another one."""
+    up = _up(stack, env_file, "-d", "--confirm-upgrade", seconds=SLOW)
+    return Step("confirm", (up,), must=False)
+
+
+def rollback_steps(stack: str, env_file: str, services: Sequence[str]) -> list[Step]:
+    """Back to the old containers, service by service: for several at once the CLI fails if
+    one of them has nothing to go back to."""
+    flags = ("-d", "--rollback")
+    return [
+        Step(
+            f"roll back {name}",
+            (_up(stack, env_file, *flags, services=(name,), seconds=SLOW),),
+            must=False,
+        )
+        for name in services
+    ]
+
+
+def logs_step(stack: str, service: str, lines: int) -> Step:
+    call = rancher("logs", "--tail", str(lines), f"{stack}/{service}", seconds=QUICK)
+    return Step(f"logs of {service}", (call,), must=False)
+
+
+def stop_step(stack: str, service: str = "") -> Step:
+    call = (
+        rancher("stop", "--type", "service", f"{stack}/{service}")
+        if service
+        else rancher("stop", "--type", "stack", stack)
+    )
+    return Step("stop", (call,), must=False)
+
+
+def remove_step(stack: str, service: str = "") -> Step:
+    """`rm` without `--type` can refuse with "you don't own this volume"; it never asks."""
+    call = (
+        rancher("rm", "--type", "service", f"{stack}/{service}")
+        if service
+        else rancher("rm", "--type", "stack", stack)
+    )
+    return Step("remove", (call,), must=False)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a published port answers."""
+
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as Rancher tells it. `state`: active, upgraded, …; `health`: healthy,
+    initializing, unhealthy or empty without a check; `message`: why it is stuck."""
+
+    stack: str
+    name: str
+    state: str
+    health: str = ""
+    transitioning: str = "no"
+    message: str = ""
+    image: str = ""
+    scale: int = 1
+    current: int = 0
+    fqdn: str = ""
+    endpoints: tuple[Endpoint, ...] = field(default_factory=tuple)
+    created: str = ""
+
+    @property
+    def shown(self) -> str:
+        """One word, as `rancher ps` combines state and health."""
+        return self.health if self.state == "active" and self.health else self.state
+
+    @property
+    def stuck(self) -> bool:
+        """Rancher has given up on it: an image that can't be pulled, a refused mount."""
+        return self.transitioning == "error"
+
+    @property
+    def up(self) -> bool:
+        """Running, and healthy if there is a health check."""
+        running = self.state in ("active", "upgraded") and self.transitioning != "yes"
+        return running and self.health in ("", "healthy")
+
+    @property
+    def unconfirmed(self) -> bool:
+        """An upgrade was begun and neither confirmed nor rolled back."""
+        return self.state in ("upgraded", "upgrading")
+
+
+def parse_states(text: str, stack: str) -> list[ServiceState]:
+    """The services of a stack from `ps --format json`: an object a line, other lines (log
+    lines, warnings) passed over; fields that are empty are left out by the CLI."""
+    states = []
+    for line in text.splitlines():
+        if not line.startswith("{"):
+            continue
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        state = _state(entry)
+        if state and state.stack == stack:
+            states.append(state)
+    return sorted(states, key=lambda state: state.name)
+
+
+def _state(entry: dict[str, Any]) -> ServiceState | None:
+    service = entry.get("Service")
+    stack, _, name = str(entry.get("Name") or "").partition("/")
+    # A sidekick's name has a second slash; its state is that of its service.
+    if not isinstance(service, dict) or not name or "/" in name:
+        return None
+    config = service.get("launchConfig") or entry.get("LaunchConfig") or {}
+    endpoints = service.get("publicEndpoints") or []
+    return ServiceState(
+        stack=stack,
+        name=name,
+        state=str(service.get("state") or entry.get("CombinedState") or ""),
+        health=str(service.get("healthState") or ""),
+        transitioning=str(service.get("transitioning") or "no"),
+        message=str(service.get("transitioningMessage") or ""),
+        image=str(config.get("imageUuid") or "").removeprefix("docker:"),
+        scale=int(service.get("scale") or 0),
+        current=int(service.get("currentScale") or 0),
+        fqdn=str(service.get("fqdn") or ""),
+        endpoints=tuple(
+            Endpoint(str(point.get("ipAddress") or ""), int(point.get("port") or 0))
+            for point in endpoints
+            if isinstance(point, dict)
+        ),
+        created=str(service.get("created") or ""),
+    )
+
+
+_PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*$')
+_TERMINAL = re.compile(r"(?P<level>INFO|WARN|ERRO|FATA)\[\d+\] (?P<text>.*?)\s*$")
+_LEVELS = {"INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal"}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of the CLI's own log: level (info, warning, error, fatal) and text."""
+
+    level: str
+    text: str
+
+
+def parse_log(output: str) -> list[LogLine]:
+    """The CLI's log lines, with and without a terminal's colours; all else is passed over."""
+    lines = []
+    for line in output.splitlines():
+        bare = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        match = _PLAIN.match(bare) or _TERMINAL.match(bare)
+        if match:
+            level = _LEVELS.get(match["level"], match["level"])
+            lines.append(LogLine(level, match["text"].replace('\\"', '"').strip()))
+    return lines
+
+
+def complaints(output: str, levels: Iterable[str] = ("warning", "error", "fatal")) -> list[str]:
+    """What the CLI complained of: its log lines of these levels and its `error ID: …` lines."""
+    wanted = set(levels)
+    texts = [line.text for line in parse_log(output) if line.level in wanted]
+    texts += [line for line in output.splitlines() if line.startswith("error ")]
+    return list(dict.fromkeys(texts))

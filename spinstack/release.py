@@ -1,0 +1,142 @@
+"""A release: one upload of a stack, whole, under an id of its own.
+
+`<project dir>/<stack>/releases/<id>/` on the global file system. Nothing there is changed
+afterwards: containers keep the very files that they were started with.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+
+from spinstack import envfile
+from spinstack.command import Command, Raw, Secret
+from spinstack.errors import SpinstackError
+from spinstack.script import Step
+from spinstack.settings import Destination
+from spinstack.stack import Stack
+
+# Everything else in the directory is part of a release, hidden files apart.
+LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
+# A stack's directory is some 30 kB; more than this is data that strayed into it.
+LARGEST = 20_000_000
+
+
+@dataclass(frozen=True)
+class Release:
+    """An upload: its id, the directory it will have, and the files as a tar.gz."""
+
+    id: str
+    directory: PurePosixPath
+    archive: bytes
+
+    @property
+    def root(self) -> PurePosixPath:
+        """The stack's directory on the global file system."""
+        return self.directory.parent.parent
+
+    @property
+    def name(self) -> str:
+        return self.id
+
+
+def make(stack: Stack, destination: Destination, now: datetime | None = None) -> Release:
+    """Pack the stack for a destination.
+
+    The id is the time (UTC) and the start of the content's hash, so that ids sort by age
+    and the same files are recognised. Raises SpinstackError when the directory is too large
+    or a file can't be read.
+    """
+    archive = _archive(stack, destination)
+    moment = (now or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
+    release_id = f"{moment}-{hashlib.sha256(archive).hexdigest()[:8]}"
+    directory = PurePosixPath(destination.project_dir, stack.name, "releases", release_id)
+    return Release(release_id, directory, archive)
+
+
+def _archive(stack: Stack, destination: Destination) -> bytes:
+    """The same bytes for the same files: no times, no owners in it."""
+    tar_bytes = io.BytesIO()
+    total = 0
+    with tarfile.open(fileobj=tar_bytes, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in files(stack.directory):
+            name = path.relative_to(stack.directory).as_posix()
+            data = _content(stack, destination, path, name)
+            total += len(data)
+            if total > LARGEST:
+                raise SpinstackError(
+                    f"the stack's directory holds more than {LARGEST // 1_000_000} MB",
+                    where=str(path),
+                    remedy="move data out of it: data is mounted, not uploaded",
+                )
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            # Containers run as the uid that owns the release; others need only to pass.
+            info.mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
+            tar.addfile(info, io.BytesIO(data))
+    return gzip.compress(tar_bytes.getvalue(), mtime=0)
+
+
+def _content(stack: Stack, destination: Destination, path: Path, name: str) -> bytes:
+    if name == stack.env_name:
+        try:
+            return envfile.text(stack.variables(destination)).encode()
+        except ValueError as error:
+            raise SpinstackError(str(error), where=name, remedy="one line a variable") from None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SpinstackError(
+            f"{name} can't be read: {error.strerror}", where=str(path), remedy="chmod u+r it"
+        ) from None
+
+
+def files(directory: Path) -> Iterator[Path]:
+    """The regular files of a stack, sorted by name; hidden ones and LEFT_OUT are not."""
+    for path in sorted(directory.iterdir()):
+        if path.name.startswith(".") or path.name in LEFT_OUT or path.suffix == ".pyc":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from files(path)
+        elif path.is_file():
+            yield path
+
+
+def upload_step(release: Release) -> Step:
+    """Unpack the release beside the others; it appears whole or not at all."""
+    final = str(release.directory)
+    partial = f"{final}.partial"
+    packed = base64.b64encode(release.archive).decode()
+    bulk = Secret(packed, label=f"<{len(release.archive)} bytes of tar.gz in base64>")
+    commands = (
+        # Directories that containers' nodes pass through need o+x; files are the group's.
+        Command("umask", "0026"),
+        Command("mkdir", "-p", str(release.directory.parent)),
+        Command("rm", "-rf", partial),
+        Command("mkdir", partial),
+        Command(
+            *("printf", "%s", bulk, Raw("|"), "base64", "-d"),
+            *(Raw("|"), "tar", "-xzpf", "-", "-C", partial),
+        ),
+        Command("mv", "-T", partial, final),
+        Command("cd", final),
+    )
+    return Step("upload", commands)
+
+
+def mark_current_step(release: Release) -> Step:
+    """`current` leads to the release that runs; changed in one go."""
+    link = str(release.root / "current")
+    target = str(PurePosixPath("releases", release.id))
+    commands = (
+        Command("ln", "-sfn", target, f"{link}.new"),
+        Command("mv", "-T", f"{link}.new", link),
+    )
+    return Step("mark as current", commands)

@@ -1,0 +1,114 @@
+"""The settings of spinstack: every key with its type and meaning, and the check against them.
+
+One table is the schema, the manual and the defaults. Keys live below `spinstack:` in any of
+Invoke's layers; those of a destination may also stand directly there, as a default for all
+destinations.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spinstack.errors import UsageError
+
+_TYPE_NAMES: dict[type, str] = {
+    str: "text",
+    int: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A setting: its name, the Python types that its value may have, its meaning."""
+
+    name: str
+    types: tuple[type, ...]
+    meaning: str
+    default: Any = None
+
+    @property
+    def wanted(self) -> str:
+        """The type as a person says it."""
+        names = {
+            str: "text",
+            int: "a number",
+            bool: "true or false",
+            list: "a list",
+            dict: "a mapping",
+        }
+        return " or ".join(names[kind] for kind in self.types)
+
+
+TEXT, NUMBER, YES_NO, MAPPING, LIST = (str,), (int,), (bool,), (dict,), (list,)
+
+STACK_KEYS = (
+    Key("stack", TEXT, "name of the stack, part of its address"),
+    Key("destination", TEXT, "where commands go unless --to names another destination"),
+    Key("compose_file", TEXT, "the compose file", "docker-compose.yml"),
+    Key("env_file", TEXT, "the variables of the compose file", "stack.env"),
+    Key("images", MAPPING, "images built from this directory: key, context, name"),
+    Key("destinations", MAPPING, "named sets of the settings below"),
+    Key("engine", TEXT, "docker or podman; found by itself if not set"),
+)
+
+IMAGE_KEYS = (
+    Key("context", TEXT, "directory of the Dockerfile and what it copies"),
+    Key("name", TEXT, "name of the image in the registry"),
+)
+
+DESTINATION_KEYS = (
+    Key("include", TEXT, "a YAML file with more of these settings, written by another program"),
+    Key("platform", TEXT, "what runs the stack there", "cattle"),
+    Key("host", TEXT, "login node, or its name in your ssh config", "perlmutter.nersc.gov"),
+    Key("port", NUMBER, "ssh port, if it is neither 22 nor in your ssh config"),
+    Key("user", TEXT, "your name on the login node"),
+    Key("identity_file", TEXT, "private key, such as sshproxy's ~/.ssh/nersc"),
+    Key("known_hosts_file", TEXT, "known host keys besides those of your ssh"),
+    Key("login_answer_file", TEXT, "file that answers the login prompt (rehearsals only)"),
+    Key("practise", YES_NO, "ask the login prompt even if a file could answer it", False),
+    Key("modules", LIST, "modules loaded on the login node"),
+    Key("environment", TEXT, "Rancher environment"),
+    Key("project_dir", TEXT, "directory on the global file system that holds the releases"),
+    Key("registry", TEXT, "registry that images are pushed to", "registry.spin.nersc.gov"),
+    Key("namespace", TEXT, "your part of the registry"),
+    Key("build_platform", TEXT, "platform that images are built for", "linux/amd64"),
+    Key("build_args", MAPPING, "build arguments, such as other base images"),
+    Key("env", MAPPING, "variables of the env file that differ at this destination"),
+    Key("address", TEXT, "tell the site by its name (fqdn) or its address (endpoint)", "fqdn"),
+    Key("probe_path", TEXT, "page that must answer before a deploy counts as done", "/"),
+    Key("healthy_within", NUMBER, "seconds until every service must be healthy", 300),
+    Key("protected", YES_NO, "changes need --to naming it, or a confirmation", False),
+    Key("centre", MAPPING, "overrides of what the centre allows (see spin.yaml)"),
+)  # fmt: skip
+
+
+def check(
+    values: Mapping[str, Any], keys: Iterable[Key], path: str, also: Iterable[Key] = ()
+) -> None:
+    """Raises UsageError for the first key that is unknown or has a value of a wrong type."""
+    table = {key.name: key for key in (*keys, *also)}
+    for name, value in values.items():
+        where = f"{path}.{name}"
+        key = table.get(str(name))
+        if key is None:
+            near = difflib.get_close_matches(str(name), table, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(table)}"
+            raise UsageError(f"unknown setting {name!r}", where=where, remedy=remedy)
+        _check_type(key, value, where)
+
+
+def _check_type(key: Key, value: Any, where: str) -> None:
+    # bool is a kind of int in Python; a port is not.
+    fits = isinstance(value, key.types) and not (isinstance(value, bool) and bool not in key.types)
+    if value is not None and not fits:
+        raise UsageError(
+            f"the setting {key.name} must be {key.wanted}, not {value!r}",
+            where=where,
+            remedy=f"{key.name}: {key.meaning}",
+        )

@@ -1,0 +1,172 @@
+"""Scripts for the login node: named steps in, what each step printed out.
+
+A script is sent to one `bash -l` in one ssh channel. Marks around each step tell its output
+from the message of the day and from the other steps, and tell progress as it happens. Pure:
+values to text, text to values.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from spinstack.command import Command
+
+
+@dataclass(frozen=True)
+class Step:
+    """Commands that belong together; each runs only if the one before it succeeded.
+
+    `must`: a failure ends the script here. Variables and functions that a step sets are
+    there in the steps after it.
+    """
+
+    name: str
+    commands: tuple[Command, ...]
+    must: bool = True
+
+    def body(self) -> str:
+        return " &&\n".join(command.script() for command in self.commands)
+
+
+@dataclass(frozen=True)
+class Script:
+    """Steps that run one after the other; `seconds` is the limit for all of them."""
+
+    steps: tuple[Step, ...]
+    seconds: float = 120.0
+
+    def text(self, mark: str) -> str:
+        """The script as bash reads it. `mark` must be a word that no program prints.
+
+        The braces make bash read all of it before anything runs, so that no program in it
+        can read the rest of the script as its input: they get an empty one.
+        """
+        lines = ["{"]
+        for number, step in enumerate(self.steps):
+            lines.append(_printf(f"{mark} begin {number}"))
+            lines.append(f"{{ {step.body()}\n}} 2>&1")
+            lines.append("spinstack_code=$?")
+            lines.append(
+                f"printf '\\n%s %s\\n' {shlex.quote(f'{mark} end {number}')} \"$spinstack_code\""
+            )
+            if step.must:
+                lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
+        lines.append(_printf(f"{mark} done"))
+        lines.append("exit 0")
+        lines.append("} </dev/null\n")
+        return "\n".join(lines)
+
+
+def _printf(text: str) -> str:
+    return f"printf '\\n%s\\n' {shlex.quote(text)}"
+
+
+@dataclass
+class StepResult:
+    """What a step printed (both streams, in order) and its exit code."""
+
+    name: str
+    output: str = ""
+    code: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+@dataclass
+class ScriptResult:
+    """The steps that were begun, in order. `complete`: the script came to its end, be it
+    its last step or one that failed and had to succeed."""
+
+    steps: list[StepResult] = field(default_factory=list)
+    complete: bool = False
+
+    def __getitem__(self, name: str) -> StepResult:
+        """The result of a step; KeyError if it was not begun."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def output(self, name: str) -> str:
+        """What a step printed; empty if it was not begun."""
+        return next((step.output for step in self.steps if step.name == name), "")
+
+    @property
+    def failed(self) -> StepResult | None:
+        """The step that ended the script, if it did not get through."""
+        last = self.steps[-1] if self.steps else None
+        return last if last and not last.ok else None
+
+
+class Transcript:
+    """Reads a script's output as it arrives.
+
+    `on_line(step name, line)` is called for every whole line of a step, `on_begin(step
+    name)` and `on_end(result)` at its marks.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        mark: str,
+        *,
+        on_begin: Callable[[str], None] | None = None,
+        on_line: Callable[[str, str], None] | None = None,
+        on_end: Callable[[StepResult], None] | None = None,
+    ) -> None:
+        self.result = ScriptResult()
+        self._script = script
+        self._mark = mark
+        self._on_begin = on_begin
+        self._on_line = on_line
+        self._on_end = on_end
+        self._rest = ""
+        self._lines: list[str] | None = None
+
+    def feed(self, text: str) -> None:
+        """Take in the next piece of output, cut anywhere."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._take(line)
+
+    def _take(self, line: str) -> None:
+        words = line.rstrip("\r").split(" ")
+        if words[0] == self._mark:
+            self._take_mark(words[1:])
+        elif self._lines is not None:
+            self._lines.append(line)
+            if self._on_line:
+                self._on_line(self.result.steps[-1].name, line.rstrip("\r"))
+
+    def _take_mark(self, words: Sequence[str]) -> None:
+        if words[0] == "begin":
+            name = self._script.steps[int(words[1])].name
+            self.result.steps.append(StepResult(name))
+            self._lines = []
+            if self._on_begin:
+                self._on_begin(name)
+        elif words[0] == "end":
+            self._end(int(words[1]), int(words[2]))
+        elif words[0] == "done":
+            self.result.complete = True
+
+    def _end(self, number: int, code: int) -> None:
+        step = self.result.steps[-1]
+        # The mark begins with a newline of its own, which is no part of the output.
+        step.output = "\n".join(self._lines or [])
+        step.code = code
+        self._lines = None
+        if code != 0 and self._script.steps[number].must:
+            self.result.complete = True
+        if self._on_end:
+            self._on_end(step)
+
+    @property
+    def unfinished(self) -> str:
+        """The name of the step that was running when the output ended; empty if none."""
+        steps = self.result.steps
+        return steps[-1].name if steps and steps[-1].code is None else ""

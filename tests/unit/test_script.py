@@ -1,0 +1,82 @@
+"""Scripts for the login node: what bash makes of them, and what we read back."""
+
+from __future__ import annotations
+
+import subprocess
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spinstack.command import Command, Raw, Secret
+from spinstack.script import Script, ScriptResult, Step, Transcript
+
+MARK = "mark-4711"
+
+
+def run(script: Script, before: str = "", cut: int = 7) -> ScriptResult:
+    """Through a real bash, as the login node does it, output read in small pieces."""
+    done = subprocess.run(
+        ["bash"], input=before + script.text(MARK), capture_output=True, text=True, timeout=20
+    )
+    transcript = Transcript(script, MARK)
+    for start in range(0, len(done.stdout), cut):
+        transcript.feed(done.stdout[start : start + cut])
+    return transcript.result
+
+
+def test_output_of_each_step_is_its_own_whatever_the_login_shell_printed() -> None:
+    script = Script(
+        (
+            Step("first", (Command("printf", "no newline"),)),
+            Step("second", (Command("export", "A=b c"), Command("true"))),
+            Step("third", (Command("printf", "%s\n", Raw('"$A"')), Command("ls", "/none"))),
+        )
+    )
+    result = run(script, before="echo welcome to the login node\n")
+    assert result.output("first") == "no newline"
+    assert result.output("third").startswith("b c\n")
+    assert "/none" in result.output("third"), "standard error belongs to the step"
+    assert result.complete
+    assert result.failed and result.failed.name == "third"
+
+
+def test_a_failing_step_ends_the_script_unless_it_may_fail() -> None:
+    steps = (
+        Step("may", (Command("false"), Command("echo", "never")), must=False),
+        Step("must", (Command("false"),)),
+        Step("after", (Command("echo", "never"),)),
+    )
+    result = run(Script(steps))
+    assert [step.name for step in result.steps] == ["may", "must"]
+    assert result.output("may") == ""
+    assert result.complete
+
+
+def test_a_program_that_reads_its_input_gets_none_of_the_script() -> None:
+    result = run(Script((Step("cat", (Command("cat"),)), Step("next", (Command("echo", "x"),)))))
+    assert result.output("cat") == ""
+    assert result.output("next") == "x\n"
+
+
+def test_an_end_in_the_middle_is_told_from_an_end() -> None:
+    script = Script((Step("a", (Command("true"),)), Step("b", (Command("true"),))))
+    transcript = Transcript(script, MARK)
+    transcript.feed(f"\n{MARK} begin 0\n\n{MARK} end 0 0\n\n{MARK} begin 1\nsome")
+    assert not transcript.result.complete
+    assert transcript.unfinished == "b"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))
+def test_words_arrive_as_they_are(words: list[str]) -> None:
+    command = Command("printf", "%s\\0", *words)
+    done = subprocess.run(["bash"], input=command.script().encode(), capture_output=True)
+    assert done.stdout.decode().split("\0")[:-1] == words
+
+
+@given(st.text(min_size=1), st.text(min_size=6))
+def test_a_secret_is_never_shown(word: str, secret: str) -> None:
+    command = Command("login", word, Secret("s3cr3t:" + secret))
+    assert "s3cr3t:" not in command.shown()
+    assert "s3cr3t:" not in repr(command)
+    assert command.argv()[-1] == "s3cr3t:" + secret
