@@ -1,0 +1,1 @@
+"""Sample code of spinstack's rehearsal (BSD-3-Clause), standing in for DESI's desiutil."""

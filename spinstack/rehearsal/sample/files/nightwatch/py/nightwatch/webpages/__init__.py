@@ -1,0 +1,1 @@
+"""The pages that the web application makes on demand."""
