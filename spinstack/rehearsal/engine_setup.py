@@ -1,0 +1,124 @@
+"""A container engine that answers: found, started or, where that is possible, installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from spinstack.command import Command
+from spinstack.errors import SpinstackError
+from spinstack.rehearsal import packages
+from spinstack.runner import Runner
+
+Say = Callable[[str], None]
+
+# In order of preference.
+ENGINES = ("docker", "podman")
+
+# How long an engine may think about `info`, and how long a new dockerd may take; seconds.
+ANSWER_WITHIN = 30.0
+START_WITHIN = 60.0
+
+DOCKERD_LOG = Path("/var/log/spinstack-dockerd.log")
+
+
+def ensure_engine(runner: Runner, say: Say) -> str:
+    """`docker` or `podman`, whichever answers first; installs and starts docker if need be.
+
+    Raises SpinstackError that says in one sentence what to install.
+    """
+    if runner.dry:
+        runner.run(Command(ENGINES[0], "info"), changes=False)
+        return ENGINES[0]
+    for engine in ENGINES:
+        if _answers(runner, engine):
+            return engine
+    if os.geteuid() != 0 or not _can_start_docker():
+        raise _no_engine()
+    _ensure_docker_installed(runner, say)
+    _start_docker(runner, say)
+    return "docker"
+
+
+def _answers(runner: Runner, engine: str) -> bool:
+    if packages.find_program(engine) is None:
+        return False
+    command = Command(engine, "info")
+    try:
+        return runner.run(command, timeout=ANSWER_WITHIN, changes=False).ok
+    except SpinstackError:  # hangs: as good as none
+        return False
+
+
+def _can_start_docker() -> bool:
+    return packages.can_install() or packages.find_program("dockerd") is not None
+
+
+def _no_engine() -> SpinstackError:
+    installed = [engine for engine in ENGINES if packages.find_program(engine)]
+    if installed:
+        return SpinstackError(
+            f"{installed[0]} is installed but does not answer",
+            remedy=f"start it (Docker Desktop, sudo systemctl start docker, or podman machine "
+            f"start) and see that `{installed[0]} info` works for you",
+        )
+    return SpinstackError(
+        "there is no container engine on this machine",
+        remedy="install Docker (docs.docker.com/get-docker; on Debian and Ubuntu: "
+        "sudo apt-get install docker.io) or Podman, and see that `docker info` works for you",
+    )
+
+
+def _ensure_docker_installed(runner: Runner, say: Say) -> None:
+    if packages.find_program("dockerd") is None:
+        say("no container engine answers: installing docker.io")
+        packages.install(runner, ["docker.io"])
+    # Since Debian 13 the client is a package of its own, and only recommended.
+    packages.ensure_packages(runner, say, {"docker": "docker-cli"})
+
+
+def _start_docker(runner: Runner, say: Say) -> None:
+    """Start dockerd and wait for its answer; by systemd where that runs, else by itself."""
+    say("starting dockerd")
+    process = None
+    if Path("/run/systemd/system").is_dir():
+        runner.run(Command("systemctl", "start", "docker"), timeout=START_WITHIN)
+    else:
+        process = _spawn_dockerd()
+    deadline = time.monotonic() + START_WITHIN
+    while time.monotonic() < deadline:
+        if _answers(runner, "docker"):
+            return
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.3)
+    raise SpinstackError(
+        "dockerd did not start",
+        where=str(DOCKERD_LOG) if process else "journalctl -u docker",
+        remedy="mend what its log complains about, then run the same command again",
+        details=_tail(DOCKERD_LOG) if process else "",
+    )
+
+
+def _spawn_dockerd() -> subprocess.Popen[bytes]:
+    """Detached: it belongs to the machine, not to this command, and outlives it."""
+    program = packages.find_program("dockerd")
+    assert program is not None
+    path = os.pathsep.join([os.environ.get("PATH", ""), *packages.SBIN])
+    with DOCKERD_LOG.open("ab") as log:
+        return subprocess.Popen(
+            [program],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**os.environ, "PATH": path},
+            start_new_session=True,
+        )
+
+
+def _tail(log: Path, lines: int = 12) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
