@@ -75,7 +75,7 @@ def login(runner: Runner, engine: Engine, registry: str, user: str, password: st
     """
     if not user:
         raise UsageError("no user name for the registry", remedy="give the one you log in with")
-    if not re.fullmatch(r"[\w.-]+(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?", registry):
+    if not re.fullmatch(r"\w[\w.-]*(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?", registry):
         raise UsageError(
             f"{registry!r} is not the name of a registry",
             remedy="a host name, with a port if need be: registry.spin.nersc.gov",

@@ -1,0 +1,185 @@
+"""Finding the engine, and what its failures mean, with the words that engines really use."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from spinstack.command import Command
+from spinstack.engine import Engine, find, is_loopback
+from spinstack.engine_failures import (
+    BUILD,
+    BUILD_OTHERWISE,
+    LOGIN,
+    LOGIN_OTHERWISE,
+    PUSH,
+    PUSH_OTHERWISE,
+    explained,
+)
+from spinstack.errors import SpinstackError
+from spinstack.runner import PrintingRunner, RecordingRunner, Result
+
+DOCKER = '{"Client":{"Os":"linux","Arch":"amd64"},"Server":{"Os":"linux"}}'
+PODMAN = '{"Client":{"APIVersion":"4.3.1","OsArch":"linux/amd64"},"Server":null}'
+
+
+class Absent(RecordingRunner):
+    """A machine where programs without an announced answer are missing or say nothing."""
+
+    def run(self, command: Command, **options: object) -> Result:
+        if not any(command.shown().startswith(prefix) for prefix in self.answers):
+            raise SpinstackError(f"{command.shown()}: no answer")
+        return super().run(command, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def set_to(*names: str) -> None:
+        monkeypatch.setattr(shutil, "which", lambda name: name if name in names else None)
+
+    return set_to
+
+
+def test_takes_the_first_that_answers(installed: Callable[..., None]) -> None:
+    installed("docker", "podman")
+    silent_docker = Result(stderr="Cannot connect to the Docker daemon at unix:///x", code=1)
+    both = {"docker version": Result(DOCKER), "podman version": Result(PODMAN)}
+    assert find(Absent(dict(both))) == Engine("docker")
+    assert find(Absent(dict(both)), "podman") == Engine("podman", is_podman=True)
+    mixed = Absent({"docker version": silent_docker, "podman version": Result(PODMAN)})
+    assert find(mixed) == Engine("podman", is_podman=True)
+    disguised = find(Absent({"docker version": Result(PODMAN)}))
+    assert disguised == Engine("docker", is_podman=True)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "what", "remedy"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "run", "start"),
+        ("permission denied while trying to connect to the Docker daemon", "may not", "usermod"),
+        ("Error: something else", "does not work", "docker version"),
+    ],
+)
+def test_an_engine_that_refuses_says_why(
+    installed: Callable[..., None], stderr: str, what: str, remedy: str
+) -> None:
+    installed("docker")
+    with pytest.raises(SpinstackError) as caught:
+        find(Absent({"docker version": Result(stderr=stderr, code=1)}))
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
+    assert caught.value.details == stderr
+
+
+def test_absence_and_silence_are_told_apart(installed: Callable[..., None]) -> None:
+    installed()
+    with pytest.raises(SpinstackError, match="neither docker nor podman"):
+        find(Absent())
+    with pytest.raises(SpinstackError, match="podman is not installed"):
+        find(Absent(), "podman")
+    installed("docker")
+    with pytest.raises(SpinstackError, match="docker is installed, but did not answer"):
+        find(Absent())
+
+
+def test_a_dry_run_asks_nobody() -> None:
+    shown: list[str] = []
+    assert find(PrintingRunner(shown.append)) == Engine("docker")
+    assert find(PrintingRunner(shown.append), "podman").is_podman
+    assert shown == []
+
+
+def test_plain_http_only_for_this_machine() -> None:
+    for registry in ("127.0.0.1:5000", "127.9.9.9", "localhost:1", "[::1]:5000"):
+        assert is_loopback(registry)
+    for registry in ("registry.spin.nersc.gov", "10.0.0.1:5000", "localhost.example.org"):
+        assert not is_loopback(registry)
+    assert Engine("podman", True).plain_http("127.0.0.1:5000") == ("--tls-verify=false",)
+    assert Engine("docker").plain_http("127.0.0.1:5000") == ()
+
+
+FIELDS = {
+    **dict.fromkeys(["engine", "registry", "user", "namespace", "reference", "not_let_in"], "X"),
+    **dict.fromkeys(["doing", "where", "platform", "key", "dockerfile"], "X"),
+}
+
+# What was said -> words of the sentence that must come of it.
+BUILDS = {
+    'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such '
+    "host": "base image",
+    "pull access denied for nosuch, repository does not exist or may require login": "base image",
+    "ERROR: failed to solve: python:3.99: docker.io/library/python:3.99: not found\n"
+    "failed to resolve source metadata for docker.io/library/python:3.99": "base image",
+    "manifest for python:3.99 not found: manifest unknown": "base image",
+    "WARNING: Failed to establish a new connection: [Errno -2] Name or service not known": (
+        "no network"
+    ),
+    "Temporary failure resolving 'deb.debian.org'": "no network",
+    "exec /bin/sh: exec format error": "processor",
+    "write /usr/lib/x: no space left on device": "no space",
+    "COPY failed: file not found in build context or excluded by .dockerignore: stat nofile: "
+    "file does not exist": "copies a file",
+    'failed to compute cache key: "/nofile": not found': "copies a file",
+    'building at STEP "COPY nofile /": checking on sources under "/x": stat: no such file or '
+    "directory": "copies a file",
+    "dockerfile parse error line 2: unknown instruction: FRM": "mistake",
+    "ERROR: BuildKit is enabled but the buildx component is missing or broken.": "buildx",
+    "The command '/bin/sh -c exit 3' returned a non-zero code: 3": "could not be built",
+}
+PUSHES = {
+    "An image does not exist locally with the tag: x/y": "not there to be pushed",
+    "no basic auth credentials": "X",
+    "unauthorized: authentication required": "X",
+    "denied: requested access to the resource is denied": "may not push",
+    "name unknown: repository name not known to registry": "no namespace",
+    "unauthorized: project demo not found": "no namespace",
+    'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused': (
+        "can't be reached"
+    ),
+    'Get "https://r/v2/": dial tcp: lookup r on 10.0.0.1:53: no such host': "can't be reached",
+    'Get "https://r/v2/": dial tcp 192.0.2.1:443: i/o timeout': "in time",
+    'Get "https://r/v2/": net/http: TLS handshake timeout': "in time",
+    'Get "https://r/v2/": x509: certificate signed by unknown authority': "TLS",
+    'Get "https://r/v2/": http: server gave HTTP response to HTTPS client': "TLS",
+    "error parsing HTTP 413 response body: 413 Request Entity Too Large": "size",
+    "received unexpected HTTP status: 503 Service Unavailable": "fault of its own",
+    "write /var/lib/registry/x: no space left on device": "no space",
+    "something never seen": "could not be pushed",
+}
+LOGINS = {
+    'Get "http://127.0.0.1:1/v2/": unauthorized: authentication required': "does not accept",
+    "Error response from daemon: login attempt to http://r/v2/ failed with status: 401 "
+    "Unauthorized": "does not accept",
+    "Error saving credentials: permission denied": "could not be stored",
+    'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused': (
+        "can't be reached"
+    ),
+}
+SAID = [
+    *((BUILD, BUILD_OTHERWISE, said, words) for said, words in BUILDS.items()),
+    *((PUSH, PUSH_OTHERWISE, said, words) for said, words in PUSHES.items()),
+    *((LOGIN, LOGIN_OTHERWISE, said, words) for said, words in LOGINS.items()),
+]
+
+
+@pytest.mark.parametrize(("causes", "otherwise", "said", "words"), SAID)
+def test_what_engines_say_is_translated(
+    causes: object, otherwise: object, said: str, words: str
+) -> None:
+    error = explained(causes, otherwise, said, FIELDS)  # type: ignore[arg-type]
+    assert words in error.what
+    assert error.remedy
+    assert error.details == said
+
+
+def test_the_details_are_the_last_lines_without_advertisement() -> None:
+    output = "\n".join(f"line {n}\n" for n in range(40))
+    advertisement = (
+        "DEPRECATED: The legacy builder is deprecated.\n"
+        "            Install the buildx component to build images with BuildKit:\n"
+        "            https://docs.docker.com/go/buildx/\n"
+    )
+    error = explained(BUILD, BUILD_OTHERWISE, output + advertisement, FIELDS)
+    assert error.details.splitlines() == [f"line {n}" for n in range(25, 40)]
