@@ -7,7 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from spinstack.rehearsal.sample.pages.frame import beads, counted, css_class, document, pill, tiles
+from spinstack.rehearsal.sample.pages.frame import (
+    beads,
+    counted,
+    css_class,
+    document,
+    pill,
+    tiles,
+    word,
+)
 from spinstack.rehearsal.sample.quality import Status, measure
 from spinstack.rehearsal.sample.survey import MONTHS, Night
 
@@ -76,14 +84,14 @@ def _cell(month: str, day: int, nights: Mapping[str, Night]) -> str:
     name = f"{month}{day:02d}"
     if name not in nights:
         return f'<td><span class="day">{day}</span></td>'
-    night, moon = nights[name], _moon(nights[name].date + _MIDNIGHT)
-    number = counted(len(night.exposures), "exposure")
+    night = nights[name]
     statuses = [measure(exposure).status for exposure in night.exposures]
-    bad = len([status for status in statuses if status])
-    marks = beads("beads", statuses, f"{bad} of them not good")
+    marks = beads("beads", statuses, f"{sum(map(bool, statuses))} of them not good")
+    status = night_status(night)
+    label = f"{night.date:%-d %B %Y}: {counted(len(statuses), 'exposure')}, {word(status)}"
     return (
-        f'<td><a class="day {css_class(night_status(night))}" href="{name}/exposures.html" '
-        f'title="{night.date:%-d %B %Y}: {number}"><b>{day}</b>{moon}'
+        f'<td><a class="day {css_class(status)}" href="{name}/exposures.html" '
+        f'aria-label="{label}"><b>{day}</b>{_moon(night.date + _MIDNIGHT)}'
         f"<small>{len(statuses)} exp.</small>{marks}</a></td>"
     )
 

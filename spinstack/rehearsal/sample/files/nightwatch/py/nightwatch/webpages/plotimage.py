@@ -31,10 +31,16 @@ def write_image_html(
         f'<a href="../exposures.html">{night or header["NIGHT"]}</a> / '
         f'<a href="{summary}">{header["EXPID"]}</a></p>'
         f'<h1>{name}</h1><p class="lead">Preprocessed image in electrons, '
-        f"{factor} × {factor} pixels averaged to one.</p>"
+        f"{factor} × {factor} pixels averaged to one. Others: {_others(header)}.</p>"
     )
     plot = _plot(_averaged(pixels, factor), factor)
     Path(output).write_text(plot_document(name, before, plot, root="../../"), encoding="utf-8")
+
+
+def _others(header: dict[str, Any]) -> str:
+    """Links to the same image with other numbers of pixels averaged."""
+    name = f"preproc-{str(header['CAMERA']).strip()}-{int(header['EXPID']):08d}"
+    return ", ".join(f'<a href="{name}-{factor}x.html">{factor}x</a>' for factor in (1, 2, 4))
 
 
 def _averaged(pixels: Any, factor: int) -> Any:

@@ -48,7 +48,7 @@ def _others(start: str | int, end: str | int, hdu: str, dropdown: Dropdown) -> s
         f'<a href="{_ROOT}timeseries/{int(start)}/{int(end)}/{hdu}/{column}">{column}</a>'
         for column in dropdown[hdu]
     )
-    return f'<p class="legend">{" · ".join(links)}</p>'
+    return f'<p class="legend">{" ".join(links)}</p>'
 
 
 def _read(data: Path, start: int, end: int, hdu: str, attribute: str) -> dict[str, list[Any]]:
@@ -71,7 +71,8 @@ def _by_arm(columns: dict[str, Any], attribute: str) -> list[tuple[str, Any]]:
     values = np.asarray(columns[attribute], dtype=float)
     if "CAM" not in columns:
         return [(_ALL, values)]
-    arms = np.array([str(camera)[0] for camera in columns["CAM"]])
+    # One reader returns text, the other bytes.
+    arms = np.array([camera[0] for camera in np.asarray(columns["CAM"]).astype(str)])
     return [(arm, values[arms == arm]) for arm in ARMS]
 
 
@@ -89,7 +90,7 @@ def _plot(series: dict[str, list[Any]], attribute: str) -> Any:
         source = ColumnDataSource(dict(zip(names, zip(*points, strict=True), strict=True)))
         colour = ARM_COLOURS.get(arm, "#2a6fbb")
         label = {"color": colour, "legend_label": arm}
-        plot.segment("time", "low", "time", "high", source=source, line_alpha=0.45, **label)
+        plot.segment("time", "low", "time", "high", source=source, line_alpha=0.25, **label)
         dots = plot.scatter("time", "median", source=source, size=6, **label)
         tip = [("exposure", "@expid"), ("median", "@median{0.000}"), ("highest", "@high{0.000}")]
         plot.add_tools(HoverTool(renderers=[dots], tooltips=tip))
