@@ -260,3 +260,65 @@ def whole_service(service: Service, centre: Centre) -> list[Finding]:
     for rule in (user, capabilities, mounts, published_ports):
         findings += rule(service, centre)
     return findings
+
+
+def site_path(path: str, centre: Centre, where: str) -> list[Finding]:
+    """A directory that is mounted: whole and mountable, or relative to the project directory.
+
+    Its characters go unquoted through an environment file, Rancher's interpolation and
+    `SOURCE:TARGET:MODE`: none of the three can quote, so only harmless ones are allowed.
+    """
+    parts = set(path.split("/"))
+    if not re.fullmatch(r"[A-Za-z0-9_.+@/-]+", path) or parts & {".", ".."} or path[0] == "-":
+        return [
+            Finding(
+                "path-characters",
+                where,
+                f"{path!r} can't be a directory of the stack",
+                "letters, digits and _ . + @ - / without . and .. parts, as a full path or "
+                "relative to the project directory",
+            )
+        ]
+    return mountable_path(path, centre, where) if path.startswith("/") else []
+
+
+def user_name(name: str, where: str = "user") -> list[Finding]:
+    """A login name at the centre (POSIX portable user names, lower case)."""
+    if re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name):
+        return []
+    remedy = "a login name: lower-case letters, digits, _ and -, starting with a letter"
+    return [Finding("user-name", where, f"{name!r} can't be a user name", remedy)]
+
+
+def host_name(name: str, where: str = "host") -> list[Finding]:
+    """A host name (RFC 1123) or IPv4 address, without user and port."""
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if len(name) <= 253 and re.fullmatch(rf"{label}(\.{label})*", name):
+        return []
+    remedy = "the name of a login node alone, such as perlmutter.nersc.gov"
+    return [Finding("host-name", where, f"{name!r} can't be a host's name", remedy)]
+
+
+def registry(name: str, centre: Centre, where: str = "registry") -> list[Finding]:
+    """Where the stack's images are pushed to: one of the centre's own registries."""
+    if name in centre.registries_own:
+        return []
+    problem = f"Spin does not pull from {name!r}"
+    return [Finding("image-registry", where, problem, f"one of {_listed(centre.registries_own)}")]
+
+
+def namespace(name: str, where: str = "namespace") -> list[Finding]:
+    """The part of an image's name between registry and image (Docker's reference grammar)."""
+    part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+    if len(name) <= 128 and re.fullmatch(rf"{part}(/{part})*", name):
+        return []
+    remedy = "lower-case letters and digits, joined by single . _ or -; parts separated by /"
+    return [Finding("namespace", where, f"{name!r} can't be a namespace of a registry", remedy)]
+
+
+def environment(name: str, centre: Centre, where: str = "environment") -> list[Finding]:
+    """One of Rancher's environments at the centre."""
+    if name in centre.environments:
+        return []
+    problem = f"Spin has no environment {name!r}"
+    return [Finding("environment", where, problem, f"one of {_listed(centre.environments)}")]

@@ -1,0 +1,1 @@
+"""The web application of Nightwatch: serves the static pages and builds the missing ones."""

@@ -1,0 +1,82 @@
+"""What can go wrong with a page, each with its HTTP status, and the page that says so."""
+
+from __future__ import annotations
+
+from html import escape
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from nightwatch_web.addresses import BadAddress
+
+# Seconds after which a visitor's program may try again.
+RETRY_AFTER = 30
+
+
+class Failure(Exception):
+    """A page that can't be sent; the text is shown to the visitor."""
+
+    status = 500
+    title = "Something went wrong"
+
+
+class Missing(Failure):
+    status = 404
+    title = "There is no such page"
+
+
+class Forbidden(Failure):
+    status = 403
+    title = "This page can't be read"
+
+
+class Broken(Failure):
+    """Nightwatch's code was run and failed."""
+
+    status = 502
+    title = "This page could not be made"
+
+
+class Unavailable(Failure):
+    """Something that a page needs is not there now and may come back."""
+
+    status = 503
+    title = "This page can't be made now"
+
+
+def page(status: int, title: str, text: str) -> Response:
+    """A plain page about a failure."""
+    html = (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        f"<title>{status} {escape(title)}</title>\n"
+        f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n"
+        f'<p>Status {status}. <a href="/">To the calendar</a></p>\n</html>\n'
+    )
+    response = Response(html, status, content_type="text/html; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    if status == Unavailable.status:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def show_failures(app: Flask) -> None:
+    """Lets the application answer failures with readable pages."""
+
+    @app.errorhandler(Failure)
+    def failure(error: Failure) -> Response:
+        if error.status >= 500:
+            app.logger.error("%s: %s", type(error).__name__, error, exc_info=error.__cause__)
+        return page(error.status, error.title, str(error))
+
+    @app.errorhandler(BadAddress)
+    def bad_address(error: BadAddress) -> Response:
+        return page(400, "This address is not right", str(error))
+
+    @app.errorhandler(HTTPException)
+    def other(error: HTTPException) -> Response:
+        answer = page(error.code or 500, error.name, error.description or "")
+        # What belongs to the status: Location of a redirect, Allow of a wrong method.
+        for name, value in error.get_headers():
+            if name not in ("Content-Type", "Content-Length"):
+                answer.headers[name] = value
+        return answer

@@ -1,0 +1,107 @@
+"""Judges the answers before anything is made: all that is wrong at once, a line each.
+
+Cookiecutter fills in the line with angle brackets, then runs this file in the new,
+still empty directory, which it removes again when the exit code is not 0.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# Raw and in single quotes, which tojson escapes: no answer can end the string.
+ANSWERS = json.loads(r'<< cookiecutter | tojson >>')
+# Where stacks are made; programs other than cookiecutter may not say it.
+OUTPUT = ANSWERS.get("_output_dir") or str(Path.cwd().parent)
+
+# Run in the background after a refusal: waits (2 s at most) until cookiecutter has removed
+# the directory given first, then removes its parents, the empty ones only.
+REMOVE_PARENTS = """
+import pathlib, sys, time
+made, output = map(pathlib.Path, sys.argv[1:])
+for _ in range(200):
+    if not made.exists():
+        break
+    time.sleep(0.01)
+while output in made.parents and made.parent != output:
+    made = made.parent
+    made.rmdir()
+"""
+
+
+def template_directory():
+    """Where this template lies. It may be known relative to one of several directories:
+    cookiecutter says it as it was typed, and runs this hook from somewhere else."""
+    typed = ANSWERS.get("_repo_dir", "")
+    # Cookiecutter itself works in the template's directory while a hook runs.
+    cookiecutters = f"/proc/{os.getppid()}/cwd"
+    bases = ["/", os.environ.get("PWD", "/"), OUTPUT, cookiecutters]
+    for directory in [*(Path(base, typed) for base in bases), Path(cookiecutters)]:
+        if (directory / "cookiecutter.json").is_file():
+            return directory.resolve()
+    raise SystemExit(f"The template was not found at {typed!r}.")
+
+
+def import_rules():
+    """The rules of Spin, from the package that this template belongs to.
+
+    In a checkout the package lies beside cookiecutter.json; in an installed package the
+    template is its directory `_template`.
+    """
+    template = template_directory()
+    for root in (template, template.parent.parent):
+        if (root / "spinstack" / "rules.py").is_file():
+            sys.dont_write_bytecode = True
+            sys.path.insert(0, str(root))
+            from spinstack import centre, rules
+
+            return rules, centre.load()
+    raise SystemExit(f"The package spinstack does not lie beside its template {template}.")
+
+
+def findings(answers):
+    """Everything that Spin's rules have against the answers."""
+    rules, centre = import_rules()
+    found = rules.stack_name(answers["stack_name"], centre, "stack_name")
+    found += rules.user_name(answers["nersc_user"], "nersc_user")
+    found += rules.numeric_id(answers["group_id"], "numeric group id", "group_id")
+    found += rules.absolute_path(answers["project_dir"], "project_dir") or rules.site_path(
+        answers["project_dir"], centre, "project_dir"
+    )
+    found += rules.registry(answers["registry"], centre, "registry")
+    found += rules.namespace(answers["namespace"], "namespace")
+    found += rules.host_name(answers["login_host"], "login_host")
+    found += rules.environment(answers["environment"], centre, "environment")
+    found += rules.outside_port(answers["web_port"], centre, "web_port")
+    for key in ("static_dir", "data_dir", "nightwatch_dir", "desimodel_dir", "desiutil_dir"):
+        found += rules.site_path(answers[key], centre, key)
+    return found
+
+
+def remove_parents_later():
+    """A stack name with slashes in it has made directories above the one that
+    cookiecutter removes."""
+    command = [sys.executable, "-c", REMOVE_PARENTS, os.getcwd(), OUTPUT]
+    subprocess.Popen(
+        command,
+        cwd="/",
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def main():
+    found = findings(ANSWERS)
+    if not found:
+        return
+    print("These answers can't be used; nothing was created:", file=sys.stderr)
+    for finding in found:
+        print(f"  {finding.where}: {finding.problem}; allowed: {finding.remedy}", file=sys.stderr)
+    if "/" in ANSWERS["stack_name"]:
+        remove_parents_later()
+    sys.exit(1)
+
+
+main()

@@ -1,0 +1,24 @@
+"""Lets cookiecutter refuse wrong answers without a traceback.
+
+Cookiecutter logs one whenever a hook says no, and it would bury what the hook has said.
+Named in `_extensions` of cookiecutter.json: that is how a template gets code into
+cookiecutter's own process.
+"""
+
+import logging
+
+from jinja2.ext import Extension
+
+
+def without_traceback(record):
+    record.exc_info = record.exc_text = None
+    return True
+
+
+class Quiet(Extension):
+    """Adds nothing to the template language."""
+
+    def __init__(self, environment):
+        super().__init__(environment)
+        # Adding the same filter again changes nothing.
+        logging.getLogger("cookiecutter.hooks").addFilter(without_traceback)
