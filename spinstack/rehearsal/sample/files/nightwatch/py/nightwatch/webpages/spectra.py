@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nightwatch.fitsfile import read_image
 from nightwatch.webpages.document import plot_document
 
 FIBRES_PER_SPECTROGRAPH = 500
+FIRST_SELECTION = "0-3"
 _HALF_WIDTH = 3  # pixels to each side of a trace that are summed up
 
 Spectrum = dict[str, Any]
@@ -34,7 +36,8 @@ def get_spectra_html(
     `view`: spectrograph or objtype, a plot for each; or input, for the fibres that
     `select_string` names, such as `1,3-5,500`. `frame` (qframe or qcframe: with the sky,
     or without). `downsample`: values averaged to one, such as 4x.
-    Raises FileNotFoundError if the exposure has no images, ValueError for a wrong word.
+    Where there is nothing to show, the answer is a sentence that says so, and no page.
+    Raises ValueError for a wrong word.
     """
     if view not in ("spectrograph", "objtype", "input") or frame not in ("qframe", "qcframe"):
         raise ValueError(f"no view {view!r} of a frame {frame!r}")
@@ -42,22 +45,22 @@ def get_spectra_html(
     factor = max(1, int(str(downsample).rstrip("x")))
     spectra = _read(Path(data) / f"{number:08d}", factor, without_sky=frame == "qcframe")
     if view == "input":
-        spectra = _selected(spectra, select_string or "0-2")
-        if not spectra:
-            raise ValueError(f"the sample has no spectrum of a fibre in {select_string!r}")
-    name = f"Spectra of exposure {number}"
+        select_string = select_string or FIRST_SELECTION
+        spectra = _selected(spectra, select_string)
+    if not spectra:
+        return f"the sample has no such spectra of exposure {number} of night {night}"
     # The page is at /<night>/<expid>/spectra/<view>/<frame>/<downsample>/, a level deeper
     # with a selection; at the root of a site a level too many does no harm.
     root = "../" * (7 if view == "input" else 6)
-    before = _before(name, f"{root}{night}/", number, view, frame, factor)
+    before = _before(number, f"{root}{int(night)}/", view, frame, factor)
+    if view == "input":
+        before += _form(f"{root}{int(night)}/{number:08d}/", select_string or "", frame, factor)
     plot = gridplot(_plots(spectra, view), ncols=1, merge_tools=False)
-    return plot_document(name, before, plot, root=root)
+    return plot_document(f"Spectra of exposure {number}", before, plot, root=root)
 
 
 def _read(directory: Path, factor: int, without_sky: bool) -> list[Spectrum]:
     images = sorted(directory.glob("preproc-*.fits"))
-    if not images:
-        raise FileNotFoundError(f"no camera images in {directory}")
     return [spectrum for image in images for spectrum in _extracted(image, factor, without_sky)]
 
 
@@ -130,21 +133,37 @@ def _plot(title: str, spectra: list[Spectrum]) -> Any:
     return plot
 
 
-def _before(name: str, night: str, expid: int, view: str, frame: str, factor: int) -> str:
-    """The heading, and the ways to the other views and frames; `night` as a link."""
+def _before(expid: int, night: str, view: str, frame: str, factor: int) -> str:
+    """The heading, and the ways to the other views and frames; `night` is a link."""
     here = f"{night}{expid:08d}/"
+    views = {
+        "spectrograph": ("spectrograph", "by spectrograph"),
+        "objtype": ("objtype", "by target"),
+        "input": (f"input/{FIRST_SELECTION}", "by fibre"),
+    }
     choices = " · ".join(
-        f'<a href="{here}spectra/{other}/{frame}/{factor}x/">{words}</a>'
-        if other != view
-        else f'<b aria-current="page">{words}</b>'
-        for other, words in (("spectrograph", "by spectrograph"), ("objtype", "by target"))
+        f'<b aria-current="page">{words}</b>'
+        if name == view
+        else f'<a href="{here}spectra/{way}/{frame}/{factor}x/">{words}</a>'
+        for name, (way, words) in views.items()
     )
     other, words = ("qcframe", "subtract") if frame == "qframe" else ("qframe", "keep")
-    shown = "spectrograph" if view == "input" else view
-    sky = f'<a href="{here}spectra/{shown}/{other}/{factor}x/">{words} the sky</a>'
+    sky = f'<a href="{here}spectra/{views[view][0]}/{other}/{factor}x/">{words} the sky</a>'
     return (
         f'<p class="crumbs"><a href="{night}../nights.html">Calendar</a> / '
         f'<a href="{night}exposures.html">{night.strip("./")}</a> / '
         f'<a href="{here}qa-summary-{expid:08d}.html">{expid}</a></p>'
-        f'<h1>{name}</h1><p class="lead">{choices} · {sky}</p>'
+        f'<h1>Spectra of exposure {expid}</h1><p class="lead">{choices} · {sky}</p>'
+    )
+
+
+def _form(here: str, select_string: str, frame: str, factor: int) -> str:
+    """A field for other fibres; a script, since an address can't be made by a form alone."""
+    return (
+        '<form class="card" id="fibres"><p class="fields"><label>Fibres, such as 1,3-5,500<br>'
+        f'<input name="fibres" value="{escape(select_string)}" required '
+        'pattern="[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*"></label><button>Draw</button></p></form>'
+        '<script>document.getElementById("fibres").addEventListener("submit",function(event){'
+        f'event.preventDefault();location.href="{here}spectra/input/"+this.elements.fibres.value'
+        f'+"/{frame}/{factor}x/";}});</script>'
     )
