@@ -1,0 +1,192 @@
+"""Reads the compose files of an `up` into services with everything filled in and merged."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from . import goyaml
+from .failure import Failure
+from .gotemplate import TemplateError, render
+from .interpolate import interpolate_entry
+from .schema import check_service
+from .variables import Variables
+
+RawService = dict[str, Any]
+
+_NO_TEMPLATE = "# notemplating"
+# In these lists a later file replaces an earlier one; other lists are joined.
+_REPLACED = ("command", "entrypoint")
+
+
+class Source(NamedTuple):
+    """A compose file as found: `path` is "-" for stdin, `text` "" where there is no file."""
+
+    path: str
+    text: str
+
+    @property
+    def folder(self) -> Path:
+        return (
+            Path.cwd()
+            if self.path == "-"
+            else Path(os.path.normpath(Path.cwd() / self.path)).parent
+        )
+
+
+class Compose(NamedTuple):
+    """All files of an `up`: `services` and `volumes` as written, interpolated and merged."""
+
+    services: dict[str, RawService]
+    volumes: dict[str, Any]
+
+
+def compose_paths(given: Sequence[str]) -> list[str]:
+    """The compose files to read, in order; `given` from `-f`, else `COMPOSE_FILE`, else default."""
+    if given:
+        return list(given)
+    named = os.environ.get("COMPOSE_FILE")
+    if named:
+        return named.split(os.pathsep)
+    override = "docker-compose.override.yml"
+    return ["docker-compose.yml"] + ([override] if Path(override).exists() else [])
+
+
+def stack_name(given: str, first_path: str) -> str:
+    """The stack's name: the one given, or that of the directory of the first compose file."""
+    name = given or os.environ.get("COMPOSE_PROJECT_NAME") or Source(first_path, "").folder.name
+    name = re.sub(r"[^a-z0-9-]", "-", name.lower())
+    return f"x{name}" if name.startswith("-") else name
+
+
+def read_sources(paths: Sequence[str], rancher_file: str) -> list[Source]:
+    """The compose files and, last, the rancher-compose file beside the first of them.
+
+    A file that is missing counts as empty.
+    """
+    sources = [_source(path) for path in paths]
+    beside = rancher_file or str(sources[0].folder / "rancher-compose.yml")
+    return [*sources, _source(beside)]
+
+
+def evaluate(source: Source, stack: str, variables: Variables) -> Source:
+    """The file with its Go templates evaluated. Raises Failure."""
+    first_line = source.text.split("\n", 1)[0].strip()
+    if first_line == _NO_TEMPLATE or "{{" not in source.text:
+        return source
+    data = {"Values": _Values(variables.for_templates()), "Stack": {"Name": stack}}
+    try:
+        return source._replace(text=render(source.text, data, name="template"))
+    except TemplateError as problem:
+        raise Failure(str(problem)) from None
+
+
+def read(sources: Sequence[Source], variables: Variables) -> Compose:
+    """All files merged into one. Raises Failure with the client's words for what is wrong."""
+    services: dict[str, RawService] = {}
+    volumes: dict[str, Any] = {}
+    for source in sources:
+        content = _content(source)
+        for name, raw in _services(source, content).items():
+            filled = {key: interpolate_entry(key, raw[key], variables) for key in raw}
+            filled = _relative_to(source.folder, filled)
+            services[name] = merge(services.get(name, {}), filled)
+        for name, volume in (content.get("volumes") or {}).items() if _is_v2(content) else ():
+            volumes[name] = interpolate_entry(name, volume, variables)
+    for name, service in services.items():
+        check_service(name, service)
+    return Compose(services, volumes)
+
+
+def merge(base: RawService, over: Mapping[str, Any]) -> RawService:
+    """A service of one file, overlaid with the same service of a later file."""
+    merged = dict(base)
+    for key, value in over.items():
+        if key in _REPLACED or key not in merged:
+            merged[key] = value
+        else:
+            merged[key] = _merged(merged[key], value)
+    return merged
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **new}
+    if isinstance(old, list) and isinstance(new, list):
+        return old + [item for item in new if item not in old]
+    return new
+
+
+class _Values(dict[str, str]):
+    """`.Values`: a variable that is not there is an empty text."""
+
+    def get(self, name: str, default: Any = "") -> Any:
+        return super().get(name, default)
+
+
+def _source(path: str) -> Source:
+    if path == "-":
+        return Source(path, sys.stdin.read())
+    try:
+        return Source(path, Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Source(path, "")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Failure(f"open {path}: {problem}") from None
+
+
+def _content(source: Source) -> dict[str, Any]:
+    try:
+        content = goyaml.load(source.text)
+    except goyaml.YamlError as problem:
+        raise Failure(str(problem)) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        misfit = str(goyaml.not_a_mapping(source.text, ()))
+        raise Failure(misfit.replace("config.RawService", "config.Config"))
+    return content
+
+
+def _is_v2(content: Mapping[str, Any]) -> bool:
+    version = content.get("version")
+    return version in (2, "2") and not isinstance(version, bool)
+
+
+def _services(source: Source, content: Mapping[str, Any]) -> dict[str, RawService]:
+    """The services of a file: below `services:` in version 2, else every top-level key."""
+    v2 = _is_v2(content)
+    found = (content.get("services") or {}) if v2 else content
+    for name, raw in found.items() if isinstance(found, dict) else ():
+        if raw is not None and not isinstance(raw, dict):
+            path = ("services", name) if v2 else (name,)
+            raise Failure(str(goyaml.not_a_mapping(source.text, path)))
+    if not isinstance(found, dict):
+        raise Failure(str(goyaml.not_a_mapping(source.text, ("services",))))
+    return {str(name): raw or {} for name, raw in found.items()}
+
+
+def _relative_to(folder: Path, service: RawService) -> RawService:
+    """The service with its relative paths made absolute, as seen from its own file."""
+    made = dict(service)
+    if isinstance(made.get("volumes"), list):
+        made["volumes"] = [_absolute_volume(folder, volume) for volume in made["volumes"]]
+    env_files = made.get("env_file")
+    if isinstance(env_files, str):
+        env_files = [env_files]
+    if isinstance(env_files, list):
+        made["env_file"] = [
+            os.path.normpath(folder / file) if isinstance(file, str) else file for file in env_files
+        ]
+    return made
+
+
+def _absolute_volume(folder: Path, volume: Any) -> Any:
+    if not isinstance(volume, str) or not volume.startswith("."):
+        return volume
+    source, colon, rest = volume.partition(":")
+    return os.path.normpath(folder / source) + colon + rest if colon else volume

@@ -1,0 +1,154 @@
+"""Puts the client onto the pretend login node, where it runs without spinstack."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spinstack.errors import SpinstackError
+
+PACKAGE = "rancher_cli"
+# Modules that stay behind: they serve those who install, not those who log in.
+_NOT_COPIED = ("install.py",)
+_PROBE = (
+    "import sys, base64, hashlib, http.client, json, socket, tarfile, termios, threading\n"
+    "sys.exit(sys.version_info < (3, 9))"
+)
+_PROBE_SECONDS = 30.0
+
+_RUN = '''"""Starts the client, or the helper of spin-keygen.sh if that is the first word."""
+import sys
+sys.path.insert(0, {lib!r})
+if sys.argv[1:2] == ["--spin-keygen"]:
+    from {package}.keygen import main
+    sys.exit(main(sys.argv[2:]))
+from {package}.main import run_as_program
+run_as_program()
+'''
+
+_RANCHER = """\
+#!/bin/sh
+exec {python} -I -S {run} "$@"
+"""
+
+# Bash, since only its `read` has -s. The password goes through a pipe (printf is a builtin,
+# so it is in no process's arguments).
+_KEYGEN = """\
+#!/bin/bash
+# Makes an API key for Spin and stores it in ~/.rancher/cli.json.
+user=${{USER:-$(id -un)}}
+ask=()
+if [ -t 0 ]; then
+    ask=(-s -p "Password for user $user? ")
+fi
+IFS= read -r "${{ask[@]}}" password || [ -n "$password" ] || {{
+    echo "Error: no password given." >&2
+    exit 1
+}}
+[ -t 0 ] && echo
+printf '%s\\n' "$password" | {python} -I -S {run} --spin-keygen {url} "$user"
+"""
+
+
+def install(spin_dir: Path, python: str, url: str) -> None:
+    """Write `bin/rancher`, `bin/spin-keygen.sh` and `lib/` below `spin_dir`, readable by all.
+
+    `python` is the interpreter that login sessions can execute (see `usable_python`); `url`
+    the Spin service's address, `http://127.0.0.1:PORT`. What an earlier installation left is
+    replaced. Raises OSError if the directory can't be written.
+    """
+    lib, bin_ = spin_dir / "lib", spin_dir / "bin"
+    run = lib / "run.py"
+    shutil.rmtree(lib, ignore_errors=True)
+    _copy_sources(Path(__file__).parent, lib / PACKAGE)
+    _copy_sources(Path(yaml.__file__).parent, lib / "yaml")
+    run.write_text(_RUN.format(lib=str(lib), package=PACKAGE), encoding="utf-8")
+    bin_.mkdir(parents=True, exist_ok=True)
+    words = {"python": shlex.quote(python), "run": shlex.quote(str(run)), "url": shlex.quote(url)}
+    _write_program(bin_ / "rancher", _RANCHER.format(**words))
+    _write_program(bin_ / "spin-keygen.sh", _KEYGEN.format(**words))
+    _compile(python, lib)
+    _readable_by_all(spin_dir)
+
+
+def usable_python(uid: int | None, gid: int | None) -> str:
+    """The path of a Python, 3.9 or later, that this account can really execute.
+
+    None stands for the account of this process. Raises SpinstackError if there is none.
+    """
+    tried = []
+    for python in dict.fromkeys(_candidates()):
+        if _works(python, uid, gid):
+            return python
+        tried.append(python)
+    who = "this account" if uid is None else f"uid {uid}"
+    raise SpinstackError(
+        f"no Python that login sessions ({who}) can run",
+        where=", ".join(tried),
+        remedy="install the system's python3 (3.9 or later), for example: apt-get install python3",
+    )
+
+
+def _candidates() -> Iterator[str]:
+    yield sys.executable
+    yield str(getattr(sys, "_base_executable", sys.executable))
+    yield "/usr/bin/python3"
+    for folder in os.get_exec_path():
+        found = Path(folder) / "python3"
+        if found.is_file():
+            yield str(found)
+
+
+def _works(python: str, uid: int | None, gid: int | None) -> bool:
+    # With -I the probe sees no site of ours, just as the client is started.
+    command = [python, "-I", "-S", "-c", _PROBE]
+    surroundings: dict[str, Any] = {
+        "cwd": "/",
+        "env": {"PATH": os.defpath},
+        "timeout": _PROBE_SECONDS,
+    }
+    account: dict[str, Any] = {} if uid is None else {"user": uid, "group": gid, "extra_groups": []}
+    try:
+        done = subprocess.run(command, capture_output=True, **surroundings, **account)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return bool(done.returncode == 0)
+
+
+def _copy_sources(source: Path, target: Path) -> None:
+    """The Python files only: a compiled extension belongs to the Python it was made for."""
+    for file in sorted(source.rglob("*.py")):
+        if file.name in _NOT_COPIED:
+            continue
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+
+
+def _write_program(path: Path, text: str) -> None:
+    # A program that is running can't be overwritten safely: replace it.
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(0o755)
+    fresh.replace(path)
+
+
+def _compile(python: str, lib: Path) -> None:
+    """Compile once, since a login session may not write here; a failure only costs time."""
+    command = [python, "-I", "-S", "-m", "compileall", "-q", str(lib)]
+    subprocess.run(command, capture_output=True, check=False, timeout=120)
+
+
+def _readable_by_all(folder: Path) -> None:
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        executable = path.is_dir() or path.parent.name == "bin"
+        path.chmod(0o755 if executable else 0o644)
