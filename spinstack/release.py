@@ -10,9 +10,10 @@ import base64
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +28,8 @@ from spinstack.stack import Stack
 LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
 # A stack's directory is some 30 kB; more than this is data that strayed into it.
 LARGEST = 20_000_000
+# What an id looks like: time of the upload (UTC), start of the content's hash.
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,16 @@ class Release:
 
     id: str
     directory: PurePosixPath
-    archive: bytes
+    archive: bytes = field(repr=False)
 
     @property
-    def root(self) -> PurePosixPath:
-        """The stack's directory on the global file system."""
-        return self.directory.parent.parent
+    def content(self) -> str:
+        """The part of the id that the files alone decide."""
+        return self.id.rsplit("-", 1)[-1]
 
-    @property
-    def name(self) -> str:
-        return self.id
+    def called(self, other_id: str) -> Release:
+        """The same files under the id that they were uploaded with before."""
+        return Release(other_id, self.directory.with_name(other_id), self.archive)
 
 
 def make(stack: Stack, destination: Destination, now: datetime | None = None) -> Release:
@@ -131,10 +134,10 @@ def upload_step(release: Release) -> Step:
     return Step("upload", commands)
 
 
-def mark_current_step(release: Release) -> Step:
+def mark_current_step(directory: PurePosixPath) -> Step:
     """`current` leads to the release that runs; changed in one go."""
-    link = str(release.root / "current")
-    target = str(PurePosixPath("releases", release.id))
+    link = str(directory.parent.parent / "current")
+    target = str(PurePosixPath("releases", directory.name))
     commands = (
         Command("ln", "-sfn", target, f"{link}.new"),
         Command("mv", "-T", f"{link}.new", link),

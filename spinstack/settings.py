@@ -99,8 +99,8 @@ class Settings:
         return _destination(wanted, self.raw)
 
 
-def load(config: Mapping[str, Any], directory: Path) -> Settings:
-    """From Invoke's merged configuration of a stack's directory.
+def load(config: Any, directory: Path) -> Settings:
+    """From Invoke's merged configuration (or any mapping) of a stack's directory.
 
     Raises UsageError naming the key that is missing, unknown or of a wrong type.
     """

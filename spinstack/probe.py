@@ -1,0 +1,62 @@
+"""Asking the site itself: does its page answer, over HTTP, as a visitor would ask?"""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Seconds for one answer; a page that takes longer is no page that people wait for.
+ANSWER_WITHIN = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the site said. `status`: HTTP status, 0 when nothing answered. `reason`: a phrase."""
+
+    status: int
+    reason: str
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def reached(self) -> bool:
+        """Whether anything spoke HTTP at all."""
+        return self.status > 0
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}" if self.reached else self.reason
+
+
+def ask(url: str) -> Answer:
+    """One GET, redirects followed."""
+    request = urllib.request.Request(url, headers={"User-Agent": "spinstack"})
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN) as response:
+            response.read(1)
+            return Answer(response.status, response.reason)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return Answer(error.code, str(error.reason))
+    except urllib.error.URLError as error:
+        return Answer(0, str(error.reason))
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, str(error) or type(error).__name__)
+
+
+def until_ok(
+    url: str, *, seconds: float, asked: Callable[[Answer], None] = lambda answer: None
+) -> Answer:
+    """Ask until the answer is good or the time is up; the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = ask(url)
+        asked(answer)
+        if answer.ok or time.monotonic() >= deadline:
+            return answer
+        time.sleep(0.5)

@@ -1,0 +1,52 @@
+"""The command `spinstack`: the same collection, without a tasks.py of one's own.
+
+Outside a stack `spinstack new` makes one from the template inside the wheel; inside one it
+does what `invoke` does there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.program import Program
+
+from spinstack import __version__
+
+
+class SpinstackProgram(Program):
+    """Invoke's program with a built-in collection, which still reads the stack's settings."""
+
+    def load_collection(self) -> None:
+        """Take the settings of the stack around the current directory, as invoke would."""
+        super().load_collection()
+        self.config.set_project_location(str(stack_directory(Path.cwd())))
+        self.config.load_project()
+
+    def list_flat(self) -> None:
+        """Topic by topic, in the order in which a person meets them."""
+        from spinstack.tasks import TOPICS
+
+        if self.list_root:
+            super().list_flat()
+            return
+        width = max(len(name) for topic in TOPICS for name in topic.names())
+        for topic in TOPICS:
+            print(f"{topic.about}:\n")
+            for name, line in topic.lines():
+                print(f"  {name:<{width}}  {line}")
+            print()
+
+
+def stack_directory(here: Path) -> Path:
+    """The nearest directory upwards with an invoke.yaml in it; `here` if there is none."""
+    for directory in (here, *here.parents):
+        if (directory / "invoke.yaml").is_file():
+            return directory
+    return here
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    from spinstack.tasks import ns
+
+    SpinstackProgram(name="spinstack", binary="spinstack", namespace=ns, version=__version__).run()

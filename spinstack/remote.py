@@ -1,0 +1,304 @@
+"""The stack on the login node: what can be asked and done there, a script each.
+
+Composes the steps of `cattle.py` and `release.py` into scripts, runs them over the one
+connection and reads the answers into values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from spinstack import cattle, release
+from spinstack.cattle import ServiceState
+from spinstack.command import Command
+from spinstack.errors import SpinstackError
+from spinstack.login_node import Answer, LoginNode
+from spinstack.release import Release
+from spinstack.script import Script, ScriptResult, Step
+from spinstack.settings import Destination
+
+# Lines of a service's log shown when it fails.
+LOG_LINES = 20
+
+# Told the states each time they were read; a true answer ends the watching.
+OnStates = Callable[[list[ServiceState]], bool]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What was found at the login node before anything is changed there."""
+
+    uid: str
+    has_key: bool
+    states: list[ServiceState]
+    current: str
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        return [state.name for state in self.states if state.unconfirmed]
+
+    @property
+    def not_upgradable(self) -> list[str]:
+        """Services that Rancher refuses to upgrade until they have been stopped."""
+        fine = ("active", "inactive", "upgraded", "upgrading")
+        return [state.name for state in self.states if state.state not in fine]
+
+
+class Remote:
+    """One stack at one destination, through one connection."""
+
+    def __init__(
+        self, node: LoginNode, destination: Destination, stack: str, env_file: str
+    ) -> None:
+        self._node = node
+        self._to = destination
+        self._stack = stack
+        self._env_file = env_file
+
+    @property
+    def root(self) -> PurePosixPath:
+        """The stack's directory on the global file system."""
+        return PurePosixPath(self._to.project_dir, self._stack)
+
+    def _ready(self) -> Step:
+        return cattle.ready_step(self._to.modules, self._to.environment)
+
+    def look(self) -> Situation:
+        """Who we are there, whether Rancher has a key for us, what runs."""
+        current = str(self.root / "current")
+        steps = (
+            Step("uid", (Command("id", "-u"),)),
+            self._ready(),
+            cattle.key_step(),
+            Step("current release", (Command("readlink", current),), must=False),
+        )
+        result = self._run(Script(steps))
+        has_key = result["rancher key"].ok
+        return Situation(
+            uid=result.output("uid").strip(),
+            has_key=has_key,
+            states=self.states() if has_key else [],
+            current=PurePosixPath(result.output("current release").strip()).name,
+        )
+
+    def make_key(self, answer: Answer) -> None:
+        """Run `spin-keygen.sh`, which asks for a password. Raises SpinstackError if it fails."""
+        modules = " && ".join(Command("module", "load", name).script() for name in self._to.modules)
+        line = Command("bash", "-l", "-c", f"{modules} && spin-keygen.sh")
+        done = self._node.converse(line, answer)
+        if not done.ok:
+            raise SpinstackError(
+                "no key for Rancher could be made",
+                where=f"spin-keygen.sh at {self._node.name}",
+                remedy="try again with the right password (without the one-time code)",
+                details=done.stdout.strip(),
+            )
+
+    def states(self) -> list[ServiceState]:
+        """The stack's services as Rancher sees them now."""
+        result = self._run(Script((self._ready(), cattle.states_step())))
+        return cattle.parse_states(result.output("states"), self._stack)
+
+    def upload(self, made: Release) -> None:
+        """Put the release in its place; it appears whole or not at all."""
+        result = self._node.run(Script((release.upload_step(made),)))
+        if result.failed:
+            raise _upload_failed(result.failed.output, made)
+
+    def render(self, made: Release) -> str:
+        """Let Rancher's command line read the files; what it printed of them.
+
+        Raises SpinstackError for anything it complained of, also a variable that is not
+        set, which to the CLI is a mere warning.
+        """
+        steps = (
+            self._ready(),
+            _enter(made.directory),
+            cattle.render_step(self._stack, self._env_file),
+        )
+        step = self._run(Script(steps, seconds=cattle.QUICK + 30))["render"]
+        complaints = cattle.complaints(step.output)
+        if complaints or not step.ok:
+            raise SpinstackError(
+                "Rancher can't use the stack's files",
+                where=str(made.directory),
+                remedy="mend the compose file or the env file; `invoke check` may say more",
+                details="\n".join(complaints) or step.output.strip(),
+            )
+        return step.output
+
+    def apply(self, made: Release, *, upgrade: bool, stop_first: Sequence[str] = ()) -> None:
+        """Create the stack's services or upgrade them. It may end before they run.
+
+        Raises SpinstackError for what the CLI complained of; warnings are passed over.
+        """
+        steps = [self._ready(), _enter(made.directory)]
+        steps += [cattle.stop_step(self._stack, name) for name in stop_first]
+        if stop_first:
+            # Source: Spin's own advice for a service that is not active: ten seconds or more.
+            steps.append(Step("wait", (Command("sleep", "10"),)))
+        step = (cattle.upgrade_step if upgrade else cattle.create_step)(self._stack, self._env_file)
+        result = self._run(Script((*steps, step), seconds=cattle.SLOW + 60))
+        done = result[step.name]
+        complaints = cattle.complaints(done.output, ("error", "fatal"))
+        if complaints or not done.ok:
+            raise SpinstackError(
+                f"Rancher refused to {'upgrade' if upgrade else 'start'} the stack",
+                where=f"{self._stack} at {self._to.environment}",
+                remedy="mend what it complains of, then run the same command again",
+                details="\n".join(complaints) or _tail(done.output),
+            )
+
+    def watch(self, seconds: int, on_states: OnStates) -> None:
+        """Read the states about once a second until `on_states` says it has seen enough."""
+        lines: list[str] = []
+
+        def take(step: str, line: str) -> bool:
+            if step != "watch":
+                return False
+            if line != "round":
+                lines.append(line)
+                return False
+            states = cattle.parse_states("\n".join(lines), self._stack)
+            lines.clear()
+            return on_states(states)
+
+        script = Script((self._ready(), cattle.watch_step(seconds)), seconds=seconds + 60)
+        self._check(self._node.run(script, on_line=take))
+
+    def confirm(self, directory: PurePosixPath) -> None:
+        """Remove the old containers of an upgrade to the release in `directory`, and mark it
+        as the current one."""
+        confirm = cattle.confirm_step(self._stack, self._env_file)
+        result = self._run(
+            Script((self._ready(), _enter(directory), confirm), seconds=cattle.SLOW + 60)
+        )
+        self._complain(result, "confirm", "confirm")
+        self._run(Script((release.mark_current_step(directory),)))
+
+    def newest_release(self) -> str:
+        """The id of the release that was uploaded last; empty if there is none."""
+        command = Command("ls", "-1", str(self.root / "releases"))
+        output = self._run(Script((Step("releases", (command,), must=False),))).output("releases")
+        ids = [line for line in output.splitlines() if release.ID.fullmatch(line)]
+        return max(ids, default="")
+
+    def roll_back(self, directory: PurePosixPath, services: Sequence[str]) -> None:
+        """Bring the old containers of these services back."""
+        steps = cattle.rollback_steps(self._stack, self._env_file, services)
+        result = self._run(
+            Script(
+                (self._ready(), _enter(directory), *steps), seconds=cattle.SLOW * len(services) + 60
+            )
+        )
+        for step in steps:
+            self._complain(result, step.name, "roll back")
+
+    def logs(self, service: str, lines: int = LOG_LINES) -> str:
+        """The last lines that a service printed."""
+        step = cattle.logs_step(self._stack, service, lines)
+        return self._run(Script((self._ready(), step)))[step.name].output
+
+    def follow(self, service: str, lines: int, on_line: Callable[[str], None]) -> None:
+        """Print a service's log as it grows, until the connection ends or Ctrl-C."""
+        step = cattle.follow_step(self._stack, service, lines)
+
+        def take(name: str, line: str) -> bool:
+            if name == step.name:
+                on_line(line)
+            return False
+
+        self._node.run(Script((self._ready(), step), seconds=cattle.DAY), on_line=take)
+
+    def stop(self, service: str = "") -> None:
+        self._complain(
+            self._run(Script((self._ready(), cattle.stop_step(self._stack, service)))),
+            "stop",
+            "stop",
+        )
+
+    def remove(self, service: str = "") -> None:
+        step = cattle.remove_step(self._stack, service)
+        self._complain(self._run(Script((self._ready(), step))), "remove", "remove")
+
+    def wait_until_gone(self, service: str = "", seconds: int = 60) -> None:
+        """`rm` does not wait; a deploy right after it would find what is being removed."""
+        self.watch(seconds, lambda states: not any(service in ("", s.name) for s in states))
+
+    def ask_site(self, url: str) -> int:
+        """The HTTP status that the login node gets from the site; 0 for none."""
+        words = ("curl", "-sS", "-L", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "15")
+        step = Step("ask the site", (Command(*words, url),), must=False)
+        output = self._run(Script((step,)))["ask the site"].output
+        match = re.search(r"(\d{3})\s*$", output)
+        return int(match[1]) if match else 0
+
+    def _run(self, script: Script) -> ScriptResult:
+        return self._check(self._node.run(script))
+
+    def _check(self, result: ScriptResult) -> ScriptResult:
+        """Raises SpinstackError if a step failed that had to succeed."""
+        failed = result.failed
+        if failed is None or failed.name not in _MUST:
+            return result
+        what, remedy = _MUST[failed.name]
+        code = " (time limit)" if failed.code == 124 else f" (exit code {failed.code})"
+        raise SpinstackError(
+            f"{what}{code}", where=self._node.name, remedy=remedy, details=_tail(failed.output)
+        )
+
+    def _complain(self, result: ScriptResult, step: str, verb: str) -> None:
+        """Raises SpinstackError for an exit code or a complaint of the CLI."""
+        done = result[step]
+        complaints = cattle.complaints(done.output, ("error", "fatal"))
+        if done.ok and not complaints:
+            return
+        raise SpinstackError(
+            f"Rancher did not {verb} {self._stack}",
+            where=f"{self._stack} at {self._to.environment}",
+            remedy="see `invoke status`",
+            details="\n".join(complaints) or _tail(done.output),
+        )
+
+
+# What it means when a step fails that must not.
+_MUST = {
+    "rancher environment": (
+        "the login node has no Rancher command",
+        "see whether `module load spin` works there; the setting modules names what is loaded",
+    ),
+    "states": (
+        "Rancher does not say what runs",
+        "try again; if it stays so, see the centre's status page",
+    ),
+    "enter the release": ("the release is not there", "run the same command again"),
+    "uid": ("the login node does not work", "see the centre's status page"),
+}
+
+
+def _enter(directory: PurePosixPath) -> Step:
+    return Step("enter the release", (Command("cd", str(directory)),))
+
+
+def _tail(output: str, lines: int = 15) -> str:
+    return "\n".join(output.strip().splitlines()[-lines:])
+
+
+def _upload_failed(output: str, made: Release) -> SpinstackError:
+    remedies = {
+        "No space left": "the file system is full: make room there",
+        "quota": "the quota is used up: make room there",
+        "Read-only": "the file system is read-only: see the centre's status page",
+        "Permission denied": "you can't write there: set project_dir to a directory of yours",
+        "No such file": "the directory above it is missing: set project_dir in invoke.yaml",
+    }
+    remedy = next((text for sign, text in remedies.items() if sign.lower() in output.lower()), "")
+    return SpinstackError(
+        "the release could not be uploaded",
+        where=str(made.directory),
+        remedy=remedy or "see what the login node says; nothing that runs was touched",
+        details=_tail(output),
+    )

@@ -1,0 +1,120 @@
+"""What a task works with: settings, the seams to this machine and the login node, the console.
+
+Made once a task from Invoke's context; `--dry` and `--echo` of Invoke itself choose the
+backends here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinstack import settings as settings_module
+from spinstack import stack as stack_module
+from spinstack.console import Console
+from spinstack.errors import UsageError
+from spinstack.image_content import ImageSpec, reference
+from spinstack.login_node import LoginNode, PrintingLoginNode
+from spinstack.runner import LocalRunner, PrintingRunner, Runner
+from spinstack.settings import Destination, ImageSetting, Settings
+from spinstack.stack import Stack
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from spinstack.engine import Engine
+
+
+class Session:
+    """One task's view of the world."""
+
+    def __init__(self, context: Context, to: str | None = None) -> None:
+        self._context = context
+        self._to = to
+        self.console = Console()
+
+    @property
+    def dry(self) -> bool:
+        return bool(self._context.config.run.dry)
+
+    @cached_property
+    def runner(self) -> Runner:
+        if self.dry:
+            return PrintingRunner(self.console.result)
+        echo = self._context.config.run.echo
+        return LocalRunner(echo=(lambda line: self.console.note(f"$ {line}")) if echo else None)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return settings_module.load(self._context.config, self.directory)
+
+    @cached_property
+    def directory(self) -> Path:
+        """The stack's directory: where its tasks.py or invoke.yaml lies."""
+        project = getattr(self._context.config, "_project_prefix", None)
+        return Path(project) if project else Path.cwd()
+
+    @cached_property
+    def destination(self) -> Destination:
+        return self.settings.destination(self._to)
+
+    @property
+    def destination_was_named(self) -> bool:
+        return self._to is not None
+
+    @cached_property
+    def engine(self) -> Engine:
+        from spinstack import engine
+
+        return engine.find(self.runner, self.settings.engine)
+
+    def image_spec(self, image: ImageSetting) -> ImageSpec:
+        """What is built for an image of the stack at this destination."""
+        return ImageSpec(
+            key=image.key,
+            context=self.directory / image.context,
+            name=image.name,
+            build_args=self.destination.build_args,
+            platform=self.destination.build_platform,
+        )
+
+    def image_reference(self, image: ImageSetting) -> str:
+        to = self.destination
+        return reference(self.image_spec(image), to.registry, to.namespace)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The stack's files, its images named by their content."""
+        images = {image.variable: self.image_reference(image) for image in self.settings.images}
+        return stack_module.read(self.settings, images)
+
+    @contextmanager
+    def login_node(self) -> Iterator[LoginNode]:
+        """The one connection of this task, closed at its end."""
+        node = self._node()
+        try:
+            yield node
+        finally:
+            node.close()
+
+    def _node(self) -> LoginNode:
+        if self.dry:
+            user = f"{self.destination.user}@" if self.destination.user else ""
+            return PrintingLoginNode(user + self.destination.host, self.console.result)
+        from spinstack.fabric_node import FabricLoginNode
+
+        return FabricLoginNode(self.destination)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is lost. Raises UsageError for a no, or where nobody can say."""
+        import sys
+
+        if yes or self.dry:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError(f"{question} Nobody is there to ask", remedy="say --yes")
+        if input(f"{question} [yes/no] ").strip().lower() not in ("y", "yes"):
+            raise UsageError("left as it is", remedy="answer yes, or say --yes")

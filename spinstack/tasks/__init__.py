@@ -1,0 +1,15 @@
+"""The task collection: what a person can type in a stack's directory.
+
+    from spinstack.tasks import ns
+
+Tasks are thin: they parse, call and print. Each module is one topic or two.
+"""
+
+from __future__ import annotations
+
+from spinstack.tasks import operate, prepare, rehearsal, ship
+from spinstack.tasks.manual import collected
+
+TOPICS = (prepare.TOPIC, prepare.REGISTRY, ship.TOPIC, operate.TOPIC, rehearsal.TOPIC)
+
+ns = collected("spinstack", TOPICS)

@@ -1,0 +1,106 @@
+"""Before a deploy: make a stack, check it, log in to the registry."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from invoke.context import Context
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, TO, task
+
+
+@task(
+    "make",
+    help={
+        "output": "directory in which the stack's directory is made (default: here)",
+        "no-input": "take the default answers",
+        "answer": "KEY=VALUE, instead of asking; may be repeated",
+    },
+    iterable=["answer"],
+)
+def new(
+    context: Context, output: str = ".", no_input: bool = False, answer: Sequence[str] = ()
+) -> None:
+    """Create a stack's directory after a few questions."""
+    from spinstack import template
+
+    answers = dict(_pair(text) for text in answer)
+    place = template.path()
+    if context.config.run.dry:
+        words = " ".join(f"{key}={value}" for key, value in answers.items())
+        print(f"$ cookiecutter {place} --output-dir {output} {words}".rstrip())
+        return
+    from cookiecutter.exceptions import CookiecutterException
+    from cookiecutter.main import cookiecutter
+
+    try:
+        made = cookiecutter(str(place), no_input=no_input, extra_context=answers, output_dir=output)
+    except CookiecutterException as error:
+        # The hook has told what is wrong with the answers; cookiecutter adds its own line.
+        remedy = "give other answers, or another directory"
+        raise SpinstackError(str(error), where=str(Path(output).resolve()), remedy=remedy) from None
+    print(made)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is not KEY=VALUE", remedy="--answer web_port=60021")
+    return key, value
+
+
+@task("make", help={"to": TO, "json": JSON})
+def check(session: Session, to: str | None = None, json: bool = False) -> None:
+    """Check the stack's files against Spin's rules."""
+    from spinstack import finding, preflight
+
+    if session.dry:
+        session.console.result(f"# reads the files in {session.directory}; runs nothing")
+        return
+    findings = preflight.check(session.settings, session.destination, session.stack)
+    wrong = finding.errors(findings)
+    if json:
+        session.console.json([found.as_dict() for found in findings])
+    else:
+        for found in findings:
+            session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")
+            session.console.result(f"  where: {found.where}\n  to do: {found.remedy}")
+        count = f"{len(wrong)} errors, {len(findings) - len(wrong)} warnings"
+        session.console.result(f"{session.settings.stack} → {session.destination.name}: {count}")
+    if wrong:
+        from invoke.exceptions import Exit
+
+        raise Exit(code=1)
+
+
+@task(
+    "make",
+    help={"to": TO, "user": "user name there (default: the destination's user)"},
+    name="login",
+)
+def login(session: Session, to: str | None = None, user: str = "") -> None:
+    """Log in to the registry that images are pushed to.
+
+    The password comes from a prompt or from standard input, never from the command line.
+    """
+    from spinstack import registry as registries
+
+    destination = session.destination
+    name = user or destination.user
+    if session.dry:
+        password = ""
+    else:
+        prompt = f"Password of {name} at {destination.registry}: "
+        password = registries.read_password(prompt, sys.stdin)
+    registries.login(session.runner, session.engine, destination.registry, name, password)
+    if not session.dry:
+        session.console.result(f"logged in to {destination.registry} as {name}")
+
+
+TOPIC = Topic("make", "Make a stack and check it", (new, check))
+REGISTRY = Topic("make", "The registry of images", (login,), group="registry")
