@@ -91,7 +91,7 @@ def _pattern(line: str) -> _Pattern | None:
         if _WILDCARD.search(part):
             break
         fixed.append(part)
-    return _Pattern(re.compile(_expression(text), re.DOTALL), keeps, tuple(fixed))
+    return _Pattern(re.compile(_expression(text, keeps), re.DOTALL), keeps, tuple(fixed))
 
 
 def _cleaned(text: str) -> str:
@@ -100,7 +100,7 @@ def _cleaned(text: str) -> str:
     return clean.lstrip("/") or "/"
 
 
-def _expression(pattern: str) -> str:
+def _expression(pattern: str, keeps: bool) -> str:
     """The pattern as a regular expression for a whole path. Raises ValueError."""
     out = []
     at = 0
@@ -113,9 +113,10 @@ def _expression(pattern: str) -> str:
                 at += 1
                 out.append("(?:.*/)?")
             else:
-                # Docker lets ** stand for whole directories only, except at the very
-                # beginning of a pattern without other wildcards (`**.pyc`).
-                lone = at == 2 and not _WILDCARD.search(pattern, at)
+                # Whole directories only, save that in newer engines a pattern without other
+                # wildcards may begin inside a name (`**.pyc`: Docker 28 says yes, 20.10 no).
+                # In doubt a file stays, so that no engine sees one that was not counted.
+                lone = keeps and at == 2 and not _WILDCARD.search(pattern, at)
                 out.append(".*" if lone else "(?:.*/)?")
             continue
         piece, at = _piece(pattern, at)

@@ -124,9 +124,12 @@ def _build_command(engine: Engine, spec: ImageSpec, reference: str, content: str
     """`docker image build`, with no flag that needs BuildKit.
 
     `--platform` is one of the classic builder too: Docker 20.10 takes it without experimental
-    mode (tried with 20.10.24; 19.03 did not).
+    mode (tried with 20.10.24; 19.03 did not). `--force-rm` takes away the container of a step
+    that failed; builders that leave none accept it. Podman is asked for Docker's format, since
+    an old engine on a node may know no other.
     """
-    words = ["image", "build", "--platform", spec.platform]
+    words = ["image", "build", "--force-rm", "--platform", spec.platform]
+    words += ["--format", "docker"] if engine.is_podman else []
     for name, value in spec.used_args().items():
         words += ["--build-arg", f"{name}={value}"]
     words += ["--label", f"{CONTENT_LABEL}={content}", "--tag", reference]

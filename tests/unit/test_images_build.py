@@ -59,7 +59,7 @@ def test_builds_what_is_not_there(spec: ImageSpec) -> None:
     outcome = build(runner, DOCKER, spec, named(spec), on_line=lines.append)
     assert (outcome.built, outcome.image_id, outcome.reference) == (True, "sha256:abc", named(spec))
     assert runner.calls[1] == (
-        "docker image build --platform linux/amd64 --build-arg 'BASE=two words' "
+        "docker image build --force-rm --platform linux/amd64 --build-arg 'BASE=two words' "
         f"--label spinstack.content={content_tag(spec)} --tag {named(spec)} "
         f"--file {spec.context}/Dockerfile {spec.context}"
     )
