@@ -16,17 +16,18 @@ ANSWERS = json.loads(r'<< cookiecutter | tojson >>')
 OUTPUT = ANSWERS.get("_output_dir") or str(Path.cwd().parent)
 
 # Run in the background after a refusal: waits (2 s at most) until cookiecutter has removed
-# the directory given first, then removes its parents, the empty ones only.
+# the directory of the stack, then removes those that were made above it, as they are empty.
 REMOVE_PARENTS = """
 import pathlib, sys, time
-made, output = map(pathlib.Path, sys.argv[1:])
+output = pathlib.Path(sys.argv[1]).resolve()
+made = output / sys.argv[2]
 for _ in range(200):
     if not made.exists():
         break
     time.sleep(0.01)
-while output in made.parents and made.parent != output:
-    made = made.parent
-    made.rmdir()
+for parent in made.parents:
+    if parent.resolve() not in (output, *output.parents):
+        parent.rmdir()
 """
 
 
@@ -82,14 +83,9 @@ def findings(answers):
 def remove_parents_later():
     """A stack name with slashes in it has made directories above the one that
     cookiecutter removes."""
-    command = [sys.executable, "-c", REMOVE_PARENTS, os.getcwd(), OUTPUT]
-    subprocess.Popen(
-        command,
-        cwd="/",
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-c", REMOVE_PARENTS, OUTPUT, ANSWERS["stack_name"]]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.Popen(command, cwd="/", start_new_session=True, **quiet)
 
 
 def main():
