@@ -179,6 +179,9 @@ def _bootstrap(runner: Runner, archive: Path) -> None:
 
 def _import(runner: Runner, engine: str, archive: Path, equivalent: Equivalent) -> None:
     words = [engine, "import"]
+    former = runner.run(
+        Command(engine, "image", "inspect", "--format", "{{.Id}}", equivalent.name), changes=False
+    ).stdout.strip()
     for change in (*equivalent.changes, f"LABEL {RECIPE_LABEL}={_recipe()}"):
         words += ["--change", change]
     done = runner.run(Command(*words, str(archive), equivalent.name), timeout=BUILD_WITHIN)
@@ -188,3 +191,6 @@ def _import(runner: Runner, engine: str, archive: Path, equivalent: Equivalent) 
             remedy="look whether the disk is full (docker system df)",
             details=(done.stdout + done.stderr).strip(),
         )
+    if former and not runner.dry:
+        # Nameless now; stays if something was built on it.
+        runner.run(Command(engine, "image", "rm", former))

@@ -58,6 +58,8 @@ def stop(
     if decided is not None:
         remove_images(runner, decided.engine, decided.registry)
     _remove_files(where)
+    if decided is not None and not places.state_root().exists():
+        remove_unnamed(runner, decided.engine)
     _tell_rest(name, decided, all_images, runner, say)
 
 
@@ -130,6 +132,23 @@ def remove_images(runner: Runner, engine: str, registry: str) -> None:
             names.append(digested if tagged.endswith(":<none>") else tagged)
     if names:
         runner.run(Command(engine, "image", "rm", "--force", *dict.fromkeys(names)))
+
+
+def remove_unnamed(runner: Runner, engine: str) -> None:
+    """Remove the nameless images built on our base images: stages that the classic builder
+    keeps. Only when the last rehearsal goes, since another one's build may be using them."""
+    ours = {layer for name in equivalents.names() for layer in _layers(runner, engine, name)}
+    unnamed = Command(engine, "image", "ls", "--quiet", "--no-trunc", "--filter", "dangling=true")
+    listed = runner.run(unnamed, changes=False)
+    for image in dict.fromkeys(listed.stdout.split()):
+        if ours.intersection(_layers(runner, engine, image)):
+            runner.run(Command(engine, "image", "rm", image))
+
+
+def _layers(runner: Runner, engine: str, image: str) -> list[str]:
+    form = "{{range .RootFS.Layers}}{{.}} {{end}}"
+    command = Command(engine, "image", "inspect", "--format", form, image)
+    return runner.run(command, changes=False).stdout.split()
 
 
 def _tell_rest(

@@ -145,7 +145,7 @@ def _launch(where: Places, within: float, say: Say) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         silent = health.silent_parts(decided)
         if not silent:
-            say(f"the rehearsal {decided.name!r} runs: ssh -p {decided.ssh_port} {USER}@{HOST}")
+            say(f"the rehearsal {decided.name!r} runs")
             return
         time.sleep(0.05)
     if process.poll() is None:

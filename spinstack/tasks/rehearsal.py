@@ -1,0 +1,106 @@
+"""A pretend NERSC on this machine: start, stop, look at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, task
+
+if TYPE_CHECKING:
+    from spinstack.rehearsal.lifecycle import Status
+
+NAME = "which rehearsal, if you have several (default: default)"
+
+
+@task("rehearse", help={"name": NAME})
+def start(context: Context, name: str = "default") -> None:
+    """Start a pretend NERSC on this machine.
+
+    An ssh login node, Spin with Rancher, a registry and global storage, all on 127.0.0.1:
+    the destination `rehearsal`. Installs what is missing where it can (Debian or Ubuntu, as
+    root) and says so. One that runs already is left alone.
+    """
+    from spinstack.rehearsal import lifecycle
+
+    session = Session(context)
+    status = lifecycle.start(name, runner=session.runner, say=session.console.note)
+    if status is not None:
+        for line in how_to_practise(status):
+            session.console.note(line)
+
+
+@task(
+    "rehearse",
+    help={
+        "name": NAME,
+        "keep_data": "stop only; the next start goes on from there",
+        "all": "remove the base images too that were made for rehearsals",
+    },
+)
+def stop(
+    context: Context, name: str = "default", keep_data: bool = False, all: bool = False
+) -> None:
+    """Stop the pretend NERSC and remove what it made.
+
+    Its containers, networks, volumes and files go, and the images that went through its
+    registry; base images stay for the next one.
+    """
+    from spinstack.rehearsal import leaving
+
+    session = Session(context)
+    leaving.stop(
+        name,
+        keep_data=keep_data,
+        all_images=all,
+        runner=session.runner,
+        say=session.console.note,
+    )
+
+
+@task("rehearse", help={"name": NAME, "json": JSON})
+def status(context: Context, name: str = "default", json: bool = False) -> None:
+    """Tell whether the pretend NERSC runs, and where."""
+    from spinstack.rehearsal import lifecycle
+
+    console = Session(context).console
+    found = lifecycle.status(name)
+    if json:
+        console.json(found.as_json())
+        return
+    for line in described(found):
+        console.result(line)
+
+
+def described(status: Status) -> list[str]:
+    """A rehearsal in lines for a person."""
+    if not status.running:
+        return [
+            f"the rehearsal {status.name} does not run; start it: invoke rehearsal.start"
+            + ("" if status.name == "default" else f" --name {status.name}")
+        ]
+    silent = f", but its {' and '.join(status.silent)} do not answer" if status.silent else ""
+    return [
+        f"the rehearsal {status.name} runs{silent}",
+        f"login node   {status.ssh}",
+        f"registry     {status.registry}",
+        f"Spin         {status.spin}, services on {status.node_address}",
+        f"stacks       {', '.join(status.stacks) or 'none'}",
+        f"storage      {status.storage}",
+        *how_to_practise(status),
+    ]
+
+
+def how_to_practise(status: Status) -> list[str]:
+    """How to log in by hand."""
+    address, _, port = status.ssh.rpartition(":")
+    return [
+        f"practise     ssh -p {port} -o UserKnownHostsFile={status.known_hosts_file} {address}",
+        f"             the answer that is valid now: cat {status.login_answer_file}",
+    ]
+
+
+TOPIC = Topic("rehearse", "Try it on this machine", (start, stop, status), group="rehearsal")
