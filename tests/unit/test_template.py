@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from baking import REPOSITORY, bake, text_files
+
+from tests.baking import REPOSITORY, bake, text_files
 
 STACK_FILES = {
     ".gitignore",

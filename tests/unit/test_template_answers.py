@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from baking import bake, type_cookiecutter
 from cookiecutter.exceptions import CookiecutterException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.baking import bake, type_cookiecutter
 
 # Answer -> what the refusal must say.
 REFUSED = [

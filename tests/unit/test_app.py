@@ -1,0 +1,266 @@
+"""The application of a stack: what each address answers, with and without nightwatch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import baking, fake_nightwatch
+
+baking.application()
+from nightwatch_web.options import Options, parse  # noqa: E402
+from nightwatch_web.routes import create_app  # noqa: E402
+
+NIGHT, EXPOSURE = "20240102", "00000123"
+SECRET = "nobody may read this"
+IMAGE_PAGE = f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-4x.html"
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Options:
+    """A static tree with a night and an exposure, and data with some images."""
+    static, data = tmp_path / "static", tmp_path / "data"
+    for root in (static, data):
+        (root / NIGHT / EXPOSURE).mkdir(parents=True)
+    for camera in ("b0", "b9", "r9"):
+        (data / NIGHT / EXPOSURE / f"preproc-{camera}-{EXPOSURE}.fits").write_text("SIMPLE")
+    (static / "static").mkdir()
+    (static / "static" / "timeseries_dropdown.json").write_text(
+        json.dumps({"PER_AMP": ["READNOISE"]})
+    )
+    (static / "nights.html").write_text("the calendar")
+    (static / NIGHT / "exposures.html").write_text("the exposures")
+    (static / NIGHT / EXPOSURE / f"qa-summary-{EXPOSURE}.html").write_text("the summary")
+    (tmp_path / "secret.txt").write_text(SECRET)
+    return Options(static, data)
+
+
+@pytest.fixture
+def client(places: Options) -> FlaskClient:
+    return create_app(places).test_client()
+
+
+@pytest.fixture
+def nightwatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The stand-in for nightwatch is importable; the file lists the pages it has made."""
+    log = tmp_path / "made.log"
+    log.touch()
+    monkeypatch.setenv("FAKE_NIGHTWATCH_LOG", str(log))
+    monkeypatch.syspath_prepend(str(fake_nightwatch.write(tmp_path / "checkout")))
+    yield log
+    forget_nightwatch()
+
+
+def forget_nightwatch() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "nightwatch"]:
+        del sys.modules[name]
+
+
+def test_the_static_pages_need_no_nightwatch(client: FlaskClient):
+    start = client.get("/")
+    assert (start.status_code, start.headers["Location"]) == (302, "nights.html")
+    assert client.get("/nights.html").text == "the calendar"
+    assert client.get(f"/{NIGHT}/").text == "the exposures"
+    assert client.get(f"/{NIGHT}/123/").text == "the summary"
+    assert client.get(f"/{NIGHT}/{EXPOSURE}/").text == "the summary"
+    assert client.get("/healthz").text == "ok\n"
+
+
+def test_pages_are_asked_for_again_and_sent_only_when_changed(client: FlaskClient):
+    first = client.get("/nights.html")
+    assert first.cache_control.max_age == 0
+    again = client.get("/nights.html", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/missing.html", 404),
+        ("/favicon.ico", 404),
+        ("/static/", 404),
+        ("/20240103/", 404),
+        (f"/{NIGHT}/124/", 404),
+        (f"/{NIGHT}/{EXPOSURE}/preproc-z0-{EXPOSURE}-4x.html", 404),
+        (f"/{NIGHT}/124/spectra/objtype/qframe/4x/", 404),
+        ("/2024/", 400),
+        ("/20241301/", 400),
+        ("/lastnight/", 400),
+        (f"/{NIGHT}/123456789/", 400),
+        (f"/{NIGHT}/abc/", 400),
+        (f"/{NIGHT}/{EXPOSURE}/preproc-x0-{EXPOSURE}-4x.html", 400),
+        (f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-0x.html", 400),
+        (f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-4.html", 400),
+        (f"/{NIGHT}/{EXPOSURE}/preproc-b0-00000124-4x.html", 400),
+        (f"/2024010x/{EXPOSURE}/preproc-b0-{EXPOSURE}-4x.html", 400),
+        (f"/{NIGHT}/123/spectra/sideways/", 400),
+        (f"/{NIGHT}/123/spectra/objtype/zframe/", 400),
+        (f"/{NIGHT}/123/spectra/objtype/qframe/fast/", 400),
+        (f"/{NIGHT}/123/spectra/input/;ls/qframe/4x/", 400),
+        ("/timeseries/2024/20240103/PER_AMP/READNOISE", 400),
+        ("/timeseries/20240103/20240102/PER_AMP/READNOISE", 400),
+        ("/timeseries/20240101/20240102/PER-AMP/READNOISE", 400),
+        # Nightwatch is not there: what has to be made can't be made now.
+        (IMAGE_PAGE, 503),
+        (f"/{NIGHT}/123/spectra/objtype/qframe/4x/", 503),
+        ("/timeseries/", 503),
+        ("/timeseries/20240101/20240102/PER_AMP/READNOISE", 503),
+    ],
+)
+def test_an_address_without_a_page(client: FlaskClient, path: str, status: int):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert f"Status {status}." in answer.text
+    assert "Traceback" not in answer.text
+    assert ("Retry-After" in answer.headers) is (status == 503)
+
+
+def test_an_error_page_shows_an_address_as_text(client: FlaskClient):
+    answer = client.get("/<script>alert(1)</script>/")
+    assert "<script>" not in answer.text
+
+
+def test_a_broken_nightwatch_is_told_and_may_be_mended(
+    client: FlaskClient, nightwatch: Path, tmp_path: Path
+):
+    module = tmp_path / "checkout/py/nightwatch/webpages/plotimage.py"
+    good = module.read_text()
+    module.write_text("import something_that_is_not_installed")
+    answer = client.get(IMAGE_PAGE)
+    assert answer.status_code == 503
+    assert "something_that_is_not_installed" in answer.text
+    module.write_text(good + "\n# mended\n")
+    assert client.get(IMAGE_PAGE).status_code == 200
+
+
+def test_an_image_is_made_once_and_then_served(
+    client: FlaskClient, nightwatch: Path, places: Options
+):
+    for _ in range(2):
+        answer = client.get(IMAGE_PAGE)
+        assert answer.status_code == 200
+        assert answer.text == f"<h1>preproc-b0-{EXPOSURE}.fits 4 {NIGHT}</h1>"
+    assert len(nightwatch.read_text().splitlines()) == 1
+    made = places.static / IMAGE_PAGE[1:]
+    assert made.stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.parametrize("camera", ["b9", "r9"])
+def test_a_page_that_fails_leaves_nothing(
+    client: FlaskClient, nightwatch: Path, places: Options, camera: str
+):
+    answer = client.get(IMAGE_PAGE.replace("b0", camera))
+    assert answer.status_code == 502
+    directory = places.static / NIGHT / EXPOSURE
+    assert [file.name for file in directory.iterdir()] == [f"qa-summary-{EXPOSURE}.html"]
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/spectra/", "spectrograph/qframe/4x/"),
+        ("/spectra", ""),
+        ("/spectra/objtype/", "objtype/qframe/4x/"),
+        ("/spectra/objtype/qcframe/", "objtype/qcframe/4x/"),
+        ("/spectra/input/1,3-5/", "input/1,3-5/qframe/4x/"),
+        ("/spectra/input/1, 3/qcframe/", "input/1,3/qcframe/4x/"),
+    ],
+)
+def test_spectra_fill_in_what_is_not_said(client: FlaskClient, path: str, leads_to: str):
+    answer = client.get(f"/{NIGHT}/123{path}")
+    assert answer.status_code in (302, 308)
+    assert answer.headers["Location"].endswith(f"/{NIGHT}/123/spectra/{leads_to}")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("spectrograph/qframe/4x/", "spectrograph|qframe|4x|None"),
+        ("input/", "input|qframe|4x|None"),
+        ("input/qcframe/8x/", "input|qcframe|8x|None"),
+        ("input/1,3-5/qcframe/2x/", "input|qcframe|2x|1,3-5"),
+    ],
+)
+def test_spectra(client: FlaskClient, nightwatch: Path, places: Options, path: str, asked: str):
+    answer = client.get(f"/{NIGHT}/123/spectra/{path}")
+    assert answer.text == f"<p>{places.data / NIGHT}|{NIGHT}|{EXPOSURE}|{asked}</p>"
+
+
+def test_a_sentence_of_nightwatch_is_no_page(client: FlaskClient, nightwatch: Path):
+    answer = client.get(f"/{NIGHT}/123/spectra/objtype/qframe/4x/")
+    assert answer.status_code == 404
+    assert "no qframe-*-00000123.fits files found" in answer.text
+
+
+def test_time_series(client: FlaskClient, nightwatch: Path, places: Options):
+    assert client.get("/timeseries/").text == "<form><b>PER_AMP</b></form>"
+    address = "/timeseries/20240101/20240102/PER_AMP/"
+    expected = "<p>20240101-20240102 PER_AMP READNOISE ['PER_AMP']</p>"
+    assert client.get(address + "READNOISE").text == expected
+    assert client.get(address + "NOTHING").status_code == 404
+    (places.static / "static/timeseries_dropdown.json").write_text("{")
+    assert client.get("/timeseries/").status_code == 502
+    (places.static / "static/timeseries_dropdown.json").unlink()
+    assert client.get("/timeseries/").status_code == 404
+
+
+def test_links_stay_inside(client: FlaskClient, places: Options):
+    (places.static / "inside.html").symlink_to("nights.html")
+    (places.static / "outside.html").symlink_to("../secret.txt")
+    (places.static / "away").symlink_to("..", target_is_directory=True)
+    (places.static / "loop").symlink_to("loop")
+    assert client.get("/inside.html").text == "the calendar"
+    for path in ("/outside.html", "/away/secret.txt", "/loop", "/loop/x"):
+        assert client.get(path).status_code == 404
+
+
+def test_a_page_is_not_made_through_a_link(client: FlaskClient, places: Options, nightwatch: Path):
+    outside = places.data.parent / "outside"
+    outside.mkdir()
+    (places.data / NIGHT / "00000200").mkdir()
+    (places.data / NIGHT / "00000200" / "preproc-b0-00000200.fits").touch()
+    (places.static / NIGHT / "00000200").symlink_to(outside, target_is_directory=True)
+    answer = client.get(f"/{NIGHT}/00000200/preproc-b0-00000200-4x.html")
+    assert answer.status_code == 404
+    assert list(outside.iterdir()) == []
+
+
+def test_what_is_hidden_stays_hidden(client: FlaskClient, places: Options):
+    (places.static / NIGHT / ".half-a-page.html").write_text("half")
+    assert client.get(f"/{NIGHT}/.half-a-page.html").status_code == 404
+
+
+ODD = ["..", ".", "", "secret.txt", "static", NIGHT, "%2e%2e", "..%2f", "\0", "\\..", "~", "/etc"]
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(parts=st.lists(st.sampled_from(ODD).map(str.encode) | st.binary(max_size=3), max_size=6))
+def test_no_address_leaves_the_tree(client: FlaskClient, parts: list[bytes]):
+    # As a server hands it over, percent signs decoded once: bytes in a latin-1 string.
+    path = (b"/" + b"/".join(parts)).decode("latin-1")
+    answer = client.get("/", environ_overrides={"PATH_INFO": path})
+    assert answer.status_code in (200, 302, 308, 400, 404)
+    assert SECRET not in answer.text
+
+
+def test_a_very_long_address_is_just_missing(client: FlaskClient):
+    for path in ("/" + "x" * 300, "/" + "x/" * 3000 + "y"):
+        assert client.get(path).status_code == 404
+
+
+def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    here = Path.cwd()
+    assert parse(["-s", "./static", "-d", "./data"]) == Options(here / "static", here / "data")
+    assert parse(["-i", "static"]) == Options(here / "static", here / "static")
+    with pytest.raises(SystemExit):
+        parse([])
