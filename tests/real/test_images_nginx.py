@@ -1,0 +1,145 @@
+"""The stack's nginx conf in a real nginx: accepted, and redirects lead to the outside port."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.baking import bake
+
+pytestmark = pytest.mark.real("nginx")
+
+# What a visitor types: not the port that nginx listens on.
+OUTSIDE = "web.nw-desi.dev-cattle.stable.spin.nersc.org:60037"
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """An application that redirects to where the header X-Lead-To says, or echoes headers."""
+
+    def do_GET(self) -> None:
+        self.send_response(302 if "X-Lead-To" in self.headers else 200)
+        if "X-Lead-To" in self.headers:
+            self.send_header("Location", self.headers["X-Lead-To"])
+        for name in ("Host", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto"):
+            self.send_header(f"Seen-{name}", self.headers[name])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Nginx:
+    """The stack's configuration, moved from the container's places to a directory."""
+
+    program: str
+    conf: Path
+    port: int
+
+    def command(self, *words: str) -> list[str]:
+        me = ["-g", "user root;"] if os.geteuid() == 0 else []
+        return [self.program, "-e", "stderr", "-c", str(self.conf), *me, *words]
+
+    def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", path, headers={"Host": OUTSIDE, **headers})
+        return connection.getresponse()
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
+    place = tmp_path_factory.mktemp("nginx")
+    web = bake(place) / "web"
+    port = free_port()
+    conf = (web / "main.conf").read_text(encoding="utf-8")
+    conf = conf.replace("/tmp/", f"{place}/")
+    conf = conf.replace("/etc/nginx/conf.d/*.conf", str(place / "default.conf"))
+    (place / "main.conf").write_text(conf, encoding="utf-8")
+    site = (web / "nginx.conf").read_text(encoding="utf-8")
+    site = site.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/", f"{place}/")
+    (place / "default.conf").write_text(site, encoding="utf-8")
+    (place / "app-server.conf").write_text("server 127.0.0.1:9;\n", encoding="utf-8")
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert program
+    return Nginx(program, place / "main.conf", port)
+
+
+@pytest.fixture(scope="module")
+def running(nginx: Nginx) -> Iterator[Nginx]:
+    upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    server = f"server 127.0.0.1:{upstream.server_port};\n"
+    (nginx.conf.parent / "app-server.conf").write_text(server, encoding="utf-8")
+    process = subprocess.Popen(nginx.command())
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            nginx.get("/healthz")
+            break
+        except OSError:
+            time.sleep(0.05)
+    yield nginx
+    process.terminate()
+    process.wait(10)
+    upstream.shutdown()
+
+
+def test_nginx_accepts_the_configuration(nginx: Nginx):
+    done = subprocess.run(nginx.command("-t"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+HOST = OUTSIDE.split(":")[0]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"http://{HOST}:8080/night/?a=b",
+        f"http://{HOST}:5000/night/?a=b",
+        f"http://{HOST}/night/?a=b",
+        f"http://{OUTSIDE}/night/?a=b",
+        "http://app:5000/night/?a=b",
+    ],
+)
+def test_redirects_lead_back_to_the_outside_port(running: Nginx, location: str):
+    answer = running.get("/", X_Lead_To=location)
+    assert answer.headers["Location"] == f"http://{OUTSIDE}/night/?a=b"
+
+
+@pytest.mark.parametrize("location", ["nights.html", "/night/", "https://desi.lbl.gov:8080/x"])
+def test_other_redirects_are_left_alone(running: Nginx, location: str):
+    assert running.get("/", X_Lead_To=location).headers["Location"] == location
+
+
+def test_behind_https_redirects_stay_there(running: Nginx):
+    answer = running.get("/", X_Lead_To="http://app:5000/x", X_Forwarded_Proto="https")
+    assert answer.headers["Location"] == f"https://{OUTSIDE}/x"
+
+
+def test_the_application_sees_what_the_visitor_typed(running: Nginx):
+    seen = running.get("/").headers
+    assert seen["Seen-Host"] == seen["Seen-X-Forwarded-Host"] == OUTSIDE
+    assert (seen["Seen-X-Forwarded-Port"], seen["Seen-X-Forwarded-Proto"]) == ("60037", "http")
+    without_port = running.get("/", Host=HOST, X_Forwarded_Proto="https").headers
+    assert without_port["Seen-X-Forwarded-Port"] == "443"
