@@ -1,7 +1,158 @@
-"""The tasks of this repository: the collection that stacks use, and those of its makers."""
+"""The tasks of this repository: the collection that stacks use, and those of its makers.
+
+make demo    the main job on this machine, from the template to a page in the browser
+make test    every test, with what it needs installed first where that is possible
+"""
 
 from __future__ import annotations
 
-from spinstack.tasks import ns
+import os
+import shutil
+import sys
+from pathlib import Path
 
-__all__ = ["ns"]
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from spinstack.command import Command
+from spinstack.console import Console
+from spinstack.runner import LocalRunner, PrintingRunner, Runner
+from spinstack.tasks import TOPICS
+from spinstack.tasks.manual import Topic, collected
+from spinstack.tasks.running import task
+
+REPOSITORY = Path(__file__).resolve().parent
+# Where `make demo` makes its stack; git does not look there.
+DEMO = REPOSITORY / "demo"
+DEMO_STACK = "nightwatch-desi"
+MAKERS = "own"
+
+# Programs that the tests with real parts use, and the Debian packages that bring them.
+TEST_PARTS = {
+    "docker-registry": "docker-registry",
+    "mmdebstrap": "mmdebstrap",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "nginx": "nginx-light",
+    "chromium": "chromium",
+    "curl": "curl",
+    "git": "git",
+}
+
+
+def _runner(context: Context) -> Runner:
+    return PrintingRunner() if context.config.run.dry else LocalRunner()
+
+
+def _live(context: Context, *words: str, cwd: Path = REPOSITORY) -> None:
+    """Run a program of this environment in the open; its failure is this task's failure."""
+    import subprocess
+
+    command = Command(*words)
+    if context.config.run.dry:
+        print(f"$ {command.shown()}")
+        return
+    code = subprocess.run(command.argv(), cwd=cwd, check=False).returncode
+    if code:
+        raise Exit(code=code)
+
+
+def _invoke(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "invoke", *words)
+
+
+@task(MAKERS)
+def demo(context: Context) -> None:
+    """Rehearse the main job here: ends with an address that answers."""
+    console = Console()
+    _live(context, *_invoke("rehearsal.start"))
+    stack = DEMO / DEMO_STACK
+    if (stack / "invoke.yaml").exists():
+        console.note(f"the stack in {stack} is there already and stays as it is")
+    else:
+        words = ("--no-input", "--overwrite-if-exists", "--output-dir", str(DEMO))
+        _live(context, sys.executable, "-m", "cookiecutter", str(REPOSITORY), *words)
+    console.note(f"invoke deploy   (in {stack})")
+    if not context.config.run.dry:
+        _show_how_to_go_on(context, console, stack)
+    else:
+        print(f"$ cd {stack} && {Command(*_invoke('deploy', '--to', 'rehearsal')).shown()}")
+
+
+def _show_how_to_go_on(context: Context, console: Console, stack: Path) -> None:
+    """Deploy; then what can be done now; the address alone as the last line."""
+    import subprocess
+
+    words = _invoke("deploy", "--to", "rehearsal")
+    done = subprocess.run(words, cwd=stack, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Exit(code=done.returncode)
+    invoke = os.path.relpath(Path(sys.executable).with_name("invoke"), stack)
+    for line in (
+        "",
+        "It runs. What you can do now:",
+        f"  cd {os.path.relpath(stack)}",
+        f"  {invoke} status          services, health, release, address",
+        f"  {invoke} logs            what the services printed last",
+        f"  {invoke} --list          everything else",
+        "  make demo-stop (in the checkout) stops it all and leaves nothing behind",
+        "",
+        "Its address:",
+    ):
+        console.note(line)
+    print(done.stdout.strip().splitlines()[-1])
+
+
+@task(MAKERS)
+def demo_stop(context: Context) -> None:
+    """Stop what demo started and remove what it made."""
+    _live(context, *_invoke("rehearsal.stop", "--all"))
+    if context.config.run.dry:
+        print(f"$ rm -r {DEMO}")
+    elif DEMO.exists():
+        shutil.rmtree(DEMO)
+
+
+@task(
+    MAKERS,
+    help={
+        "only-unit": "only those that need nothing besides Python",
+        "options": "more words for pytest, such as '-k release -x'",
+    },
+)
+def test(context: Context, only_unit: bool = False, options: str = "") -> None:
+    """Run the tests; installs what the real parts need, as root on Debian."""
+    import shlex
+
+    words = ["tests/unit"] if only_unit else []
+    if not only_unit:
+        _prepare_real_parts(context)
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    os.environ["PATH"] = path
+    _live(context, sys.executable, "-m", "pytest", *words, *shlex.split(options))
+
+
+def _prepare_real_parts(context: Context) -> None:
+    """As root on Debian install what is missing; elsewhere the tests say what they lack."""
+    from spinstack.rehearsal import engine_setup, packages
+
+    if not packages.can_install():
+        return
+    say = Console().note
+    runner = _runner(context)
+    engine_setup.ensure_engine(runner, say)
+    packages.ensure_packages(runner, say, TEST_PARTS)
+
+
+@task(MAKERS)
+def lint(context: Context) -> None:
+    """Check style and types: ruff and mypy."""
+    _live(context, sys.executable, "-m", "ruff", "check", ".")
+    _live(context, sys.executable, "-m", "ruff", "format", "--check", ".")
+    _live(context, sys.executable, "-m", "mypy")
+
+
+ns: Collection = collected(
+    "spinstack", [*TOPICS, Topic(MAKERS, "For makers of spinstack", (demo, demo_stop, test, lint))]
+)

@@ -206,8 +206,9 @@ def _state(entry: dict[str, Any]) -> ServiceState | None:
     # A sidekick's name has a second slash; its state is that of its service.
     if not isinstance(service, dict) or not name or "/" in name:
         return None
-    config = service.get("launchConfig") or entry.get("LaunchConfig") or {}
-    endpoints = service.get("publicEndpoints") or []
+    config = service.get("launchConfig")
+    image = config.get("imageUuid") if isinstance(config, dict) else ""
+    points = service.get("publicEndpoints")
     return ServiceState(
         stack=stack,
         name=name,
@@ -215,17 +216,21 @@ def _state(entry: dict[str, Any]) -> ServiceState | None:
         health=str(service.get("healthState") or ""),
         transitioning=str(service.get("transitioning") or "no"),
         message=str(service.get("transitioningMessage") or ""),
-        image=str(config.get("imageUuid") or "").removeprefix("docker:"),
-        scale=int(service.get("scale") or 0),
-        current=int(service.get("currentScale") or 0),
+        image=str(image or "").removeprefix("docker:"),
+        scale=_number(service.get("scale")),
+        current=_number(service.get("currentScale")),
         fqdn=str(service.get("fqdn") or ""),
         endpoints=tuple(
-            Endpoint(str(point.get("ipAddress") or ""), int(point.get("port") or 0))
-            for point in endpoints
+            Endpoint(str(point.get("ipAddress") or ""), _number(point.get("port")))
+            for point in (points if isinstance(points, list) else [])
             if isinstance(point, dict)
         ),
         created=str(service.get("created") or ""),
     )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 _PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*$')

@@ -109,6 +109,10 @@ def push(session: Session) -> None:
         with session.console.step(f"push {image.key}") as step:
             outcome = images.push(session.runner, session.engine, reference, on_line=step.detail)
             step.done(f"{_short(reference)}{'' if outcome.pushed else ' (there already)'}")
+        if outcome.replaced:
+            session.console.warn(
+                f"{reference} stood for another image before: nodes that pulled that one keep it"
+            )
 
 
 def _short(reference: str) -> str:
@@ -235,11 +239,13 @@ def _rolled_back_on_failure(
         yield
     except KeyboardInterrupt:
         failure = SpinstackError("stopped by Ctrl-C", where=session.settings.stack)
-        raise _undone(session, remote, made, upgrade, failure) from None
+        _undo(session, remote, made, upgrade, failure)
+        raise failure from None
     except SpinstackError as failure:
         if isinstance(failure, ServicesFailed):
             failure.details = _last_lines(remote, failure.services)
-        raise _undone(session, remote, made, upgrade, failure) from failure
+        _undo(session, remote, made, upgrade, failure)
+        raise
 
 
 def _last_lines(remote: Remote, services: list[str]) -> str:
@@ -254,15 +260,15 @@ def _last_lines(remote: Remote, services: list[str]) -> str:
     return "\n".join(parts)
 
 
-def _undone(
+def _undo(
     session: Session, remote: Remote, made: Release, upgrade: bool, failure: SpinstackError
-) -> SpinstackError:
-    """Roll back if there is something to go back to; the failure with what to do now."""
+) -> None:
+    """Roll back if there is something to go back to; adds to the failure what to do now."""
     if not upgrade:
         failure.remedy = failure.remedy or (
             "mend the cause and deploy again; `invoke logs` shows more, `invoke rm` starts over"
         )
-        return failure
+        return
     try:
         with session.console.step("roll back") as step:
             names = [state.name for state in remote.states() if state.unconfirmed]
@@ -272,6 +278,5 @@ def _undone(
     except SpinstackError as error:
         failure.details += f"\nand the rollback failed: {error.what}\n{error.details}"
         failure.remedy = "`invoke status`, then `invoke rollback`"
-        return failure
+        return
     failure.remedy = "the version before runs again; mend the cause and deploy again"
-    return failure

@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -102,7 +104,7 @@ class LocalRunner:
                     errors="replace",
                 )
                 return Result(done.stdout, done.stderr, done.returncode)
-            return _run_streaming(argv, input, cwd, whole_env, on_line)
+            return _run_streaming(argv, input, cwd, whole_env, on_line, timeout)
         except subprocess.TimeoutExpired:
             raise SpinstackError(
                 f"{argv[0]} did not finish within {timeout:.0f} s",
@@ -117,17 +119,21 @@ def _run_streaming(
     cwd: Path | None,
     env: Mapping[str, str] | None,
     on_line: Callable[[str], None],
+    timeout: float | None,
 ) -> Result:
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=cwd,
-        env=env,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
+    with (
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=env,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+        _killed_after(process, timeout) as late,
+    ):
         if process.stdin is not None and input is not None:
             process.stdin.write(input)
             process.stdin.close()
@@ -136,7 +142,30 @@ def _run_streaming(
         for line in process.stdout:
             lines.append(line)
             on_line(line.rstrip("\r\n"))
+    if late.is_set():
+        raise subprocess.TimeoutExpired(argv, timeout or 0)
     return Result("".join(lines), "", process.returncode)
+
+
+@contextmanager
+def _killed_after(
+    process: subprocess.Popen[str], seconds: float | None
+) -> Iterator[threading.Event]:
+    """Kill the process when its time is up; the event tells that it was."""
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill) if seconds else None
+    if timer:
+        timer.start()
+    try:
+        yield late
+    finally:
+        if timer:
+            timer.cancel()
 
 
 class PrintingRunner:

@@ -11,7 +11,7 @@ import base64
 import getpass
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import paramiko
@@ -116,15 +116,17 @@ class Login(AuthStrategy):
         self.notes: list[str] = []
 
     def get_sources(self) -> Iterator[AuthSource]:
-        for path in self._identity_files:
-            source = self._key(path)
-            if source:
-                yield source
-        if self._agent:
-            for key in paramiko.Agent().get_keys():
+        yield from self._sources({"publickey", "keyboard-interactive", "password"})
+
+    def _sources(self, allowed: Collection[str]) -> Iterator[AuthSource]:
+        if "publickey" in allowed:
+            yield from filter(None, map(self._key, self._identity_files))
+            for key in paramiko.Agent().get_keys() if self._agent else ():
                 yield InMemoryPrivateKey(self.user, key)
-        yield ServerPrompts(self.user, self._ask)
-        yield Password(self.user, lambda: self._ask(f"Password of {self.user}: "))
+        if "keyboard-interactive" in allowed:
+            yield ServerPrompts(self.user, self._ask)
+        elif "password" in allowed:
+            yield Password(self.user, lambda: self._ask(f"Password of {self.user}: "))
 
     def _key(self, path: Path) -> AuthSource | None:
         """A private key with its certificate beside it, if it can be read."""
@@ -138,20 +140,27 @@ class Login(AuthStrategy):
         return OnDiskPrivateKey(self.user, "ssh-config", path, key)
 
     def authenticate(self, transport: paramiko.Transport) -> AuthResult:
-        """Stops at the first way that works, and at the first prompt that was answered
-        wrongly: a one-time code must not be asked for twice."""
-        last: Exception | None = None
-        for source in self.get_sources():
+        """Tries what the server allows. Stops at the first prompt that was answered wrongly:
+        a one-time code must not be asked for twice."""
+        last: Exception = paramiko.AuthenticationException("no way to log in that it allows")
+        for source in self._sources(_allowed(transport, self.user)):
             try:
                 source.authenticate(transport)
-                return AuthResult(self)
-            except paramiko.BadAuthenticationType as error:
-                last = error
             except paramiko.AuthenticationException as error:
                 last = error
-                if isinstance(source, ServerPrompts):
-                    break
-        raise last or paramiko.AuthenticationException("no way to log in")
+            # One that was right may not be enough: a key, and then a code.
+            if transport.is_authenticated():
+                return AuthResult(self)
+        raise last
+
+
+def _allowed(transport: paramiko.Transport, user: str) -> Collection[str]:
+    """The ways of logging in that the server offers this user, as OpenSSH asks for them."""
+    try:
+        transport.auth_none(user)
+    except paramiko.BadAuthenticationType as error:
+        return list(error.allowed_types)
+    return ()
 
 
 def identity_files(

@@ -1,0 +1,35 @@
+# The two commands of the README, and those of whoever works on spinstack. Each sets up what
+# it needs; all the work is in tasks.py.
+PYTHON ?= python3
+VENV := .venv
+INVOKE := $(VENV)/bin/invoke
+
+.PHONY: demo demo-stop test lint clean
+
+demo: $(VENV)/demo
+	@$(INVOKE) demo
+
+demo-stop: $(VENV)/demo
+	@$(INVOKE) demo-stop
+
+test: $(VENV)/dev
+	@$(INVOKE) test
+
+lint: $(VENV)/dev
+	@$(INVOKE) lint
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "install Python 3.10 or newer first"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "on Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/demo: $(VENV)/bin/python pyproject.toml
+	@echo "setting up $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[rehearsal]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/demo
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[rehearsal,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

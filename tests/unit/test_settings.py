@@ -1,0 +1,73 @@
+"""Settings: layers, and errors that name the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinstack import settings
+from spinstack.errors import UsageError
+
+BASE: dict[str, Any] = {
+    "stack": "demo",
+    "destination": "dev",
+    "user": "alice",
+    "namespace": "alice",
+    "project_dir": "/global/cfs/cdirs/desi/demo/",
+    "images": {"app": {"context": "app", "name": "uwsgi-demo"}},
+    "destinations": {"dev": {"environment": "dev-cattle"}},
+}
+
+
+def load(**changes: Any) -> settings.Settings:
+    return settings.load({"spinstack": {**BASE, **changes}}, Path("/somewhere"))
+
+
+def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) -> None:
+    include = tmp_path / "destination.yml"
+    include.write_text("user: demo\nport: 4022\nenvironment: dev-cattle\n")
+    found = load(
+        destinations={
+            "dev": {"environment": "dev-cattle"},
+            "prod": {"environment": "prod-cattle", "user": "bob", "protected": True},
+            "rehearsal": {"include": str(include), "port": 4023},
+        }
+    )
+    assert found.destination().user == "alice"
+    assert found.destination("prod").user == "bob"
+    assert found.destination("prod").protected
+    rehearsal = found.destination("rehearsal")
+    assert (rehearsal.user, rehearsal.port) == ("demo", 4023)
+    assert rehearsal.project_dir == "/global/cfs/cdirs/desi/demo"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"usr": "x"}, "did you mean user?"),
+        ({"destinations": {"dev": {"enviroment": "x"}}}, "destinations.dev.enviroment"),
+        ({"destinations": {"dev": {"environment": 7}}}, "must be text, not 7"),
+        ({"port": True}, "must be a number, not True"),
+        ({"images": {"app": {"context": "app"}}}, "spinstack.images.app"),
+        ({"images": {"app": "app"}}, "must be a mapping"),
+        ({"stack": ""}, "not the directory of a stack"),
+        ({"destination": "prd"}, "one of dev"),
+        ({"destinations": {"dev": {}}}, "the setting environment is missing"),
+        ({"destinations": {"dev": {"include": "/none/x.yml"}}}, "rehearsal.start"),
+        ({"centre": {"ports": {"world": ["x"]}}}, "wrong shape"),
+        ({"platform": "kubernetes"}, "one of cattle"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load(**changes).destination()
+    assert said in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_rules_of_the_centre_can_be_overridden() -> None:
+    found = load(centre={"ports": {"world": ["7000-7010"]}})
+    assert any(7005 in ports for ports in found.destination().centre.ports_world)
+    assert found.destination().centre.ports_lab, "the others stay"

@@ -1,0 +1,214 @@
+"""The model of a stack: files, variables, checks, releases."""
+
+# ruff: noqa: E501 - a table of faults reads best with one fault a line
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinstack import compose, envfile, preflight, release, rendering, settings, stack
+from spinstack.errors import SpinstackError
+from spinstack.settings import Settings
+
+COMPOSE = """\
+version: '2'
+services:
+  app:
+    image: ${APP_IMAGE}
+    env_file: ./stack.env
+    volumes:
+      - ${STATIC_DIR}:/app/static:rw
+      - ${DATA_DIR}/raw:/app/data:ro
+    user: ${UID}:${GROUP_ID}
+    cap_drop: [ALL]
+  web:
+    image: ${WEB_IMAGE}
+    ports:
+      - ${WEB_PORT}:8080
+    volumes:
+      - ./web/nginx.conf:/etc/nginx/conf.d/default.conf:ro
+    user: ${UID}:${GROUP_ID}
+    cap_drop: [ALL]
+"""
+RANCHER = """\
+version: '2'
+services:
+  app:
+    health_check: {port: 5000}
+  web:
+    health_check: {port: 8080}
+"""
+ENV = """\
+# The group.
+GROUP_ID=58102
+WEB_PORT=60037
+STATIC_DIR=output
+DATA_DIR=/global/cfs/cdirs/desi/data
+"""
+IMAGES = {
+    "APP_IMAGE": "registry.spin.nersc.gov/alice/uwsgi-demo:c-1",
+    "WEB_IMAGE": "registry.spin.nersc.gov/alice/nginx-demo:c-2",
+}
+
+
+@pytest.fixture
+def stack_settings(tmp_path: Path) -> Settings:
+    """A small stack that is right in every way."""
+    (tmp_path / "docker-compose.yml").write_text(COMPOSE)
+    (tmp_path / "rancher-compose.yml").write_text(RANCHER)
+    (tmp_path / "stack.env").write_text(ENV)
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "nginx.conf").write_text("server {}\n")
+    values = {
+        "stack": "demo",
+        "destination": "dev",
+        "user": "alice",
+        "project_dir": "/global/cfs/cdirs/desi/demo",
+        "images": {"app": {"context": "app", "name": "uwsgi-demo"}},
+        "destinations": {
+            "dev": {"environment": "dev-cattle"},
+            "prod": {"environment": "prod-cattle", "env": {"WEB_PORT": "60038"}},
+        },
+    }
+    return settings.load({"spinstack": values}, tmp_path)
+
+
+def findings(of: Settings) -> list[str]:
+    found = preflight.check(of, of.destination(), stack.read(of, IMAGES))
+    return [f"{finding.where} {finding.rule}" for finding in found]
+
+
+def test_a_right_stack_has_no_findings(stack_settings: Settings) -> None:
+    assert findings(stack_settings) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [
+        ("docker-compose.yml", "version: '2'", "version: '3'", "docker-compose.yml:1 compose-version"),
+        ("docker-compose.yml", "  web:\n", "  frontend:\n", "docker-compose.yml:11 service-name"),
+        ("docker-compose.yml", "    cap_drop: [ALL]\n  web", "  web", "docker-compose.yml:3 cap-drop"),
+        ("docker-compose.yml", "${UID}:", "${USERID}:", "docker-compose.yml:9 variable-unset"),
+        ("docker-compose.yml", "${GROUP_ID}", "${GROUP_ID:-1}", "docker-compose.yml:9 variable-form"),
+        ("docker-compose.yml", ":8080\n", ":80\n", "docker-compose.yml:13 port-inside"),
+        ("docker-compose.yml", ":8080\n", ":8081\n", "rancher-compose.yml:6 health-port"),
+        ("docker-compose.yml", "${WEB_IMAGE}", "nginx:latest", "docker-compose.yml:12 image-tag"),
+        ("docker-compose.yml", "${WEB_IMAGE}", "quay.io/x:1", "docker-compose.yml:12 image-registry"),
+        ("docker-compose.yml", "services:", "services: [", "docker-compose.yml:4 yaml"),
+        ("docker-compose.yml", ":/app/static:rw", ":/app/static:rx", "docker-compose.yml:7 compose-value"),
+        ("stack.env", "WEB_PORT=60037", "WEB_PORT=443", "docker-compose.yml:13 port-reserved"),
+        ("stack.env", "WEB_PORT=60037", "WEB_PORT=61000", "docker-compose.yml:13 port-range"),
+        ("stack.env", "WEB_PORT=60037", "WEB_PORT = 60037", "stack.env:3 env-line"),
+        ("stack.env", "WEB_PORT=60037", 'WEB_PORT="60037"', "stack.env:3 env-quotes"),
+        ("stack.env", "GROUP_ID=58102", "GROUP_ID=0", "docker-compose.yml:9 numeric-id"),
+        ("stack.env", "GROUP_ID=58102", "GROUP_ID=1\nGROUP_ID=2", "stack.env:3 env-twice"),
+        ("stack.env", "STATIC_DIR=output", "STATIC_DIR=/global/homes/a/alice", "docker-compose.yml:6 path-mountable"),
+        ("rancher-compose.yml", "  web:\n    health_check: {port: 8080}\n", "", "rancher-compose.yml:2 health-check"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_found_where_it_is(
+    stack_settings: Settings, file: str, old: str, new: str, found: str
+) -> None:
+    path = stack_settings.directory / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert found in findings(stack_settings)
+
+
+def test_relative_directories_start_at_the_project_directory(stack_settings: Settings) -> None:
+    text = rendering.rendered(stack.read(stack_settings, IMAGES), stack_settings.destination())
+    assert "/global/cfs/cdirs/desi/demo/output:/app/static:rw" in text
+    assert "/global/cfs/cdirs/desi/data/raw:/app/data:ro" in text
+    assert "user: ${UID}:58102" in text, "the login node alone knows the uid"
+
+
+def test_a_destination_may_have_a_port_of_its_own(stack_settings: Settings) -> None:
+    read = stack.read(stack_settings, IMAGES)
+    assert "WEB_PORT=60037" in rendering.rendered(read, stack_settings.destination("dev"))
+    assert "WEB_PORT=60038" in rendering.rendered(read, stack_settings.destination("prod"))
+
+
+def test_a_missing_file_is_one_sentence(stack_settings: Settings) -> None:
+    (stack_settings.directory / "stack.env").unlink()
+    with pytest.raises(SpinstackError, match=r"stack\.env is missing"):
+        stack.read(stack_settings, IMAGES)
+
+
+def test_the_same_files_make_the_same_release_at_any_time(stack_settings: Settings) -> None:
+    read, to = stack.read(stack_settings, IMAGES), stack_settings.destination()
+    first = release.make(read, to, datetime(2025, 11, 3, 4, 5, 6, tzinfo=timezone.utc))
+    (stack_settings.directory / "web" / "nginx.conf").touch()
+    second = release.make(read, to)
+    assert first.id.startswith("20251103-040506-")
+    assert release.ID.fullmatch(first.id)
+    assert first.archive == second.archive
+    assert first.content == second.content
+    other = replace(read, images={**IMAGES, "APP_IMAGE": "registry.spin.nersc.gov/a/b:2"})
+    assert release.make(other, to).content != first.content
+
+
+def test_a_release_has_the_files_and_no_hidden_ones(stack_settings: Settings) -> None:
+    directory = stack_settings.directory
+    (directory / ".git").mkdir()
+    (directory / ".git" / "config").write_text("secret")
+    (directory / ".env").write_text("secret")
+    (directory / "a file with 'quotes' and \n newline").write_text("x")
+    made = release.make(stack.read(stack_settings, IMAGES), stack_settings.destination())
+    with tarfile.open(fileobj=io.BytesIO(made.archive)) as tar:
+        names = tar.getnames()
+        env = tar.extractfile("stack.env")
+        assert env is not None
+        text = env.read().decode()
+    assert "web/nginx.conf" in names
+    assert "a file with 'quotes' and \n newline" in names
+    assert not [name for name in names if name.startswith(".")]
+    assert "#" not in text, "Rancher's CLI would define a variable called '# …'"
+    assert f"APP_IMAGE={IMAGES['APP_IMAGE']}" in text
+
+
+def test_data_that_strayed_into_the_directory_is_refused(
+    stack_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "LARGEST", 1000)
+    (stack_settings.directory / "data.fits").write_bytes(bytes(2000))
+    with pytest.raises(SpinstackError, match="holds more than"):
+        release.make(stack.read(stack_settings, IMAGES), stack_settings.destination())
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True),
+        st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"])).filter(
+            lambda v: v[:1] not in ("'", '"')
+        ),
+    )
+)
+def test_an_env_file_is_read_as_it_was_written(variables: dict[str, str]) -> None:
+    read, wrong = envfile.parse(envfile.text(variables), "stack.env")
+    assert not wrong
+    assert {name: variable.value for name, variable in read.items()} == variables
+
+
+@given(st.text())
+def test_any_text_as_a_compose_file_gives_findings_and_no_exception(text: str) -> None:
+    file = compose.parse(text, "docker-compose.yml")
+    assert file.findings or file.services
+
+
+@given(st.text(st.characters(exclude_characters="$")))
+def test_text_without_a_dollar_is_not_touched(text: str) -> None:
+    assert compose.interpolate(text, {"A": "b"}) == text
+
+
+def test_dollars() -> None:
+    values = {"A": "b"}
+    assert compose.interpolate("$A ${A} $$A ${B}.", values) == "b b $A ."
