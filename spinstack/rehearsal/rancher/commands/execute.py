@@ -112,11 +112,12 @@ def _body(call: _Call) -> dict[str, Any]:
     command = call.command
     if call.environment:
         command = ["env", *call.environment, *command]
+    if call.working_dir:
+        # The API has no field for it, nor for variables: the container's own tools do it.
+        command = ["sh", "-c", 'cd "$0" && exec "$@"', call.working_dir, *command]
     body: dict[str, Any] = {"command": command, "tty": call.tty, "interactive": True}
     if call.user:
         body["user"] = call.user
-    if call.working_dir:
-        body["workingDir"] = call.working_dir
     if call.tty:
         body["rows"], body["columns"] = window_size()
     return body
