@@ -79,6 +79,12 @@ def start(
     if found.running and not found.silent:
         say(f"the rehearsal {name!r} runs already")
         return found
+    if found.running:
+        raise SpinstackError(
+            f"the rehearsal {name!r} runs, but its {' and '.join(found.silent)} do not answer",
+            where=str(where.log),
+            remedy="stop it and start it again: invoke rehearsal.stop --keep-data rehearsal.start",
+        )
     sshd.library()
     engine = engine_setup.ensure_engine(runner, say)
     packages.ensure_packages(runner, say, {registry_child.PROGRAM: "docker-registry"})
@@ -86,12 +92,6 @@ def start(
         _show(runner, where, engine, say)
         return None
     _prepare(name, where, engine, runner, say)
-    if found.running:
-        raise SpinstackError(
-            f"the rehearsal {name!r} runs, but its {' and '.join(found.silent)} do not answer",
-            where=str(where.log),
-            remedy="stop it and start it again: invoke rehearsal.stop --keep-data rehearsal.start",
-        )
     _launch(where, ready_within, say)
     return status(name)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -88,27 +88,24 @@ def decide(name: str, where: Places, engine: str) -> State:
     It keeps what an earlier start decided, except for ports that others have taken since.
     """
     old = load(where.state)
-    if old is None:
-        ssh, registry, spin = _free_ports(3)
-        state = State(
-            name=name,
-            storage=str(where.storage),
-            engine=engine,
-            prefix=_prefix(name, where),
-            node_address=_node_address(where),
-            ssh_port=ssh,
-            registry_port=registry,
-            spin_port=spin,
-        )
-    else:
-        state = replace(old, engine=engine, **_ports_that_are_free(old))
-    return state
+    if old is not None:
+        ssh, registry, spin = _kept_or_new((old.ssh_port, old.registry_port, old.spin_port))
+        return replace(old, engine=engine, ssh_port=ssh, registry_port=registry, spin_port=spin)
+    ssh, registry, spin = _free_ports(3)
+    return State(
+        name=name,
+        storage=str(where.storage),
+        engine=engine,
+        prefix=_prefix(name, where),
+        node_address=_node_address(where),
+        ssh_port=ssh,
+        registry_port=registry,
+        spin_port=spin,
+    )
 
 
-def _ports_that_are_free(old: State) -> dict[str, int]:
-    kinds = ("ssh_port", "registry_port", "spin_port")
-    taken = [kind for kind in kinds if not _is_free(getattr(old, kind))]
-    return dict(zip(taken, _free_ports(len(taken)), strict=True))
+def _kept_or_new(ports: Iterable[int]) -> list[int]:
+    return [port if _is_free(port) else _free_ports(1)[0] for port in ports]
 
 
 def _prefix(name: str, where: Places) -> str:
