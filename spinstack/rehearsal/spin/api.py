@@ -70,7 +70,7 @@ class Api:
     def authorize(self, request: Request) -> None:
         """Raises ApiError (401) unless the request carries a valid key."""
         access, secret = keys.basic(request.authorization)
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             if not keys.valid(state, access, secret):
                 raise keys.unauthorized()
 
@@ -86,10 +86,11 @@ class Api:
         if not rest:
             found = next(known for known in self._config.projects if known.id == project)
             return Answer(200, shown.project(found))
-        with self._store.transaction() as state:
+        looks = request.method == "GET"
+        with self._store.look() if looks else self._store.transaction() as state:
             routes = ProjectRoutes(state, shown, project, self._config.centre)
             body = routes.answer(request.method, rest, request.query, request.body)
-        if request.method == "GET":
+        if looks:
             return Answer(200, body)
         self._wake()
         made = request.method == "POST" and len(rest) == 1
@@ -105,5 +106,5 @@ class Api:
         streams. Raises ApiError (401, 403, 404)."""
         self.authorize(request)
         self._known(request.parts[2])
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             return replace(container_in(state, request.parts[2], request.parts[4]))

@@ -41,6 +41,7 @@ class Monitor:
         self._probes = ThreadPoolExecutor(4, "health")
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self._looked = 0.0
+        self._trouble = ""
 
     def start(self) -> None:
         self._adopt()
@@ -50,7 +51,7 @@ class Monitor:
         """Ends all workers; containers keep running."""
         self._stopping.set()
         self._wake.set()
-        with self._store.transaction():
+        with self._store.look():
             workers = list(self._busy.values())
         for thread in [self._thread, *workers]:
             if thread.is_alive():
@@ -65,8 +66,12 @@ class Monitor:
         while not self._stopping.is_set():
             try:
                 self._tick()
+                self._trouble = ""
             except (StartFailure, SpinstackError) as error:
-                self._log.warning("%s", error)
+                # An engine that is away is told once, not at every poll.
+                if str(error) != self._trouble:
+                    self._log.warning("%s", error)
+                self._trouble = str(error)
             except Exception:
                 # Without this thread nothing would ever be mended again.
                 self._log.exception("the monitor stumbled")
@@ -84,7 +89,7 @@ class Monitor:
             self._dispatch(time.time())
 
     def _running(self) -> list[Container]:
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             every = state.containers.values()
             return [replace(c) for c in every if c.state == "running" and c.engine_id]
 
@@ -127,7 +132,7 @@ class Monitor:
 
     def _ask(self, now: float) -> None:
         """Send out the health checks that are due."""
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             running = {
                 (c.id, c.started): (c.address, self._tracker(state, c))
                 for c in state.containers.values()
@@ -184,7 +189,7 @@ class Monitor:
 
     def _dispatch(self, now: float) -> None:
         """A worker for each service that has something to do and none yet."""
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             for service in state.services.values():
                 if service.id in self._busy or self._stopping.is_set():
                     continue
@@ -209,6 +214,6 @@ class Monitor:
         except Superseded:
             pass
         finally:
-            with self._store.transaction():
+            with self._store.look():
                 self._busy.pop(service_id, None)
             self.wake()

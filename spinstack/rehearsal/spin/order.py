@@ -31,7 +31,7 @@ class Order:
     @classmethod
     def take(cls, store: Store, stopping: threading.Event, service_id: str) -> Order:
         """Raises Superseded when the service is gone."""
-        with store.transaction() as state:
+        with store.look() as state:
             service = state.services.get(service_id)
             if service is None or service.state == "removed":
                 raise Superseded
@@ -52,7 +52,7 @@ class Order:
 
     def check(self) -> None:
         """Raises Superseded if the service was told something else, or the rehearsal stops."""
-        with self.store.transaction() as state:
+        with self.store.look() as state:
             service = state.services.get(self.service)
             same = service and (service.state, service.generation) == (self.state, self.generation)
         if not same or self.stopping.is_set():

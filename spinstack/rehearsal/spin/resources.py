@@ -10,7 +10,7 @@ Transitioning = Literal["no", "yes", "error"]
 Json = dict[str, Any]
 Record = TypeVar("Record")
 
-EVENTS_KEPT = 200
+EVENTS_KEPT = 100
 
 
 @dataclass

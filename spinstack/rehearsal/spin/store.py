@@ -17,8 +17,9 @@ from spinstack.rehearsal.spin.resources import State
 class Store:
     """Keeps a `State` in a JSON file that only its owner can read.
 
-    All reading and changing happens inside `with store.transaction() as state`; whoever
-    needs values longer copies them. Nothing slow (no engine, no network) belongs inside.
+    All reading and changing happens inside `with store.transaction() as state` (or `look()`
+    for reading alone); whoever needs values longer copies them. Nothing slow (no engine, no
+    network) belongs inside.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +40,12 @@ class Store:
                 self._depth -= 1
                 if not self._depth:
                     self._save()
+
+    @contextmanager
+    def look(self) -> Iterator[State]:
+        """The state for looking only: cheaper, since nothing has to be saved."""
+        with self._lock:
+            yield self._state
 
     def _save(self) -> None:
         text = json.dumps(self._state.as_json(), indent=1)

@@ -85,11 +85,11 @@ class Transitions:
             service.happened(now, f"error while {order.state}: {message}")
 
     def _current(self, order: Order) -> list[Container]:
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             return [replace(c) for c in state.current(state.services[order.service])]
 
     def _kept(self, order: Order) -> list[Container]:
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             return [replace(c) for c in state.kept(state.services[order.service])]
 
     def _fill(self, order: Order) -> None:
@@ -165,7 +165,7 @@ class Transitions:
         """A failure here is the container's, with its own delay; the others are mended all
         the same."""
         now = time.time()
-        with self._store.transaction() as state:
+        with self._store.look() as state:
             service = state.services[order.service]
             repairs = plan.repairs(state, service, order.launch, now)
             held = {c.id: replace(c) for c in state.containers_of(service.id)}
