@@ -148,6 +148,44 @@ def test_the_menu_takes_an_answer_and_asks_for_ever_without_one(bin_: Path, home
         endless.kill()
 
 
+def test_up_asks_for_the_environment_twice_and_loses_the_second_answer(
+    bin_: Path, home: Path
+) -> None:
+    menu = "Environments:\n[1] dev-cattle(1a5)\n[2] prod-cattle(1a6)\nSelect: "
+    with subprocess.Popen(
+        [bin_ / "rancher", "up", "-d"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=surroundings(home),
+        cwd=home,
+    ) as endless:
+        assert endless.stdin is not None
+        assert endless.stdout is not None
+        endless.stdin.write(b"1\n1\n")
+        endless.stdin.close()
+        assert endless.stdout.read(len(menu) * 100).decode() == menu * 100
+        endless.kill()
+
+
+def test_up_without_d_follows_the_logs_and_never_returns(
+    bin_: Path, home: Path, rancher: FakeRancher
+) -> None:
+    (home / "docker-compose.yml").write_text("version: '2'\nservices: {web: {image: x}}\n")
+    rancher.add_service("demo", "web")
+    with subprocess.Popen(
+        [bin_ / "rancher", "--env", "1a5", "up", "-s", "demo"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=surroundings(home),
+        cwd=home,
+    ) as following:
+        assert following.stdout is not None
+        assert b"demo-web-1 | one\n" in following.stdout
+        with pytest.raises(subprocess.TimeoutExpired):
+            following.wait(timeout=0.3)
+        following.kill()
+
+
 def test_config_asks_and_ends_at_end_of_file(bin_: Path, home: Path, url: str) -> None:
     done = run(bin_ / "rancher", "config", home=home, input=f"{url}\nkey\n")
     assert done.returncode == 1

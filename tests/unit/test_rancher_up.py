@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spinstack.rehearsal.rancher import waiting
+from spinstack.rehearsal.rancher import api, waiting
 from spinstack.rehearsal.rancher.main import main
 from tests.unit.rancher_fake import ACCESS, SECRET, FakeRancher, FakeServer
 
@@ -428,3 +429,36 @@ def test_the_name_of_the_stack(
 def test_waiting_before_up_has_no_effect_on_the_exit_code(up: Up) -> None:
     line = ["--wait", "--wait-timeout", "0", "--wait-state", "nosuch", "up", "-d", "-s", "demo"]
     assert main(line) == 0
+
+
+def test_rolling_back_fails_where_one_service_has_nothing_to_roll_back(
+    up: Up, rancher: FakeRancher
+) -> None:
+    write(COMPOSE + "  app:\n    image: other\n")
+    up()
+    app = service(rancher, "app")
+    app.update(state="upgraded", previous=app["launchConfig"])
+    assert up("--rollback", "-d").code == 1
+    assert app["state"] == "active"
+    app.update(state="upgraded", previous=app["launchConfig"])
+    assert up("--rollback", "-d", "app").code == 0
+
+
+def test_up_straight_after_rm_finds_what_is_being_removed(up: Up, rancher: FakeRancher) -> None:
+    up()
+    assert main(["rm", "--type", "stack", "demo"]) == 0
+    rancher.requests.clear()
+    answer = up()
+    assert (answer.code, answer.messages[-1], rancher.requests) == (0, "[web]: Started ", [])
+
+
+def test_the_client_gives_up_on_a_server_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(api, "TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setenv("RANCHER_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        assert main(["up", "-d", "-s", "demo"]) == 1
+    shown = capsys.readouterr().out
+    assert "Failed to read project: Get" in shown
+    assert "Client.Timeout exceeded while awaiting headers" in shown

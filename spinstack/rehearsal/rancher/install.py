@@ -67,10 +67,14 @@ def install(spin_dir: Path, python: str, url: str) -> None:
     """
     lib, bin_ = spin_dir / "lib", spin_dir / "bin"
     run = lib / "run.py"
+    fresh = spin_dir / "lib.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    _copy_sources(Path(__file__).parent, fresh / PACKAGE)
+    _copy_sources(Path(yaml.__file__).parent, fresh / "yaml")
+    (fresh / run.name).write_text(_RUN.format(lib=str(lib), package=PACKAGE), encoding="utf-8")
+    # A client may be running: it should find its modules all the time but for a moment.
     shutil.rmtree(lib, ignore_errors=True)
-    _copy_sources(Path(__file__).parent, lib / PACKAGE)
-    _copy_sources(Path(yaml.__file__).parent, lib / "yaml")
-    run.write_text(_RUN.format(lib=str(lib), package=PACKAGE), encoding="utf-8")
+    fresh.replace(lib)
     bin_.mkdir(parents=True, exist_ok=True)
     words = {"python": shlex.quote(python), "run": shlex.quote(str(run)), "url": shlex.quote(url)}
     _write_program(bin_ / "rancher", _RANCHER.format(**words))

@@ -65,7 +65,17 @@ def _files(project: Project, stack: Resource) -> dict[str, str]:
 
 
 def _yaml(services: Mapping[str, Any]) -> str:
-    return str(yaml.safe_dump({"version": "2", "services": dict(services)}, sort_keys=True))
+    content = {"version": "2", "services": _escaped(dict(services))}
+    return str(yaml.safe_dump(content, sort_keys=True))
+
+
+def _escaped(value: Any) -> Any:
+    """The value with its dollars doubled, so that an `up` of the file gives it back."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    return [_escaped(item) for item in value] if isinstance(value, list) else value
 
 
 def _docker(config: Resource) -> dict[str, Any]:
