@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,8 @@ class Engine:
         self._prefix = prefix
         self._stop_timeout = stop_timeout
         self._runner = runner
+        # Docker lets two networks have one name if they are made at the same time.
+        self._making_network = threading.Lock()
 
     def _run(self, command: Command, *, timeout: float = _PATIENCE, looks: bool = False) -> Result:
         return self._runner.run(command, timeout=timeout, changes=not looks)
@@ -56,9 +60,10 @@ class Engine:
         self._must(Command(self.name, "pull", "--quiet", image), timeout=_PULL_PATIENCE)
 
     def ensure_network(self, name: str) -> None:
-        if self._run(Command(self.name, "network", "inspect", name), looks=True).ok:
-            return
-        made = self._run(containers.make_network(self.name, name, self._prefix))
+        with self._making_network:
+            if self._run(Command(self.name, "network", "inspect", name), looks=True).ok:
+                return
+            made = self._run(containers.make_network(self.name, name, self._prefix))
         if not made.ok and "already exists" not in made.stderr:
             raise StartFailure(said(made))
 
