@@ -21,6 +21,7 @@ from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine
 from spinstack.runner import Result
 from spinstack.script import Script, ScriptResult, Transcript
+from spinstack.ssh_transport import LoginTransport
 
 if TYPE_CHECKING:
     from spinstack.settings import Destination
@@ -212,7 +213,11 @@ class FabricLoginNode:
         while isinstance(hop, Connection):
             self._trust(hop, known_hosts.expanduser())
             login = self._login(hop)
-            hop.connect_kwargs = {"auth_strategy": login, "banner_timeout": CONNECT_SECONDS}
+            hop.connect_kwargs = {
+                "auth_strategy": login,
+                "banner_timeout": CONNECT_SECONDS,
+                "transport_factory": LoginTransport,
+            }
             if hop is connection:
                 own = login
             hop = hop.gateway
