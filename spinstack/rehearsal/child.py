@@ -109,18 +109,34 @@ def set_size(terminal: int, width: int, height: int) -> None:
 
 
 async def start(words: Sequence[str], environment: Mapping[str, str], account: Account) -> Child:
-    """Start a process with three pipes, in a session of its own. Raises OSError."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        stdin=pipe,
-        stdout=pipe,
-        stderr=pipe,
-        start_new_session=True,
-        **_setting(environment, account),
+    """Start a process with three pipes, in a session of its own. Raises OSError.
+
+    The pipes belong to the account: `> /dev/stderr` opens them anew, which only their owner
+    may.
+    """
+    (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = (os.pipe() for _ in "012")
+    try:
+        if account.switch:
+            for pipe in (stdin, stdout, stderr):
+                os.fchown(pipe, account.uid, account.gid)
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            **_setting(environment, account),
+        )
+    except OSError:
+        for pipe in (to_stdin, from_stdout, from_stderr):
+            os.close(pipe)
+        raise
+    finally:
+        for pipe in (stdin, stdout, stderr):
+            os.close(pipe)
+    return Child(
+        process, await _writer(to_stdin), (await _reader(from_stdout), await _reader(from_stderr))
     )
-    assert process.stdin and process.stdout and process.stderr
-    return Child(process, process.stdin, (process.stdout, process.stderr))
 
 
 async def start_with_terminal(
@@ -152,7 +168,7 @@ async def start_with_terminal(
         raise
     finally:
         os.close(slave)
-    return Child(process, await _writer(master), (await _reader(master),), master)
+    return Child(process, await _writer(os.dup(master)), (await _reader(os.dup(master)),), master)
 
 
 def _setting(environment: Mapping[str, str], account: Account) -> dict[str, Any]:
@@ -162,18 +178,18 @@ def _setting(environment: Mapping[str, str], account: Account) -> dict[str, Any]
     return setting
 
 
-async def _reader(terminal: int) -> asyncio.StreamReader:
+async def _reader(descriptor: int) -> asyncio.StreamReader:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
-    await loop.connect_read_pipe(lambda: protocol, os.fdopen(os.dup(terminal), "rb", 0))
+    await loop.connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))
     return reader
 
 
-async def _writer(terminal: int) -> asyncio.StreamWriter:
+async def _writer(descriptor: int) -> asyncio.StreamWriter:
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()),
-        os.fdopen(os.dup(terminal), "wb", 0),
+        os.fdopen(descriptor, "wb", 0),
     )
     return asyncio.StreamWriter(transport, protocol, None, loop)

@@ -58,7 +58,7 @@ def stop(
     if decided is not None:
         remove_images(runner, decided.engine, decided.registry)
     _remove_files(where)
-    if decided is not None and not places.state_root().exists():
+    if decided is not None and not state.others(where):
         remove_unnamed(runner, decided.engine)
     _tell_rest(name, decided, all_images, runner, say)
 

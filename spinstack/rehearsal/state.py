@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -137,16 +137,19 @@ def _is_free(port: int) -> bool:
 
 def _node_address(where: Places) -> str:
     """An address of this machine's loopback that no other rehearsal publishes on."""
-    taken = set(_taken_addresses(where))
+    taken = {mark["node_address"] for mark in others(where)}
     return next((address for address in _NODES if address not in taken), _NODES[0])
 
 
-def _taken_addresses(where: Places) -> Iterator[str]:
-    roots = {where.storage.parent, places.STORAGE_ROOT}
-    for root in roots:
+def others(where: Places) -> list[dict[str, str]]:
+    """The marks of all other rehearsals on this machine: `private`, `node_address`."""
+    found = []
+    for root in {where.storage.parent, places.STORAGE_ROOT}:
         for marker in root.glob("spinstack-*/.rehearsal.json"):
-            with suppress(OSError, ValueError, KeyError):
-                yield json.loads(marker.read_text(encoding="utf-8"))["node_address"]
+            with suppress(OSError, ValueError):
+                if marker != where.marker:
+                    found.append(json.loads(marker.read_text(encoding="utf-8")))
+    return found
 
 
 def mark_storage(state: State, where: Places) -> None:
