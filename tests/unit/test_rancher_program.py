@@ -1,28 +1,20 @@
-"""The installed client as a program: settings, menus, terminals, keys, other accounts."""
+"""The installed client as a program: settings, menus, terminals."""
 
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
 import socket
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from spinstack.errors import SpinstackError
-from spinstack.rehearsal.rancher import install as installing
-from spinstack.rehearsal.rancher.install import install, usable_python
+from spinstack.rehearsal.rancher.install import install
 from tests.unit.rancher_fake import ACCESS, SECRET, FakeRancher, FakeServer
-
-STRANGER = 41037
+from tests.unit.rancher_process import on_terminal, run, surroundings
 
 
 @pytest.fixture
@@ -50,24 +42,6 @@ def home(tmp_path: Path, url: str) -> Path:
     (tmp_path / ".rancher").mkdir()
     (tmp_path / ".rancher" / "cli.json").write_text(json.dumps(settings))
     return tmp_path
-
-
-def surroundings(home: Path, **more: str) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": os.environ["PATH"], "USER": "demo", **more}
-
-
-def run(
-    program: Path, *words: str, home: Path, input: str = "", **more: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, *words],
-        input=input,
-        capture_output=True,
-        text=True,
-        env=surroundings(home, **more),
-        cwd=home,
-        timeout=30,
-    )
 
 
 def test_nothing_configured(bin_: Path, tmp_path: Path) -> None:
@@ -193,37 +167,6 @@ def test_config_asks_and_ends_at_end_of_file(bin_: Path, home: Path, url: str) -
     assert "level=fatal msg=EOF" in done.stdout
 
 
-def on_terminal(
-    home: Path, *command: str | Path, typed: bytes = b"", until: bytes = b"", raw: bool = False
-) -> tuple[int, bytes]:
-    """Run it with a terminal for everything, typing when `until` has been shown and, with
-    `raw`, the terminal passes every key on."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings(home), close_fds=True,
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    shown = b""
-    limit = time.monotonic() + 20
-    while time.monotonic() < limit:
-        is_raw = not termios.tcgetattr(ours)[3] & termios.ICANON
-        if typed and until in shown and is_raw >= raw:
-            os.write(ours, typed)
-            typed = b""
-        if not select.select([ours], [], [], 0.2)[0]:
-            continue
-        try:
-            part = os.read(ours, 4096)
-        except OSError:  # the other side has closed
-            break
-        if not part:
-            break
-        shown += part
-    os.close(ours)
-    return process.wait(timeout=10), shown
-
-
 def test_log_lines_on_a_terminal_are_coloured(bin_: Path, home: Path) -> None:
     code, shown = on_terminal(home, bin_ / "rancher", "--env", "nosuch", "ps")
     assert code == 1
@@ -242,9 +185,8 @@ def test_exec_carries_a_terminal(bin_: Path, home: Path, rancher: FakeRancher) -
 
 def test_exec_without_a_terminal(bin_: Path, home: Path, rancher: FakeRancher) -> None:
     rancher.add_service("demo", "web")
-    words = [bin_ / "rancher", "--env", "1a5", "exec", "demo/web", "cat"]
     with subprocess.Popen(
-        words,
+        [str(bin_ / "rancher"), "--env", "1a5", "exec", "demo/web", "cat"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -265,90 +207,8 @@ def test_exec_in_a_service_with_an_old_container_asks_which(
 ) -> None:
     service = rancher.add_service("demo", "web", state="upgraded")
     rancher.add_container(service, "demo-web-1")
-    line = [bin_ / "rancher", "--env", "1a5", "exec", "demo-web-1", "ls"]
-    done = run(line[0], *map(str, line[1:]), home=home)
+    done = run(bin_ / "rancher", "--env", "1a5", "exec", "demo-web-1", "ls", home=home)
     assert done.returncode == 1
     assert "Multiple resources of type container found for name demo-web-1" in done.stdout
     done = run(bin_ / "rancher", "--env", "1a5", "exec", "demo/web", "ls", home=home, input="1\n")
     assert done.stdout.startswith("Containers:\n[1] demo-web-1(")
-
-
-@pytest.fixture
-def keygen(tmp_path: Path, url: str) -> Path:
-    install(tmp_path / "own", sys.executable, url)
-    return tmp_path / "own" / "bin" / "spin-keygen.sh"
-
-
-def test_a_key_is_made_from_a_password_on_standard_input(keygen: Path, tmp_path: Path) -> None:
-    done = run(keygen, home=tmp_path, input="right\n")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Success: Spin API Key generated for user.\n"
-    stored = tmp_path / ".rancher" / "cli.json"
-    assert stored.stat().st_mode & 0o777 == 0o600
-    assert json.loads(stored.read_text())["secretKey"] == SECRET
-
-
-@pytest.mark.parametrize("password", ["wrong\n", "", "\n"])
-def test_a_wrong_password_makes_no_key(keygen: Path, tmp_path: Path, password: str) -> None:
-    done = run(keygen, home=tmp_path, input=password)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: ")
-    assert not (tmp_path / ".rancher").exists()
-
-
-def test_on_a_terminal_the_password_is_asked_for_and_not_shown(
-    keygen: Path, tmp_path: Path
-) -> None:
-    question = b"Password for user demo? "
-    code, shown = on_terminal(tmp_path, keygen, typed=b"right\n", until=question)
-    assert (code, shown) == (0, question + b"\r\nSuccess: Spin API Key generated for user.\r\n")
-
-
-def test_the_client_starts_quickly(bin_: Path, tmp_path: Path) -> None:
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        run(bin_ / "rancher", "--version", home=tmp_path)
-        times.append(time.perf_counter() - begin)
-    # Seconds; the best of some, since other tests may keep the machine busy.
-    assert min(times) < 0.15
-
-
-def test_no_python_that_runs_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing, "_candidates", lambda: iter(["/nonexistent/python3"]))
-    with pytest.raises(SpinstackError, match="no Python that login sessions"):
-        usable_python(None, None)
-
-
-@pytest.mark.real("root")
-def test_another_account_can_run_it(tmp_path_factory: pytest.TempPathFactory, url: str) -> None:
-    place = Path("/var/tmp") / f"spinstack-test-{os.getpid()}"
-    home = place / "home"
-    try:
-        home.mkdir(parents=True)
-        os.chown(home, STRANGER, STRANGER)
-        (home / "docker-compose.yml").write_text("version: '2'\nservices: {web: {image: x}}\n")
-        python = usable_python(STRANGER, STRANGER)
-        install(place / "spin", python, url)
-
-        def call(program: str, *words: str, input: str = "") -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [place / "spin" / "bin" / program, *words],
-                input=input,
-                capture_output=True,
-                text=True,
-                cwd=home,
-                env=surroundings(home, RANCHER_ENVIRONMENT="dev-cattle"),
-                user=STRANGER,
-                group=STRANGER,
-                extra_groups=[],
-                timeout=30,
-            )
-
-        assert call("spin-keygen.sh", input="right\n").returncode == 0
-        done = call("rancher", "up", "-d", "-s", "demo")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "Creating service web" in done.stdout
-        assert "demo/web" in call("rancher", "ps").stdout
-    finally:
-        subprocess.run(["rm", "-rf", str(place)], check=True)
