@@ -95,8 +95,11 @@ def read(sources: Sequence[Source], variables: Variables) -> Compose:
             filled = {key: interpolate_entry(key, raw[key], variables) for key in raw}
             filled = _relative_to(source.folder, filled)
             services[name] = merge(services.get(name, {}), filled)
-        for name, volume in (content.get("volumes") or {}).items() if _is_v2(content) else ():
+        for name, volume in _section(content, "volumes").items():
             volumes[name] = interpolate_entry(name, volume, variables)
+        for name, network in _section(content, "networks").items():
+            # Networks are not sent, yet what is wrong in them is told all the same.
+            interpolate_entry(name, network, variables)
     for name, service in services.items():
         check_service(name, service)
     return Compose(services, volumes)
@@ -155,6 +158,12 @@ def _content(source: Source) -> dict[str, Any]:
 def _is_v2(content: Mapping[str, Any]) -> bool:
     version = content.get("version")
     return version in (2, "2") and not isinstance(version, bool)
+
+
+def _section(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A top-level mapping of version 2; empty where there is none."""
+    found = content.get(key) if _is_v2(content) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _services(source: Source, content: Mapping[str, Any]) -> dict[str, RawService]:
