@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 import threading
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
