@@ -61,7 +61,9 @@ class Command:
 
     def shown(self) -> str:
         """The line as a person may see it, secrets masked."""
-        return " ".join(MASK if isinstance(word, Secret) else _quoted(word) for word in self.words)
+        return " ".join(
+            word.label if isinstance(word, Secret) else _quoted(word) for word in self.words
+        )
 
     def __str__(self) -> str:
         return self.shown()

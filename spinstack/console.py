@@ -44,8 +44,10 @@ class StepDisplay:
 class Console:
     """Prints steps, results and errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, dry: bool = False) -> None:
+        """`dry`: steps are headings of what would run, not things that happened."""
         self._rich: RichConsole | None = None
+        self._dry = dry
 
     @property
     def rich(self) -> RichConsole:
@@ -59,6 +61,10 @@ class Console:
     @contextmanager
     def step(self, name: str) -> Iterator[StepDisplay]:
         """A step of a longer way: its name, what came out, how long it took (seconds)."""
+        if self._dry:
+            self.result(f"# {name}")
+            yield StepDisplay(None, name)
+            return
         from rich.markup import escape
 
         begin = time.monotonic()

@@ -124,7 +124,9 @@ def _log_in(session: Session, remote: Remote) -> Situation:
     with session.console.step("log in") as step:
         situation = remote.look()
         step.done(f"uid {situation.uid}" if situation.uid else "")
-    if not situation.has_key and not session.dry:
+    if session.dry:
+        session.console.result("# only if the account has no key for Rancher yet:")
+    if not situation.has_key or session.dry:
         with session.console.step("Rancher key"):
             remote.make_key(key_password(session))
             situation = remote.look()

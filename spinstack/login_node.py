@@ -44,7 +44,7 @@ class LoginNode(Protocol):
         ...
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
-        """Run a command of a login shell on a terminal, answering what it asks.
+        """Run a command line in a login shell on a terminal, answering what it asks.
 
         For programs that read a password from the terminal. Its output is in `stdout`.
         """
@@ -78,7 +78,7 @@ class PrintingLoginNode:
         return result
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
-        self._show(f"$ ssh -t {self.name} bash -l -c {command.shown()}")
+        self._show(f"$ ssh -t {self.name} bash -l -c {Command(command.shown()).shown()}")
         return Result()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from spinstack import cattle, release
 from spinstack.cattle import ServiceState
-from spinstack.command import Command
+from spinstack.command import Command, joined
 from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, LoginNode
 from spinstack.release import Release
@@ -86,9 +86,8 @@ class Remote:
 
     def make_key(self, answer: Answer) -> None:
         """Run `spin-keygen.sh`, which asks for a password. Raises SpinstackError if it fails."""
-        modules = " && ".join(Command("module", "load", name).script() for name in self._to.modules)
-        line = Command("bash", "-l", "-c", f"{modules} && spin-keygen.sh")
-        done = self._node.converse(line, answer)
+        loads = [Command("module", "load", name) for name in self._to.modules]
+        done = self._node.converse(joined([*loads, Command("spin-keygen.sh")], "&&"), answer)
         if not done.ok:
             raise SpinstackError(
                 "no key for Rancher could be made",

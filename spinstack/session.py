@@ -34,7 +34,7 @@ class Session:
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
         self._to = to
-        self.console = Console()
+        self.console = Console(dry=self.dry)
 
     @property
     def dry(self) -> bool:

@@ -35,7 +35,8 @@ def roll_back(session: Session, *, yes: bool) -> None:
         names = ", ".join(situation.unconfirmed)
         session.confirm(f"Go back to the containers from before the upgrade of {names}?", yes=yes)
         with session.console.step("roll back") as step:
-            remote.roll_back(_newest(session, remote), situation.unconfirmed)
+            services = session.stack.service_names if session.dry else situation.unconfirmed
+            remote.roll_back(_newest(session, remote), services)
             step.done(names)
 
 

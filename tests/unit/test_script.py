@@ -80,3 +80,8 @@ def test_a_secret_is_never_shown(word: str, secret: str) -> None:
     assert "s3cr3t:" not in command.shown()
     assert "s3cr3t:" not in repr(command)
     assert command.argv()[-1] == "s3cr3t:" + secret
+
+
+def test_mere_bulk_is_shown_by_its_label() -> None:
+    command = Command("printf", "%s", Secret("A" * 10_000, label="<10 kB>"))
+    assert command.shown() == "printf %s <10 kB>"
