@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +39,8 @@ def application() -> Path:
 
     Baked, so that the tests leave nothing in the template.
     """
-    app = bake(Path(tempfile.mkdtemp(prefix="spinstack-app-"))) / "app"
+    place = tempfile.mkdtemp(prefix="spinstack-app-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    app = bake(Path(place)) / "app"
     sys.path.insert(0, str(app))
     return app
