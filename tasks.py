@@ -37,6 +37,8 @@ TEST_PARTS = {
     "nginx": "nginx-light",
     "chromium": "chromium",
     "curl": "curl",
+    # Tiny images for the tests of the pretend Spin are made of it.
+    "/bin/busybox": "busybox-static",
     "git": "git",
 }
 
