@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,10 @@ _AUTHORITIES_INSIDE = "/etc/ssl/certs/ca-certificates.crt"
 
 RECIPE_LABEL = "spinstack.recipe"
 BUILD_WITHIN = 900.0
+
+_DISK, _MEMORY = Path("/var/tmp"), Path("/dev/shm")
+# What must be free before memory is used for files; they need 0.6 GB. Bytes.
+_ROOM = 2_000_000_000
 
 # What the official images have where Debian's packages differ: `python` and `pip` that may
 # install anywhere, nginx that writes its logs to the container's output.
@@ -99,11 +105,18 @@ def make(
         raise _unreachable(unknown[0])
     _ensure_mmdebstrap(runner, say, next(iter(wanted.values())))
     say("building equivalents of the base images from Debian packages (half a minute)")
-    with tempfile.TemporaryDirectory(prefix="spinstack-images-", dir="/var/tmp") as directory:
+    with (
+        tempfile.TemporaryDirectory(prefix="spinstack-images-", dir=_workshop()) as directory,
+        ThreadPoolExecutor() as at_once,
+    ):
         archive = Path(directory) / "root.tar"
         _bootstrap(runner, archive)
-        for argument in wanted:
-            _import(runner, engine, archive, EQUIVALENTS[argument])
+        imports = [
+            at_once.submit(_import, runner, engine, archive, EQUIVALENTS[argument])
+            for argument in wanted
+        ]
+        for each in imports:
+            each.result()
     return {argument: EQUIVALENTS[argument].name for argument in wanted}
 
 
@@ -156,8 +169,18 @@ def _recipe() -> str:
     return digest.hexdigest()[:16]
 
 
+def _workshop() -> Path:
+    """Where the root file system is put together: in memory where that can be (a third less
+    time), which must allow device nodes and programs."""
+    memory = os.statvfs(_MEMORY) if _MEMORY.is_dir() else None
+    if memory is None or memory.f_flag & (os.ST_NODEV | os.ST_NOEXEC):
+        return _DISK
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return _MEMORY if min(free, memory.f_bavail * memory.f_frsize) > _ROOM else _DISK
+
+
 def _bootstrap(runner: Runner, archive: Path) -> None:
-    """Write a root file system of Debian as a tar archive (29 s on two cores).
+    """Write a root file system of Debian as a tar archive (two cores: 22 s in memory, 29 s on disk).
 
     No `path-exclude` for dpkg: mmdebstrap would filter each package through a script, which
     takes longer (19 s against 2 s) than to delete the files at the end.

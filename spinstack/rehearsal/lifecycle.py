@@ -107,12 +107,13 @@ def _prepare(name: str, where: Places, engine: str, runner: Runner, say: Say) ->
     """Everything that is files and images; the images take longest, so they go beside."""
     where.private.mkdir(parents=True, exist_ok=True, mode=0o700)
     where.private.chmod(0o700)
+    python = _session_python(where, runner, say)
     with ThreadPoolExecutor(1) as beside:
         images = beside.submit(base_images.ensure, runner, engine, say)
         decided = state.decide(name, where, engine)
         state.mark_storage(decided, where)
         decided.save(where)
-        _lay_out(decided, where)
+        _lay_out(decided, where, python)
         decided = replace(decided, build_args=images.result())
     decided.save(where)
     public_key = sshd.ensure_host_key(where.host_key)
@@ -120,11 +121,23 @@ def _prepare(name: str, where: Places, engine: str, runner: Runner, say: Say) ->
     destination.write(decided, where)
 
 
-def _lay_out(decided: State, where: Places) -> None:
+def _session_python(where: Places, runner: Runner, say: Say) -> str:
+    """A Python that login sessions may execute, installed if there is none."""
+    who = account.of(where)
+    numbers = who.owner if who.switch else (None, None)
+    try:
+        return usable_python(*numbers)
+    except SpinstackError:
+        if not packages.can_install():
+            raise
+        packages.ensure_packages(runner, say, {"/usr/bin/python3": "python3"})
+        return usable_python(*numbers)
+
+
+def _lay_out(decided: State, where: Places, python: str) -> None:
     who = account.of(where)
     account.lay_out(where, who, decided.centre(where).modules)
-    numbers = who.owner if who.switch else (None, None)
-    install(where.spin, usable_python(*numbers), decided.spin_url)
+    install(where.spin, python, decided.spin_url)
     sample.lay_out(where.project, owner=who.owner if who.switch else None)
 
 
