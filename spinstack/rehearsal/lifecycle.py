@@ -223,4 +223,8 @@ def _stacks(where: Places) -> list[str]:
         stacks = json.loads(where.spin_state.read_text(encoding="utf-8"))["stacks"]
     except (FileNotFoundError, ValueError, KeyError):
         return []
-    return [f"{stack['name']} ({stack['state']})" for stack in stacks.values()]
+    return [
+        f"{stack['name']} ({stack['state']})"
+        for stack in stacks.values()
+        if stack["state"] != "removed"
+    ]

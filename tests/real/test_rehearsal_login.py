@@ -203,6 +203,20 @@ def test_a_crash_loses_nothing_and_a_second_start_changes_nothing(here: Status) 
     assert _log_in(here, answer)
 
 
+def test_a_registry_that_dies_is_started_again(here: Status) -> None:
+    pid = supervisor_lock.supervisor_pid(places.of(NAME))
+    children = ["pgrep", "-P", str(pid), "docker-registry"]
+    registry = subprocess.run(children, capture_output=True, text=True, check=True)
+    os.kill(int(registry.stdout), signal.SIGKILL)
+    deadline = time.monotonic() + 15
+    while subprocess.run(children, capture_output=True, text=True).stdout in ("", registry.stdout):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    while lifecycle.status(NAME).silent:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_two_side_by_side_and_stopping_one_leaves_nothing_of_it(here: Status) -> None:
     other = lifecycle.start(OTHER)
     assert other is not None
