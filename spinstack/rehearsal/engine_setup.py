@@ -6,20 +6,20 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from spinstack.command import Command
+from spinstack.engine import find
 from spinstack.errors import SpinstackError
 from spinstack.rehearsal import packages
 from spinstack.runner import Runner
 
 Say = Callable[[str], None]
 
-# In order of preference.
-ENGINES = ("docker", "podman")
+DOCKER = "docker"
 
-# How long an engine may think about `info`, and how long a new dockerd may take; seconds.
-ANSWER_WITHIN = 30.0
+# How long a new dockerd may take; seconds.
 START_WITHIN = 60.0
 
 DOCKERD_LOG = Path("/var/log/spinstack-dockerd.log")
@@ -28,48 +28,23 @@ DOCKERD_LOG = Path("/var/log/spinstack-dockerd.log")
 def ensure_engine(runner: Runner, say: Say) -> str:
     """`docker` or `podman`, whichever answers first; installs and starts docker if need be.
 
-    Raises SpinstackError that says in one sentence what to install.
+    Raises SpinstackError that says in one sentence what to install or to start.
     """
     if runner.dry:
-        runner.run(Command(ENGINES[0], "info"), changes=False)
-        return ENGINES[0]
-    for engine in ENGINES:
-        if _answers(runner, engine):
-            return engine
-    if os.geteuid() != 0 or not _can_start_docker():
-        raise _no_engine()
+        runner.run(Command(DOCKER, "version"), changes=False)
+        return DOCKER
+    try:
+        return find(runner).name
+    except SpinstackError:
+        if os.geteuid() != 0 or not _can_start_docker():
+            raise
     _ensure_docker_installed(runner, say)
     _start_docker(runner, say)
-    return "docker"
-
-
-def _answers(runner: Runner, engine: str) -> bool:
-    if packages.find_program(engine) is None:
-        return False
-    command = Command(engine, "info")
-    try:
-        return runner.run(command, timeout=ANSWER_WITHIN, changes=False).ok
-    except SpinstackError:  # hangs: as good as none
-        return False
+    return DOCKER
 
 
 def _can_start_docker() -> bool:
     return packages.can_install() or packages.find_program("dockerd") is not None
-
-
-def _no_engine() -> SpinstackError:
-    installed = [engine for engine in ENGINES if packages.find_program(engine)]
-    if installed:
-        return SpinstackError(
-            f"{installed[0]} is installed but does not answer",
-            remedy=f"start it (Docker Desktop, sudo systemctl start docker, or podman machine "
-            f"start) and see that `{installed[0]} info` works for you",
-        )
-    return SpinstackError(
-        "there is no container engine on this machine",
-        remedy="install Docker (docs.docker.com/get-docker; on Debian and Ubuntu: "
-        "sudo apt-get install docker.io) or Podman, and see that `docker info` works for you",
-    )
 
 
 def _ensure_docker_installed(runner: Runner, say: Say) -> None:
@@ -90,7 +65,8 @@ def _start_docker(runner: Runner, say: Say) -> None:
         process = _spawn_dockerd()
     deadline = time.monotonic() + START_WITHIN
     while time.monotonic() < deadline:
-        if _answers(runner, "docker"):
+        with suppress(SpinstackError):  # not yet
+            find(runner, DOCKER)
             return
         if process is not None and process.poll() is not None:
             break

@@ -33,7 +33,7 @@ def _made(where: Places) -> state.State:
 def test_a_dry_start_shows_what_would_run_and_makes_nothing(where: Places) -> None:
     shown: list[str] = []
     assert lifecycle.start(runner=PrintingRunner(shown.append), say=shown.append) is None
-    assert any("docker info" in line for line in shown)
+    assert any("docker version" in line for line in shown)
     assert any("spinstack.rehearsal.serve" in line for line in shown)
     assert not places.state_root().exists()
     assert not where.storage.exists()

@@ -107,7 +107,7 @@ def _candidates() -> Iterator[str]:
     yield "/usr/bin/python3"
     for folder in os.get_exec_path():
         found = Path(folder) / "python3"
-        if found.is_file():
+        if os.access(found, os.X_OK):  # is_file() raises below a closed directory
             yield str(found)
 
 
