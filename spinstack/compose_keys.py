@@ -1,0 +1,91 @@
+"""The keys that Rancher's CLI knows in a compose file (v0.6.7, format version 2), as data.
+
+Source: what the client itself accepts and refuses; the rehearsal's client has the same table
+(a test holds the two together).
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+# Types that a value may have → the keys of a service with such values.
+_KEYS: dict[tuple[str, ...], str] = {
+    ("string",): "cgroup_parent container_name cpuset domainname hostname image ipc log_driver"
+    " mac_address network_mode pid restart stop_signal uts user volume_driver working_dir"
+    " type default_cert isolation",
+    ("boolean",): "privileged read_only stdin_open tty retain_ip start_on_create"
+    " oom_kill_disable init",
+    ("number",): "scale oom_score_adj milli_cpu_reservation drain_timeout_ms",
+    ("number", "string"): "cpu_shares cpu_quota cpu_period cpu_count mem_limit mem_reservation"
+    " mem_swappiness memswap_limit shm_size stop_grace_period",
+    ("strings",): "cap_add cap_drop devices external_links links security_opt volumes"
+    " volumes_from external_ips certs",
+    ("scalars",): "expose group_add ports",
+    ("string", "strings"): "command dns dns_opt dns_search entrypoint env_file tmpfs",
+    ("strings", "object"): "depends_on environment extra_hosts labels networks sysctls secrets",
+    ("object",): "health_check lb_config log_opt logging metadata network_driver scale_policy"
+    " service_schemas storage_driver ulimits upgrade_strategy",
+    ("anything",): "build extends",
+}
+TYPES: dict[str, tuple[str, ...]] = {
+    key: types for types, keys in _KEYS.items() for key in keys.split()
+}
+
+# Keys of the whole file that Rancher's CLI reads; it passes over all others in silence.
+TOP_LEVEL = frozenset(
+    "version services volumes networks secrets hosts containers dependencies catalog .catalog".split()
+)
+
+# What newer compose formats call things, and what Rancher calls them.
+RENAMED = {
+    "healthcheck": "health_check: in rancher-compose.yml (its keys differ too)",
+    "deploy": "scale: and the like in rancher-compose.yml",
+    "configs": "a file of the stack, mounted with volumes:",
+    "platform": "build_platform in invoke.yaml",
+    "profiles": "a stack of its own",
+}
+
+_WANTED = {
+    "string": "text (quote it)",
+    "boolean": "true or false",
+    "number": "a number",
+    "strings": "a list of texts (quote them)",
+    "scalars": "a list of numbers or texts",
+    "object": "a mapping",
+}
+
+
+def nearest(key: str) -> str:
+    """What to write instead of an unknown key."""
+    if key in RENAMED:
+        return RENAMED[key]
+    near = difflib.get_close_matches(key, TYPES, n=1)
+    return f"did you mean {near[0]}?" if near else "remove it"
+
+
+def wanted(key: str, value: Any) -> str:
+    """What the value of a known key must be; empty if it is that."""
+    types = TYPES[key]
+    if value is None or any(_is(value, type_) for type_ in types):
+        return ""
+    return " or ".join(_WANTED[type_] for type_ in types)
+
+
+def _is(value: Any, type_: str) -> bool:
+    if type_ == "anything":
+        return True
+    if type_ == "string":
+        return isinstance(value, str)
+    if type_ == "boolean":
+        return isinstance(value, bool)
+    if type_ == "number":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if type_ == "strings":
+        # A secret may also be written as a mapping.
+        return isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
+    if type_ == "scalars":
+        return isinstance(value, list) and not any(
+            isinstance(item, (bool, list, dict)) for item in value
+        )
+    return isinstance(value, dict)
