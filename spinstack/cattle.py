@@ -51,6 +51,12 @@ def key_step() -> Step:
     )
 
 
+def states_if_key_step() -> Step:
+    """The same for an account that may have no key yet."""
+    key = Command("test", "-s", Raw('"$HOME"/.rancher/cli.json'))
+    return Step("states", (key, rancher("ps", "--all", "--format", "json")), must=False)
+
+
 def states_step(must: bool = True) -> Step:
     """All services of the environment, also inactive ones; creates nothing."""
     return Step("states", (rancher("ps", "--all", "--format", "json"),), must=must)
@@ -104,6 +110,12 @@ def rollback_steps(stack: str, env_file: str, services: Sequence[str]) -> list[S
         )
         for name in services
     ]
+
+
+def inspect_step(stack: str, service: str) -> Step:
+    """A service as Rancher has it, JSON in one line; for an unknown one the CLI prints an
+    error, exits 0, and creates the stack: ask only about services that `ps` lists."""
+    return Step(f"inspect {service}", (rancher("inspect", f"{stack}/{service}"),), must=False)
 
 
 def logs_step(stack: str, service: str, lines: int) -> Step:

@@ -18,6 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
 from spinstack import envfile
+from spinstack.bookkeeping import UMASK
 from spinstack.command import Command, Raw, Secret
 from spinstack.errors import SpinstackError
 from spinstack.script import Step
@@ -119,8 +120,8 @@ def upload_step(release: Release) -> Step:
     packed = base64.b64encode(release.archive).decode()
     bulk = Secret(packed, label=f"<{len(release.archive)} bytes of tar.gz in base64>")
     commands = (
-        # Directories that containers' nodes pass through need o+x; files are the group's.
-        Command("umask", "0026"),
+        UMASK,
+        Command("set", "-o", "pipefail"),
         Command("mkdir", "-p", str(release.directory.parent)),
         Command("rm", "-rf", partial),
         Command("mkdir", partial),
@@ -132,14 +133,3 @@ def upload_step(release: Release) -> Step:
         Command("cd", final),
     )
     return Step("upload", commands)
-
-
-def mark_current_step(directory: PurePosixPath) -> Step:
-    """`current` leads to the release that runs; changed in one go."""
-    link = str(directory.parent.parent / "current")
-    target = str(PurePosixPath("releases", directory.name))
-    commands = (
-        Command("ln", "-sfn", target, f"{link}.new"),
-        Command("mv", "-T", f"{link}.new", link),
-    )
-    return Step("mark as current", commands)

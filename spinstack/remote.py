@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from spinstack import cattle, release
+from spinstack import bookkeeping, cattle, release
+from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.cattle import ServiceState
 from spinstack.command import Command, joined
 from spinstack.errors import SpinstackError
@@ -29,12 +30,14 @@ OnStates = Callable[[list[ServiceState]], bool]
 
 @dataclass(frozen=True)
 class Situation:
-    """What was found at the login node before anything is changed there."""
+    """What was found at the login node before anything is changed there. `current`: id of the
+    release that runs; `unfinished`: an upgrade that was begun and not ended."""
 
     uid: str
     has_key: bool
     states: list[ServiceState]
     current: str
+    unfinished: Mark | None = None
 
     @property
     def unconfirmed(self) -> list[str]:
@@ -45,6 +48,11 @@ class Situation:
         """Services that Rancher refuses to upgrade until they have been stopped."""
         fine = ("active", "inactive", "upgraded", "upgrading")
         return [state.name for state in self.states if state.state not in fine]
+
+    @property
+    def moving(self) -> list[str]:
+        """Services that are still on their way to a state."""
+        return [state.name for state in self.states if state.transitioning == "yes"]
 
 
 class Remote:
@@ -63,26 +71,59 @@ class Remote:
         """The stack's directory on the global file system."""
         return PurePosixPath(self._to.project_dir, self._stack)
 
+    @property
+    def stack(self) -> str:
+        return self._stack
+
+    def run(self, steps: Sequence[Step], seconds: float = 120) -> ScriptResult:
+        """Run steps of Rancher's in one script."""
+        return self._run(Script((self._ready(), *steps), seconds=seconds))
+
     def _ready(self) -> Step:
         return cattle.ready_step(self._to.modules, self._to.environment)
 
-    def look(self) -> Situation:
-        """Who we are there, whether Rancher has a key for us, what runs."""
-        current = str(self.root / "current")
+    def look(self, lock: Mark | None = None) -> Situation:
+        """Who we are there, whether Rancher has a key for us, what runs.
+
+        With `lock` it takes the lock first. Raises Locked when somebody else has it.
+        """
         steps = (
             Step("uid", (Command("id", "-u"),)),
+            *((bookkeeping.lock_step(self.root, lock),) if lock else ()),
             self._ready(),
+            bookkeeping.read_current_step(self.root),
+            bookkeeping.read_unfinished_step(self.root),
             cattle.key_step(),
-            Step("current release", (Command("readlink", current),), must=False),
+            cattle.states_if_key_step(),
         )
-        result = self._run(Script(steps))
+        result = self._node.run(Script(steps))
+        if result.failed and result.failed.name == "lock":
+            raise _not_locked(result.failed.output, self.root)
+        self._check(result)
         has_key = result["rancher key"].ok
+        states = result["states"]
+        if has_key and not states.ok:
+            states = self._run(Script((self._ready(), cattle.states_step())))["states"]
+        current = PurePosixPath(result.output("current release").strip()).name
         return Situation(
             uid=result.output("uid").strip(),
             has_key=has_key,
-            states=self.states() if has_key else [],
-            current=PurePosixPath(result.output("current release").strip()).name,
+            states=cattle.parse_states(states.output, self._stack),
+            current=current if result["current release"].ok else "",
+            unfinished=bookkeeping.parse_mark(result.output("unfinished")),
         )
+
+    def unlock(self, owner: Mark) -> None:
+        """Give the lock back."""
+        self._node.run(Script((bookkeeping.free_lock_step(self.root, owner),)))
+
+    def lock_owner(self) -> Mark | None:
+        """Who has the lock; None if nobody has it."""
+        step = bookkeeping.read_lock_step(self.root)
+        return bookkeeping.parse_mark(self._run(Script((step,))).output(step.name))
+
+    def break_lock(self) -> None:
+        self._node.run(Script((bookkeeping.break_lock_step(self.root),)))
 
     def make_key(self, answer: Answer) -> None:
         """Run `spin-keygen.sh`, which asks for a password. Raises SpinstackError if it fails."""
@@ -101,21 +142,21 @@ class Remote:
         result = self._run(Script((self._ready(), cattle.states_step())))
         return cattle.parse_states(result.output("states"), self._stack)
 
-    def upload(self, made: Release) -> None:
+    def upload(self, made: Release, note: ReleaseNote) -> None:
         """Put the release in its place; it appears whole or not at all."""
-        result = self._node.run(Script((release.upload_step(made),)))
+        steps = (release.upload_step(made), bookkeeping.note_release_step(made.directory, note))
+        result = self._node.run(Script(steps))
         if result.failed:
-            raise _upload_failed(result.failed.output, made)
+            raise not_written(result.failed.output, str(made.directory), "the release")
 
-    def render(self, made: Release) -> str:
-        """Let Rancher's command line read the files; what it printed of them.
+    def render(self, directory: PurePosixPath) -> str:
+        """Let Rancher's command line read the files of a release; what it printed of them.
 
         Raises SpinstackError for anything it complained of, also a variable that is not
         set, which to the CLI is a mere warning.
         """
         steps = (
-            self._ready(),
-            _enter(made.directory),
+            *(self._ready(), _enter(directory)),
             cattle.render_step(self._stack, self._env_file),
         )
         step = self._run(Script(steps, seconds=cattle.QUICK + 30))["render"]
@@ -123,24 +164,34 @@ class Remote:
         if complaints or not step.ok:
             raise SpinstackError(
                 "Rancher can't use the stack's files",
-                where=str(made.directory),
+                where=str(directory),
                 remedy="mend the compose file or the env file; `invoke check` may say more",
                 details="\n".join(complaints) or step.output.strip(),
             )
         return step.output
 
-    def apply(self, made: Release, *, upgrade: bool, stop_first: Sequence[str] = ()) -> None:
-        """Create the stack's services or upgrade them. It may end before they run.
+    def apply(
+        self,
+        directory: PurePosixPath,
+        begun: Mark,
+        *,
+        upgrade: bool,
+        stop_first: Sequence[str] = (),
+    ) -> None:
+        """Create the stack's services or upgrade them to the release in `directory`, after
+        writing down that it begins. It may end before they run.
 
         Raises SpinstackError for what the CLI complained of; warnings are passed over.
         """
-        steps = [self._ready(), _enter(made.directory)]
+        steps = [bookkeeping.unfinished_step(self.root, begun), self._ready(), _enter(directory)]
         steps += [cattle.stop_step(self._stack, name) for name in stop_first]
         if stop_first:
             # Source: Spin's own advice for a service that is not active: ten seconds or more.
             steps.append(Step("wait", (Command("sleep", "10"),)))
         step = (cattle.upgrade_step if upgrade else cattle.create_step)(self._stack, self._env_file)
         result = self._run(Script((*steps, step), seconds=cattle.SLOW + 60))
+        if result.failed and result.failed.name == "note the upgrade":
+            raise not_written(result.failed.output, str(self.root), "who upgrades")
         done = result[step.name]
         complaints = cattle.complaints(done.output, ("error", "fatal"))
         if complaints or not done.ok:
@@ -176,25 +227,33 @@ class Remote:
             Script((self._ready(), _enter(directory), confirm), seconds=cattle.SLOW + 60)
         )
         self._complain(result, "confirm", "confirm")
-        self._run(Script((release.mark_current_step(directory),)))
-
-    def newest_release(self) -> str:
-        """The id of the release that was uploaded last; empty if there is none."""
-        command = Command("ls", "-1", str(self.root / "releases"))
-        output = self._run(Script((Step("releases", (command,), must=False),))).output("releases")
-        ids = [line for line in output.splitlines() if release.ID.fullmatch(line)]
-        return max(ids, default="")
+        current = bookkeeping.current_step(self.root, directory.name)
+        marked = self._node.run(Script((current, bookkeeping.finished_step(self.root))))
+        if marked.failed:
+            raise not_written(marked.failed.output, str(self.root), "which release runs")
 
     def roll_back(self, directory: PurePosixPath, services: Sequence[str]) -> None:
         """Bring the old containers of these services back."""
         steps = cattle.rollback_steps(self._stack, self._env_file, services)
         result = self._run(
-            Script(
-                (self._ready(), _enter(directory), *steps), seconds=cattle.SLOW * len(services) + 60
-            )
+            Script((self._ready(), _enter(directory), *steps), seconds=cattle.SLOW * 2 + 60)
         )
         for step in steps:
             self._complain(result, step.name, "roll back")
+        self._run(Script((bookkeeping.finished_step(self.root),)))
+
+    def releases(self) -> list[tuple[ReleaseNote, bool]]:
+        """The releases that are there, oldest first, each with whether it was confirmed."""
+        step = bookkeeping.read_releases_step(self.root)
+        output = self._run(Script((step,))).output(step.name)
+        return [pair for pair in bookkeeping.parse_releases(output) if _is_id(pair[0].id)]
+
+    def remove_releases(self, ids: Sequence[str]) -> None:
+        """Remove uploaded releases, containers' files among them: only those nobody needs."""
+        paths = [str(self.root / "releases" / name) for name in ids]
+        result = self._node.run(Script((Step("prune", (Command("rm", "-rf", *paths),)),)))
+        if result.failed:
+            raise not_written(result.failed.output, str(self.root), "the releases")
 
     def logs(self, service: str, lines: int = LOG_LINES) -> str:
         """The last lines that a service printed."""
@@ -286,7 +345,8 @@ def _tail(output: str, lines: int = 15) -> str:
     return "\n".join(output.strip().splitlines()[-lines:])
 
 
-def _upload_failed(output: str, made: Release) -> SpinstackError:
+def not_written(output: str, where: str, what: str) -> SpinstackError:
+    """Why something could not be written on the global file system."""
     remedies = {
         "No space left": "the file system is full: make room there",
         "quota": "the quota is used up: make room there",
@@ -296,8 +356,30 @@ def _upload_failed(output: str, made: Release) -> SpinstackError:
     }
     remedy = next((text for sign, text in remedies.items() if sign.lower() in output.lower()), "")
     return SpinstackError(
-        "the release could not be uploaded",
-        where=str(made.directory),
+        f"{what} could not be written",
+        where=where,
         remedy=remedy or "see what the login node says; nothing that runs was touched",
         details=_tail(output),
     )
+
+
+class Locked(SpinstackError):
+    """Somebody else is changing the stack; `owner` says who, if it could be read."""
+
+    def __init__(self, owner: Mark | None, root: PurePosixPath) -> None:
+        super().__init__(
+            f"{owner.told() if owner else 'somebody'} is at it: {owner.doing if owner else '?'}",
+            where=str(root / "lock"),
+            remedy="wait until that is done; if it is dead for certain: invoke unlock",
+        )
+        self.owner = owner
+
+
+def _not_locked(output: str, root: PurePosixPath) -> SpinstackError:
+    if "File exists" in output:
+        return Locked(bookkeeping.parse_mark(output), root)
+    return not_written(output, str(root), "the lock")
+
+
+def _is_id(name: str) -> bool:
+    return release.ID.fullmatch(name) is not None

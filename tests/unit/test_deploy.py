@@ -60,6 +60,7 @@ class TestSession(Session):
                 "docker image inspect": Result("", "No such image", 1),
                 "docker image build": Result("built\n"),
                 "docker image push": Result("digest: sha256:" + "0" * 64),
+                "git -C": Result("", "not a git repository", 128),
             }
         )
         self.__dict__["engine"] = Engine("docker")
@@ -91,7 +92,13 @@ FOUND: Answers = {
     "rancher key": ("", 0),
     "current release": ("", 1),
     "states": ("", 0),
+    "unfinished": ("", 1),
+    "lock": ("", 0),
+    "unlock": ("", 0),
     "upload": ("", 0),
+    "note the release": ("", 0),
+    "note the upgrade": ("", 0),
+    "forget the upgrade": ("", 0),
     "enter the release": ("", 0),
     "render": ("version: '2'\n", 0),
     "up": ("", 0),
@@ -102,6 +109,11 @@ FOUND: Answers = {
     "logs of web": ("nginx: [emerg] host not found in upstream\n", 0),
     "roll back web": ("", 0),
 }
+
+
+def ended(session: TestSession) -> list[str]:
+    """The last steps on the login node."""
+    return session.node.steps[-3:]
 
 
 @pytest.fixture
@@ -125,11 +137,11 @@ def site(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
 def test_a_first_deploy_starts_the_stack_and_tells_its_address(directory: Path) -> None:
     session = TestSession(directory, FOUND)
     assert deploy.deploy(session) == "http://10.9.8.7:60037/"
-    steps = [step for step in session.node.steps if step not in ("rancher environment", "uid")]
-    assert steps == [
-        *("rancher key", "current release", "states"),
-        *("upload", "enter the release", "render", "enter the release", "up", "watch"),
-        *("enter the release", "confirm", "mark as current"),
+    plumbing = ("rancher environment", "uid", "enter the release")
+    assert [step for step in session.node.steps if step not in plumbing] == [
+        *("lock", "current release", "unfinished", "rancher key", "states"),
+        *("upload", "note the release", "render", "note the upgrade", "up", "watch"),
+        *("confirm", "mark as current", "forget the upgrade", "unlock"),
     ]
 
 
@@ -174,7 +186,7 @@ def test_a_failed_upgrade_is_taken_back_and_explained(
         deploy.deploy(session)
     assert said in error.value.what
     assert "the version before runs again" in error.value.remedy
-    assert session.node.steps[-1] == "roll back web"
+    assert ended(session) == ["roll back web", "forget the upgrade", "unlock"]
     if "watch" in answers:
         assert "nginx: [emerg] host not found" in error.value.details
 
@@ -188,7 +200,7 @@ def test_healthy_services_with_a_broken_site_are_taken_back(
     with pytest.raises(SpinstackError, match="does not answer as it should") as error:
         deploy.deploy(session)
     assert "500 INTERNAL SERVER ERROR" in error.value.where
-    assert session.node.steps[-1] == "roll back web"
+    assert ended(session) == ["roll back web", "forget the upgrade", "unlock"]
 
 
 def test_a_site_out_of_reach_is_asked_from_the_login_node(
@@ -212,12 +224,12 @@ def test_ctrl_c_after_the_upgrade_began_brings_the_old_containers_back(
     session = TestSession(directory, {**FOUND, "states": [(ps(), 0), (ps("upgraded"), 0)]})
     with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C"):
         deploy.deploy(session)
-    assert session.node.steps[-1] == "roll back web"
+    assert ended(session) == ["roll back web", "forget the upgrade", "unlock"]
 
 
 def test_an_upgrade_that_somebody_left_is_not_touched(directory: Path) -> None:
     session = TestSession(directory, {**FOUND, "states": (ps("upgraded"), 0)})
-    with pytest.raises(SpinstackError, match="neither confirmed nor rolled back"):
+    with pytest.raises(SpinstackError, match="left unfinished"):
         deploy.deploy(session)
     assert "upload" not in session.node.steps
 
@@ -237,7 +249,7 @@ def test_a_variable_that_is_not_set_ends_the_deploy_before_anything_runs(directo
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert "UID" in error.value.details
-    assert session.node.steps[-1] == "render"
+    assert ended(session)[-2:] == ["render", "unlock"]
 
 
 def test_a_full_disk_is_named(directory: Path) -> None:

@@ -1,0 +1,53 @@
+"""The state machine of Rancher 1's two-step upgrade: what a deploy may do now.
+
+Rancher itself allows `up --upgrade` in the states active and inactive, confirms an older
+upgrade unasked when another one begins, and forgets who began it. Here that is decided
+before anything is touched.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from spinstack.bookkeeping import Mark
+from spinstack.errors import SpinstackError
+from spinstack.remote import Situation
+
+
+class Plan(Enum):
+    """What comes next for a stack."""
+
+    CREATE = "create"
+    UPGRADE = "upgrade"
+    # An upgrade to the very same files was begun by us and cut off: go on with it.
+    RESUME = "resume"
+
+
+def plan(situation: Situation, content: str, me: Mark) -> Plan:
+    """What a deploy of files with this content hash does now.
+
+    Raises LeftUnfinished where an upgrade to other files, or by somebody else, waits.
+    """
+    if not situation.states:
+        return Plan.CREATE
+    if not situation.unconfirmed:
+        return Plan.UPGRADE
+    left = situation.unfinished
+    if left and left.is_of(me) and left.release.rsplit("-", 1)[-1] == content:
+        return Plan.RESUME
+    raise LeftUnfinished(situation)
+
+
+class LeftUnfinished(SpinstackError):
+    """An upgrade was begun and neither confirmed nor rolled back; a person has to choose."""
+
+    def __init__(self, situation: Situation) -> None:
+        left = situation.unfinished
+        by = f" by {left.told()}" if left else ""
+        names = ", ".join(situation.unconfirmed)
+        super().__init__(
+            f"an upgrade of {names} was left unfinished{by}",
+            where=f"release {left.release}" if left else "not begun with spinstack",
+            remedy="look at the site, then keep it with `invoke confirm` or take it back with "
+            "`invoke rollback`",
+        )
