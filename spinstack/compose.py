@@ -153,7 +153,7 @@ def service(
         ports=tuple(reader.parsed("ports", Port.parse)),
         builds="build" in filled,
         source=file.source,
-        lines=_own_lines(file, name),
+        lines={**_own_lines(file, name), **reader.lines},
     )
     return made, reader.findings
 
@@ -168,12 +168,14 @@ def _own_lines(file: ComposeFile, name: str) -> dict[str, int]:
 
 @dataclass
 class _Reader:
-    """Reads lists of a service, keeping a finding for each item that is malformed."""
+    """Reads lists of a service, keeping a finding for each item that is malformed, and the
+    line of each that is not, by key and number."""
 
     file: ComposeFile
     name: str
     values: Mapping[str, Any]
     findings: list[Finding] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
 
     def texts(self, key: str) -> list[str]:
         items = self.values.get(key) or []
@@ -186,9 +188,11 @@ class _Reader:
     def parsed(self, key: str, parse: Any) -> list[Any]:
         made = []
         for index, text in enumerate(self.texts(key)):
+            path = ("services", self.name, key, str(index))
             try:
                 made.append(parse(text))
+                self.lines[f"{key}.{len(made) - 1}"] = self.file.lines.get(path, 0)
             except ValueError as error:
-                where = self.file.where("services", self.name, key, str(index))
+                where = self.file.where(*path)
                 self.findings.append(Finding("compose-value", where, str(error), f"mend {key}"))
         return made

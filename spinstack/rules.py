@@ -233,18 +233,19 @@ def capabilities(service: Service, centre: Centre) -> list[Finding]:
 def mounts(service: Service, centre: Centre) -> list[Finding]:
     """Every directory that is mounted lies where Spin's nodes can reach it."""
     findings = []
-    for mount in service.mounts:
+    for index, mount in enumerate(service.mounts):
         if mount.source.startswith("/"):
-            findings += mountable_path(mount.source, centre, service.where("volumes"))
+            findings += mountable_path(mount.source, centre, service.where(f"volumes.{index}"))
     return findings
 
 
 def published_ports(service: Service, centre: Centre) -> list[Finding]:
     """Both sides of every published port."""
     findings = []
-    for port in service.ports:
-        findings += outside_port(port.outside, centre, service.where("ports"))
-        findings += inside_port(port.inside, centre, service.where("ports"))
+    for index, port in enumerate(service.ports):
+        where = service.where(f"ports.{index}")
+        findings += outside_port(port.outside, centre, where)
+        findings += inside_port(port.inside, centre, where)
     return findings
 
 

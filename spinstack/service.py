@@ -98,7 +98,7 @@ class Service:
     """What a service asks of the centre, variables already filled in.
 
     `lines` gives the line (in `source`) of each key that was written, for messages; the
-    key "" stands for the service itself.
+    key "" stands for the service itself, `volumes.1` for the second of `mounts`.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Service:
         """File and line of a key, or a readable stand-in where there is no file."""
         if not self.source:
             return f"service {self.name}" + (f", {key}" if key else "")
-        line = self.lines.get(key) or self.lines.get("")
+        line = self.lines.get(key) or self.lines.get(key.partition(".")[0]) or self.lines.get("")
         return f"{self.source}:{line}" if line else self.source
 
     def mounts_global(self, centre: Centre) -> bool:
