@@ -62,6 +62,11 @@ IMAGE_KEYS = (
     Key("name", TEXT, "name of the image in the registry"),
 )
 
+CHECKOUT_KEYS = (
+    Key("url", TEXT, "repository to clone"),
+    Key("ref", TEXT, "branch, tag or commit; the repository's own default branch if not set"),
+)
+
 DESTINATION_KEYS = (
     Key("include", TEXT, "a YAML file with more of these settings, written by another program"),
     Key("platform", TEXT, "what runs the stack there", "cattle"),
@@ -80,6 +85,7 @@ DESTINATION_KEYS = (
     Key("build_platform", TEXT, "platform that images are built for", "linux/amd64"),
     Key("build_args", MAPPING, "build arguments, such as other base images"),
     Key("env", MAPPING, "variables of the env file that differ at this destination"),
+    Key("checkouts", MAPPING, "code that `setup` clones: variable of its directory, url, ref"),
     Key("address", TEXT, "tell the site by its name (fqdn) or its address (endpoint)", "fqdn"),
     Key("probe_path", TEXT, "page that must answer before a deploy counts as done", "/"),
     Key("healthy_within", NUMBER, "seconds until every service must be healthy", 300),

@@ -31,6 +31,16 @@ class ImageSetting:
 
 
 @dataclass(frozen=True)
+class Checkout:
+    """Code that is mounted: the variable of the env file that names its directory, the
+    repository, and what is checked out (empty: the repository's default branch)."""
+
+    variable: str
+    url: str
+    ref: str = ""
+
+
+@dataclass(frozen=True)
 class Destination:
     """Where a stack runs: one named set of settings. The keys are those of `schema.py`."""
 
@@ -51,6 +61,7 @@ class Destination:
     build_platform: str
     build_args: Mapping[str, str]
     env: Mapping[str, str]
+    checkouts: tuple[Checkout, ...]
     address: str
     probe_path: str
     healthy_within: int
@@ -200,6 +211,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
         build_platform=values["build_platform"],
         build_args=_texts(values["build_args"]),
         env=_texts(values["env"]),
+        checkouts=_checkouts(raw.get("checkouts") or {}, values["checkouts"] or {}, where),
         address=values["address"],
         probe_path=values["probe_path"],
         healthy_within=values["healthy_within"],
@@ -207,6 +219,27 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
         centre=rules,
         included=included,
     )
+
+
+def _checkouts(
+    everywhere: Mapping[str, Any], here: Mapping[str, Any], where: str
+) -> tuple[Checkout, ...]:
+    """A destination may say of each checkout only what differs there, such as its ref."""
+    found = []
+    for variable, values in centre.merged(everywhere, here).items():
+        path = f"{where}.checkouts.{variable}"
+        if not isinstance(values, dict):
+            raise UsageError(f"{variable} must be a mapping", where=path, remedy="url: and ref:")
+        schema.check(values, schema.CHECKOUT_KEYS, path)
+        url, ref = values.get("url") or "", values.get("ref") or ""
+        if not url:
+            raise UsageError("url is missing", where=path, remedy="add url: of the repository")
+        # Git would read them as options.
+        for text in (url, ref):
+            if text.startswith("-"):
+                raise UsageError(f"{text!r} is no {'url' if text == url else 'ref'}", where=path)
+        found.append(Checkout(str(variable), url, ref))
+    return tuple(found)
 
 
 def _needed(values: Mapping[str, Any], key: str, where: str) -> str:
