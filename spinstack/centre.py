@@ -54,6 +54,9 @@ class Centre:
     capabilities_without_global_mount: frozenset[str]
     mountable: tuple[str, ...]
     unmountable: tuple[str, ...]
+    written: tuple[str, ...]
+    shallow: int
+    forbidden_keys: Mapping[str, tuple[object, ...]]
     registries_own: tuple[str, ...]
     registries_official: tuple[str, ...]
     environments: tuple[str, ...]
@@ -113,6 +116,9 @@ def load(overrides: Mapping[str, Any] | None = None) -> Centre:
         capabilities_without_global_mount=frozenset(caps["without_global_mount"]),
         mountable=tuple(data["storage"]["mountable"]),
         unmountable=tuple(data["storage"]["unmountable"]),
+        written=tuple(data["storage"]["written"]),
+        shallow=int(data["storage"]["shallow"]),
+        forbidden_keys={key: tuple(values) for key, values in data["forbidden"].items()},
         registries_own=tuple(data["registries"]["own"]),
         registries_official=tuple(data["registries"]["official"]),
         environments=tuple(data["rancher"]["environments"]),

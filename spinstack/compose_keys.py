@@ -33,9 +33,9 @@ TYPES: dict[str, tuple[str, ...]] = {
 }
 
 # Keys of the whole file that Rancher's CLI reads; it passes over all others in silence.
-TOP_LEVEL = frozenset(
-    "version services volumes networks secrets hosts containers dependencies catalog .catalog".split()
-)
+TOP_LEVEL: frozenset[str] = frozenset(
+    ["version", "services", "volumes", "networks", "secrets", "hosts", "containers"]
+).union(["dependencies", "catalog", ".catalog"])
 
 # What newer compose formats call things, and what Rancher calls them.
 RENAMED = {

@@ -62,6 +62,8 @@ IMAGES = {
 @pytest.fixture
 def stack_settings(tmp_path: Path) -> Settings:
     """A small stack that is right in every way."""
+    tmp_path = tmp_path / "demo"
+    tmp_path.mkdir()
     (tmp_path / "docker-compose.yml").write_text(COMPOSE)
     (tmp_path / "rancher-compose.yml").write_text(RANCHER)
     (tmp_path / "stack.env").write_text(ENV)

@@ -1,0 +1,114 @@
+"""The env file against the files that use it: every variable that is used is set, every one
+that is set is used, and the files that services name are part of the release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from spinstack import compose, release
+from spinstack.finding import Finding
+from spinstack.settings import Destination, Settings
+from spinstack.stack import COMPUTED_THERE, SOME_UID, Stack
+
+# Larger files are no settings and no code.
+_LARGEST = 200_000
+
+
+def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
+    """What is unset, unused, set in vain, or not there."""
+    values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **stack.variables(destination)}
+    found = list(compose.variable_findings(stack.compose, values))
+    if stack.rancher and not stack.rancher.findings:
+        found += compose.variable_findings(stack.rancher, values)
+    found += _overridden(stack)
+    found += _unused(settings, stack)
+    found += _missing(stack)
+    return found
+
+
+def used_variables(stack: Stack) -> set[str]:
+    """The variables of both compose files."""
+    files = [stack.compose, *([stack.rancher] if stack.rancher else [])]
+    return {name for file in files for name, _ in compose.variables(file.data)}
+
+
+def _overridden(stack: Stack) -> Iterator[Finding]:
+    for name, variable in stack.env.items():
+        if name in COMPUTED_THERE or name in stack.images:
+            problem = f"{name} is not for the env file: spinstack sets it itself"
+            remedy = "remove the line"
+            where = f"{stack.env_name}:{variable.line}"
+            yield Finding("variable-reserved", where, problem, remedy)
+
+
+def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:
+    used = used_variables(stack)
+    for name, variable in stack.env.items():
+        if name in used or name in COMPUTED_THERE or name in stack.images:
+            continue
+        if _given_to_containers(stack) and _mentioned(stack, name):
+            continue
+        problem = f"{name} is set and no file of the stack uses it"
+        remedy = (
+            "remove the line; what only a library reads belongs under environment: of its service"
+        )
+        where = f"{stack.env_name}:{variable.line}"
+        yield Finding("variable-unused", where, problem, remedy, "warning")
+    for image in settings.images:
+        if image.variable not in used:
+            where = f"invoke.yaml, spinstack.images.{image.key}"
+            problem = f"the image {image.key} is built and no service uses ${{{image.variable}}}"
+            yield Finding("image-unused", where, problem, "name it in the compose file", "warning")
+
+
+def _given_to_containers(stack: Stack) -> bool:
+    """Whether a service reads the whole env file, so that its program may use a variable."""
+    return any("env_file" in service for service in stack.compose.services.values() if service)
+
+
+def _mentioned(stack: Stack, name: str) -> bool:
+    """Whether a file of the stack, other than the env file itself, names the variable."""
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    own = stack.directory / stack.env_name
+    return any(
+        word.search(_text(path, path.stat().st_mtime_ns))
+        for path in release.files(stack.directory)
+        if path != own and path.stat().st_size < _LARGEST and path.suffix != ".md"
+    )
+
+
+@lru_cache(maxsize=256)
+def _text(path: Path, changed: int) -> str:
+    """The text of a file; `changed`, its time of change, is there for the cache."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _missing(stack: Stack) -> Iterator[Finding]:
+    """`env_file:` of a service: read by Rancher's CLI from the release."""
+    for name, service in stack.compose.services.items():
+        files = service.get("env_file") if isinstance(service, dict) else None
+        for file in [files] if isinstance(files, str) else files or []:
+            if not in_release(stack, str(file)):
+                where = stack.compose.where("services", name, "env_file")
+                problem = f"the env file {file} of {name} is not part of a release"
+                remedy = "a file in the stack's directory, not hidden"
+                yield Finding("env-file-missing", where, problem, remedy)
+
+
+def in_release(stack: Stack, relative: str) -> bool:
+    """Whether a relative path is a file (or a directory with files) that a release has."""
+    path = (stack.directory / relative).resolve()
+    root = stack.directory.resolve()
+    if not path.is_relative_to(root):
+        return False
+    parts = path.relative_to(root).parts
+    hidden = any(part.startswith(".") or part in release.LEFT_OUT for part in parts)
+    if path.is_dir():
+        return not hidden and any(True for _ in release.files(path))
+    return path.is_file() and not hidden

@@ -1,0 +1,65 @@
+"""Everything that can be said about a stack from its own files, without a network."""
+
+from __future__ import annotations
+
+import re
+
+from spinstack import rules
+from spinstack.checks import compose_files, env_file, listening, names, storage
+from spinstack.finding import Finding
+from spinstack.service import Service
+from spinstack.settings import Destination, Settings
+from spinstack.stack import Stack
+
+# The answer that the template's question for a user name suggests.
+PLACEHOLDER_USER = "your-nersc-name"
+
+
+def check(settings: Settings, destination: Destination, stack: Stack) -> list[Finding]:
+    """The findings, errors first, then file by file and line by line."""
+    findings = list(stack.findings)
+    findings += names.findings(settings, stack, destination)
+    findings += _destination(destination)
+    findings += compose_files.line_ends(settings, stack)
+    if stack.compose.findings:
+        return in_order(findings)
+    findings += compose_files.findings(stack, destination)
+    findings += env_file.findings(settings, stack, destination)
+    services, unreadable = stack.services(destination)
+    findings += unreadable
+    for service in services:
+        found = rules.whole_service(service, destination.centre)
+        findings += _without_unset(found, service)
+        findings += storage.findings(service, stack, destination)
+    findings += listening.findings(settings, stack, services)
+    return in_order(findings)
+
+
+def _destination(destination: Destination) -> list[Finding]:
+    where = f"invoke.yaml, destination {destination.name}"
+    findings = rules.mountable_path(
+        destination.project_dir, destination.centre, f"{where}, project_dir"
+    )
+    if destination.user == PLACEHOLDER_USER:
+        problem = f"{PLACEHOLDER_USER!r} is nobody's name"
+        remedy = "put your name on the login node there, or into ~/.invoke.yaml"
+        findings.append(Finding("user-name", f"{where}, user", problem, remedy))
+    findings += rules.environment(
+        destination.environment, destination.centre, f"{where}, environment"
+    )
+    return findings
+
+
+def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
+    """Leave out what follows from an image that is not built yet: its variable is empty."""
+    return [f for f in found if not (f.rule == "image-reference" and not service.image)]
+
+
+def in_order(findings: list[Finding]) -> list[Finding]:
+    """Each finding once; errors first, then file by file and line by line."""
+    return sorted(dict.fromkeys(findings), key=_place)
+
+
+def _place(finding: Finding) -> tuple[bool, str, int]:
+    match = re.search(r":(\d+)$", finding.where)
+    return finding.severity != "error", finding.where.split(":")[0], int(match[1]) if match else 0

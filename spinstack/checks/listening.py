@@ -1,0 +1,237 @@
+"""Who listens where: nginx's conf, uWSGI's ini, published ports and health checks agree.
+
+What a service listens on is written in the files of its image or in files that it mounts;
+where that can't be seen, nothing is said.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spinstack import nginx_conf
+from spinstack.finding import Finding
+from spinstack.nginx_conf import Directive
+from spinstack.service import Service
+from spinstack.settings import Settings
+from spinstack.stack import Stack
+
+# uWSGI's options that open a port of its own.
+_SOCKETS = ("http-socket", "http11-socket", "http", "https", "socket", "uwsgi-socket")
+
+
+@dataclass
+class Listener:
+    """A service, the ports that it was seen to listen on, and the nginx files it reads."""
+
+    service: Service
+    ports: set[str] = field(default_factory=set)
+    context: Path | None = None
+    confs: dict[str, list[Directive]] = field(default_factory=dict)
+
+
+def findings(settings: Settings, stack: Stack, services: list[Service]) -> list[Finding]:
+    """Everything about ports that can be said from the stack's files."""
+    listeners, found = {}, []
+    for service in services:
+        listeners[service.name], unreadable = _listener(settings, stack, service)
+        found += unreadable
+    for listener in listeners.values():
+        found += _published(listener)
+        found += _upstreams(settings, listener, listeners)
+    found += _published_twice(services)
+    found += _health_checks(stack, listeners)
+    return found
+
+
+def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Listener, list[Finding]]:
+    listener = Listener(service, context=_context(settings, stack, service))
+    found = []
+    for path in _conf_files(settings, listener):
+        name = path.relative_to(settings.directory.resolve()).as_posix()
+        try:
+            listener.confs[name] = nginx_conf.parse(_text(path))
+        except nginx_conf.Unreadable as error:
+            remedy = "mend the line or the block that it is in"
+            problem = f"nginx can't read it: {error}"
+            found.append(Finding("nginx-syntax", f"{name}:{error.line}", problem, remedy))
+    for conf in listener.confs.values():
+        for directive in nginx_conf.everywhere(conf):
+            if directive.name == "listen" and directive.arguments:
+                port = directive.arguments[0].rpartition(":")[2]
+                # Without a port in it: an address, nginx takes 80.
+                listener.ports.add(port if port.isdigit() else "80")
+    if listener.context and not listener.confs:
+        listener.ports |= _uwsgi_ports(listener)
+    return listener, found
+
+
+def _context(settings: Settings, stack: Stack, service: Service) -> Path | None:
+    """The directory that the service's image is built from."""
+    for image in settings.images:
+        if service.image and service.image == stack.images.get(image.variable):
+            return (settings.directory / image.context).resolve()
+    return None
+
+
+def _conf_files(settings: Settings, listener: Listener) -> Iterator[Path]:
+    """Files of the stack that the service mounts below /etc/nginx, or its image copies there."""
+    root = settings.directory.resolve()
+    for mount in listener.service.mounts:
+        path = (root / mount.source).resolve()
+        own = mount.source.startswith(".") and path.is_relative_to(root)
+        if own and mount.target.startswith("/etc/nginx") and path.is_file():
+            yield path
+    if listener.context:
+        for source in re.findall(
+            r"^\s*COPY\s+(\S+\.conf)\s+/etc/nginx/\S*\s*$",
+            _text(listener.context / "Dockerfile"),
+            re.MULTILINE,
+        ):
+            path = (listener.context / source).resolve()
+            if path.is_file() and path.is_relative_to(root):
+                yield path
+
+
+def _uwsgi_ports(listener: Listener) -> set[str]:
+    assert listener.context
+    ports = set()
+    for path in sorted(listener.context.glob("*.ini")):
+        ini = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+        try:
+            ini.read_string(_text(path))
+        except configparser.Error:
+            continue
+        section = ini["uwsgi"] if ini.has_section("uwsgi") else {}
+        for option in _SOCKETS:
+            match = re.search(r":(\d+)$", str(section.get(option) or ""))
+            if match:
+                ports.add(match[1])
+    return ports
+
+
+def _published(listener: Listener) -> Iterator[Finding]:
+    service = listener.service
+    for index, port in enumerate(service.ports):
+        if listener.ports and port.inside not in listener.ports:
+            there = ", ".join(sorted(listener.ports))
+            problem = f"port {port.inside} of {service.name} is published, it listens on {there}"
+            yield Finding(
+                "port-listen", service.where(f"ports.{index}"), problem, "make the two the same"
+            )
+
+
+def _published_twice(services: list[Service]) -> Iterator[Finding]:
+    taken: dict[str, str] = {}
+    for service in services:
+        for index, port in enumerate(service.ports):
+            other = taken.setdefault(f"{port.outside}/{port.protocol}", service.name)
+            if other != service.name:
+                problem = f"{other} and {service.name} both publish port {port.outside}"
+                remedy = "a port of its own for each: two on one port can't share a node"
+                yield Finding("port-twice", service.where(f"ports.{index}"), problem, remedy)
+
+
+def _upstreams(
+    settings: Settings, listener: Listener, listeners: Mapping[str, Listener]
+) -> Iterator[Finding]:
+    for name, conf in listener.confs.items():
+        own_names = {
+            directive.arguments[0]
+            for directive in nginx_conf.everywhere(conf)
+            if directive.name == "upstream" and directive.arguments
+        }
+        for place, host, port in _targets(settings, listener, name, conf):
+            if host in own_names or "$" in host or host in ("localhost", "127.0.0.1", "unix"):
+                continue
+            yield from _target(place, host, port, listeners)
+
+
+def _target(
+    where: str, host: str, port: str, listeners: Mapping[str, Listener]
+) -> Iterator[Finding]:
+    if "." in host and not host.replace(".", "").isdigit():
+        return  # somewhere in the world
+    if host not in listeners:
+        problem = f"nginx asks {host}, which is no service of the stack"
+        remedy = f"one of {', '.join(listeners)}"
+        yield Finding("nginx-upstream", where, problem, remedy)
+        return
+    ports = listeners[host].ports
+    if ports and port not in ports:
+        problem = f"nginx asks port {port} of {host}, which listens on {', '.join(sorted(ports))}"
+        yield Finding("nginx-upstream", where, problem, "make the two the same")
+
+
+def _targets(
+    settings: Settings, listener: Listener, name: str, conf: list[Directive]
+) -> Iterator[tuple[str, str, str]]:
+    """Where nginx sends requests: file and line, host, port."""
+    for directive in nginx_conf.everywhere(conf):
+        if not directive.arguments:
+            continue
+        first = directive.arguments[0]
+        if directive.name == "upstream":
+            for inner in directive.block or []:
+                if inner.name == "server" and inner.arguments:
+                    yield _place(f"{name}:{inner.line}", inner.arguments[0])
+                elif inner.name == "include" and inner.arguments:
+                    yield from _written_by_script(settings, listener, inner.arguments[0])
+        elif directive.name in ("proxy_pass", "uwsgi_pass"):
+            yield _place(f"{name}:{directive.line}", re.sub(r"^https?://", "", first))
+
+
+def _place(where: str, address: str) -> tuple[str, str, str]:
+    host, _, port = re.split(r"[/?]", address)[0].partition(":")
+    return where, host, port or "80"
+
+
+def _written_by_script(
+    settings: Settings, listener: Listener, included: str
+) -> Iterator[tuple[str, str, str]]:
+    """The template's way: a script of the image writes the upstream's server into a file that
+    nginx includes; `service=` and `port=` in it say where that is."""
+    for path in sorted(listener.context.glob("*.sh")) if listener.context else []:
+        text = _text(path)
+        if included not in text:
+            continue
+        service = re.search(r"^service=([\w.-]+)\s*$", text, re.MULTILINE)
+        port = re.search(r"^port=(\d+)\s*$", text, re.MULTILINE)
+        if service and port:
+            line = text[: port.start()].count("\n") + 1
+            name = path.relative_to(settings.directory.resolve()).as_posix()
+            yield f"{name}:{line}", service[1], port[1]
+
+
+def _health_checks(stack: Stack, listeners: Mapping[str, Listener]) -> Iterator[Finding]:
+    """The port of a health check is one that the service listens on."""
+    if stack.rancher is None or stack.rancher.findings:
+        return
+    for name, listener in listeners.items():
+        settings: Mapping[str, Any] = _mapping(stack.rancher.services.get(name))
+        port = _mapping(settings.get("health_check")).get("port")
+        where = stack.rancher.where("services", name, "health_check", "port")
+        known = listener.ports or {published.inside for published in listener.service.ports}
+        if port is None:
+            problem = f"service {name} has no health check: nobody sees when it is broken"
+            remedy = "health_check: with port and request_line in rancher-compose.yml"
+            yield Finding("health-check", where, problem, remedy, "warning")
+        elif known and str(port) not in known:
+            there = ", ".join(sorted(known))
+            problem = f"the health check asks port {port}, {name} listens on {there}"
+            yield Finding("health-port", where, problem, "make the two the same")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,70 @@
+"""Names: of the stack, its images, its secrets and its volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from spinstack import compose, naming, rules
+from spinstack.finding import Finding
+from spinstack.service import Mount
+from spinstack.settings import Destination, Settings
+from spinstack.stack import Stack
+
+
+def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
+    """Names in the settings and in the compose file."""
+    found = rules.stack_name(stack.name, destination.centre, "invoke.yaml, spinstack.stack")
+    if settings.directory.name != stack.name:
+        problem = f"the directory {settings.directory.name} holds the stack {stack.name}"
+        remedy = "give both the same name: rancher itself calls a stack after its directory"
+        found.append(
+            Finding("directory-name", "invoke.yaml, spinstack.stack", problem, remedy, "warning")
+        )
+    for image in settings.images:
+        where = f"invoke.yaml, spinstack.images.{image.key}.name"
+        found += rules.image_name(image.name, destination.centre, where)
+    values = stack.variables(destination)
+    for name, where in _secrets(stack, values):
+        found += naming.secret_name(name, stack.name, stack.service_names, where)
+    for name, where in _volumes(stack, values):
+        found += naming.volume_name(name, stack.name, stack.service_names, where)
+    return found
+
+
+def _secrets(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each secret's name with file and line: those of the file and those of its services."""
+    yield from _section(stack, "secrets")
+    declared = set(stack.compose.data.get("secrets") or {})
+    for service, written in stack.compose.services.items():
+        secrets = written.get("secrets") if isinstance(written, dict) else None
+        for index, item in enumerate(secrets if isinstance(secrets, list) else []):
+            name = item.get("source") if isinstance(item, dict) else item
+            filled = compose.interpolate(name, values)
+            if isinstance(filled, str) and filled not in declared:
+                yield filled, stack.compose.where("services", service, "secrets", str(index))
+
+
+def _volumes(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each named volume with file and line."""
+    yield from _section(stack, "volumes")
+    declared = set(stack.compose.data.get("volumes") or {})
+    for service, written in stack.compose.services.items():
+        volumes = written.get("volumes") if isinstance(written, dict) else None
+        for index, text in enumerate(volumes if isinstance(volumes, list) else []):
+            source = _source(compose.interpolate(text, values))
+            if source and source[0] not in "/.~" and source not in declared:
+                yield source, stack.compose.where("services", service, "volumes", str(index))
+
+
+def _section(stack: Stack, key: str) -> Iterator[tuple[str, str]]:
+    section = stack.compose.data.get(key)
+    for name in section if isinstance(section, dict) else ():
+        yield str(name), stack.compose.where(key, str(name))
+
+
+def _source(text: Any) -> str:
+    try:
+        return Mount.parse(str(text)).source
+    except ValueError:
+        return ""

@@ -1,0 +1,64 @@
+"""What a service mounts: there, as deep as can be, and read-only unless it is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from spinstack.centre import Centre
+from spinstack.checks.env_file import in_release
+from spinstack.finding import Finding
+from spinstack.service import Mount, Service
+from spinstack.settings import Destination
+from spinstack.stack import Stack
+
+
+def findings(service: Service, stack: Stack, destination: Destination) -> Iterator[Finding]:
+    """Advice on each mount, and two mounts on one place."""
+    places: dict[str, int] = {}
+    for index, mount in enumerate(service.mounts):
+        where = service.where(f"volumes.{index}")
+        first = places.setdefault(mount.target.rstrip("/"), index)
+        if first != index:
+            problem = f"service {service.name} mounts two things at {mount.target}"
+            remedy = f"one of the two ({service.where(f'volumes.{first}')}) goes elsewhere"
+            yield Finding("mount-twice", where, problem, remedy)
+        if mount.source.startswith("."):
+            yield from _own_file(service, mount, stack, where)
+        elif mount.source.startswith("/"):
+            yield from _shallow(mount, destination.centre, where)
+            yield from _writable(service, mount, destination.centre, where)
+
+
+def _own_file(service: Service, mount: Mount, stack: Stack, where: str) -> Iterator[Finding]:
+    if not in_release(stack, mount.source):
+        problem = f"service {service.name} mounts {mount.source}, which is not part of a release"
+        remedy = "a file in the stack's directory, not hidden"
+        yield Finding("mount-missing", where, problem, remedy)
+    elif not mount.read_only:
+        problem = f"service {service.name} could change {mount.source} of the release that it runs"
+        yield Finding("mount-writable", where, problem, f"{_bare(mount)}:ro", "warning")
+
+
+def _bare(mount: Mount) -> str:
+    return f"{mount.source}:{mount.target}"
+
+
+def _shallow(mount: Mount, centre: Centre, where: str) -> Iterator[Finding]:
+    """A mount of a whole project shows everything in it to whoever breaks into the site."""
+    path = PurePosixPath(mount.source)
+    for root in map(PurePosixPath, centre.mountable):
+        depth = len(path.parts) - len(root.parts)
+        if (path == root or root in path.parents) and depth <= centre.shallow:
+            problem = f"{mount.source} is a whole project's directory"
+            remedy = "mount the directories in it that the service needs, as deep as can be"
+            yield Finding("mount-depth", where, problem, remedy, "warning")
+            return
+
+
+def _writable(service: Service, mount: Mount, centre: Centre, where: str) -> Iterator[Finding]:
+    if mount.read_only or mount.target.rstrip("/") in centre.written:
+        return
+    problem = f"service {service.name} may write to {mount.source}, which anybody reaches unasked"
+    remedy = f"{_bare(mount)}:ro, or add {mount.target} to centre: storage: written: in invoke.yaml"
+    yield Finding("mount-writable", where, problem, remedy, "warning")

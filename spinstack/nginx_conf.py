@@ -1,0 +1,139 @@
+"""nginx's configuration language: text in, directives with their lines out. Pure.
+
+Source: nginx's own reader (`ngx_conf_read_token`): words end at white space, `;` or `{`;
+quotes and backslashes protect; `${` belongs to a variable; `#` begins a comment where a word
+may begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+class Unreadable(ValueError):
+    """The text is no configuration; `line` is where it goes wrong."""
+
+    def __init__(self, problem: str, line: int) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+@dataclass
+class Directive:
+    """A directive: its words, the line of the first, and what its block holds (None: none)."""
+
+    words: list[str]
+    line: int
+    block: list[Directive] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.words[0]
+
+    @property
+    def arguments(self) -> list[str]:
+        return self.words[1:]
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    line: int
+    # A word may be the text ";" in quotes.
+    word: bool
+
+
+def parse(text: str) -> list[Directive]:
+    """The directives of a file. Raises Unreadable."""
+    top: list[Directive] = []
+    opened: list[Directive] = []
+    words: list[_Token] = []
+    for token in _tokens(text):
+        here = opened[-1].block if opened else top
+        assert here is not None
+        if token.word:
+            words.append(token)
+        elif token.text == "}":
+            if words:
+                raise Unreadable(f"{words[0].text} does not end with ;", words[0].line)
+            if not opened:
+                raise Unreadable("a } too many", token.line)
+            opened.pop()
+        elif not words:
+            raise Unreadable(f"unexpected {token.text}", token.line)
+        else:
+            made = Directive([word.text for word in words], words[0].line)
+            here.append(made)
+            words = []
+            if token.text == "{":
+                made.block = []
+                opened.append(made)
+    if words:
+        raise Unreadable(f"{words[0].text} does not end with ;", words[0].line)
+    if opened:
+        raise Unreadable(f"the {{ of {opened[-1].name} is never closed", opened[-1].line)
+    return top
+
+
+def everywhere(directives: list[Directive]) -> Iterator[Directive]:
+    """All directives, those in blocks too, in the order of the file."""
+    for directive in directives:
+        yield directive
+        yield from everywhere(directive.block or [])
+
+
+@dataclass
+class _Reader:
+    text: str
+    at: int = 0
+    line: int = 1
+    tokens: list[_Token] = field(default_factory=list)
+
+    def step(self) -> str:
+        character = self.text[self.at]
+        self.at += 1
+        self.line += character == "\n"
+        return character
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    reader = _Reader(text)
+    while reader.at < len(text):
+        line, character = reader.line, reader.step()
+        if character.isspace():
+            continue
+        if character == "#":
+            while reader.at < len(text) and reader.step() != "\n":
+                pass
+        elif character in ";{}":
+            yield _Token(character, line, word=False)
+        elif character in "\"'":
+            yield _Token(_quoted(reader, character, line), line, word=True)
+        else:
+            reader.at -= 1
+            yield _Token(_word(reader), line, word=True)
+
+
+def _quoted(reader: _Reader, quote: str, line: int) -> str:
+    made = ""
+    while reader.at < len(reader.text):
+        character = reader.step()
+        if character == quote:
+            return made
+        if character == "\\" and reader.at < len(reader.text):
+            character = reader.step()
+        made += character
+    raise Unreadable(f"the {quote} is never closed", line)
+
+
+def _word(reader: _Reader) -> str:
+    made = ""
+    while reader.at < len(reader.text):
+        character = reader.text[reader.at]
+        if character.isspace() or character == ";" or (character == "{" and made[-1:] != "$"):
+            break
+        made += reader.step()
+        if character == "\\" and reader.at < len(reader.text):
+            made += reader.step()
+    return made
