@@ -120,6 +120,8 @@ def ended(session: TestSession) -> list[str]:
 def directory(tmp_path: Path) -> Path:
     (tmp_path / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", IMAGE))
     (tmp_path / "stack.env").write_text("")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "nginx.conf").write_text("server { listen 8080; }\n")
     return tmp_path
 
 
