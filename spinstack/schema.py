@@ -94,6 +94,31 @@ DESTINATION_KEYS = (
 )  # fmt: skip
 
 
+def known_to_invoke() -> dict[str, dict[str, None]]:
+    """Every single-valued key without a value, for Invoke's configuration: it reads an
+    `INVOKE_SPINSTACK_…` variable only for a key that it knows."""
+    single = [key for key in (*STACK_KEYS, *DESTINATION_KEYS) if not {dict, list} & {*key.types}]
+    return {"spinstack": {key.name: None for key in single}}
+
+
+def from_variables(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are set; numbers and yes/no given as text, as by a variable, are read."""
+    table = {key.name: key for key in (*STACK_KEYS, *DESTINATION_KEYS)}
+    return {
+        name: _read(table[name], value) if name in table and isinstance(value, str) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _read(key: Key, text: str) -> Any:
+    if key.types == NUMBER and text.isdigit():
+        return int(text)
+    if key.types == YES_NO and text.lower() in ("1", "true", "yes", "0", "false", "no"):
+        return text.lower() in ("1", "true", "yes")
+    return text
+
+
 def check(
     values: Mapping[str, Any], keys: Iterable[Key], path: str, also: Iterable[Key] = ()
 ) -> None:

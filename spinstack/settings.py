@@ -115,7 +115,7 @@ def load(config: Any, directory: Path) -> Settings:
 
     Raises UsageError naming the key that is missing, unknown or of a wrong type.
     """
-    raw = plain(config.get("spinstack") or {})
+    raw = schema.from_variables(plain(config.get("spinstack") or {}))
     schema.check(raw, schema.STACK_KEYS, "spinstack", also=schema.DESTINATION_KEYS)
     for name, values in (raw.get("destinations") or {}).items():
         path = f"spinstack.destinations.{name}"

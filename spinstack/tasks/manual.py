@@ -13,6 +13,8 @@ from typing import Any
 from invoke.collection import Collection
 from invoke.tasks import Task
 
+from spinstack import schema
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -48,4 +50,5 @@ def collected(name: str, topics: Iterable[Topic]) -> Collection:
             home.add_task(task)
     for group in groups.values():
         root.add_collection(group)
+    root.configure(schema.known_to_invoke())
     return root

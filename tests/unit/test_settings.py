@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invoke.config import Config
 
-from spinstack import settings
+from spinstack import schema, settings
 from spinstack.errors import UsageError
 
 BASE: dict[str, Any] = {
@@ -19,6 +20,9 @@ BASE: dict[str, Any] = {
     "images": {"app": {"context": "app", "name": "uwsgi-demo"}},
     "destinations": {"dev": {"environment": "dev-cattle"}},
 }
+
+
+NEEDED = {"stack": "demo", "project_dir": "/global/cfs/cdirs/desi/demo"}
 
 
 def load(**changes: Any) -> settings.Settings:
@@ -71,3 +75,16 @@ def test_rules_of_the_centre_can_be_overridden() -> None:
     found = load(centre={"ports": {"world": ["7000-7010"]}})
     assert any(7005 in ports for ports in found.destination().centre.ports_world)
     assert found.destination().centre.ports_lab, "the others stay"
+
+
+def test_a_variable_of_the_environment_is_read_by_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOKE_SPINSTACK_PORT", "2222")
+    monkeypatch.setenv("INVOKE_SPINSTACK_PRACTISE", "1")
+    monkeypatch.setenv("INVOKE_SPINSTACK_USER", "bob")
+    config = Config(defaults=schema.known_to_invoke(), overrides={"spinstack": {"stack": "demo"}})
+    config.load_overrides({"spinstack": {"destinations": BASE["destinations"], **NEEDED}})
+    config.load_shell_env()
+    to = settings.load(config, tmp_path).destination("dev")
+    assert (to.port, to.practise, to.user) == (2222, True, "bob")
