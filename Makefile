@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INVOKE := $(VENV)/bin/invoke
 
-.PHONY: demo demo-stop test lint clean
+.PHONY: demo demo-stop test bench lint clean
 
 demo: $(VENV)/demo
 	@$(INVOKE) demo
@@ -14,6 +14,10 @@ demo-stop: $(VENV)/demo
 
 test: $(VENV)/dev
 	@$(INVOKE) test
+
+# Fifteen minutes on a machine that does nothing else: see docs/performance.md.
+bench: $(VENV)/demo
+	@$(INVOKE) bench
 
 lint: $(VENV)/dev
 	@$(INVOKE) lint

@@ -2,6 +2,7 @@
 
 make demo    the main job on this machine, from the template to a page in the browser
 make test    every test, with what it needs installed first where that is possible
+make bench   how fast the stack serves, against the tutorial's and bare nginx
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -147,6 +149,25 @@ def _prepare_real_parts(context: Context) -> None:
     packages.ensure_packages(runner, say, TEST_PARTS)
 
 
+@task(
+    MAKERS,
+    help={
+        "quick": "a smoke run of a minute, whose figures say nothing",
+        "only": "a scenario (static, busy, images, …); may be repeated",
+        "output": "directory for the figures, instead of benchmarks/results and docs",
+    },
+    iterable=["only"],
+)
+def bench(
+    context: Context, quick: bool = False, only: Sequence[str] | None = None, output: str = ""
+) -> None:
+    """Measure how the stack serves, against the tutorial's and bare nginx (15 minutes)."""
+    words = ["--quick"] if quick else []
+    words += [word for name in only or () for word in ("--only", name)]
+    words += ["--output", output] if output else []
+    _live(context, sys.executable, "-m", "benchmarks.serving", *words)
+
+
 @task(MAKERS)
 def lint(context: Context) -> None:
     """Check style and types: ruff and mypy."""
@@ -156,5 +177,6 @@ def lint(context: Context) -> None:
 
 
 ns: Collection = collected(
-    "spinstack", [*TOPICS, Topic(MAKERS, "For makers of spinstack", (demo, demo_stop, test, lint))]
+    "spinstack",
+    [*TOPICS, Topic(MAKERS, "For makers of spinstack", (demo, demo_stop, test, bench, lint))],
 )

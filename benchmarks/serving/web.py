@@ -1,0 +1,146 @@
+"""Single requests over connections of their own, every byte counted."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from spinstack.errors import SpinstackError
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `status` 0: nothing that is HTTP; `wire`: bytes received, headers and
+    body; `seconds` from the start of the connection to its end; `whole`: not cut short."""
+
+    status: int
+    wire: int
+    seconds: float
+    whole: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.status == 200 and self.whole
+
+
+def fetch(
+    address: Address, path: str, headers: Mapping[str, str] | None = None, timeout: float = 15.0
+) -> Reply:
+    """One GET. Never raises for what the server or the network does."""
+    start = time.monotonic()
+    lines = [f"GET {path} HTTP/1.1", f"Host: {address[0]}:{address[1]}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    try:
+        with socket.create_connection(address, timeout=timeout) as connection:
+            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            answer = _read(connection, start + timeout)
+    except OSError as error:
+        return Reply(0, 0, time.monotonic() - start, False, problem=type(error).__name__)
+    return _parsed(answer, time.monotonic() - start)
+
+
+def _read(connection: socket.socket, deadline: float) -> bytes:
+    """Everything until the server closes. Raises TimeoutError at the deadline."""
+    parts: list[bytes] = []
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        part = connection.recv(1 << 18)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def _parsed(answer: bytes, seconds: float) -> Reply:
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    if not blank or not first.startswith("HTTP/1.") or len(words) < 2:
+        return Reply(0, len(answer), seconds, False, problem="no HTTP")
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    whole = True
+    if "content-length" in headers:
+        whole = len(body) == int(headers["content-length"])
+    elif headers.get("transfer-encoding") == "chunked":
+        whole = body.endswith(b"0\r\n\r\n")
+    return Reply(int(words[1]), len(answer), seconds, whole, headers)
+
+
+def probe(address: Address, path: str, rate: float, seconds: float) -> list[Reply]:
+    """New connections at a fixed rate (per second), whether or not earlier ones were
+    answered: what visitors feel who do not wait for each other."""
+    replies: list[Reply] = []
+    threads: list[threading.Thread] = []
+    start = time.monotonic()
+    for number in range(max(1, round(rate * seconds))):
+        time.sleep(max(0.0, start + number / rate - time.monotonic()))
+        thread = threading.Thread(target=lambda: replies.append(fetch(address, path)), daemon=True)
+        thread.start()
+        threads.append(thread)
+    for thread in threads:
+        thread.join()
+    return replies
+
+
+def wait_for(address: Address, path: str, seconds: float = 60.0) -> float:
+    """Ask until the answer is 200; the seconds that it took. Raises SpinstackError."""
+    start = time.monotonic()
+    reply = fetch(address, path, timeout=5)
+    while not reply.good:
+        if time.monotonic() - start > seconds:
+            raise SpinstackError(
+                f"{path} is not served within {seconds:.0f} s (status {reply.status})",
+                where=f"http://{address[0]}:{address[1]}{path}",
+                remedy="look at the output of the containers (printed above)",
+            )
+        time.sleep(0.01)
+        reply = fetch(address, path, timeout=5)
+    return time.monotonic() - start
+
+
+@contextmanager
+def held(address: Address, count: int, first_bytes: bytes) -> Iterator[Callable[[], int]]:
+    """Many connections on which only `first_bytes` are sent, open while the block runs.
+
+    Gives a function that counts those which the server has not closed.
+    """
+    sockets = []
+    try:
+        for _ in range(count):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(address)
+            sockets.append(connection)
+        time.sleep(1.0)  # for the handshakes
+        for connection in sockets:
+            try:
+                connection.send(first_bytes)
+            except OSError:
+                continue  # not taken in: counted as closed later on
+        yield lambda: sum(_is_open(connection) for connection in sockets)
+    finally:
+        for connection in sockets:
+            connection.close()
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Whether the server still holds a connection; an answer to it is read and dropped."""
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
