@@ -8,7 +8,7 @@ set -u
 umask 077
 
 service=app
-port=5000
+port=5001
 file=/tmp/app-server.conf
 pause=3  # seconds between two looks
 
@@ -17,9 +17,11 @@ address() {
 }
 
 # Port 9 of this container, where nothing listens, stands for an unknown address: nginx
-# answers 502 until there is one.
+# answers 502 until there is one. Twice the same server: what a dying worker did not answer is
+# asked once more. After 3 failures nobody has to wait for it, for 2 s.
 write() {
-    echo "server ${1:-127.0.0.1:9};" > "$file.new" && mv "$file.new" "$file"
+    server="server ${1:-127.0.0.1:9} max_fails=3 fail_timeout=2s;"
+    printf '%s\n%s\n' "$server" "$server" > "$file.new" && mv "$file.new" "$file"
 }
 
 # A name that can't be looked up for a moment keeps its last address.
@@ -33,6 +35,9 @@ follow() {
         fi
     done
 }
+
+# nginx has a file open for each connection, and those that it keeps open.
+ulimit -n "$(ulimit -H -n)"
 
 first=$(address)
 write "${first:+$first:$port}"

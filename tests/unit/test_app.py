@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from tests import baking, fake_nightwatch
 
 baking.application()
+from nightwatch_web import preload, routes, turns  # noqa: E402
 from nightwatch_web.options import Options, parse  # noqa: E402
 from nightwatch_web.routes import create_app  # noqa: E402
 
@@ -75,7 +79,7 @@ def test_the_static_pages_need_no_nightwatch(client: FlaskClient):
 
 def test_pages_are_asked_for_again_and_sent_only_when_changed(client: FlaskClient):
     first = client.get("/nights.html")
-    assert first.cache_control.max_age == 0
+    assert first.cache_control.max_age == 1
     again = client.get("/nights.html", headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
 
@@ -209,6 +213,63 @@ def test_time_series(client: FlaskClient, nightwatch: Path, places: Options):
     assert client.get("/timeseries/").status_code == 502
     (places.static / "static/timeseries_dropdown.json").unlink()
     assert client.get("/timeseries/").status_code == 404
+
+
+def test_a_page_that_took_long_is_good_for_longer(
+    client: FlaskClient, nightwatch: Path, monkeypatch: pytest.MonkeyPatch
+):
+    address = f"/{NIGHT}/123/spectra/spectrograph/qframe/4x/"
+    quick = client.get(address)
+    assert quick.headers["Cache-Control"] == "max-age=1, stale-while-revalidate=30"
+    clock = iter([0.0, 10.0, 0.0, 400.0])
+    monkeypatch.setattr(routes, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    slow, slowest = client.get(address), client.get(address)
+    assert (slow.cache_control.max_age, slowest.cache_control.max_age) == (29, 60)
+    assert slow.headers["ETag"] == quick.headers["ETag"]
+
+
+def test_one_makes_a_page_and_no_more_than_so_many_at_a_time(
+    places: Options, nightwatch: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    client = create_app(places, slots=1).test_client()
+    busy = f"/{NIGHT}/123/spectra/input/"
+    with turns.held(busy):
+        same = client.get(busy)
+        other = client.get(f"/{NIGHT}/123/spectra/spectrograph/qframe/4x/")
+    assert (same.status_code, other.status_code) == (503, 200)
+    with turns.slot(1):
+        full = [client.get(path) for path in (busy, IMAGE_PAGE)]
+        assert client.get(f"/{NIGHT}/").status_code == 200
+    for answer in (same, *full):
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert '<meta http-equiv="refresh" content="5">' in answer.text
+    assert [client.get(path).status_code for path in (busy, IMAGE_PAGE)] == [200, 200]
+
+
+def test_ready_when_pages_and_data_can_be_read(client: FlaskClient, places: Options):
+    assert client.get("/readyz").text == "ok\n"
+    places.data.rename(places.data.with_name("gone"))
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "The directory of the data can't be read (No such file" in html.unescape(answer.text)
+    places.data.mkdir()
+    assert "The directory of the data is empty" in client.get("/readyz").text
+    assert client.get("/healthz").status_code == 200
+
+
+def test_nightwatch_is_imported_ahead_of_time_if_it_can_be(
+    nightwatch: Path, capsys: pytest.CaptureFixture[str]
+):
+    preload.load()
+    assert "nightwatch.webpages.timeseries" in sys.modules
+    forget_nightwatch()
+    sys.path.remove(str(nightwatch.parent / "checkout" / "py"))
+    preload.load()
+    told = capsys.readouterr().err
+    assert told.startswith("Nothing is imported ahead of time: Nightwatch's code can't be used")
+    assert len(told.splitlines()) == 1
 
 
 def test_links_stay_inside(client: FlaskClient, places: Options):

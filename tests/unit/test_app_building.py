@@ -17,7 +17,7 @@ from tests import baking
 APP = baking.application()
 from nightwatch_web import building  # noqa: E402
 from nightwatch_web.building import build_once  # noqa: E402
-from nightwatch_web.failures import Broken, Unavailable  # noqa: E402
+from nightwatch_web.failures import Broken, Busy, Unavailable  # noqa: E402
 
 PAGE = "x" * 100_000
 
@@ -40,7 +40,7 @@ def build(path):
 
 def ask(_):
     time.sleep(max(0, start - time.time()))
-    build_once(target, build)
+    build_once(target, build, patience=30)
     assert target.stat().st_size == 100_000
 
 with ThreadPoolExecutor(20) as pool:
@@ -112,7 +112,7 @@ def test_nobody_waits_for_ever(tmp_path: Path):
     with ThreadPoolExecutor() as pool:
         building_it = pool.submit(build_once, target, slow)
         started.wait(5)
-        with pytest.raises(Unavailable, match="still being made"):
+        with pytest.raises(Busy, match="being made"):
             build_once(target, slow, patience=0.1)
         finish.set()
     assert building_it.exception() is None

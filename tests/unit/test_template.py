@@ -22,7 +22,10 @@ STACK_FILES = {
     "app/Dockerfile",
     "app/app.ini",
     "app/app.py",
+    "app/capacity.py",
+    "app/requirements.in",
     "app/requirements.txt",
+    "app/sbom.py",
     "docker-compose.yml",
     "invoke.yaml",
     "rancher-compose.yml",
@@ -158,6 +161,7 @@ def test_services_are_as_spin_wants_them(default: Path):
     services = load(default, "docker-compose.yml")["services"]
     app, web = services["app"], services["web"]
     assert [volume.rsplit(":", 1)[1] for volume in app["volumes"]] == ["rw", "ro", "ro", "ro", "ro"]
+    assert web["volumes"][1] == "${STATIC_DIR}:/srv/static:ro"
     assert web["ports"] == ["${WEB_PORT}:8080"]
     assert app["retain_ip"] is True
     for service in (app, web):
@@ -174,10 +178,13 @@ def test_an_environment_for_production_is_protected(tmp_path: Path):
         assert dev.get("protected", False) is protected
 
 
-def test_every_requirement_is_pinned(default: Path):
-    lines = (default / "app/requirements.txt").read_text(encoding="utf-8").splitlines()
-    for line in lines:
-        assert not line or line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+", line), line
+def test_every_requirement_is_pinned_by_hash(default: Path):
+    pinned = (default / "app/requirements.txt").read_text(encoding="utf-8")
+    entry = r"([\w.-]+)==[\w.]+(?: ; [^\\]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
+    assert re.sub(rf"{entry}(?:    # via.*\n(?:    #   .*\n)*)?", "", pinned) == ""
+    names = {name.lower() for name in re.findall(rf"^{entry}", pinned, re.MULTILINE)}
+    wanted = (default / "app/requirements.in").read_text(encoding="utf-8")
+    assert names == {name.lower() for name in re.findall(r"^[\w-]+", wanted, re.MULTILINE)}
 
 
 def test_every_question_is_asked_in_words():

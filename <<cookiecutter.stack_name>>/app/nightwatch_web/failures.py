@@ -9,15 +9,16 @@ from werkzeug.exceptions import HTTPException
 
 from nightwatch_web.addresses import BadAddress
 
-# Seconds after which a visitor's program may try again.
-RETRY_AFTER = 30
-
 
 class Failure(Exception):
     """A page that can't be sent; the text is shown to the visitor."""
 
     status = 500
     title = "Something went wrong"
+    # Seconds after which a visitor's program may try again; 0 where that would not help.
+    retry_after = 0
+    # Whether the page tries again by itself.
+    refreshes = False
 
 
 class Missing(Failure):
@@ -42,20 +43,36 @@ class Unavailable(Failure):
 
     status = 503
     title = "This page can't be made now"
+    retry_after = 30
 
 
-def page(status: int, title: str, text: str) -> Response:
+class Busy(Unavailable):
+    """The page is being made, or as many others as can be made at a time are."""
+
+    title = "This page is on its way"
+    retry_after = 5
+    refreshes = True
+
+
+# What nginx may do with an answer about a failure: ask once in a second, whoever wants to see
+# it. What visitors may do with it says nginx.
+CACHING = "max-age=1"
+
+
+def page(status: int, title: str, text: str, failure: type[Failure] = Failure) -> Response:
     """A plain page about a failure."""
+    again = f'<meta http-equiv="refresh" content="{failure.retry_after}">'
     html = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        f"{again if failure.refreshes else ''}"
         f"<title>{status} {escape(title)}</title>\n"
         f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n"
         f'<p>Status {status}. <a href="/">To the calendar</a></p>\n</html>\n'
     )
     response = Response(html, status, content_type="text/html; charset=utf-8")
-    response.headers["Cache-Control"] = "no-store"
-    if status == Unavailable.status:
-        response.headers["Retry-After"] = str(RETRY_AFTER)
+    response.headers["Cache-Control"] = CACHING
+    if failure.retry_after:
+        response.headers["Retry-After"] = str(failure.retry_after)
     return response
 
 
@@ -64,9 +81,9 @@ def show_failures(app: Flask) -> None:
 
     @app.errorhandler(Failure)
     def failure(error: Failure) -> Response:
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, Busy):
             app.logger.error("%s: %s", type(error).__name__, error, exc_info=error.__cause__)
-        return page(error.status, error.title, str(error))
+        return page(error.status, error.title, str(error), type(error))
 
     @app.errorhandler(BadAddress)
     def bad_address(error: BadAddress) -> Response:

@@ -66,6 +66,12 @@ def read_dropdown(path: Path) -> dict[str, Any]:
     return dropdown
 
 
+def load() -> None:
+    """Imports all that is asked of nightwatch. Raises Unavailable."""
+    for module in ("webpages.plotimage", "webpages.spectra", "webpages.timeseries"):
+        _nightwatch(module)
+
+
 def _nightwatch(module: str) -> Any:
     """A module of nightwatch. Raises Unavailable whatever is wrong with it: the code is
     mounted, and may be missing or be changed at any time."""

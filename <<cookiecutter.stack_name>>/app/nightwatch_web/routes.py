@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Flask, Response, redirect, send_file
+from flask import Flask, Response, redirect, request, send_file
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as Answer
 
 from nightwatch_web import addresses, plots
 from nightwatch_web.addresses import ImagePage, Spectra
 from nightwatch_web.building import build_once
-from nightwatch_web.failures import Missing, show_failures
+from nightwatch_web.failures import Missing, Unavailable, show_failures
 from nightwatch_web.options import Options
 from nightwatch_web.tree import Tree
+from nightwatch_web.turns import held, slot
+
+# How many pages are made at a time, unless whoever starts the application says otherwise.
+SLOTS = 4
+# Seconds that nginx may show a page that was made; while it is made anew it may show the old
+# one (see Site._made). Visitors' browsers ask each time.
+GOOD_FOR, OLD_FOR = 1, 30
 
 
 class Digits(BaseConverter):
@@ -26,15 +35,20 @@ class Digits(BaseConverter):
     weight = 50
 
 
-def create_app(options: Options) -> Flask:
-    """The application for one static tree and one data directory."""
+def create_app(options: Options, slots: int = SLOTS) -> Flask:
+    """The application for one static tree and one data directory.
+
+    `slots`: how many pages may be made at a time by all processes together; fewer than there
+    are threads, so that some are left for all that takes no time.
+    """
     # No static folder of Flask's: /static/ is a directory of the tree like others.
     app = Flask("nightwatch_web", static_folder=None)
     app.url_map.converters["digits"] = Digits
     show_failures(app)
-    site = Site(options)
+    site = Site(options, slots)
     rules: dict[str, Callable[..., Answer]] = {
         "/healthz": site.healthz,
+        "/readyz": site.readyz,
         "/": site.calendar,
         "/<digits:night>/": site.night,
         "/<digits:night>/<digits:exposure>/": site.exposure,
@@ -52,12 +66,27 @@ def create_app(options: Options) -> Flask:
 class Site:
     """Answers for each kind of address. Raises BadAddress and Failure, which become pages."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, slots: int) -> None:
         self.tree = Tree(options.static)
         self.data = options.data
+        self.slots = slots
 
     def healthz(self) -> Answer:
         """The process lives. Says nothing about mounts: a restart would not mend them."""
+        return Response("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
+
+    def readyz(self) -> Answer:
+        """Pages and data can be read. Raises Unavailable and names the one that can't."""
+        for what, place in (("static pages", self.tree.root), ("data", self.data)):
+            try:
+                with os.scandir(place) as entries:
+                    next(entries)
+            except StopIteration:
+                raise Unavailable(f"The directory of the {what} is empty.") from None
+            except OSError as error:
+                raise Unavailable(
+                    f"The directory of the {what} can't be read ({error.strerror})."
+                ) from error
         return Response("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
 
     def calendar(self) -> Answer:
@@ -90,10 +119,10 @@ class Site:
             return redirect(f"/{night}/{exposure}/spectra/{wanted.path()}")
         if not (self.data / directory).is_dir():
             raise Missing(f"There are no data of exposure {number} of the night {night}.")
-        return _made(plots.spectra(self.data, night, number, wanted))
+        return self._made(lambda: plots.spectra(self.data, night, number, wanted))
 
     def timeseries_form(self) -> Answer:
-        return _made(plots.timeseries_form(plots.read_dropdown(self._dropdown())))
+        return self._made(lambda: plots.timeseries_form(plots.read_dropdown(self._dropdown())))
 
     def timeseries(self, start: str, end: str, hdu: str, attribute: str) -> Answer:
         if addresses.night(start) > addresses.night(end):
@@ -101,7 +130,7 @@ class Site:
         addresses.word(hdu, "table")
         addresses.word(attribute, "column")
         dropdown = plots.read_dropdown(self._dropdown())
-        return _made(plots.timeseries(self.data, start, end, hdu, attribute, dropdown))
+        return self._made(lambda: plots.timeseries(self.data, start, end, hdu, attribute, dropdown))
 
     def _send(self, path: str) -> Answer:
         file = self.tree.file(path)
@@ -124,7 +153,28 @@ class Site:
         if not image.is_file():
             raise Missing(f"There is no image {page.input} among the data.")
         target = self.tree.inside(path)
-        build_once(target, lambda unfinished: plots.write_image(page, image, unfinished))
+
+        def build(unfinished: Path) -> None:
+            with slot(self.slots):
+                plots.write_image(page, image, unfinished)
+
+        build_once(target, build)
+
+    def _made(self, make: Callable[[], str]) -> Answer:
+        """A page that is not kept as a file: made by one of those who ask for it at the same
+        time. Raises Busy for the others, and what `make` raises.
+
+        A page that took long is good for longer, so that a page that everybody looks at does
+        not occupy the application all the time."""
+        started = time.monotonic()
+        with held(request.path), slot(self.slots):
+            html = make()
+        good_for = min(60, max(GOOD_FOR, math.ceil(3 * (time.monotonic() - started) - 1)))
+        response = Response(html, content_type="text/html; charset=utf-8")
+        caching = f"max-age={good_for}, stale-while-revalidate={OLD_FOR}"
+        response.headers["Cache-Control"] = caching
+        response.add_etag()
+        return response
 
     def _dropdown(self) -> Path:
         path = self.tree.file("static/timeseries_dropdown.json")
@@ -134,15 +184,10 @@ class Site:
 
 
 def _sent(file: Path) -> Answer:
-    """A file. It is asked for again each time (max-age 0), since pages of the current night
-    are rewritten while they are being looked at; unchanged ones are not sent again."""
+    """A file. nginx sends those that it finds itself, so this is one that has just been made,
+    or that is reached through a link; pages of the current night are rewritten while they are
+    being looked at."""
     try:
-        return send_file(os.fspath(file), max_age=0, conditional=True)
+        return send_file(os.fspath(file), max_age=GOOD_FOR, conditional=True)
     except FileNotFoundError as error:
         raise Missing(f"{file.name} has just been removed.") from error
-
-
-def _made(html: str) -> Answer:
-    return Response(
-        html, content_type="text/html; charset=utf-8", headers={"Cache-Control": "max-age=0"}
-    )

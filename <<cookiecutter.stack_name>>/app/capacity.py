@@ -1,0 +1,40 @@
+"""Prints how many processes suit the cores that this container was given; for app.ini."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+# Two at least: one that is stuck in a library must not stop the other. More than eight would
+# take memory (each imports the scientific libraries) for pages that few ask for.
+FEWEST, MOST = 2, 8
+
+# The processor time that the container's group may use, in microseconds of a period: both in
+# one file in version 2 of control groups, in a file each in version 1.
+# Source: docs.kernel.org, admin-guide/cgroup-v2 and scheduler/sched-bwc.
+VERSION_2 = ("cpu.max",)
+VERSION_1 = ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
+
+
+def cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """The cores of the node that this process may use, limits of its group included."""
+    allowed = len(os.sched_getaffinity(0))
+    for files in (VERSION_2, VERSION_1):
+        try:
+            words = " ".join((groups / file).read_text() for file in files).split()
+            quota, period = int(words[0]), int(words[1])
+        except (OSError, ValueError, IndexError):
+            continue  # the other version, or "max": no limit
+        if quota > 0 and period > 0:
+            return max(1, min(allowed, math.ceil(quota / period)))
+    return allowed
+
+
+def processes(count: int) -> int:
+    """Processes for so many cores: two each, since a page waits for the disk half the time."""
+    return min(MOST, max(FEWEST, 2 * count))
+
+
+if __name__ == "__main__":
+    print(processes(cores()))
