@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         effort = replace(effort, rounds=given.rounds, fault_rounds=given.rounds)
     if given.seconds:
         effort = replace(effort, seconds=given.seconds)
+    # Whoever ends it politely gets the same clean-up as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcome = run(effort, given.only, given.log_driver, _say)
         show(outcome, print)
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("stopped by Ctrl-C; what was started is removed")
+        _say("stopped; what was started is removed")
         return 1
     return 0
 

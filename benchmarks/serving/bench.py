@@ -73,7 +73,7 @@ class Bench:
         paths += [self.tree.hot] if "app" in site.containers else []
         try:
             for path in paths:
-                web.wait_for(site.address, path)
+                web.wait_for(site.address, path, lambda: self.stage.ended(site))
         except SpinstackError as error:
             error.details = self.stage.logs(site)
             raise

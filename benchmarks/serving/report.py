@@ -41,7 +41,7 @@ def report(
         "### Starting, memory, images",
         _rest(results),
         "### The machine",
-        _table(("", ""), [(key.replace("_", " "), str(value)) for key, value in machine.items()]),
+        _table(("", ""), [(key.replace("_", " "), _text(value)) for key, value in machine.items()]),
     ]
     return "\n\n".join(parts)
 
@@ -51,14 +51,18 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)
+
+
 def with_spread(found: Spread | None, unit: str = "") -> str:
     """`12.3 [11–14]`, the median and both ends."""
     if found is None:
         return NOT_MEASURED
-    text = f"{number(found.median)}{unit}"
-    if found.count > 1 and found.low != found.high:
-        text += f" [{number(found.low)}–{number(found.high)}]"
-    return text
+    middle, low, high = (number(value) for value in (found.median, found.low, found.high))
+    return f"{middle}{unit}" if low == high else f"{middle}{unit} [{low}–{high}]"
 
 
 def _goals(goals: Iterable[Goal]) -> str:

@@ -129,6 +129,15 @@ class Stage:
         lines = self.ask("top", container, "-eo", "pid,ppid").splitlines()[1:]
         return [(int(line.split()[0]), int(line.split()[1])) for line in lines]
 
+    def ended(self, site: Site) -> str:
+        """Which container of a site has ended, in words; empty if all run."""
+        form = "--format={{.State.Running}} {{.State.ExitCode}}"
+        for service, container in site.containers.items():
+            running, code = self.ask("inspect", form, container).split()
+            if running != "true":
+                return f"the container {service} has ended with exit code {code}"
+        return ""
+
     def logs(self, site: Site) -> str:
         """The last lines of each container, for somebody who looks for the cause."""
         if self.log_driver == "none":

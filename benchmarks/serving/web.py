@@ -93,16 +93,24 @@ def probe(address: Address, path: str, rate: float, seconds: float) -> list[Repl
     return replies
 
 
-def wait_for(address: Address, path: str, seconds: float = 60.0) -> float:
-    """Ask until the answer is 200; the seconds that it took. Raises SpinstackError."""
+def wait_for(
+    address: Address, path: str, lost: Callable[[], str] = lambda: "", seconds: float = 60.0
+) -> float:
+    """Ask until the answer is 200; the seconds that it took.
+
+    `lost` tells why there is no hope (empty: there is). Raises SpinstackError.
+    """
     start = time.monotonic()
     reply = fetch(address, path, timeout=5)
     while not reply.good:
-        if time.monotonic() - start > seconds:
+        spent = time.monotonic() - start
+        reason = lost() if spent > 1 else ""
+        if reason or spent > seconds:
+            status = f"no answer within {seconds:.0f} s, status {reply.status}"
             raise SpinstackError(
-                f"{path} is not served within {seconds:.0f} s (status {reply.status})",
+                f"{path} is not served ({reason or status})",
                 where=f"http://{address[0]}:{address[1]}{path}",
-                remedy="look at the output of the containers (printed above)",
+                remedy="look at the output of the containers",
             )
         time.sleep(0.01)
         reply = fetch(address, path, timeout=5)
