@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 import uwsgi
+from capacity import cores, fewest
 from nightwatch_web import preload
 from nightwatch_web.options import parse
 from nightwatch_web.routes import create_app
 
-# Half of the threads make pages; the others answer what takes no time.
-app = create_app(parse(sys.argv[1:]), slots=max(1, uwsgi.numproc * uwsgi.cores // 2))
+# Half of the threads that are always there make pages; the others answer what takes no time.
+app = create_app(parse(sys.argv[1:]), slots=fewest(cores()) * uwsgi.cores // 2)
 uwsgi.post_fork_hook = preload.in_background

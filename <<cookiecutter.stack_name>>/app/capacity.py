@@ -1,14 +1,17 @@
-"""Prints how many processes suit the cores that this container was given; for app.ini."""
+"""How many processes suit the cores that this container was given.
+
+For app.ini: `capacity.py most` and `capacity.py fewest` print it.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
-# Two at least: one that is stuck in a library must not stop the other. More than eight would
-# take memory (each imports the scientific libraries) for pages that few ask for.
-FEWEST, MOST = 2, 8
+# Each takes memory for the scientific libraries, and the pages they make few ask for.
+LIMIT = 8
 
 # The processor time that the container's group may use, in microseconds of a period: both in
 # one file in version 2 of control groups, in a file each in version 1.
@@ -31,10 +34,16 @@ def cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
     return allowed
 
 
-def processes(count: int) -> int:
+def most(count: int) -> int:
     """Processes for so many cores: two each, since a page waits for the disk half the time."""
-    return min(MOST, max(FEWEST, 2 * count))
+    return min(LIMIT, 2 * max(2, count))
+
+
+def fewest(count: int) -> int:
+    """Of these, those that are always there: half. Two at least, since one that is stuck in a
+    library must not stop the other."""
+    return most(count) // 2
 
 
 if __name__ == "__main__":
-    print(processes(cores()))
+    print({"most": most, "fewest": fewest}[sys.argv[1]](cores()))

@@ -6,12 +6,13 @@ import http.client
 import os
 import shutil
 import socket
+import socketserver
+import struct
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,20 +25,26 @@ pytestmark = pytest.mark.real("nginx")
 OUTSIDE = "web.nw-desi.dev-cattle.stable.spin.nersc.org:60037"
 
 
-class Upstream(BaseHTTPRequestHandler):
-    """An application that redirects to where the header X-Lead-To says, or echoes headers."""
+class Upstream(socketserver.StreamRequestHandler):
+    """An application that speaks uWSGI's protocol. It redirects to where the header X-Lead-To
+    says, or echoes headers."""
 
-    def do_GET(self) -> None:
-        self.send_response(302 if "X-Lead-To" in self.headers else 200)
-        if "X-Lead-To" in self.headers:
-            self.send_header("Location", self.headers["X-Lead-To"])
+    def handle(self) -> None:
+        # A packet: modifier, size and modifier, then names and values, each after its size.
+        # Source: uwsgi-docs.readthedocs.io, "The uwsgi Protocol".
+        _, size, _ = struct.unpack("<BHB", self.rfile.read(4))
+        block, words = self.rfile.read(size), []
+        while block:
+            length = struct.unpack("<H", block[:2])[0]
+            words.append(block[2 : 2 + length].decode())
+            block = block[2 + length :]
+        seen = dict(zip(words[::2], words[1::2], strict=True))
+        lead_to = seen.get("HTTP_X_LEAD_TO")
+        lines = ["HTTP/1.1 302 Found", f"Location: {lead_to}"] if lead_to else ["HTTP/1.1 200 OK"]
         for name in ("Host", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto"):
-            self.send_header(f"Seen-{name}", self.headers[name])
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
+            lines.append(f"Seen-{name}: {seen['HTTP_' + name.upper().replace('-', '_')]}")
+        lines += [f"Seen-Scheme: {seen['UWSGI_SCHEME']}", "Cache-Control: no-store", "", ""]
+        self.wfile.write("\r\n".join(lines).encode())
 
 
 def free_port() -> int:
@@ -76,6 +83,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
     (place / "main.conf").write_text(conf, encoding="utf-8")
     site = (web / "nginx.conf").read_text(encoding="utf-8")
     site = site.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/", f"{place}/")
+    site = site.replace("root /srv/static;", f"root {place}/static;")
     (place / "default.conf").write_text(site, encoding="utf-8")
     (place / "app-server.conf").write_text("server 127.0.0.1:9;\n", encoding="utf-8")
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
@@ -85,9 +93,9 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
 
 @pytest.fixture(scope="module")
 def running(nginx: Nginx) -> Iterator[Nginx]:
-    upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    upstream = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    server = f"server 127.0.0.1:{upstream.server_port};\n"
+    server = f"server 127.0.0.1:{upstream.server_address[1]};\n"
     (nginx.conf.parent / "app-server.conf").write_text(server, encoding="utf-8")
     process = subprocess.Popen(nginx.command())
     deadline = time.monotonic() + 10
@@ -123,23 +131,23 @@ HOST = OUTSIDE.split(":")[0]
     ],
 )
 def test_redirects_lead_back_to_the_outside_port(running: Nginx, location: str):
-    answer = running.get("/", X_Lead_To=location)
+    answer = running.get("/page", X_Lead_To=location)
     assert answer.headers["Location"] == f"http://{OUTSIDE}/night/?a=b"
 
 
 @pytest.mark.parametrize("location", ["nights.html", "/night/", "https://desi.lbl.gov:8080/x"])
 def test_other_redirects_are_left_alone(running: Nginx, location: str):
-    assert running.get("/", X_Lead_To=location).headers["Location"] == location
+    assert running.get("/page", X_Lead_To=location).headers["Location"] == location
 
 
 def test_behind_https_redirects_stay_there(running: Nginx):
-    answer = running.get("/", X_Lead_To="http://app:5000/x", X_Forwarded_Proto="https")
+    answer = running.get("/page", X_Lead_To="http://app:5000/x", X_Forwarded_Proto="https")
     assert answer.headers["Location"] == f"https://{OUTSIDE}/x"
 
 
 def test_the_application_sees_what_the_visitor_typed(running: Nginx):
-    seen = running.get("/").headers
+    seen = running.get("/page").headers
     assert seen["Seen-Host"] == seen["Seen-X-Forwarded-Host"] == OUTSIDE
     assert (seen["Seen-X-Forwarded-Port"], seen["Seen-X-Forwarded-Proto"]) == ("60037", "http")
-    without_port = running.get("/", Host=HOST, X_Forwarded_Proto="https").headers
-    assert without_port["Seen-X-Forwarded-Port"] == "443"
+    without_port = running.get("/page", Host=HOST, X_Forwarded_Proto="https").headers
+    assert (without_port["Seen-X-Forwarded-Port"], without_port["Seen-Scheme"]) == ("443", "https")

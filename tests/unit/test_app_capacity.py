@@ -35,6 +35,8 @@ def test_the_cores_of_the_container(
     assert capacity.cores(tmp_path) == cores
 
 
-@pytest.mark.parametrize(("cores", "processes"), [(1, 2), (2, 4), (3, 6), (64, 8)])
-def test_processes_for_cores(cores: int, processes: int):
-    assert capacity.processes(cores) == processes
+@pytest.mark.parametrize(
+    ("cores", "fewest", "most"), [(1, 2, 4), (2, 2, 4), (3, 3, 6), (4, 4, 8), (64, 4, 8)]
+)
+def test_processes_for_cores(cores: int, fewest: int, most: int):
+    assert (capacity.fewest(cores), capacity.most(cores)) == (fewest, most)
