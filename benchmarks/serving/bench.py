@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.serving import web
 from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL, Results
 from benchmarks.serving.images import Workshop
-from benchmarks.serving.load import Driver
+from benchmarks.serving.load import Driver, Load
 from benchmarks.serving.stage import Site, Stage, Variant
 from benchmarks.serving.tree import Tree
 from spinstack.errors import SpinstackError
@@ -77,6 +78,25 @@ class Bench:
         except SpinstackError as error:
             error.details = self.stage.logs(site)
             raise
+
+    def load(
+        self,
+        site: Site,
+        paths: Path | str,
+        connections: int,
+        *,
+        seconds: float = 0,
+        headers: Mapping[str, str] | None = None,
+    ) -> Load:
+        """Load on a site, for the time of a cell unless told otherwise.
+
+        Afterwards a page is awaited: a server goes on with requests that have piled up even
+        if nobody waits for them any more, and that must not slow down the next one.
+        """
+        spent = seconds or self.effort.seconds
+        load = self.driver.run(site.address, paths, connections, spent, headers)
+        web.fetch(site.address, self.tree.paths["2 kB"])
+        return load
 
     def in_turn(self, number: int, names: Sequence[str]) -> list[str]:
         """The names for a round: A B C, then C B A, and so on."""

@@ -149,10 +149,11 @@ def half(bench: Bench) -> None:
     for number in range(bench.effort.fault_rounds):
         for name in bench.in_turn(number, STACKS):
             address = sites[name].address
-            with web.held(address, bench.effort.half_sent, HALF_A_REQUEST):
+            with web.held(address, bench.effort.half_sent, HALF_A_REQUEST) as still_open:
+                held = still_open()
                 replies = web.probe(address, bench.tree.paths["2 kB"], RATE, 5)
             cell = Cell("half", f"static, {bench.effort.half_sent} half-sent", 0, name)
-            bench.results.add(cell, **_figures(replies))
+            bench.results.add(cell, **_figures(replies), held=held)
             bench.wait(sites[name])
 
 
@@ -166,7 +167,7 @@ def worker(bench: Bench) -> None:
                 site = sites[name]
                 timer = threading.Timer(0.7, _kill_a_worker, (bench, site))
                 timer.start()
-                load = bench.driver.run(site.address, path, 16, 2)
+                load = bench.load(site, path, 16, seconds=2)
                 timer.join()
                 figures = {**load.figures(), "asked": load.requests}
                 bench.results.add(Cell("worker", item, 16, name), **figures)

@@ -22,8 +22,8 @@ def memory(bench: Bench) -> None:
             site = bench.up((name,), alone=True)[name]
             for paths in (*map(bench.tree.paths.get, ("2 kB", "50 kB")), bench.tree.mix):
                 assert paths is not None
-                bench.driver.run(site.address, paths, 16, bench.effort.seconds)
-            bench.driver.run(site.address, bench.tree.hot, 16, 3 * bench.effort.seconds)
+                bench.load(site, paths, 16)
+            bench.load(site, bench.tree.hot, 16, seconds=3 * bench.effort.seconds)
             bench.results.add(Cell("memory", "PSS", 0, name), **used(bench, site))
             bench.down(name)
 

@@ -23,7 +23,7 @@ def static(bench: Bench) -> None:
     """Files of each kind, at each number of connections, on all three."""
     sites = bench.up(ALL)
     for site in sites.values():
-        bench.driver.run(site.address, bench.tree.mix, 16, 2 * bench.effort.seconds)
+        bench.load(site, bench.tree.mix, 16, seconds=2 * bench.effort.seconds)
     rows = [(item, count) for item in MAIN for count in bench.effort.connections]
     rows += [(item, 16) for item in ALSO]
     for number in range(bench.effort.rounds):
@@ -34,7 +34,7 @@ def static(bench: Bench) -> None:
 
 def _static_cell(bench: Bench, site: Site, item: str, count: int) -> None:
     paths: Path | str = bench.tree.mix if item == MIX else bench.tree.paths[item]
-    load = bench.driver.run(site.address, paths, count, bench.effort.seconds)
+    load = bench.load(site, paths, count)
     bench.results.add(Cell("static", item, count, site.variant.name), **load.figures())
 
 
@@ -44,10 +44,8 @@ def idle(bench: Bench) -> None:
     for number in range(bench.effort.rounds):
         for name in bench.in_turn(number, ALL):
             address = sites[name].address
-            with web.held(address, bench.effort.idle, _IDLE_REQUEST) as still_open:
-                load = bench.driver.run(
-                    address, bench.tree.paths["50 kB"], 16, bench.effort.seconds
-                )
+            with web.held(address, bench.effort.idle, _IDLE_REQUEST, answered=True) as still_open:
+                load = bench.load(sites[name], bench.tree.paths["50 kB"], 16)
                 kept = still_open()
             cell = Cell("idle", f"50 kB, {bench.effort.idle} idle", 16, name)
             bench.results.add(cell, **load.figures(), kept=kept)
@@ -58,14 +56,12 @@ def dynamic(bench: Bench) -> None:
     sites = bench.up(STACKS)
     for site in sites.values():
         # Each worker imports the scientific stack for its first page.
-        bench.driver.run(site.address, bench.tree.hot, 16, 3 * bench.effort.seconds)
+        bench.load(site, bench.tree.hot, 16, seconds=3 * bench.effort.seconds)
     counts = [count for count in HOT_CONNECTIONS if count in bench.effort.connections]
     for number in range(bench.effort.rounds):
         for count in counts:
             for name in bench.in_turn(number, STACKS):
-                load = bench.driver.run(
-                    sites[name].address, bench.tree.hot, count, bench.effort.seconds
-                )
+                load = bench.load(sites[name], bench.tree.hot, count)
                 cell = Cell("dynamic", "hot dynamic page", count, name)
                 bench.results.add(cell, **load.figures())
 
@@ -79,13 +75,7 @@ def gzip(bench: Bench) -> None:
     for number in range(bench.effort.rounds):
         for name in bench.in_turn(number, STACKS):
             for item, headers in (("50 kB, plain", {}), ("50 kB, gzip", GZIP)):
-                load = bench.driver.run(
-                    sites[name].address,
-                    bench.tree.paths["50 kB"],
-                    16,
-                    bench.effort.seconds,
-                    headers,
-                )
+                load = bench.load(sites[name], bench.tree.paths["50 kB"], 16, headers=headers)
                 bench.results.add(Cell("gzip", item, 16, name), **load.figures())
 
 

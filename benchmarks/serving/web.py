@@ -13,6 +13,11 @@ from spinstack.errors import SpinstackError
 
 Address = tuple[str, int]
 
+# A connection that is to be held must be there within so many seconds; after so many that
+# are not, the server is full.
+HELD_WITHIN = 2.0
+REFUSALS = 3
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -118,28 +123,41 @@ def wait_for(
 
 
 @contextmanager
-def held(address: Address, count: int, first_bytes: bytes) -> Iterator[Callable[[], int]]:
-    """Many connections on which only `first_bytes` are sent, open while the block runs.
+def held(
+    address: Address, count: int, first_bytes: bytes, *, answered: bool = False
+) -> Iterator[Callable[[], int]]:
+    """Many connections on which only `first_bytes` are sent (and, if `answered`, an answer
+    is awaited), one after the other, all open while the block runs.
 
-    Gives a function that counts those which the server has not closed.
+    Fewer where the server takes no more. Gives a function that counts those which it has not
+    closed.
     """
-    sockets = []
+    sockets: list[socket.socket] = []
+    refused = 0
     try:
-        for _ in range(count):
-            connection = socket.socket()
-            connection.setblocking(False)
-            connection.connect_ex(address)
-            sockets.append(connection)
-        time.sleep(1.0)  # for the handshakes
-        for connection in sockets:
+        while len(sockets) < count and refused < REFUSALS:
             try:
-                connection.send(first_bytes)
+                sockets.append(_held_one(address, first_bytes, answered))
             except OSError:
-                continue  # not taken in: counted as closed later on
+                refused += 1
         yield lambda: sum(_is_open(connection) for connection in sockets)
     finally:
         for connection in sockets:
             connection.close()
+
+
+def _held_one(address: Address, first_bytes: bytes, answered: bool) -> socket.socket:
+    """Raises OSError if the server does not take it in soon."""
+    connection = socket.create_connection(address, timeout=HELD_WITHIN)
+    try:
+        connection.sendall(first_bytes)
+        if answered:
+            connection.recv(1 << 16)
+    except OSError:
+        connection.close()
+        raise
+    connection.setblocking(False)
+    return connection
 
 
 def _is_open(connection: socket.socket) -> bool:
