@@ -36,6 +36,10 @@ class Effort:
     exposures: int = 20
     quick: bool = False
 
+    def probed(self, seconds: float) -> float:
+        """For how long probes are sent."""
+        return min(seconds, 2.0) if self.quick else seconds
+
 
 QUICK = Effort(1, 1, 1, (16,), 50, 200, 4, 3, True)
 

@@ -24,18 +24,19 @@ from benchmarks.serving.web import Reply
 RATE = 20.0
 SLOW_REQUESTS = 5
 FREEZE_SECONDS = 3.0
+# Seconds for an answer while the application is frozen or gone.
+EVENT_PATIENCE = 8.0
 HALF_A_REQUEST = b"GET /nights.html HTTP/1.1\r\nHost: half\r\n"
 
 
 def busy(bench: Bench) -> None:
     """Static pages while five requests wait 10 s each in the application."""
     sites = list(bench.up(STACKS).values())
-    quick = bench.effort.quick
     for _ in range(bench.effort.rounds):
-        _probe_static(bench, sites, "idle application", 2 if quick else 5)
+        _probe_static(bench, sites, "idle application", bench.effort.probed(5))
         with _slow_requests(bench, sites):
             time.sleep(0.5)
-            _probe_static(bench, sites, "all workers busy", 2 if quick else 8.5)
+            _probe_static(bench, sites, "all workers busy", bench.effort.probed(8.5))
 
 
 def _probe_static(bench: Bench, sites: Sequence[Site], item: str, seconds: float) -> None:
@@ -131,7 +132,7 @@ def _while_probed(
     pages = {"static": bench.tree.paths["50 kB"], "dynamic": bench.tree.hot}
 
     def page(site: Site, item: str) -> None:
-        replies = web.probe(site.address, pages[item], RATE, seconds)
+        replies = web.probe(site.address, pages[item], RATE, seconds, EVENT_PATIENCE)
         bench.results.add(Cell(scenario, item, 0, site.variant.name), **_figures(replies))
 
     for site in sites:
@@ -151,7 +152,7 @@ def half(bench: Bench) -> None:
             address = sites[name].address
             with web.held(address, bench.effort.half_sent, HALF_A_REQUEST) as still_open:
                 held = still_open()
-                replies = web.probe(address, bench.tree.paths["2 kB"], RATE, 5)
+                replies = web.probe(address, bench.tree.paths["2 kB"], RATE, bench.effort.probed(5))
             cell = Cell("half", f"static, {bench.effort.half_sent} half-sent", 0, name)
             bench.results.add(cell, **_figures(replies), held=held)
             bench.wait(sites[name])

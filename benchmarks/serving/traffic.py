@@ -25,7 +25,7 @@ def static(bench: Bench) -> None:
     for site in sites.values():
         bench.load(site, bench.tree.mix, 16, seconds=2 * bench.effort.seconds)
     rows = [(item, count) for item in MAIN for count in bench.effort.connections]
-    rows += [(item, 16) for item in ALSO]
+    rows += [(item, 16) for item in ALSO if not bench.effort.quick]
     for number in range(bench.effort.rounds):
         for item, count in rows:
             for name in bench.in_turn(number, ALL):

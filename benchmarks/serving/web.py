@@ -13,6 +13,8 @@ from spinstack.errors import SpinstackError
 
 Address = tuple[str, int]
 
+# Seconds for an answer.
+PATIENCE = 15.0
 # A connection that is to be held must be there within so many seconds; after so many that
 # are not, the server is full.
 HELD_WITHIN = 2.0
@@ -37,7 +39,7 @@ class Reply:
 
 
 def fetch(
-    address: Address, path: str, headers: Mapping[str, str] | None = None, timeout: float = 15.0
+    address: Address, path: str, headers: Mapping[str, str] | None = None, timeout: float = PATIENCE
 ) -> Reply:
     """One GET. Never raises for what the server or the network does."""
     start = time.monotonic()
@@ -82,7 +84,9 @@ def _parsed(answer: bytes, seconds: float) -> Reply:
     return Reply(int(words[1]), len(answer), seconds, whole, headers)
 
 
-def probe(address: Address, path: str, rate: float, seconds: float) -> list[Reply]:
+def probe(
+    address: Address, path: str, rate: float, seconds: float, timeout: float = PATIENCE
+) -> list[Reply]:
     """New connections at a fixed rate (per second), whether or not earlier ones were
     answered: what visitors feel who do not wait for each other."""
     replies: list[Reply] = []
@@ -90,7 +94,9 @@ def probe(address: Address, path: str, rate: float, seconds: float) -> list[Repl
     start = time.monotonic()
     for number in range(max(1, round(rate * seconds))):
         time.sleep(max(0.0, start + number / rate - time.monotonic()))
-        thread = threading.Thread(target=lambda: replies.append(fetch(address, path)), daemon=True)
+        thread = threading.Thread(
+            target=lambda: replies.append(fetch(address, path, timeout=timeout)), daemon=True
+        )
         thread.start()
         threads.append(thread)
     for thread in threads:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,9 +22,7 @@ pytestmark = pytest.mark.real("engine")
 )
 def test_a_smoke_run_measures_and_cleans_up(tmp_path: Path):
     words = [sys.executable, "-m", "benchmarks.serving", "--quick", "--output", str(tmp_path)]
-    # Processes of containers are readable for root alone.
-    only = ["static", "gzip", "half", *(["memory"] if os.geteuid() == 0 else [])]
-    words += [word for name in only for word in ("--only", name)]
+    words += ["--only", "static", "--only", "half"]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
 
