@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field
 from spinstack.errors import SpinstackError
 
 Address = tuple[str, int]
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 # Seconds for an answer.
 PATIENCE = 15.0
@@ -55,33 +59,44 @@ def fetch(
 
 
 def _read(connection: socket.socket, deadline: float) -> bytes:
-    """Everything until the server closes. Raises TimeoutError at the deadline."""
-    parts: list[bytes] = []
-    while True:
+    """A whole answer, or what there is until the server closes. Raises TimeoutError.
+
+    A server may keep the connection open after the answer, to go on with work of its own.
+    """
+    answer = bytearray()
+    while not _is_whole(answer):
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         connection.settimeout(left)
         part = connection.recv(1 << 18)
         if not part:
-            return b"".join(parts)
-        parts.append(part)
+            break
+        answer += part
+    return bytes(answer)
+
+
+def _is_whole(answer: bytes | bytearray) -> bool:
+    """Whether nothing is missing, by what the headers say; without them only the end tells."""
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    if not blank:
+        return False
+    if length:
+        return len(body) >= int(length[1])
+    return bool(_CHUNKED.search(head)) and body.endswith(b"0\r\n\r\n")
 
 
 def _parsed(answer: bytes, seconds: float) -> Reply:
-    head, blank, body = answer.partition(b"\r\n\r\n")
+    head, blank, _ = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if not blank or not first.startswith("HTTP/1.") or len(words) < 2:
         return Reply(0, len(answer), seconds, False, problem="no HTTP")
     pairs = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    whole = True
-    if "content-length" in headers:
-        whole = len(body) == int(headers["content-length"])
-    elif headers.get("transfer-encoding") == "chunked":
-        whole = body.endswith(b"0\r\n\r\n")
-    return Reply(int(words[1]), len(answer), seconds, whole, headers)
+    measured = "content-length" in headers or "transfer-encoding" in headers
+    return Reply(int(words[1]), len(answer), seconds, not measured or _is_whole(answer), headers)
 
 
 def probe(

@@ -73,6 +73,24 @@ def test_an_answer_that_is_cut_short_is_no_good_answer():
     assert replies[4].status == 502
 
 
+def test_an_answer_ends_where_its_headers_say_and_not_when_the_server_closes():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                connection.recv(1)  # until the client closes
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        reply = web.fetch(listening.getsockname()[:2], "/", timeout=5)
+        thread.join(5)
+    assert reply.good
+    assert not thread.is_alive()
+
+
 def test_a_server_that_is_not_there_is_a_failed_probe_and_no_exception():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = listening.getsockname()[:2]
