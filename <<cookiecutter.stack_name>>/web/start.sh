@@ -1,5 +1,6 @@
 #!/bin/sh
-# Starts nginx, and keeps the address of the service `app` in a file that nginx.conf includes.
+# Starts nginx with limits that suit the container, and keeps the address of the service `app` in
+# a file that nginx.conf includes.
 #
 # nginx looks names up once, when it starts, and does not start when one is unknown. So the
 # name is looked up here, by the system's own resolver, which works whatever the name server
@@ -36,8 +37,26 @@ follow() {
     done
 }
 
-# nginx has a file open for each connection, and those that it keeps open.
-ulimit -n "$(ulimit -H -n)"
+# A worker for each core that the container was given, four at most: nginx's own `auto` counts
+# all the cores of the node. Of the files that each may have open (where there are enough,
+# as with Docker's 1048576, the upper limits count), a quarter is for connections: those of
+# clients that do nothing are held until they are timed out. The others are kept open pages.
+tune() {
+    ulimit -n "$(ulimit -H -n)"
+    files=$(ulimit -n)
+    case $files in unlimited) files=1048576 ;; esac
+    connections=$(least $((files / 4)) 8192)
+    echo "worker_processes $(least "$(nproc)" 4);" \
+         "events { worker_connections $connections; }" > /tmp/workers.conf
+    echo "open_file_cache max=$(least $((files - connections - files / 20)) 20000)" \
+         "inactive=60s;" > /tmp/open-files.conf
+}
+
+least() {
+    if [ "$1" -lt "$2" ]; then echo "$1"; else echo "$2"; fi
+}
+
+tune
 
 first=$(address)
 write "${first:+$first:$port}"

@@ -86,6 +86,9 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
     site = site.replace("root /srv/static;", f"root {place}/static;")
     (place / "default.conf").write_text(site, encoding="utf-8")
     (place / "app-server.conf").write_text("server 127.0.0.1:9;\n", encoding="utf-8")
+    workers = "worker_processes 1; events { worker_connections 512; }"
+    (place / "workers.conf").write_text(workers, encoding="utf-8")
+    (place / "open-files.conf").write_text("open_file_cache max=100;", encoding="utf-8")
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert program
     return Nginx(program, place / "main.conf", port)
