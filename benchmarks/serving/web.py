@@ -127,7 +127,7 @@ def wait_for(
     `lost` tells why there is no hope (empty: there is). Raises SpinstackError.
     """
     start = time.monotonic()
-    reply = fetch(address, path, timeout=5)
+    reply = fetch(address, path)
     while not reply.good:
         spent = time.monotonic() - start
         reason = lost() if spent > 1 else ""
@@ -139,7 +139,7 @@ def wait_for(
                 remedy="look at the output of the containers",
             )
         time.sleep(0.01)
-        reply = fetch(address, path, timeout=5)
+        reply = fetch(address, path)
     return time.monotonic() - start
 
 
