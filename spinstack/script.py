@@ -32,10 +32,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Script:
-    """Steps that run one after the other; `seconds` is the limit for all of them."""
+    """Steps that run one after the other; `seconds` is the limit for all of them.
+
+    `endless`: it goes on until whoever sent it leaves. Descriptor 3 is its end of the
+    channel, which ends then, so that a step can notice; what it prints is not kept.
+    """
 
     steps: tuple[Step, ...]
     seconds: float = 120.0
+    endless: bool = False
 
     def text(self, mark: str) -> str:
         """The script as bash reads it. `mark` must be a word that no program prints.
@@ -55,7 +60,7 @@ class Script:
                 lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
         lines.append(_printf(f"{mark} done"))
         lines.append("exit 0")
-        lines.append("} </dev/null\n")
+        lines.append("} 3<&0 </dev/null\n" if self.endless else "} </dev/null\n")
         return "\n".join(lines)
 
 
@@ -138,7 +143,8 @@ class Transcript:
         if words[0] == self._mark:
             self._take_mark(words[1:])
         elif self._lines is not None:
-            self._lines.append(line)
+            if not self._script.endless:
+                self._lines.append(line)
             if self._on_line:
                 self._on_line(self.result.steps[-1].name, line.rstrip("\r"))
 
