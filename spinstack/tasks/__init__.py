@@ -7,9 +7,17 @@ Tasks are thin: they parse, call and print. Each module is one topic or two.
 
 from __future__ import annotations
 
-from spinstack.tasks import operate, prepare, rehearsal, ship
+from spinstack.tasks import image, local, operate, prepare, rehearsal, ship
 from spinstack.tasks.manual import collected
 
-TOPICS = (prepare.TOPIC, prepare.REGISTRY, ship.TOPIC, operate.TOPIC, rehearsal.TOPIC)
+TOPICS = (
+    prepare.TOPIC,
+    prepare.REGISTRY,
+    image.TOPIC,
+    local.TOPIC,
+    ship.TOPIC,
+    operate.TOPIC,
+    rehearsal.TOPIC,
+)
 
 ns = collected("spinstack", TOPICS)

@@ -1,0 +1,117 @@
+"""The compose program of this machine, and what its failures mean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinstack.command import Command, Word
+from spinstack.engine import Engine
+from spinstack.engine_failures import DISK_FULL, Cause
+from spinstack.errors import SpinstackError
+from spinstack.runner import Runner
+
+# Seconds for a program to say its version.
+ANSWER_WITHIN = 20.0
+
+# In order of preference, by engine: the plugin, then the older program of its own.
+CANDIDATES = {
+    False: (("docker", "compose"), ("docker-compose",)),
+    True: (("podman", "compose"), ("podman-compose",)),
+}
+
+
+@dataclass(frozen=True)
+class ComposeProgram:
+    """How compose is called here: `docker compose`, `docker-compose`, `podman-compose`…"""
+
+    words: tuple[str, ...]
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+    @property
+    def plain_logs(self) -> tuple[str, ...]:
+        """The flag that keeps colours out of logs; podman-compose has none, and no colours."""
+        return () if self.name == "podman-compose" else ("--no-color",)
+
+    def command(self, project: str, file: Path, *words: Word) -> Command:
+        return Command(*self.words, "-p", project, "-f", str(file), *words)
+
+
+def find(runner: Runner, engine: Engine) -> ComposeProgram:
+    """The first compose program that answers for this engine.
+
+    Raises SpinstackError with a remedy if there is none. A dry run asks nobody.
+    """
+    candidates = CANDIDATES[engine.is_podman]
+    if runner.dry:
+        return ComposeProgram(candidates[0])
+    for words in candidates:
+        version = _version(runner, words)
+        if version:
+            return ComposeProgram(words, version)
+    raise SpinstackError(
+        f"there is no compose program for {engine.name} on this machine",
+        where=" and ".join(f"`{' '.join(words)}`" for words in candidates) + " do not answer",
+        remedy=_REMEDIES[engine.is_podman],
+    )
+
+
+_REMEDIES = {
+    False: "Debian: `sudo apt install docker-compose`; Ubuntu: `sudo apt install "
+    "docker-compose-v2`; elsewhere: docs.docker.com/compose/install",
+    True: "`sudo apt install podman-compose`, or `pip install podman-compose`",
+}
+
+
+def _version(runner: Runner, words: tuple[str, ...]) -> str:
+    """Its version; empty if it is not there. docker-compose says `1.29.2`, the plugin with
+    `--short` `2.24.5`, podman-compose several lines with the version in one."""
+    try:
+        result = runner.run(Command(*words, "version"), timeout=ANSWER_WITHIN, changes=False)
+    except SpinstackError:
+        return ""
+    if not result.ok:
+        return ""
+    match = re.search(r"compose\D*(\d+\.\d+[.\w+~-]*)", result.stdout, re.IGNORECASE)
+    return match[1] if match else "of an unknown version"
+
+
+UP = (
+    DISK_FULL,
+    Cause(
+        r"port is already allocated|address already in use|ports are not available",
+        "a port of the stack is taken on this machine already",
+        "another one: --port NUMBER; or stop what uses it",
+    ),
+    Cause(
+        r"mounts denied|is not shared from the host|path .* not shared",
+        "the engine may not mount a directory of this machine",
+        "allow it in the settings of Docker Desktop (Resources, File sharing)",
+    ),
+    Cause(
+        r"pull access denied|manifest .*(unknown|not found)|no such image|"
+        r"repository does not exist",
+        "an image of the stack is not on this machine and can't be pulled",
+        "see its name above; those of the stack are built: is the image one of `images:` in "
+        "invoke.yaml?",
+    ),
+    Cause(
+        r"unsupported config option|additional propert|validating|is invalid because|"
+        r"contains an invalid type",
+        "compose does not understand a key of the stack's compose file",
+        "see its name above; mend docker-compose.yml",
+    ),
+    Cause(
+        r"invalid mount|bind source path does not exist|not a directory",
+        "something that the stack mounts can't be mounted",
+        "see its name above; a file can be mounted on a file only, a directory on a directory",
+    ),
+)
+UP_OTHERWISE = Cause(
+    "", "compose could not start the stack", "see the reason above; `invoke local.logs` shows more"
+)
