@@ -27,6 +27,8 @@ HERE = socket.gethostname()
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", IMAGE))
     (tmp_path / "stack.env").write_text("")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "nginx.conf").write_text("")
     monkeypatch.setattr(probe, "until_ok", lambda url, **_: Answer(200, "OK"))
     return tmp_path
 
