@@ -119,7 +119,8 @@ def inspect_step(stack: str, service: str) -> Step:
 
 
 def logs_step(stack: str, service: str, lines: int) -> Step:
-    call = rancher("logs", "--tail", str(lines), f"{stack}/{service}", seconds=QUICK)
+    words = ("logs", "--timestamps", "--tail", str(lines), f"{stack}/{service}")
+    call = rancher(*words, seconds=QUICK)
     return Step(f"logs of {service}", (call,), must=False)
 
 

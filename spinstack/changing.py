@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from spinstack.login_node import Answer, LoginNode
     from spinstack.session import Session
 
-# Seconds that the site may take to answer well after its services are healthy.
+# Seconds that the site may take to answer well after its services are healthy; less where
+# healthy_within is less.
 PROBE_SECONDS = 60.0
 # Seconds for services that were on their way when we came to arrive somewhere.
 SETTLE_SECONDS = 60
@@ -243,8 +244,9 @@ class Changing:
                 step.done("no port is published")
                 return ""
             page = url + session.destination.probe_path
+            limit = min(PROBE_SECONDS, session.destination.healthy_within)
             answer = probe.until_ok(
-                page, seconds=PROBE_SECONDS, asked=lambda said: step.detail(f"{page}: {said}")
+                page, seconds=limit, asked=lambda said: step.detail(f"{page}: {said}")
             )
             seen = str(answer)
             ok = answer.ok
@@ -281,12 +283,17 @@ class Changing:
         try:
             with self.session.console.step("roll back") as step:
                 names = [state.name for state in self.remote.states() if state.unconfirmed]
+                watcher = Watcher(names)
                 if names:
                     self.remote.roll_back(directory, names)
-                step.done(", ".join(names) or "nothing had been changed")
+                    self.remote.watch(SETTLE_SECONDS, watcher.take)
+                step.done(watcher.summary or "nothing had been changed")
         except SpinstackError as error:
             failure.details += f"\nand the rollback failed: {error.what}\n{error.details}"
             failure.remedy = "`invoke status`, then `invoke rollback`"
+            return
+        if names and not watcher.all_up:
+            failure.remedy = "the version before was started again, but is not well: invoke status"
             return
         failure.remedy = "the version before runs again; mend the cause and deploy again"
 

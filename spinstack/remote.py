@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from spinstack import bookkeeping, cattle, release
+from spinstack import bookkeeping, cattle, release, service_log
 from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.cattle import ServiceState
 from spinstack.command import Command, joined
@@ -256,9 +256,10 @@ class Remote:
             raise not_written(result.failed.output, str(self.root), "the releases")
 
     def logs(self, service: str, lines: int = LOG_LINES) -> str:
-        """The last lines that a service printed."""
+        """The last lines that a service printed, in all its containers."""
         step = cattle.logs_step(self._stack, service, lines)
-        return self._run(Script((self._ready(), step)))[step.name].output
+        output = self._run(Script((self._ready(), step)))[step.name].output
+        return service_log.in_order(output, lines)
 
     def follow(self, service: str, lines: int, on_line: Callable[[str], None]) -> None:
         """Print a service's log as it grows, until the connection ends or Ctrl-C."""
@@ -285,6 +286,13 @@ class Remote:
     def wait_until_gone(self, service: str = "", seconds: int = 60) -> None:
         """`rm` does not wait; a deploy right after it would find what is being removed."""
         self.watch(seconds, lambda states: not any(service in ("", s.name) for s in states))
+
+    def wait_until_stopped(self, service: str = "", seconds: int = 60) -> None:
+        """`stop` does not wait: the site would go on answering for a while."""
+        self.watch(
+            seconds,
+            lambda states: all(s.state == "inactive" for s in states if service in ("", s.name)),
+        )
 
     def ask_site(self, url: str) -> int:
         """The HTTP status that the login node gets from the site; 0 for none."""

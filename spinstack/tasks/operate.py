@@ -107,6 +107,7 @@ def stop(session: Session, service: str = "", to: str | None = None, yes: bool =
         with session.console.step("stop") as step:
             _running(remote.states(), session, service)
             remote.stop(service)
+            remote.wait_until_stopped(service)
             step.done(what)
 
 
