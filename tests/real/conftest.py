@@ -1,0 +1,7 @@
+"""What the tests with real parts share."""
+
+from __future__ import annotations
+
+from .stage import first_deploy, site, stage
+
+__all__ = ["first_deploy", "site", "stage"]
