@@ -16,6 +16,8 @@ class SpinstackError(Exception):
     """
 
     exit_code = 1
+    # Set where `what` and `remedy` were made from `details`: no need to explain those again.
+    explained = False
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinstack import settings as settings_module
 from spinstack import stack as stack_module
@@ -34,11 +34,16 @@ class Session:
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
         self._to = to
-        self.console = Console(dry=self.dry)
+        self.console = Console(dry=self.dry, stack=self.directory)
 
     @property
     def dry(self) -> bool:
         return bool(self._context.config.run.dry)
+
+    @property
+    def config(self) -> Any:
+        """Invoke's configuration, with its layers."""
+        return self._context.config
 
     @cached_property
     def runner(self) -> Runner:
