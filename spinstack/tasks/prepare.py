@@ -8,6 +8,7 @@ from pathlib import Path
 
 from invoke.context import Context
 
+from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.session import Session
 from spinstack.tasks.manual import Topic
@@ -24,16 +25,22 @@ from spinstack.tasks.running import JSON, TO, task
     iterable=["answer"],
 )
 def new(
-    context: Context, output: str = ".", no_input: bool = False, answer: Sequence[str] = ()
+    context: Context,
+    output: str = ".",
+    no_input: bool = False,
+    # No default of another kind: Invoke would take the kind of its values from it.
+    answer: Sequence[str] | None = None,
 ) -> None:
     """Create a stack's directory after a few questions."""
     from spinstack import template
 
-    answers = dict(_pair(text) for text in answer)
+    answers = dict(_pair(text) for text in answer or ())
     place = template.path()
     if context.config.run.dry:
-        words = " ".join(f"{key}={value}" for key, value in answers.items())
-        print(f"$ cookiecutter {place} --output-dir {output} {words}".rstrip())
+        options = ("--no-input",) if no_input else ()
+        words = [f"{key}={value}" for key, value in answers.items()]
+        command = Command("cookiecutter", *options, "--output-dir", output, str(place), *words)
+        print(f"$ {command.shown()}")
         return
     from cookiecutter.exceptions import CookiecutterException
     from cookiecutter.main import cookiecutter
