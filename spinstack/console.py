@@ -120,7 +120,14 @@ class Console:
 
     def table(self, headings: list[str], rows: list[list[str]]) -> None:
         """Columns on standard output, as wide as their widest cell."""
-        widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-        for row in [headings, *rows]:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            self.result("  ".join(cells).rstrip())
+        for line in columns(headings, rows):
+            self.result(line)
+
+
+def columns(headings: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table whose columns are as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [headings, *rows]
+    ]

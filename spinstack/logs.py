@@ -1,0 +1,124 @@
+"""Logs of services: the last lines, or all of them as they come, each under its name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from spinstack import cattle
+from spinstack.cattle import rancher
+from spinstack.command import Command, Raw
+from spinstack.errors import UsageError
+from spinstack.on_rancher import OnRancher
+from spinstack.script import Step
+
+# Given a service's name and a line of its log.
+Show = Callable[[str, str], None]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# Lines of each service when nothing else is said.
+LINES = 100
+# Seconds after which a followed log that has ended is looked at again.
+PAUSE = 2
+_ALL = -1
+
+
+def lines_wanted(tail: str, since: str) -> int:
+    """How many lines are asked for, -1 for all. Raises UsageError."""
+    if not tail:
+        return _ALL if since else LINES
+    if tail == "all":
+        return _ALL
+    if not tail.isdecimal():
+        raise UsageError(f"{tail!r} is no number of lines", remedy="--tail 100, or --tail all")
+    return int(tail)
+
+
+def moment(since: str) -> str:
+    """`10m`, `2h30m`, `1d` or an ISO 8601 moment as the CLI takes it. Raises UsageError."""
+    if not since or _is_moment(since):
+        return since
+    parts = re.findall(r"(\d+)([smhd])", since)
+    if "".join(number + unit for number, unit in parts) != since:
+        raise UsageError(
+            f"{since!r} is no time", remedy="--since 10m, 2h, 1d, or 2026-01-31T04:05:00Z"
+        )
+    return f"{sum(int(number) * _UNITS[unit] for number, unit in parts)}s"
+
+
+def _is_moment(text: str) -> bool:
+    """A date with a time; the zone must be told, or else it would be the node's."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _words(stack: str, service: str, tail: int, since: str, *more: str) -> tuple[str, ...]:
+    times = (f"--since={since}",) if since else ()
+    return ("logs", *more, f"--tail={tail}", *times, f"{stack}/{service}")
+
+
+def show(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
+    """The last lines of each service, one service after the other."""
+    names = {f"logs of {name}": name for name in services}
+    steps = [
+        Step(step, (rancher(*_words(there.stack, name, tail, since)),), must=False)
+        for step, name in names.items()
+    ]
+    result = there.run(*steps, seconds=cattle.QUICK * len(steps) + 60)
+    for step, name in names.items():
+        done = next((found for found in result.steps if found.name == step), None)
+        if done is None or there.node.dry:
+            continue
+        if not done.ok:
+            raise there.failure(done, f"the log of {name} could not be read")
+        for line in done.output.rstrip("\n").splitlines():
+            on_line(name, line)
+
+
+def follow(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
+    """All services at once, as their logs grow, until Ctrl-C or until they are removed."""
+
+    def take(step: str, line: str) -> bool:
+        name, tab, text = line.partition("\t")
+        if step == "follow" and tab and name in services:
+            on_line(name, text)
+        return False
+
+    step = follow_step(there.stack, services, tail, since)
+    there.run(step, seconds=cattle.DAY, endless=True, on_line=take)
+
+
+def follow_step(stack: str, services: Sequence[str], tail: int, since: str) -> Step:
+    """A job for each service, with process groups of their own (`set -m`), so that ending
+    one ends all of it. Descriptor 3 ends when we leave, however we leave: then they end."""
+    jobs = [f"{_job(stack, name, tail, since)} &" for name in services]
+    end = "for job in $jobs; do kill -- -$job; done 2>/dev/null"
+    lines = [
+        "set -m",
+        *jobs,
+        "jobs=$(jobs -p)",
+        # A group of its own too, which ends when the logs do.
+        f"( while read -r -u 3 _; do :; done; {end} ) >/dev/null 2>&1 & guard=$!",
+        "set +m",
+        "wait $jobs 2>/dev/null",
+        "kill -- -$guard 2>/dev/null",
+        "true",
+    ]
+    return Step("follow", (Command(Raw("\n".join(lines))),), must=False)
+
+
+def _job(stack: str, service: str, tail: int, since: str) -> str:
+    """Follows a service, also through a restart or an upgrade, at which the CLI's following
+    ends. It asks `ps` first: `logs` of a stack that is gone would make it anew."""
+    name = f"{stack}/{service}"
+    first = Command("rancher", *_words(stack, service, tail, since, "--follow")).script()
+    again = Command("rancher", *_words(stack, service, _ALL, f"{PAUSE}s", "--follow")).script()
+    listed = rancher("ps", "--all", "--format", "{{.Name}}").script()
+    there = f"{listed} | grep -qxF {shlex.quote(name)}"
+    loop = f"{first}; while sleep {PAUSE}; {there}; do {again}; done"
+    prefix = shlex.quote(f"s/^/{service}\t/")
+    return f"( {loop} ) 2>&1 | sed -u {prefix}"
