@@ -87,7 +87,7 @@ class PrintingLoginNode:
             for command in step.commands:
                 for line in command.shown().splitlines():
                     self._show(f"  {line}")
-            result.steps.append(StepResult(step.name, "", 0))
+            result.steps.append(StepResult(step.name, "", 0, step.must))
         return result
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
@@ -136,7 +136,7 @@ class RecordingLoginNode:
                 output, code = answer
             if on_begin:
                 on_begin(step.name)
-            result.steps.append(StepResult(step.name, output, code))
+            result.steps.append(StepResult(step.name, output, code, step.must))
             if on_line and any(on_line(step.name, line) for line in output.splitlines()):
                 return result
             if code and step.must:

@@ -70,11 +70,12 @@ def _printf(text: str) -> str:
 
 @dataclass
 class StepResult:
-    """What a step printed (both streams, in order) and its exit code."""
+    """What a step printed (both streams, in order) and its exit code; `must`: the step's."""
 
     name: str
     output: str = ""
     code: int | None = None
+    must: bool = True
 
     @property
     def ok(self) -> bool:
@@ -102,9 +103,9 @@ class ScriptResult:
 
     @property
     def failed(self) -> StepResult | None:
-        """The step that ended the script, if it did not get through."""
+        """The step that ended the script, if it did not get through: one that must not fail."""
         last = self.steps[-1] if self.steps else None
-        return last if last and not last.ok else None
+        return last if last and last.must and not last.ok else None
 
 
 class Transcript:
@@ -150,11 +151,11 @@ class Transcript:
 
     def _take_mark(self, words: Sequence[str]) -> None:
         if words[0] == "begin":
-            name = self._script.steps[int(words[1])].name
-            self.result.steps.append(StepResult(name))
+            step = self._script.steps[int(words[1])]
+            self.result.steps.append(StepResult(step.name, must=step.must))
             self._lines = []
             if self._on_begin:
-                self._on_begin(name)
+                self._on_begin(step.name)
         elif words[0] == "end":
             self._end(int(words[1]), int(words[2]))
         elif words[0] == "done":
