@@ -221,7 +221,7 @@ def ask(registry: str, login: Credentials | None, *, seconds: float = ANSWER_WIT
         error.close()
         return State(error.code, str(error.reason), error.headers.get("Date", ""))
     except urllib.error.URLError as error:
-        return State(0, str(error.reason))
+        return State(0, getattr(error.reason, "strerror", None) or str(error.reason))
     except (OSError, ValueError, LookupError, HTTPException) as error:
         return State(0, str(error) or type(error).__name__)
 

@@ -7,12 +7,14 @@ Tasks are thin: they parse, call and print. Each module is one topic or two.
 
 from __future__ import annotations
 
-from spinstack.tasks import env, image, local, operate, prepare, rehearsal, ship
+from spinstack.tasks import doctor, env, image, local, operate, prepare, rehearsal, setup, ship
 from spinstack.tasks.manual import collected
 
 TOPICS = (
     prepare.TOPIC,
     env.TOPIC,
+    doctor.TOPIC,
+    setup.TOPIC,
     prepare.REGISTRY,
     image.TOPIC,
     local.TOPIC,
