@@ -103,7 +103,8 @@ def look(project_dir: str, sources: Sequence[Source], destination: Destination) 
     return Script(
         (
             git_step(),
-            Step("account", (Command("id", "-u"), Command("id", "-un"))),
+            # A number need not have a name in the files that id reads.
+            Step("account", (Command("id", "-u"), Command("echo", Raw('"$USER"')))),
             Step("directories", (_functions(), Command("spinstack_directories", *paths))),
             *(
                 Step(
@@ -128,7 +129,8 @@ def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> 
     places, real, access = {}, {}, {}
     for name, *parts in _facts(result.output("directories")):
         if name == "place" and len(parts) == 4:
-            places[parts[3]] = Place(*parts[:3])
+            uid, owner, mode, path = parts
+            places[path] = Place(uid, f"uid {uid}" if owner == "UNKNOWN" else owner, mode)
         elif name == "real":
             real[paths[int(parts[0])]] = parts[1]
         elif name == "access":

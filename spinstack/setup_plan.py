@@ -18,7 +18,7 @@ from spinstack.command import Command
 from spinstack.finding import Finding
 from spinstack.script import Step
 from spinstack.settings import Checkout, Destination
-from spinstack.setup_facts import Facts, Repository, Source
+from spinstack.setup_facts import Facts, Place, Repository, Source
 from spinstack.stack import Stack
 
 State = Literal["ok", "made", "updated", "left", "needs you"]
@@ -114,7 +114,7 @@ def _usable(what: str, source: Source, facts: Facts) -> Item:
     access = facts.access.get(source.path, "")
     wanted = "rwx" if source.writable else "rx" if place.is_directory else "r"
     if set(wanted) <= set(access):
-        return Item(Line("ok", what, source.path, _by(place.owner, facts)))
+        return Item(Line("ok", what, source.path, _by(place, facts)))
     verb = "write to" if source.writable else "read"
     text = f"{facts.user} can't {verb} it; it belongs to {place.owner} ({place.mode})"
     right = "g+rwx" if source.writable else "g+rX"
@@ -124,8 +124,8 @@ def _usable(what: str, source: Source, facts: Facts) -> Item:
     return Item(Line("needs you", what, source.path, text, remedy))
 
 
-def _by(owner: str, facts: Facts) -> str:
-    return "yours" if owner == facts.user else f"belongs to {owner}"
+def _by(place: Place, facts: Facts) -> str:
+    return "yours" if place.uid == facts.uid else f"belongs to {place.owner}"
 
 
 def _source(source: Source, project_dir: str, facts: Facts) -> Item:
