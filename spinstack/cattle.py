@@ -63,10 +63,11 @@ def states_step(must: bool = True) -> Step:
 
 
 def watch_step(seconds: int) -> Step:
-    """The states again and again, a line `round` after each, for `seconds`."""
+    """The states again and again, after each a line `round` with the exit code, for `seconds`."""
     loop = f"end=$((SECONDS + {int(seconds)})); while [ $SECONDS -lt $end ]; do"
     call = rancher("ps", "--all", "--format", "json").script()
-    return Step("watch", (Command(Raw(f"{loop} {call}; echo round; sleep 1; done")),), must=False)
+    body = f'{call}; echo "round $?"; sleep 1'
+    return Step("watch", (Command(Raw(f"{loop} {body}; done")),), must=False)
 
 
 def _up(
@@ -196,18 +197,30 @@ class ServiceState:
         return self.state in ("upgraded", "upgrading")
 
 
+def is_garbled(text: str) -> bool:
+    """Whether `ps --format json` printed something else than objects and log lines."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    objects = [line for line in lines if line.startswith("{")]
+    if not objects:
+        return len(lines) > len(parse_log(text))
+    return any(_object(line) is None for line in objects)
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def parse_states(text: str, stack: str) -> list[ServiceState]:
     """The services of a stack from `ps --format json`: an object a line, other lines (log
     lines, warnings) passed over; fields that are empty are left out by the CLI."""
     states = []
     for line in text.splitlines():
-        if not line.startswith("{"):
-            continue
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        state = _state(entry)
+        entry = _object(line) if line.startswith("{") else None
+        state = _state(entry) if entry else None
         if state and state.stack == stack:
             states.append(state)
     return sorted(states, key=lambda state: state.name)

@@ -22,8 +22,10 @@ from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.cattle import ServiceState
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
+from spinstack.login_node import ConnectionLost
 from spinstack.release import Release
-from spinstack.remote import Locked, Remote, Situation
+from spinstack.remote import Remote, Situation
+from spinstack.remote_failures import Locked
 from spinstack.upgrading import Plan
 from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address
 
@@ -50,17 +52,17 @@ def begun(session: Session, doing: str) -> Iterator[Changing]:
     me = bookkeeping.mark(_who(session), socket.gethostname(), doing)
     with session.login_node() as node:
         remote = make_remote(session, node)
-        with session.console.step("log in") as step:
-            situation = _looked(session, remote, me)
-            step.done(f"uid {situation.uid}" if situation.uid else "")
         try:
+            with session.console.step("log in") as step:
+                situation = _looked(session, remote, me)
+                step.done(f"uid {situation.uid}" if situation.uid else "")
             if not situation.has_key or session.dry:
                 situation = _with_key(session, remote)
             yield Changing(session, remote, me, situation)
         finally:
             # Where the connection is gone the lock stays, and tells whose it is.
             with contextlib.suppress(SpinstackError):
-                remote.unlock(me)
+                remote.unlock()
 
 
 def _who(session: Session) -> str:
@@ -170,6 +172,12 @@ class Changing:
             failure = SpinstackError("stopped by Ctrl-C", where=self.session.settings.stack)
             self._undo(directory, failure)
             raise failure from None
+        except ConnectionLost as failure:
+            failure.remedy = (
+                "run the same command again: it goes on from there; or take it back with "
+                "`invoke rollback`"
+            )
+            raise
         except SpinstackError as failure:
             if isinstance(failure, ServicesFailed):
                 failure.details = self._last_lines(failure.services)
@@ -289,7 +297,8 @@ class Changing:
                     self.remote.watch(SETTLE_SECONDS, watcher.take)
                 step.done(watcher.summary or "nothing had been changed")
         except SpinstackError as error:
-            failure.details += f"\nand the rollback failed: {error.what}\n{error.details}"
+            told = (failure.details, f"and the rollback failed: {error.what}", error.details)
+            failure.details = "\n".join(filter(None, told))
             failure.remedy = "`invoke status`, then `invoke rollback`"
             return
         if names and not watcher.all_up:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from spinstack import cattle
+from spinstack import cattle, service_log
 from spinstack.cattle import ServiceState
 from spinstack.errors import SpinstackError
 from spinstack.login_node import LoginNode, OnLine
+from spinstack.reading import Rounds
 from spinstack.script import Script, ScriptResult, Step, StepResult
 
 if TYPE_CHECKING:
@@ -107,17 +108,10 @@ class OnRancher:
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""
-        lines: list[str] = []
+        rounds = Rounds(self.stack, self.node.name, on_states)
 
         def take(step: str, line: str) -> bool:
-            if step != "watch":
-                return False
-            if line != "round":
-                lines.append(line)
-                return False
-            states = cattle.parse_states("\n".join(lines), self.stack)
-            lines.clear()
-            return on_states(states)
+            return step == "watch" and rounds.take(line)
 
         self.run(cattle.watch_step(seconds), seconds=seconds + 60, on_line=take)
 
@@ -126,7 +120,8 @@ class OnRancher:
         steps = [cattle.logs_step(self.stack, name, lines) for name in services]
         result = self.run(*steps, seconds=cattle.QUICK * len(steps) + 60)
         return "\n".join(
-            f"--- {name}, last lines ---\n{result.output(step.name).strip() or '(nothing)'}"
+            f"--- {name}, last lines ---\n"
+            + (service_log.in_order(result.output(step.name), lines).strip() or "(nothing)")
             for name, step in zip(services, steps, strict=True)
         )
 

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import re
+import shlex
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -114,20 +115,26 @@ def files(directory: Path) -> Iterator[Path]:
 
 
 def upload_step(release: Release) -> Step:
-    """Unpack the release beside the others; it appears whole or not at all."""
+    """Unpack the release beside the others; it appears whole or not at all.
+
+    What was left by uploads that broke off is removed: under the lock there is but one.
+    """
     final = str(release.directory)
     partial = f"{final}.partial"
+    broken_off = Raw(f"{shlex.quote(str(release.directory.parent))}/*.partial")
     packed = base64.b64encode(release.archive).decode()
     bulk = Secret(packed, label=f"<{len(release.archive)} bytes of tar.gz in base64>")
     commands = (
         UMASK,
         Command("set", "-o", "pipefail"),
         Command("mkdir", "-p", str(release.directory.parent)),
-        Command("rm", "-rf", partial),
+        Command("rm", "-rf", broken_off),
         Command("mkdir", partial),
         Command(
             *("printf", "%s", bulk, Raw("|"), "base64", "-d"),
             *(Raw("|"), "tar", "-xzpf", "-", "-C", partial),
+            # On a full disk half a release would be in the way.
+            *(Raw("|| {"), "rm", "-rf", partial, Raw("; false; }")),
         ),
         Command("mv", "-T", partial, final),
         Command("cd", final),

@@ -43,7 +43,7 @@ def content_of(directory: Path) -> str:
 
 
 def test_the_second_of_two_is_told_who_the_first_one_is(directory: Path) -> None:
-    locked = "mkdir: cannot create directory 'lock': File exists\n"
+    locked = "mv: cannot move: Directory not empty\ntaken\n"
     owner = mark("bob", "bobs-laptop", doing="deploy")
     session = TestSession(directory, {**FOUND, "lock": (locked + owner, 1)})
     with pytest.raises(SpinstackError) as error:
@@ -57,7 +57,7 @@ def test_a_lock_of_our_own_dead_process_is_taken_over(directory: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     owner = mark(pid=dead.pid, doing="deploy")
-    answers = {**FOUND, "lock": [("File exists\n" + owner, 1), ("", 0)], "break the lock": ("", 0)}
+    answers = {**FOUND, "lock": [("taken\n" + owner, 1), ("", 0)], "break the lock": ("", 0)}
     session = TestSession(directory, answers)
     deploy.deploy(session)
     assert "break the lock" in session.node.steps
@@ -65,7 +65,7 @@ def test_a_lock_of_our_own_dead_process_is_taken_over(directory: Path) -> None:
 
 def test_a_lock_of_our_own_living_process_is_respected(directory: Path) -> None:
     owner = mark(pid=os.getpid(), doing="deploy")
-    session = TestSession(directory, {**FOUND, "lock": ("File exists\n" + owner, 1)})
+    session = TestSession(directory, {**FOUND, "lock": ("taken\n" + owner, 1)})
     with pytest.raises(SpinstackError, match="is at it"):
         deploy.deploy(session)
 
