@@ -183,7 +183,8 @@ class _Reader:
             return [str(item) for item in items]
         where = self.file.where("services", self.name, key)
         self.findings.append(Finding("compose-type", where, f"{key} must be a list", f"{key}: […]"))
-        return []
+        # Taken for a list of one, so that one fault is one finding.
+        return [str(items)]
 
     def parsed(self, key: str, parse: Any) -> list[Any]:
         made = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from spinstack import compose_keys
 from spinstack.compose import ComposeFile
-from spinstack.finding import Finding
+from spinstack.finding import Finding, Severity
 from spinstack.settings import Destination, Settings
 from spinstack.stack import Stack
 
@@ -34,7 +34,8 @@ def _version(file: ComposeFile, wanted: str) -> list[Finding]:
         return []
     problem = f"compose file version {version!r}"
     remedy = f"version: '{wanted}' (Rancher 1 reads no other)"
-    return [Finding("compose-version", file.where("version"), problem, remedy)]
+    where = file.where("version") if "version" in file.data else f"{file.source}:1"
+    return [Finding("compose-version", where, problem, remedy)]
 
 
 def _sections(file: ComposeFile) -> Iterator[Finding]:
@@ -94,8 +95,8 @@ def line_ends(settings: Settings, stack: Stack) -> list[Finding]:
         problem = "a script with Windows line ends does not start" if script else "CRLF line ends"
         where = f"{path.relative_to(settings.directory).as_posix()}:{line}"
         remedy = "save it with Unix line ends (LF)"
-        severity = "error" if script else "warning"
-        found.append(Finding("line-ends", where, problem, remedy, severity))  # type: ignore[arg-type]
+        severity: Severity = "error" if script else "warning"
+        found.append(Finding("line-ends", where, problem, remedy, severity))
     return found
 
 
