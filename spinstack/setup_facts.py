@@ -66,7 +66,8 @@ class Repository:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was found. `has_key` is None where there is no rancher command."""
+    """Everything that was found. `has_key` is None where there is no rancher command;
+    `refused`: what Rancher said to the key if it did not take it."""
 
     uid: str
     user: str
@@ -76,6 +77,7 @@ class Facts:
     repositories: dict[str, Repository] = field(default_factory=dict)
     empty: frozenset[str] = frozenset()
     has_key: bool | None = None
+    refused: str = ""
 
     def way_to(self, path: str) -> Iterator[str]:
         """Every directory from / down to a path, then those of where its links lead."""
@@ -117,6 +119,7 @@ def look(project_dir: str, sources: Sequence[Source], destination: Destination) 
             ),
             cattle.ready_step(destination.modules, destination.environment),
             cattle.key_step(),
+            cattle.states_if_key_step(),
         ),
         seconds=SECONDS,
     )
@@ -146,7 +149,7 @@ def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> 
         elif "empty\t" in output:
             empty.append(source.path)
     begun = {step.name: step for step in result.steps}
-    key = begun.get("rancher key")
+    key, states = begun.get("rancher key"), begun.get("states")
     return Facts(
         uid=account[0],
         user=account[1],
@@ -156,6 +159,7 @@ def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> 
         repositories=repositories,
         empty=frozenset(empty),
         has_key=key.ok if key else None,
+        refused=states.output if key and key.ok and states and not states.ok else "",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spinstack import setup_facts, setup_plan
+from spinstack import cattle, setup_facts, setup_plan
 from spinstack.changing import key_password, make_remote
 from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
@@ -133,8 +133,12 @@ def _key(session: Session, node: LoginNode, facts: Facts) -> Line:
         text = "the login node has no rancher command"
         remedy = "see whether `module load spin` works there; the setting modules names others"
         return Line("needs you", KEY, where, text, remedy)
+    if facts.refused:
+        said = "\n".join(cattle.complaints(facts.refused)) or facts.refused
+        reason, remedy = setup_plan.why(said)
+        return Line("needs you", KEY, where, f"there, but of no use: {reason}", remedy)
     if facts.has_key and not session.dry:
-        return Line("ok", KEY, where, "there")
+        return Line("ok", KEY, where, f"there, good for {session.destination.environment}")
     made = Line("made", KEY, where, "made by spin-keygen.sh")
     if session.dry:
         session.console.result("# only if the account has no key for Rancher yet:")

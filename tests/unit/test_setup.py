@@ -46,23 +46,31 @@ class ShellNode:
         self.home = home
         self.scripts: list[Script] = []
         self.conversations = 0
+        self.rancher = "true"
 
     def run(
         self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
     ) -> ScriptResult:
         self.scripts.append(script)
         transcript = Transcript(script, "mark")
-        text = "module() { :; }\nrancher() { :; }\n" + script.text("mark")
+        # A program, since `timeout` runs no functions.
+        (self.home / "rancher").write_text(f"#!/bin/sh\n{self.rancher}\n")
+        (self.home / "rancher").chmod(0o755)
+        text = "module() { :; }\n" + script.text("mark")
         done = subprocess.run(
             ["bash"],
             input=text,
             capture_output=True,
             text=True,
-            env={**os.environ, "HOME": str(self.home)},
+            env={**os.environ, "HOME": str(self.home), "PATH": self.path},
         )
         transcript.feed(done.stdout)
         assert transcript.result.complete, done
         return transcript.result
+
+    @property
+    def path(self) -> str:
+        return f"{self.home}:{os.environ['PATH']}"
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
         self.conversations += 1
@@ -160,11 +168,11 @@ def test_what_is_missing_is_made_and_the_second_run_does_nothing(place: Place) -
     assert place.node.conversations == 1
     place.node.scripts.clear()
 
-    before = snapshot(place.root)
+    before = snapshot(place.project)
     second = states(place.setup())
     assert set(second.values()) == {"ok"}
     assert [len(place.node.scripts), place.node.conversations] == [1, 1]
-    assert snapshot(place.root) == before
+    assert snapshot(place.project) == before
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, float]]:
@@ -324,6 +332,32 @@ def test_paths_with_blanks_quotes_and_dollars_are_taken_as_they_are(place: Place
     assert states(place.setup())["CODE_DIR"] == "made"
     assert (place.project / "code" / "code.py").exists()
     assert set(states(place.setup()).values()) == {"ok"}
+
+
+def test_a_key_that_rancher_refuses_is_no_good_key(place: Place) -> None:
+    place.setup()
+    refusal = 'level=fatal msg="Bad response statusCode [401]. Status [401 Unauthorized]."'
+    place.node.rancher = f"echo 'time=\"x\" {refusal}'; exit 1"
+    line = place.setup()["Rancher key"]
+    assert line.state == "needs you"
+    assert "Rancher does not accept the account's key" in line.text
+    assert "spin-keygen.sh" in line.remedy
+
+
+def test_a_login_node_without_rancher_is_told_and_the_rest_is_made(place: Place) -> None:
+    place.node.__class__ = WithoutRancher
+    lines = place.setup()
+    assert lines["Rancher key"].state == "needs you"
+    assert "no rancher command" in lines["Rancher key"].text
+    assert lines["CODE_DIR"].state == "made"
+
+
+class WithoutRancher(ShellNode):
+    """A login node where `module load spin` brings nothing."""
+
+    @property
+    def path(self) -> str:
+        return os.environ["PATH"]
 
 
 def test_a_checkout_that_no_service_mounts_is_a_wrong_setting(place: Place) -> None:
