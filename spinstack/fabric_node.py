@@ -174,7 +174,8 @@ class FabricLoginNode:
         """The shell is told what to do in base64: the login shell that reads it first may be
         csh, which takes exclamation marks and newlines for its own even in quotes."""
         mark = f"spinstack-{secrets.token_hex(8)}"
-        script = base64.b64encode(relaying.script(prepare, command, mark).encode()).decode()
+        text = relaying.script(prepare, command, mark, terminal=terminal)
+        script = base64.b64encode(text.encode()).decode()
         with self._channel() as channel:
             if terminal:
                 columns, rows = relaying.window()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from spinstack import cattle
@@ -14,8 +15,8 @@ from spinstack.errors import UsageError
 from spinstack.on_rancher import OnRancher
 from spinstack.script import Step
 
-# Given a service's name and a line of its log.
-Show = Callable[[str, str], None]
+# Given a service's name, its container (`app-2`; empty where it has but one) and a line.
+Show = Callable[[str, str, str], None]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # Lines of each service when nothing else is said.
@@ -62,21 +63,55 @@ def _words(stack: str, service: str, tail: int, since: str, *more: str) -> tuple
 
 
 def show(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
-    """The last lines of each service, one service after the other."""
-    names = {f"logs of {name}": name for name in services}
-    steps = [
-        Step(step, (rancher(*_words(there.stack, name, tail, since)),), must=False)
-        for step, name in names.items()
-    ]
-    result = there.run(*steps, seconds=cattle.QUICK * len(steps) + 60)
-    for step, name in names.items():
-        done = next((found for found in result.steps if found.name == step), None)
-        if done is None or there.node.dry:
-            continue
+    """The last lines of each service, all of them in the order of time."""
+    steps = {
+        name: Step(
+            f"logs of {name}",
+            (rancher(*_words(there.stack, name, tail, since, "--timestamps")),),
+            must=False,
+        )
+        for name in services
+    }
+    result = there.run(*steps.values(), seconds=cattle.QUICK * len(steps) + 60)
+    found: list[Line] = []
+    for name, step in steps.items():
+        done = result[step.name]
         if not done.ok:
             raise there.failure(done, f"the log of {name} could not be read")
-        for line in done.output.rstrip("\n").splitlines():
-            on_line(name, line)
+        lines = sorted(timed(done.output, name, there.stack), key=lambda line: line.time)
+        found += lines[-tail:] if tail > 0 else lines
+    for line in sorted(found, key=lambda line: line.time):
+        on_line(line.service, line.container, line.text)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a log; `time` as Docker writes it, in UTC: it sorts as text."""
+
+    time: str
+    service: str
+    container: str
+    text: str
+
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?")
+
+
+def timed(output: str, service: str, stack: str) -> Iterator[Line]:
+    """The lines of a log with their times; one without belongs to the line before it."""
+    time = ""
+    for written in output.rstrip("\n").split("\n") if output.strip() else ():
+        container, text = _split(written, service, stack)
+        stamp = _TIME.match(text)
+        if stamp:
+            time, text = stamp[1], text[stamp.end() :]
+        yield Line(time, service, container, text)
+
+
+def _split(line: str, service: str, stack: str) -> tuple[str, str]:
+    """The container that the CLI put in front, where there are several, and the rest."""
+    match = re.match(rf"{re.escape(stack)}-({re.escape(service)}-\d+) \| ", line)
+    return (match[1], line[match.end() :]) if match else ("", line)
 
 
 def follow(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
@@ -85,7 +120,7 @@ def follow(there: OnRancher, services: Sequence[str], tail: int, since: str, on_
     def take(step: str, line: str) -> bool:
         name, tab, text = line.partition("\t")
         if step == "follow" and tab and name in services:
-            on_line(name, text)
+            on_line(name, *_split(text, name, there.stack))
         return False
 
     step = follow_step(there.stack, services, tail, since)

@@ -35,7 +35,10 @@ def chosen(states: Sequence[ServiceState], service: str, stack: str) -> list[Ser
     found = [state for state in states if service in ("", state.name)]
     if service and not found and states:
         names = ", ".join(state.name for state in states)
-        raise UsageError(f"{stack} has no service {service!r}", remedy=f"one of {names}")
+        raise UsageError(
+            f"{stack} has no service {service!r} there",
+            remedy=f"one of {names}; what is missing there comes with `invoke deploy`",
+        )
     return found
 
 
@@ -54,7 +57,10 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
             raise SpinstackError(
                 f"can't {doing}: {state.name} {_PASSING[state.state]}",
                 where=f"{state.stack}; nothing was changed",
-                remedy="wait some seconds, see `invoke status`, run it again",
+                remedy="it does not get on: `invoke rm` removes it, `invoke deploy` makes it anew"
+                if state.stuck
+                else "wait some seconds, see `invoke status`, run it again",
+                details=state.message,
             )
 
 
@@ -86,7 +92,8 @@ def scale(there: OnRancher, name: str, count: int, limit: int, tell: Tell) -> li
     def reached(state: ServiceState) -> bool:
         return state.up and state.current == count
 
-    return wait(there, [name], f"at {count}", reached, tell, limit)
+    remedy = f"mend the cause, or take it back: invoke scale --service {name} --count N"
+    return wait(there, [name], f"{count} containers", reached, tell, limit, remedy)
 
 
 def remove(there: OnRancher, service: str) -> None:
@@ -156,9 +163,10 @@ def wait(
     reached: Callable[[ServiceState], bool],
     tell: Tell,
     limit: int = STOP_SECONDS,
+    remedy: str = "see `invoke status`",
 ) -> list[ServiceState]:
-    """Wait until all the services are as `reached` says. Raises SpinstackError when Rancher
-    gives one up or the time is up; `wanted` names the state for that."""
+    """Wait until all the services are as `reached` says. Raises SpinstackError when the time
+    is up, or when Rancher gives one up: then with this remedy; `wanted` names the state."""
     seen: list[ServiceState] = []
 
     def look(states: list[ServiceState]) -> bool:
@@ -172,6 +180,8 @@ def wait(
     now = ", ".join(f"{state.name} {state.shown}" for state in seen) or "nothing"
     reasons = "; ".join(state.message for state in seen if state.message)
     error = _too_late(there, f"{_list(names)} did not get {wanted} (now: {now})", limit)
+    if any(state.stuck for state in seen):
+        error.remedy = remedy
     error.details = "\n".join(filter(None, [reasons, there.last_lines(list(names))]))
     raise error
 

@@ -23,9 +23,11 @@ CHUNK = 65536
 DRAIN_SECONDS = 2.0
 
 
-def script(prepare: Command, command: Command, mark: str) -> str:
-    """What bash runs: the mark on both outputs tells where the command's own output begins."""
-    marks = f"printf '\\n%s\\n' {mark} && printf '\\n%s\\n' {mark} >&2"
+def script(prepare: Command, command: Command, mark: str, *, terminal: bool) -> str:
+    """What bash runs: the mark on each output (a terminal is but one) tells where the
+    command's own output begins."""
+    marks = f"printf '\\n%s\\n' {mark}"
+    marks += "" if terminal else f" && {marks} >&2"
     return f"{{ {prepare.script()}\n}} && {marks} && exec {command.script()}"
 
 

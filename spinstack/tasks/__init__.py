@@ -7,7 +7,18 @@ Tasks are thin: they parse, call and print. Each module is one topic or two.
 
 from __future__ import annotations
 
-from spinstack.tasks import doctor, env, image, local, operate, prepare, rehearsal, setup, ship
+from spinstack.tasks import (
+    doctor,
+    env,
+    image,
+    keep,
+    local,
+    operate,
+    prepare,
+    rehearsal,
+    setup,
+    ship,
+)
 from spinstack.tasks.manual import collected
 
 TOPICS = (
@@ -20,6 +31,8 @@ TOPICS = (
     local.TOPIC,
     ship.TOPIC,
     operate.TOPIC,
+    keep.SECRETS,
+    keep.VOLUMES,
     rehearsal.TOPIC,
 )
 

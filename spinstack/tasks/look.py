@@ -117,26 +117,28 @@ def logs(
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
 
 
-def _printer(session: Session, names: list[str], json: bool) -> Callable[[str, str], None]:
+def _printer(session: Session, names: list[str], json: bool) -> Callable[[str, str, str], None]:
     """Prints a line of a service; names in front where there are several, coloured on a
     terminal that can (rich's rules)."""
-    if json:
-        return lambda name, line: session.console.result(
-            jsons.dumps({"service": name, "text": line}, ensure_ascii=False)
-        )
-    if len(names) == 1:
-        return lambda _, line: session.console.result(line)
     from rich.console import Console
     from rich.text import Text
 
     out = Console(highlight=False, soft_wrap=True)
-    width = max(map(len, names))
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-    if not out.is_terminal:
-        return lambda name, line: session.console.result(f"{name:<{width}} | {line}")
-    return lambda name, line: out.print(
-        Text.assemble((f"{name:<{width}} | ", colours.get(name, "")), line)
-    )
+    width = max(map(len, names)) if len(names) > 1 else 0
+
+    def show(service: str, container: str, line: str) -> None:
+        label = container or (service if width else "")
+        prefix = f"{label:<{width}} | " if label else ""
+        if json:
+            entry = {"service": service, "container": container, "text": line}
+            session.console.result(jsons.dumps(entry, ensure_ascii=False))
+        elif out.is_terminal:
+            out.print(Text.assemble((prefix, colours[service]), line))
+        else:
+            session.console.result(prefix + line)
+
+    return show
 
 
 @task("run", help={"service": SERVICE, "to": TO, "json": JSON})

@@ -124,9 +124,10 @@ def scale(
     with rancher(session) as there:
         states = _found(session, there, name, "active")
         operations.must_be_settled(states, f"scale {name}")
-        _running(states, name, there)
         before = states[0]
-        if before.scale == count and before.current == count:
+        if before.state != "updating-active":
+            _running(states, name, there)
+        if before.scale == before.current == count:
             done(session, "scale", states, json, f"{name} runs {_containers(count)} already")
             return
         _ask_to_scale(session, before, count, yes)
@@ -149,15 +150,18 @@ def rm(
     check_name(session, service)
     what = named(session, service)
     with rancher(session) as there:
-        states = operations.chosen(there.states(), service, there.stack)
+        states = there.states()
+        if service not in session.stack.service_names:
+            states = operations.chosen(states, service, there.stack)
+        states = [state for state in states if service in ("", state.name)]
         if not states and not session.dry and (service or not operations.exists(there)):
             done(session, "rm", [], json, f"{what} is not there: nothing to remove")
             return
         names = ", ".join(state.name for state in states) or "no services"
         session.confirm(
-            f"Remove {what} at {session.destination.name} ({names})? Lost: {_down(service)}, its "
-            "containers, with their logs and what they wrote outside of mounted directories. "
-            "Kept: releases, mounted directories, images, secrets, named volumes.",
+            f"Remove {what} at {session.destination.name} ({names})? {_down(service)} then. "
+            "Lost: the containers, with their logs and what they wrote outside of mounted "
+            "directories. Kept: releases, mounted directories, images, secrets, named volumes.",
             yes=yes,
         )
         with session.console.step("remove") as step:
@@ -219,7 +223,7 @@ def _ask_if_protected(session: Session, doing: str, yes: bool) -> None:
 
 
 def _down(service: str) -> str:
-    return f"the service {service}" if service else "the site is down"
+    return f"{service} is down" if service else "The site is down"
 
 
 def _containers(count: int) -> str:
