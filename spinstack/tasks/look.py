@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json as jsons
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from spinstack import overview
+from spinstack import overview, translator
 from spinstack.console import columns
 from spinstack.errors import SpinstackError
 from spinstack.operations import chosen
@@ -16,6 +17,8 @@ from spinstack.session import Session
 from spinstack.tasks.choosing import SERVICE, check_name, rancher
 from spinstack.tasks.running import JSON, TO, task
 
+# Lines of a log, the last ones, that are looked through for known errors.
+EXPLAINED = 2000
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -94,7 +97,8 @@ def logs(
 ) -> None:
     """Show what the services print.
 
-    With several services each line begins with the name of its own.
+    With several services each line begins with the name of its own. What is known about the
+    errors in them comes last.
     """
     from spinstack import logs as reading
 
@@ -109,9 +113,17 @@ def logs(
             raise SpinstackError(
                 f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
             )
-        show = _printer(session, names, json)
+        printer = _printer(session, names, json)
+        heard: deque[str] = deque(maxlen=EXPLAINED)
+
+        def show(service: str, container: str, line: str) -> None:
+            heard.append(line)
+            printer(service, container, line)
+
         read = reading.follow if follow else reading.show
         _watch(session, lambda: read(there, names, wanted, after, show))
+    for note in [] if json else translator.notes(heard, session.console.stack):
+        session.console.note(note)
 
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue")

@@ -4,18 +4,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from invoke.config import Config
 from invoke.context import Context
 from rich.console import Console as RichConsole
 
-from spinstack import translator
+from spinstack import logs, translator
+from spinstack.cattle import ServiceState
 from spinstack.console import Console
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.session import Session
+from spinstack.tasks import look
+
+# Told a service, a container and a line of its log.
+Take = Callable[[str, str, str], None]
 
 # Id of the entry -> a message: printed by the program itself (uWSGI 2.0, nginx 1.22, git
 # 2.39, Docker 28, OpenSSH 9), or by Rancher's command line 0.6.7.
@@ -232,3 +240,23 @@ def test_a_task_asks_the_stack_s_own_words(tmp_path: Path) -> None:
     config.load_project()
     session = Session(Context(config))
     assert session.console.stack == tmp_path
+
+
+def test_a_log_that_is_shown_ends_with_what_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = SimpleNamespace(states=list, stack="demo", where="here")
+    monkeypatch.setattr(look, "rancher", lambda session: contextlib.nullcontext(there))
+    monkeypatch.setattr(look, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
+    monkeypatch.setattr(look, "check_name", lambda *_: None)
+
+    def show(there: object, names: list[str], wanted: object, after: object, take: Take) -> None:
+        take("web", "", MESSAGES["no-upstream-host"])
+
+    monkeypatch.setattr(logs, "show", show)
+    look.logs(Context())
+    printed = capsys.readouterr()
+    assert printed.out.strip() == MESSAGES["no-upstream-host"]
+    assert printed.err.startswith("cause: nginx looks for a service app,")
+    look.logs(Context(), json=True)
+    assert capsys.readouterr().err == ""
