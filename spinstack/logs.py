@@ -23,6 +23,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LINES = 100
 # Seconds after which a followed log that has ended is looked at again.
 PAUSE = 2
+# How far back it is read then; what was shown before is not shown again.
+AGAIN = "60s"
 _ALL = -1
 
 
@@ -94,6 +96,24 @@ class Line:
     text: str
 
 
+class News:
+    """Tells new lines from those that were followed before, by the times of a container."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, str], tuple[str, set[str]]] = {}
+
+    def has(self, line: Line) -> bool:
+        """Whether the line was not there yet; one without a time counts as new."""
+        key = (line.service, line.container)
+        time, texts = self._latest.get(key, ("", set()))
+        if not line.time:
+            return True
+        if line.time < time or (line.time == time and line.text in texts):
+            return False
+        self._latest[key] = (line.time, {line.text, *(texts if line.time == time else ())})
+        return True
+
+
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?")
 
 
@@ -116,11 +136,14 @@ def _split(line: str, service: str, stack: str) -> tuple[str, str]:
 
 def follow(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
     """All services at once, as their logs grow, until Ctrl-C or until they are removed."""
+    news = News()
 
-    def take(step: str, line: str) -> bool:
-        name, tab, text = line.partition("\t")
+    def take(step: str, written: str) -> bool:
+        name, tab, text = written.partition("\t")
         if step == "follow" and tab and name in services:
-            on_line(name, *_split(text, name, there.stack))
+            for line in timed(text, name, there.stack):
+                if news.has(line):
+                    on_line(name, line.container, line.text)
         return False
 
     step = follow_step(there.stack, services, tail, since)
@@ -148,10 +171,12 @@ def follow_step(stack: str, services: Sequence[str], tail: int, since: str) -> S
 
 def _job(stack: str, service: str, tail: int, since: str) -> str:
     """Follows a service, also through a restart or an upgrade, at which the CLI's following
-    ends. It asks `ps` first: `logs` of a stack that is gone would make it anew."""
+    ends once the last container has: what the first one printed since then is asked for
+    again. It asks `ps` first: `logs` of a stack that is gone would make it anew."""
     name = f"{stack}/{service}"
-    first = Command("rancher", *_words(stack, service, tail, since, "--follow")).script()
-    again = Command("rancher", *_words(stack, service, _ALL, f"{PAUSE}s", "--follow")).script()
+    follow = ("--follow", "--timestamps")
+    first = Command("rancher", *_words(stack, service, tail, since, *follow)).script()
+    again = Command("rancher", *_words(stack, service, _ALL, AGAIN, *follow)).script()
     listed = rancher("ps", "--all", "--format", "{{.Name}}").script()
     there = f"{listed} | grep -qxF {shlex.quote(name)}"
     loop = f"{first}; while sleep {PAUSE}; {there}; do {again}; done"
