@@ -151,6 +151,7 @@ def test_the_names_in_a_message_are_in_its_translation() -> None:
         '10.42.0.1 - - [22/Nov/2026:17:00:59 +0000] "GET /20260101/ HTTP/1.1" 401 0',
         "[pid: 9|app: 0|req: 1/1] 10.42.0.1 () {40 vars in 500 bytes} GET /nights.html => 500 bytes",
         "*** uWSGI is running in multiple interpreter mode ***",
+        "*** WARNING: you have enabled harakiri without post buffering. Slow upload could be rejected on post-unbuffered webservers ***",
         "",
     ],
 )
