@@ -41,7 +41,7 @@ def find(there: OnRancher, service: str, number: int) -> Container:
     result = there.run(cattle.states_step(), containers.containers_step(must=True))
     if there.node.dry:
         return Container("<id of the container>", f"{there.stack}-{service}-1", "running")
-    states = cattle.parse_states(result.output("states"), there.stack)
+    states = there.read_states(result.output("states"))
     chosen(states, service, there.stack)
     found = containers.parse(result.output("containers"), there.stack).get(service, [])
     running = containers.running(found)

@@ -103,8 +103,19 @@ class OnRancher:
 
     def states(self) -> list[ServiceState]:
         """The stack's services as they are now. Creates nothing."""
-        result = self.run(cattle.states_step())
-        return cattle.parse_states(result.output("states"), self.stack)
+        return self.read_states(self.run(cattle.states_step()).output("states"))
+
+    def read_states(self, output: str) -> list[ServiceState]:
+        """From what `ps` printed. Raises SpinstackError for what can't be understood: it must
+        not pass for a stack without services."""
+        if cattle.is_garbled(output):
+            raise SpinstackError(
+                "Rancher's answer can't be understood",
+                where=self.where,
+                remedy="try `rancher ps` on the login node; see the centre's status page",
+                details=_tail(output),
+            )
+        return cattle.parse_states(output, self.stack)
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""

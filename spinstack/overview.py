@@ -65,30 +65,54 @@ def look(there: OnRancher) -> Overview:
     return _overview(there, {step.name: result.output(step.name) for step in steps})
 
 
-def watch(there: OnRancher, seen: Callable[[Overview], None]) -> None:
-    """Everything again and again over one channel, until Ctrl-C or the connection ends."""
-    parts: dict[str, list[str]] = {}
-    name = ""
+def watch(
+    there: OnRancher, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
+) -> None:
+    """Everything again and again over one channel, until Ctrl-C or the connection ends.
+
+    `failed` is told when Rancher does not answer for once; the watching goes on.
+    """
+    rounds = _Rounds()
 
     def take(step: str, line: str) -> bool:
-        nonlocal name
-        if step != "watch":
+        outputs = rounds.take(line) if step == "watch" else None
+        if outputs is None:
             return False
-        mark, _, told = line.partition(" ")
-        if mark != _MARK:
-            parts.setdefault(name, []).append(line)
-        elif not told.startswith("end"):
-            name = told
+        try:
+            if rounds.code:
+                states = StepResult("states", outputs.get("states", ""), rounds.code)
+                raise there.failure(states)
+            found = _overview(there, outputs)
+        except SpinstackError as error:
+            failed(error)
         else:
-            outputs = {key: "\n".join(lines) for key, lines in parts.items()}
-            code = int(told.removeprefix("end ") or 0)
-            parts.clear()
-            if code:
-                raise there.failure(StepResult("states", outputs.get("states", ""), code))
-            seen(_overview(there, outputs))
+            seen(found)
         return False
 
     there.run(_watch_step(_steps(there)), seconds=cattle.DAY, endless=True, on_line=take)
+
+
+class _Rounds:
+    """Collects what `_watch_step` prints. `code`: the exit code of the round's `ps`."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self._name = ""
+        self._lines: dict[str, list[str]] = {}
+
+    def take(self, line: str) -> dict[str, str] | None:
+        """The outputs of a round by the names of its steps, when this line ends it."""
+        mark, _, told = line.partition(" ")
+        if mark != _MARK:
+            self._lines.setdefault(self._name, []).append(line)
+            return None
+        self._name, _, code = told.partition(" ")
+        if self._name != "end":
+            return None
+        self.code = int(code) if code.isdecimal() else 1
+        outputs = {name: "\n".join(lines) for name, lines in self._lines.items()}
+        self._lines.clear()
+        return outputs
 
 
 def _steps(there: OnRancher) -> list[Step]:
@@ -122,7 +146,7 @@ def _watch_step(steps: Sequence[Step]) -> Step:
 
 
 def _overview(there: OnRancher, outputs: dict[str, str]) -> Overview:
-    services = cattle.parse_states(outputs.get("states", ""), there.stack)
+    services = there.read_states(outputs.get("states", ""))
     return Overview(
         stack=there.stack,
         destination=there.destination.name,

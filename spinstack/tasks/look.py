@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from spinstack import overview, translator
 from spinstack.console import columns
 from spinstack.errors import SpinstackError
+from spinstack.on_rancher import OnRancher
 from spinstack.operations import chosen
 from spinstack.overview import Overview
 from spinstack.session import Session
@@ -32,7 +33,7 @@ def status(
     """Show services, health, release and address."""
     with rancher(session) as there:
         if watch:
-            _watch(session, lambda: overview.watch(there, lambda seen: _draw(session, seen, json)))
+            _until_ctrl_c(session, lambda: _watch(session, there, json))
             return
         found = overview.look(there)
     if session.dry:
@@ -51,7 +52,7 @@ def status(
             session.console.result(line)
 
 
-def _watch(session: Session, watching: Callable[[], None]) -> None:
+def _until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
     """Ctrl-C is how watching ends: no failure."""
     try:
         watching()
@@ -60,19 +61,35 @@ def _watch(session: Session, watching: Callable[[], None]) -> None:
             session.console.result("")
 
 
-def _draw(session: Session, found: Overview, json: bool) -> None:
-    """One round: in place on a terminal; elsewhere one after the other, JSON a line each."""
-    if json:
-        session.console.result(jsons.dumps(overview.as_json(found), ensure_ascii=False))
-        return
+def _watch(session: Session, there: OnRancher, json: bool) -> None:
+    """One round after the other: in place on a terminal, JSON a line each."""
+    clear = CLEAR if sys.stdout.isatty() else ""
+
+    def seen(found: Overview) -> None:
+        if json:
+            session.console.result(jsons.dumps(overview.as_json(found), ensure_ascii=False))
+        else:
+            session.console.result(clear + _picture(found))
+
+    def failed(error: SpinstackError) -> None:
+        session.console.result(clear + f"{there.where}  {_clock()}\n")
+        session.console.error(error)
+
+    overview.watch(there, seen, failed)
+
+
+def _picture(found: Overview) -> str:
     now = datetime.now(timezone.utc)
-    head = f"{found.stack} at {found.destination} ({found.environment})  {now:%H:%M:%S} UTC"
     body = ["does not run"]
     if found.services:
         rows = overview.rows(found, now)
         body = [*columns(overview.HEADINGS, rows), *overview.lines(found, now)]
-    clear = CLEAR if sys.stdout.isatty() else ""
-    session.console.result(clear + "\n".join([head, "", *body, ""]))
+    head = f"{found.stack} at {found.destination} ({found.environment})  {_clock()}"
+    return "\n".join([head, "", *body, ""])
+
+
+def _clock() -> str:
+    return f"{datetime.now(timezone.utc):%H:%M:%S} UTC"
 
 
 @task(
@@ -121,7 +138,7 @@ def logs(
             printer(service, container, line)
 
         read = reading.follow if follow else reading.show
-        _watch(session, lambda: read(there, names, wanted, after, show))
+        _until_ctrl_c(session, lambda: read(there, names, wanted, after, show))
     for note in [] if json else translator.notes(heard, session.console.stack):
         session.console.note(note)
 
