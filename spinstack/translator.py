@@ -140,7 +140,8 @@ def lines_for(error: SpinstackError, stack: Path | None = None) -> list[str]:
     if error.explained:
         return []
     try:
-        known = explain("\n".join(part for part in (error.details, error.what) if part), stack)
+        # Details may hold older lines of a log; what failed just now is the better witness.
+        known = explain(error.what, stack) or explain(error.details, stack)
     except UsageError as broken:
         return [f"  ({broken.what}; {broken.where})"]
     if known is None:

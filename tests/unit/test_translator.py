@@ -234,6 +234,11 @@ def test_an_error_without_a_known_text_is_shown_as_it_is() -> None:
     assert shown(error).splitlines()[1:] == ["error: it failed", "  to do: mend it"]
 
 
+def test_what_failed_now_counts_more_than_older_lines_of_a_log() -> None:
+    error = SpinstackError(MESSAGES["no-group"], details=MESSAGES["no-upstream-host"])
+    assert "The image has no group named nginx." in translator.lines_for(error)[0]
+
+
 def test_a_task_asks_the_stack_s_own_words(tmp_path: Path) -> None:
     (tmp_path / "translations.yaml").write_text(OWN)
     config = Config(project_location=str(tmp_path))
