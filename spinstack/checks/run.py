@@ -85,7 +85,7 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
     ):
         visit = Visit(node, session.destination, session.stack)
         found = visit.findings(fix=fix, deep=deep)
-        step.done(f"{len(found)} findings" if found else "")
+        step.done(f"{len(found)} to look at" if found else "nothing wrong")
     report.mended += visit.mended
     return found
 
