@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spinstack import rules
-from spinstack.checks import compose_files, env_file, listening, names, storage
+from spinstack.checks import compose_files, dockerfile, env_file, listening, names, storage
 from spinstack.finding import Finding
 from spinstack.service import Service
 from spinstack.settings import Destination, Settings
@@ -21,6 +21,7 @@ def check(settings: Settings, destination: Destination, stack: Stack) -> list[Fi
     findings += names.findings(settings, stack, destination)
     findings += _destination(destination)
     findings += compose_files.line_ends(settings, stack)
+    findings += dockerfile.findings(settings, destination.centre)
     if stack.compose.findings:
         return in_order(findings)
     findings += compose_files.findings(stack, destination)

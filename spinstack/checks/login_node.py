@@ -83,14 +83,16 @@ def _project(seen: Seen, destination: Destination) -> Iterator[Finding]:
 
 def _space(seen: Seen, destination: Destination) -> Iterator[Finding]:
     where = destination.project_dir
+    severity: Severity
     if seen.free_kb is not None and seen.used_percent is not None:
         full = seen.free_kb < LITTLE_KB or seen.used_percent > FULL_PERCENT
         if full:
             problem = f"{seen.free_kb // 1000} MB are free there ({seen.used_percent} % used)"
-            severity: Severity = "error" if seen.free_kb < 1000 else "warning"
+            severity = "error" if seen.free_kb < 1000 else "warning"
             yield Finding("disk-space", where, problem, "make room there", severity)
-    for line in seen.quota:
-        yield Finding("disk-quota", where, line, "make room there", "warning")
+    for quota in seen.quota:
+        severity = "error" if quota.reached else "warning"
+        yield Finding("disk-quota", where, quota.problem, "make room there", severity)
 
 
 def _blocked(seen: Seen, mounted: list[Use], destination: Destination) -> Iterator[Finding]:

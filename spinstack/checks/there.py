@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from spinstack import cattle, walk
 from spinstack.command import Command, Raw
@@ -29,12 +30,20 @@ class Seen:
     project_usable: bool = False
     free_kb: int | None = None
     used_percent: int | None = None
-    quota: tuple[str, ...] = ()
+    quota: tuple[Quota, ...] = ()
     has_rancher: bool = False
     has_key: bool = False
     # Whether Rancher said what runs; without, nothing is known about ports.
     states_known: bool = False
     taken: tuple[TakenPort, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota that is used up, or nearly so, in words."""
+
+    problem: str
+    reached: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,6 @@ def look(node: LoginNode, destination: Destination, sources: Iterable[str]) -> S
 
 def _script(destination: Destination, asked: list[str]) -> Script:
     project = destination.project_dir
-    quota = (Command("command", "-v", "quota", Raw(">/dev/null")), Command("quota", "-q"))
     ready = cattle.ready_step(destination.modules, destination.environment)
     steps = (
         Step("account", (Command("id", "-u"), Command("id", "-G")), must=False),
@@ -71,7 +79,7 @@ def _script(destination: Destination, asked: list[str]) -> Script:
             must=False,
         ),
         Step("disk space", (Command("env", "LC_ALL=C", "df", "-P", "--", project),), must=False),
-        Step("quota", quota, must=False),
+        Step("quota", (_quota_command(destination),), must=False),
         replace(ready, must=False),
         Step("exported UID", (Command("printenv", "UID"),), must=False),
         cattle.key_step(),
@@ -109,7 +117,7 @@ def _seen(result: ScriptResult, ways: dict[str, Way], destination: Destination) 
         project_usable=steps["project directory"].ok,
         free_kb=free,
         used_percent=used,
-        quota=tuple(_over_quota(result.output("quota"))),
+        quota=tuple(quotas(result.output("quota"))),
         has_rancher=steps["rancher environment"].ok,
         has_key=steps["rancher key"].ok,
         states_known=steps["states"].ok and not cattle.complaints(states, ("error", "fatal")),
@@ -123,13 +131,48 @@ def _space(output: str) -> tuple[int | None, int | None]:
     return (int(match[1]), int(match[2])) if match else (None, None)
 
 
-# What `quota -q` says of a file system where the limit is near or reached (quota-tools).
-_OVER = re.compile(r"^.*(?:limit reached|over .*quota|in .*grace period).*$", re.I | re.M)
+def _quota_command(destination: Destination) -> Command:
+    """What the login node has to tell quotas.
+
+    `showquota` is NERSC's: project space has a quota for each project, `-J` prints JSON, `-N`
+    leaves out home and scratch (docs.nersc.gov/filesystems/quotas). `quota -q` of
+    quota-tools prints only what is near its limit or over it.
+    """
+    project = destination.project_dir
+    roots = [PurePosixPath(root) for root in destination.centre.mountable]
+    root = next((root for root in roots if root in PurePosixPath(project).parents), None)
+    name = PurePosixPath(project).relative_to(root).parts[0] if root else ""
+    limit = ("timeout", "20")
+    return Command(
+        Raw("if command -v showquota >/dev/null 2>&1; then"),
+        *(*limit, "showquota", "-N", "-J", *([name] if name else [])),
+        Raw("; elif command -v quota >/dev/null 2>&1; then"),
+        *(*limit, "quota", "-q"),
+        Raw("; fi"),
+    )
 
 
-def _over_quota(output: str) -> Iterator[str]:
-    for match in _OVER.finditer(output):
-        yield match[0].strip()
+_OVER = re.compile(r"(?:limit reached|over .*quota|in .*grace period)", re.IGNORECASE)
+# Percent of a quota from which on it is told.
+_NEAR = 95.0
+
+
+def quotas(output: str) -> Iterator[Quota]:
+    """The quotas that are used up or nearly so, from what either command printed."""
+    try:
+        told = json.loads(output[output.index("[") :])
+    except ValueError:
+        for line in output.splitlines():
+            if _OVER.search(line):
+                yield Quota(line.strip(), "grace" not in line.lower())
+        return
+    for entry in told if isinstance(told, list) else []:
+        for what in ("space", "inode") if isinstance(entry, dict) else ():
+            match = re.fullmatch(r"([0-9.]+)%?", str(entry.get(f"{what}_perc")))
+            percent = float(match[1]) if match else 0.0
+            if percent >= _NEAR:
+                problem = f"{percent} % of the {what} quota of {entry.get('fs')} is used"
+                yield Quota(problem, percent >= 100)
 
 
 def taken_ports(states: str) -> Iterator[TakenPort]:

@@ -120,6 +120,7 @@ SEEN: list[tuple[str, str, dict[str, Any]]] = [
     ("project-dir", "can't write", {"project_directory": ("", 1)}),
     ("disk-space", "500 MB are free", {"disk_space": ("/dev/x 1 1 500000 93% /global\n", 0)}),
     ("disk-quota", "Over block quota", {"quota": ("\tOver block quota on /dev/x\n", 1)}),
+    ("disk-quota", "97.5 % of the inode quota of desi", {"quota": ('[{"fs": "desi", "space_perc": "0.9%", "inode_perc": "97.5%"}]', 0)}),
     ("rancher-command", "modules spin", {"rancher_environment": ("no such module", 1), "rancher_key": ("", 0), "states": ("", 127), "exported_UID": ("", 1)}),
     ("rancher-key", "no key", {"rancher_key": ("", 1), "states": ("", 1)}),
     ("rancher-states", "not compared", {"states": ('time="x" level=fatal msg="401"\n', 1)}),
