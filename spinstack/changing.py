@@ -25,7 +25,7 @@ from spinstack.errors import SpinstackError
 from spinstack.login_node import ConnectionLost
 from spinstack.release import Release
 from spinstack.remote import Remote, Situation
-from spinstack.remote_failures import Locked
+from spinstack.remote_failures import Locked, LockLost
 from spinstack.upgrading import Plan
 from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address
 
@@ -177,6 +177,9 @@ class Changing:
                 "run the same command again: it goes on from there; or take it back with "
                 "`invoke rollback`"
             )
+            raise
+        except LockLost:
+            # What runs may be somebody else's by now: not ours to take back.
             raise
         except SpinstackError as failure:
             if isinstance(failure, ServicesFailed):

@@ -136,7 +136,11 @@ def upload_step(release: Release) -> Step:
             # On a full disk half a release would be in the way.
             *(Raw("|| {"), "rm", "-rf", partial, Raw("; false; }")),
         ),
-        Command("mv", "-T", partial, final),
+        # One of this id holds the same files: uploaded twice within a second.
+        Command(
+            *("test", "-d", final, Raw("&&"), "rm", "-rf", partial),
+            *(Raw("||"), "mv", "-T", partial, final),
+        ),
         Command("cd", final),
     )
     return Step("upload", commands)

@@ -94,6 +94,10 @@ def not_written(output: str, where: str, what: str) -> SpinstackError:
     )
 
 
+class LockLost(SpinstackError):
+    """Our lock was broken; whatever is there now may be somebody else's."""
+
+
 class Locked(SpinstackError):
     """Somebody else is changing the stack; `owner` says who, if it could be read."""
 

@@ -195,8 +195,12 @@ def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
     assert bookkeeping.parse_mark(second) == bob
     run_here([bookkeeping.free_lock_step(root, alice)])
     assert bookkeeping.parse_mark(run_here([bookkeeping.read_lock_step(root)])) == bob
+    assert "end 0 0" in run_here([bookkeeping.still_ours_step(root, bob)])
     run_here([bookkeeping.free_lock_step(root, bob)])
+    assert "end 0 0" not in run_here([bookkeeping.read_lock_step(root)])
     assert "end 0 0" in run_here([bookkeeping.lock_step(root, alice)])
+    assert "end 0 0" not in run_here([bookkeeping.still_ours_step(root, bob)])
+    assert [path.name for path in Path(root).iterdir()] == ["lock"]
 
 
 def test_releases_are_listed_from_a_real_directory(tmp_path: Path) -> None:
