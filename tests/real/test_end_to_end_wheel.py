@@ -79,9 +79,9 @@ def test_the_installed_command_makes_a_stack_from_its_own_template(installed: Pe
     assert "Make a stack and check it:" in listed.out
     assert "  deploy " in listed.out
     # The settings are those of the stack: it asks for the rehearsal that they name.
-    checked = installed.type("spinstack", "check", at=stack)
-    assert checked.code == 2
-    assert "to do: for the rehearsal start it first: invoke rehearsal.start" in checked.err
+    status = installed.type("spinstack", "status", at=stack)
+    assert status.code == 2
+    assert "to do: for the rehearsal start it first: invoke rehearsal.start" in status.err
 
 
 def test_wrong_answers_leave_nothing_behind(installed: Person) -> None:
