@@ -23,6 +23,8 @@ ARTEFACTS = REPOSITORY / "artefacts"
 STACK = "nightwatch-desi"
 # Not the template's own port, which a rehearsal of the person who tests may be using.
 PORT = 60041
+# Seconds that a command may take: a first deploy builds and pushes on a slow machine.
+WITHIN = 600.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Stage:
             **more,
         }
 
-    def type(self, *words: str, at: Path, within: float = 400, **variables: str) -> Typed:
+    def type(self, *words: str, at: Path, within: float = WITHIN, **variables: str) -> Typed:
         """Run a command in the directory `at`; nobody is there to answer questions."""
         done = subprocess.run(
             words,
@@ -79,7 +81,7 @@ class Stage:
 
     def invoke(self, *words: str, at: Path | None = None, **variables: str) -> Typed:
         """`invoke …` in the stack's directory; its exit code is the caller's to judge."""
-        return self.type("invoke", *words, at=at or self.stack, **variables)
+        return self.type("invoke", *words, at=at or self.stack, within=WITHIN, **variables)
 
     def done(self, *words: str, at: Path | None = None) -> Typed:
         """`invoke …` that has to succeed."""
