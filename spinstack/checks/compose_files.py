@@ -21,6 +21,7 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
             continue
         found += _version(file, destination.centre.compose_version)
         found += _sections(file)
+        found += _twice(file)
         for name, service in file.services.items():
             if isinstance(service, dict):
                 found += _keys(file, name, service)
@@ -40,10 +41,17 @@ def _version(file: ComposeFile, wanted: str) -> list[Finding]:
 
 def _sections(file: ComposeFile) -> Iterator[Finding]:
     for key in map(str, file.data):
-        if key not in compose_keys.TOP_LEVEL:
+        # x-… is where newer formats keep what is only referred to.
+        if key not in compose_keys.TOP_LEVEL and not key.startswith("x-"):
             problem = f"Rancher passes over {key}: in silence"
             remedy = f"one of {', '.join(sorted(compose_keys.TOP_LEVEL))}; or remove it"
             yield Finding("compose-section", file.where(key), problem, remedy, "warning")
+
+
+def _twice(file: ComposeFile) -> Iterator[Finding]:
+    for key, first, later in file.twice:
+        problem = f"{key} is there again (first in line {first}): the later one wins"
+        yield Finding("yaml-twice", f"{file.source}:{later}", problem, "keep one of the two")
 
 
 def _keys(file: ComposeFile, name: str, service: dict[str, Any]) -> Iterator[Finding]:

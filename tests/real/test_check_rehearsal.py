@@ -49,6 +49,7 @@ def test_a_closed_directory_is_named_with_what_mends_it_and_mended(stage: Stage,
         closed.chmod(mode)
 
 
+@pytest.mark.real("root")
 def test_what_the_container_could_not_use_is_told(stage: Stage, site: str) -> None:
     data = project(stage) / "nightwatchtest" / "data" / "output"
     before = data.stat()
@@ -73,6 +74,7 @@ def test_a_port_of_another_stack_and_a_missing_directory(stage: Stage, site: str
     assert f"used by {STACK}/web" in told["port-taken"]["problem"]
 
 
+@pytest.mark.real("root")
 def test_deep_names_a_directory_that_visitors_would_miss(stage: Stage, site: str) -> None:
     closed = project(stage) / "nightwatchtest" / "output" / "only for me"
     closed.mkdir(mode=0o700)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from spinstack import compose_keys, nginx_conf, preflight, settings, stack
@@ -63,7 +64,7 @@ def test_the_default_stack_is_clean(directory: Path) -> None:
 FAULTS = [
     ("compose-version", COMPOSE, "version: '2'", "version: '3.8'", 0),
     ("compose-version", RANCHER, "version: '2'", "version: 2.0", 0),
-    ("compose-section", COMPOSE, "services:\n", "x-common: {}\nservices:\n", 0),
+    ("compose-section", COMPOSE, "services:\n", "configs: {}\nservices:\n", 0),
     ("compose-key", COMPOSE, "    retain_ip: true", "    healthcheck: {test: 'true'}", 0),
     ("compose-key", COMPOSE, "    retain_ip: true", "    retain-ip: true", 0),
     ("compose-key", RANCHER, "    scale: 1", "    scales: 1", 0),
@@ -77,6 +78,8 @@ FAULTS = [
     ("compose-forbidden", COMPOSE, "    retain_ip: true", "    pid: host", 0),
     ("service-unknown", RANCHER, "  web:\n", "  wbe: {scale: 1}\n  web:\n", 0),
     ("yaml", COMPOSE, "services:\n", "services: {\n", 3),
+    ("yaml", COMPOSE, "    retain_ip: true", "    labels: &a {x: *a}", 0),
+    ("yaml-twice", COMPOSE, "    retain_ip: true", "    retain_ip: true\n    retain_ip: true", 1),
     ("compose-services", COMPOSE, "services:\n", "servers:\n", None),
     ("line-ends", ENV, "GROUP_ID=58102\n", "GROUP_ID=58102\r\n", 0),
     ("line-ends", START, "#!/bin/sh\n", "#!/bin/sh\r\n", 0),
@@ -199,6 +202,33 @@ def test_the_table_of_keys_is_that_of_the_rehearsals_client() -> None:
     }
     theirs = {key: () if "null" in types else types for key, types in rancher_schema._TYPES.items()}
     assert ours == theirs
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["${A}", "a:/b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+SERVICES = st.dictionaries(
+    st.sampled_from(["app", "web", 1, None]),
+    VALUES | st.dictionaries(st.sampled_from([*compose_keys.TYPES, 7]), VALUES, max_size=8),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings_of_hypothesis(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(SERVICES, st.dictionaries(st.sampled_from(["secrets", "volumes", "x"]), VALUES), SERVICES)
+def test_any_file_that_is_yaml_gives_findings_and_no_exception(
+    directory: Path, services: object, sections: dict[str, object], rancher: object
+) -> None:
+    data = {"version": "2", "services": services, **sections}
+    (directory / COMPOSE).write_text(yaml.safe_dump(data))
+    (directory / RANCHER).write_text(yaml.safe_dump({"version": "2", "services": rancher}))
+    for finding in check(directory):
+        assert finding.rule and finding.where
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spinstack import audit_tree
+from spinstack.checks import trees
 
 NAMES = st.sampled_from(["a", "b", "c d", "new\nline", "ü", "-x", "'\""])
 KINDS = st.sampled_from(["file", "link", "loop", *(f"{mode:o}" for mode in range(0o700, 0o1000))])
@@ -125,6 +126,33 @@ def test_as_a_program_it_tells_the_first_and_counts_all(tmp_path: Path) -> None:
     assert told["closed"] == 3 and told["directories"] == 4
     assert [path for *_, path in told["first"]] == [str(tmp_path / "a"), str(tmp_path / "b")]
     assert nowhere["unreadable"] == 1
+
+
+@pytest.mark.parametrize("programs", [["python3", "find"], ["find"]])
+def test_the_step_for_the_login_node_does_it_with_what_is_there(
+    programs: list[str], tmp_path: Path
+) -> None:
+    place = tmp_path / "bin"
+    place.mkdir()
+    for name, real in (("python3", sys.executable), ("find", shutil.which("find") or "")):
+        if name in programs:
+            (place / name).symlink_to(real)
+    places = [tmp_path / "a tree", tmp_path / "b"]
+    for path in places:
+        (path / "it's" / "deep").mkdir(parents=True)
+    (places[0] / "it's").chmod(0o750)
+    paths = [str(path) for path in places]
+    step = trees.step(paths)
+    done = subprocess.run(
+        [shutil.which("bash") or "bash", "-c", step.body()],
+        env={"PATH": str(place)},
+        capture_output=True,
+        text=True,
+    )
+    found = trees.parse(done.stdout + done.stderr, paths)
+    assert [(tree.path, tree.closed) for tree in found] == [(paths[0], 1), (paths[1], 0)]
+    assert [entry.path for entry in found[0].first] == [str(places[0] / "it's")]
+    assert found[0].first[0].mode & 0o777 == 0o750
 
 
 def test_a_link_as_the_tree_is_not_followed(tmp_path: Path) -> None:
