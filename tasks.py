@@ -35,6 +35,7 @@ TEST_PARTS = {
     "mmdebstrap": "mmdebstrap",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "tcsh": "tcsh",
     "nginx": "nginx-light",
     "chromium": "chromium",
     "curl": "curl",

@@ -282,6 +282,8 @@ class FabricLoginNode:
     def _refused(
         self, login: ssh_login.Login, error: paramiko.AuthenticationException
     ) -> SpinstackError:
+        if login.outdated:
+            return SpinstackError(login.outdated, where=self.name, remedy=ssh_login.RENEW)
         return SpinstackError(
             f"{self.name} refused the login: {error}",
             where="; ".join(login.notes) or self.name,

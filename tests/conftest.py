@@ -43,6 +43,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "engine": _engine_answers,
     "compose": _compose_answers,
     "sshd": _installed("sshd"),
+    "tcsh": _installed("tcsh"),
     "registry": _installed("docker-registry"),
     "nginx": _installed("nginx"),
     "chromium": _installed("chromium", "chromium-browser", "google-chrome"),
