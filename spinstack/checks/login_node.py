@@ -98,8 +98,8 @@ def _space(seen: Seen, destination: Destination) -> Iterator[Finding]:
 def _blocked(seen: Seen, mounted: list[Use], destination: Destination) -> Iterator[Finding]:
     """One finding for each directory that Spin's nodes can't pass, whatever lies behind it."""
     for entry, sources in blocked(seen, mounted, destination).items():
-        problem = f"{entry.permissions} {entry.owner}:{entry.group}, others can't pass: "
-        problem += f"Spin's nodes don't get to {_listed(sources)}"
+        problem = f"lacks o+x ({entry.permissions} {entry.owner}:{entry.group}): "
+        problem += f"Spin's nodes can't get to {_some(sources)}"
         yield Finding("mount-walk", _shown(entry.path), problem, _mend(entry, seen))
 
 
@@ -150,8 +150,8 @@ def _access(seen: Seen, use: Use, entry: Entry) -> Iterator[Finding]:
     """The container's own ids decide, not those of the login: its supplementary groups are
     those of group_add alone."""
     uid, groups = container_ids(use.service)
-    if uid is None:
-        return
+    if not uid:
+        return  # the image decides, or it is root, which another rule is about
     wanted = 4 | (0 if use.mount.read_only else 2) | (1 if entry.is_directory else 0)
     if entry.allows(wanted, uid, groups):
         return
@@ -170,15 +170,20 @@ def container_ids(service: Service) -> tuple[int | None, frozenset[int]]:
 
 
 def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Seen) -> str:
-    letters = "".join(letter for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if wanted & bit)
-    if uid == entry.uid:
-        return f"chmod u+{letters} {shlex.quote(entry.path)}"
-    change = f"chmod {'g' if entry.gid in groups else 'o'}+{letters} {shlex.quote(entry.path)}"
-    if wanted & 2 and entry.gid not in groups:
+    """The smallest change that lets the container in, and whose it is to make."""
+    path = shlex.quote(entry.path)
+    who = "u" if uid == entry.uid else "g" if entry.gid in groups else "o"
+    if who == "o" and wanted & 2:
         # Nobody should have to open a directory for the whole world to write in.
-        change = f"chgrp {min(groups, default=uid)} {shlex.quote(entry.path)} and "
-        change += f"chmod g+{letters} {shlex.quote(entry.path)}"
+        change = f"chgrp {min(groups, default=uid)} {path} and chmod g+{_letters(wanted)} {path}"
+    else:
+        bits = entry.mode >> {"u": 6, "g": 3, "o": 0}[who]
+        change = f"chmod {who}+{_letters(wanted & ~bits)} {path}"
     return change if entry.uid == seen.uid else f"ask {entry.owner or entry.uid} to: {change}"
+
+
+def _letters(bits: int) -> str:
+    return "".join(letter for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if bits & bit)
 
 
 def _rancher(seen: Seen, destination: Destination) -> Iterator[Finding]:
@@ -208,6 +213,11 @@ def _ports(seen: Seen, services: list[Service], stack: str) -> Iterator[Finding]
 
 def _listed(items: Iterable[object]) -> str:
     return ", ".join(_shown(str(item)) for item in items)
+
+
+def _some(paths: list[str]) -> str:
+    more = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
+    return _listed(paths[:2]) + more
 
 
 def _shown(path: str) -> str:

@@ -108,15 +108,15 @@ def running(name: str, port: str) -> Answer:
 # The one rule, words of what is told, and what the login node answered.
 SEEN: list[tuple[str, str, dict[str, Any]]] = [
     ("mount-walk", f"chmod o+x {PROJECT}", {"there": changed(PROJECT, 0o750, ME, GROUP)}),
-    ("mount-walk", f"{PROJECT}/nightwatchtest/data: drwxr-x---", {"there": changed(f"{PROJECT}/nightwatchtest/data", 0o750, ME, GROUP)}),
+    ("mount-walk", f"{PROJECT}/nightwatchtest/data: lacks o+x (drwxr-x---", {"there": changed(f"{PROJECT}/nightwatchtest/data", 0o750, ME, GROUP)}),
     ("mount-walk", "ask bob to: chmod o+x /global/cfs/cdirs/desi", {"there": changed("/global/cfs/cdirs/desi", 0o750, OTHER, GROUP)}),
     ("mount-source", "desiutil is not there", {"there": without(f"{PROJECT}/desiutil")}),
     ("mount-source", "data is missing", {"there": without(f"{PROJECT}/nightwatchtest/data")}),
     ("mount-source", "leads to itself", {"there": changed(f"{PROJECT}/desiutil", 0o777, ME, GROUP, "desiutil")}),
     ("mount-access", "can't read", {"there": changed(f"{PROJECT}/desimodel", 0o711, OTHER, OTHER)}),
-    ("mount-access", f"chmod u+rx {PROJECT}/desimodel", {"there": changed(f"{PROJECT}/desimodel", 0o111, ME, OTHER)}),
+    ("mount-access", f"chmod u+r {PROJECT}/desimodel", {"there": changed(f"{PROJECT}/desimodel", 0o111, ME, OTHER)}),
     ("mount-access", "can't write", {"there": changed(f"{PROJECT}/nightwatchtest/output", 0o755, OTHER, GROUP)}),
-    ("mount-access", "ask bob to: chmod g+rwx", {"there": changed(f"{PROJECT}/nightwatchtest/output", 0o755, OTHER, GROUP)}),
+    ("mount-access", "ask bob to: chmod g+w /", {"there": changed(f"{PROJECT}/nightwatchtest/output", 0o755, OTHER, GROUP)}),
     ("project-dir", "can't write", {"project_directory": ("", 1)}),
     ("disk-space", "500 MB are free", {"disk_space": ("/dev/x 1 1 500000 93% /global\n", 0)}),
     ("disk-quota", "Over block quota", {"quota": ("\tOver block quota on /dev/x\n", 1)}),
@@ -137,8 +137,7 @@ def test_a_fault_there_is_named_and_no_other(
     made: tuple[Destination, Stack], rule: str, words: str, answers: dict[str, Any]
 ) -> None:
     found = look(made, node(**answers))
-    follows = {"mount-access"} if "you are root" in words else set()
-    assert {finding.rule for finding in found} - follows == {rule}, found
+    assert {finding.rule for finding in found} == {rule}, found
     assert any(words in finding.line() for finding in found), found
 
 
@@ -152,7 +151,7 @@ def test_one_closed_directory_is_one_finding_that_names_all_behind_it(
 ) -> None:
     (found,) = look(made, node(changed("/global/cfs/cdirs/desi/users", 0o750, OTHER, GROUP)))
     assert found.where == "/global/cfs/cdirs/desi/users"
-    assert all(f"{PROJECT}/{place}" in found.problem for place in SITE)
+    assert f"{PROJECT}/{SITE[0]}, {PROJECT}/{SITE[1]} and 4 more" in found.problem
 
 
 def test_a_project_directory_that_is_missing_is_told_with_its_mounts(
