@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack import compose, finding, local_containers, local_mounts, local_program, probe
 from spinstack.command import Command
-from spinstack.engine_failures import explained
+from spinstack.engine_failures import explained, tail
 from spinstack.errors import SpinstackError
 from spinstack.local_compose import Derived, derive, own_files
 from spinstack.local_containers import Container
@@ -24,6 +24,7 @@ from spinstack.local_program import ComposeProgram
 from spinstack.rehearsal.account import GID, UID
 
 if TYPE_CHECKING:
+    from spinstack.engine import Engine
     from spinstack.session import Session
 
 # Seconds that the program may take to start what is built and here, or to stop it.
@@ -77,7 +78,7 @@ class LocalStack:
         self.session.runner.run(
             self.command(*words), timeout=60, on_line=lines.append, changes=False
         )
-        return "\n".join(line for line in lines if not is_heading(line))
+        return "\n".join(line for line in lines if not local_program.is_chatter(line))
 
     def derived(self, port: int | None = None) -> Derived:
         """The compose file for here. Raises SpinstackError if the stack's can't be used."""
@@ -85,18 +86,24 @@ class LocalStack:
         values = {**stack.variables(destination), **placed(self.sources)}
         check(self.session, values)
         return derive(
-            stack, values, uid=person(), port=port, moved=placed(self.sources, literal=True)
+            stack,
+            values,
+            uid=person(),
+            port=port,
+            moved=placed(self.sources, literal=True),
+            more=as_oneself(self.session.engine),
         )
-
-
-def is_heading(line: str) -> bool:
-    """docker-compose 1 begins logs with the names of the containers."""
-    return line.startswith("Attaching to ")
 
 
 def person() -> int:
     """Whom the containers run as: the person, or an unprivileged number instead of root."""
     return os.geteuid() or UID
+
+
+def as_oneself(engine: Engine) -> dict[str, str]:
+    """What podman without root needs, so that the person's number inside is theirs outside:
+    by itself it maps it to one of their spare numbers, who owns nothing."""
+    return {"userns_mode": "keep-id"} if engine.is_podman and os.geteuid() != 0 else {}
 
 
 def placed(sources: list[Source], *, literal: bool = False) -> dict[str, str]:
@@ -135,9 +142,9 @@ def up(session: Session, *, port: int | None = None) -> str:
     prepare(local)
     with session.console.step("start") as step:
         _write(local, derived)
-        _start(local, step.detail)
+        said = _start(local, step.detail)
         step.done(local.program.name)
-    return _wait(local, derived)
+    return _wait(local, derived, said)
 
 
 def prepare(local: LocalStack) -> None:
@@ -195,21 +202,22 @@ def _write(local: LocalStack, derived: Derived) -> None:
         local.session.console.note(f"  left out, Rancher's own: {', '.join(derived.left_out)}")
 
 
-def _start(local: LocalStack, on_line: Any) -> None:
-    result = local.session.runner.run(
-        local.command("up", "-d", "--remove-orphans"), timeout=COMPOSE_WITHIN, on_line=on_line
-    )
+def _start(local: LocalStack, on_line: Any) -> str:
+    """Start it; what compose printed. Raises SpinstackError with the cause."""
+    command = local.command(*local.program.up)
+    result = local.session.runner.run(command, timeout=COMPOSE_WITHIN, on_line=on_line)
     if not result.ok:
         fields = {
             "engine": local.session.engine.name,
             "doing": "starting the stack",
             "where": local.project,
         }
-        output = f"{result.stdout}\n{result.stderr}"
+        output = local_program.without_chatter(f"{result.stdout}\n{result.stderr}")
         raise explained(local_program.UP, local_program.UP_OTHERWISE, output, fields)
+    return result.stdout + result.stderr
 
 
-def _wait(local: LocalStack, derived: Derived) -> str:
+def _wait(local: LocalStack, derived: Derived, said: str) -> str:
     """Wait until the site answers well; its address. Raises SpinstackError when a container
     ended, or when the time is up."""
     session = local.session
@@ -221,7 +229,7 @@ def _wait(local: LocalStack, derived: Derived) -> str:
     with session.console.step("ask the site") as step:
         while True:
             containers = local.containers()
-            _all_alive(local, containers)
+            _all_alive(local, containers, said)
             answer = probe.ask(page) if page else None
             if answer is None or answer.ok:
                 step.done(f"{page}: {answer}" if answer else "no port is published")
@@ -232,7 +240,15 @@ def _wait(local: LocalStack, derived: Derived) -> str:
             time.sleep(0.5)
 
 
-def _all_alive(local: LocalStack, containers: list[Container]) -> None:
+def _all_alive(local: LocalStack, containers: list[Container], said: str) -> None:
+    unstarted = [container.service for container in containers if container.unstarted]
+    if unstarted:
+        raise SpinstackError(
+            f"{local.session.engine.name} did not start {', '.join(unstarted)}",
+            where=local.project,
+            remedy="see the reason above",
+            details=tail(local_program.without_chatter(said)),
+        )
     dead = [container for container in containers if container.dead]
     if dead:
         names = ", ".join(f"{container.service} ({container.shown})" for container in dead)
@@ -262,15 +278,17 @@ def down(session: Session, *, data: bool = False) -> str:
     local = LocalStack(session)
     there = session.dry or bool(local.containers())
     if there and (session.dry or local.file.exists()):
-        words = ["down", "--remove-orphans", *(["--volumes"] if data else [])]
+        words = (*local.program.down, *(("--volumes",) if data else ()))
         result = session.runner.run(local.command(*words), timeout=COMPOSE_WITHIN)
         if not result.ok:
             raise SpinstackError(
                 "compose could not stop the stack",
                 where=local.project,
                 remedy="see the reason above",
-                details=result.stdout + result.stderr,
+                details=local_program.without_chatter(result.stdout + result.stderr),
             )
+        if local.program.is_podman:
+            _remove_network(local)
     elif there:
         _remove_by_hand(local)
     if data:
@@ -283,7 +301,12 @@ def _remove_by_hand(local: LocalStack) -> None:
     runner, engine = local.session.runner, local.session.engine
     names = [container.name for container in local.containers()]
     runner.run(engine.command("rm", "--force", "--volumes", *names), timeout=COMPOSE_WITHIN)
-    runner.run(engine.command("network", "rm", f"{local.project}_default"), timeout=60)
+    _remove_network(local)
+
+
+def _remove_network(local: LocalStack) -> None:
+    command = local.session.engine.command("network", "rm", f"{local.project}_default")
+    local.session.runner.run(command, timeout=60)
 
 
 def _forget(local: LocalStack) -> None:

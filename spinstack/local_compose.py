@@ -60,17 +60,22 @@ def derive(
     uid: int,
     port: int | None = None,
     moved: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Derived:
     """The compose file for this machine.
 
     `values`: the stack's variables with the directories of this machine. `uid`: who the
     containers run as where the stack says UID. `port`: instead of the stack's own, for the
     service that visitors talk to. `moved`: other places of directories that the compose file
-    names without a variable. The stack's files must have been found readable.
+    names without a variable. `more`: keys for every service. The stack's files must have been
+    found readable.
     """
     filled = compose.interpolate(stack.compose.data, {**values, "UID": str(uid)})
     maker = _Maker(stack, values, port, moved or {})
-    services = {name: maker.service(name, told) for name, told in filled["services"].items()}
+    services = {
+        name: {**maker.service(name, told), **(more or {})}
+        for name, told in filled["services"].items()
+    }
     data: dict[str, Any] = {"version": str(filled.get("version", "2")), "services": services}
     if filled.get("volumes"):
         # Drivers such as rancher-nfs and external volumes exist at Rancher only.

@@ -38,6 +38,11 @@ class Container:
         return self.state in ("exited", "dead")
 
     @property
+    def unstarted(self) -> bool:
+        """Made, and then not started; podman-compose calls that a success."""
+        return self.state in ("created", "configured", "initialized")
+
+    @property
     def shown(self) -> str:
         """The state as a person reads it."""
         return f"{self.state} with code {self.exit_code}" if self.dead else self.state

@@ -34,9 +34,26 @@ class ComposeProgram:
         return " ".join(self.words)
 
     @property
+    def up(self) -> tuple[str, ...]:
+        """The words that start a stack. podman-compose leaves a container that is there as it
+        is, whatever has changed, unless it is told to make all anew."""
+        return ("up", "-d", "--remove-orphans", *(("--force-recreate",) if self.is_podman else ()))
+
+    @property
+    def down(self) -> tuple[str, ...]:
+        """The words that end it."""
+        return ("down",) if self.is_podman else ("down", "--remove-orphans")
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether it is podman-compose, of which Debian 12's 1.0.3 knows fewer options and
+        leaves the network."""
+        return self.name == "podman-compose"
+
+    @property
     def plain_logs(self) -> tuple[str, ...]:
         """The flag that keeps colours out of logs; podman-compose has none, and no colours."""
-        return () if self.name == "podman-compose" else ("--no-color",)
+        return () if self.is_podman else ("--no-color",)
 
     def command(self, project: str, file: Path, *words: Word) -> Command:
         return Command(*self.words, "-p", project, "-f", str(file), *words)
@@ -66,6 +83,22 @@ _REMEDIES = {
     "docker-compose-v2`; elsewhere: docs.docker.com/compose/install",
     True: "`sudo apt install podman-compose`, or `pip install podman-compose`",
 }
+
+
+# What docker-compose 1 and podman-compose print about themselves, between what others print.
+_CHATTER = re.compile(
+    r"Attaching to |\['podman'|using podman version: |podman (run|start|logs|stop|rm|network) |"
+    r"exit code: \d|\*\* excluding: "
+)
+
+
+def is_chatter(line: str) -> bool:
+    """Whether a line of a compose program's output is of no use to a person."""
+    return _CHATTER.match(line) is not None
+
+
+def without_chatter(output: str) -> str:
+    return "\n".join(line for line in output.splitlines() if not is_chatter(line))
 
 
 def _version(runner: Runner, words: tuple[str, ...]) -> str:

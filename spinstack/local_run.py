@@ -27,8 +27,8 @@ ENDED_BY_HAND = {0, 130, 137, 143, -2, -15}
 
 @dataclass(frozen=True)
 class Alone:
-    """An image to run: `service` is what the derived compose file says, empty if no service
-    of the stack uses the image."""
+    """An image to run: `service` is what the derived compose file says, or Spin's minimum where
+    no service of the stack uses the image."""
 
     reference: str
     service: Mapping[str, Any]
@@ -90,7 +90,13 @@ def _build(session: Session, setting: ImageSetting) -> None:
 def _alone(session: Session, setting: ImageSetting, inside: int | None) -> Alone:
     here = local.LocalStack(session)
     users = local_images.users_of(session, setting)
-    service: dict[str, Any] = {}
+    service: dict[str, Any] = {
+        "user": f"{local.person()}:{GID}",
+        "cap_drop": ["ALL"],
+        "read_only": True,
+        "tmpfs": ["/tmp"],
+        **local.as_oneself(session.engine),
+    }
     if users:
         service = here.derived().data["services"][users[0]]
         local.prepare(here)
@@ -132,13 +138,8 @@ def _exposed(session: Session, reference: str) -> Iterable[int]:
 
 
 def _words(alone: Alone, name: str, outside: int) -> list[str]:
-    """`run …`: the service's keys as the engine's flags; without a service, Spin's minimum."""
-    service = alone.service or {
-        "user": f"{local.person()}:{GID}",
-        "cap_drop": ["ALL"],
-        "read_only": True,
-        "tmpfs": ["/tmp"],
-    }
+    """`run …`: the service's keys as the engine's flags."""
+    service = alone.service
     words = ["run", "--rm", "--name", name, "--publish", f"{HERE}:{outside}:{alone.inside}"]
     words += ["--user", str(service["user"])] if service.get("user") else []
     words += ["--read-only"] if service.get("read_only") else []
@@ -161,6 +162,7 @@ _LISTS = {
     "security_opt": "--security-opt",
     "dns": "--dns",
     "extra_hosts": "--add-host",
+    "userns_mode": "--userns",
 }
 
 

@@ -89,7 +89,7 @@ def logs(
     follow: bool = False,
 ) -> None:
     """Show what the services on this machine printed."""
-    from spinstack import local
+    from spinstack import local, local_program
 
     here = local.LocalStack(session)
     _known(here, service)
@@ -99,7 +99,7 @@ def logs(
     command = here.command(*words, *([service] if service else []))
 
     def show(line: str) -> None:
-        if not local.is_heading(line):
+        if not local_program.is_chatter(line):
             session.console.result(line)
 
     try:

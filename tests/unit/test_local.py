@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,26 @@ def test_up_ends_with_the_log_of_a_container_that_ended(session: StackSession) -
     assert "app (exited with code 3)" in error.value.what
     assert "no python application found" in error.value.details
     assert "Attaching" not in error.value.details
+
+
+def test_a_container_that_was_made_and_not_started_ends_the_wait(session: StackSession) -> None:
+    session.programs.answers["docker inspect aa bb"] = containers(app="created", web="running")
+    session.programs.answers["docker-compose -p spinstack-nightwatch-desi"] = Result(
+        "['podman', '--version', '']\nError: setting rlimits: not permitted\nexit code: 125\n"
+    )
+    with pytest.raises(SpinstackError, match="did not start app") as error:
+        local.up(session)
+    assert error.value.details == "Error: setting rlimits: not permitted"
+
+
+def test_podman_without_root_runs_as_the_person(
+    session: StackSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    session.__dict__["engine"] = Engine("podman", is_podman=True)
+    services = local.LocalStack(session).derived().data["services"]
+    assert {service["userns_mode"] for service in services.values()} == {"keep-id"}
+    assert {service["user"] for service in services.values()} == {"1234:58102"}
 
 
 @pytest.mark.parametrize(

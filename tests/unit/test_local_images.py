@@ -128,7 +128,7 @@ def test_an_unknown_image_is_told_the_known_ones(session: StackSession) -> None:
 def test_ctrl_c_without_a_terminal_reaches_the_program(tmp_path: Path) -> None:
     """As a supervisor or a script sends it: to us alone."""
     ready = tmp_path / "ready"
-    program = f"trap 'exit 7' INT; touch {ready}; while :; do sleep 0.05; done"
+    program = f"trap 'exit 7' INT; sleep 0.3; touch {ready}; while :; do sleep 0.05; done"
     code = (
         "from spinstack import foreground; from spinstack.command import Command;"
         "from spinstack.runner import LocalRunner;"
