@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spinstack import foreground, images, local, local_images
+from spinstack import foreground, images, local, local_images, local_up
 from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.local_compose import HERE
@@ -99,7 +99,7 @@ def _alone(session: Session, setting: ImageSetting, inside: int | None) -> Alone
     }
     if users:
         service = here.derived().data["services"][users[0]]
-        local.prepare(here)
+        local_up.prepare(here)
     reference = session.image_reference(setting)
     found = inside or _inside(session, users, reference)
     return Alone(reference, service, found)

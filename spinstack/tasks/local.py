@@ -23,11 +23,11 @@ def up(session: Session, to: str | None = None, port: int = 0) -> None:
     By docker compose, docker-compose or podman, with the user, capabilities and read-only
     mounts that it has at Spin. Directories that are not here are replaced by sample data.
     """
-    from spinstack import local
+    from spinstack import local_up
 
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port", remedy="1025 to 65535")
-    url = local.up(session, port=port or None)
+    url = local_up.up(session, port=port or None)
     if url:
         session.console.result(url)
 

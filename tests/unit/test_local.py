@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spinstack import local, local_program, probe
+from spinstack import local, local_program, local_up, probe
 from spinstack.engine import Engine
 from spinstack.errors import SpinstackError
 from spinstack.probe import Answer
@@ -79,7 +79,7 @@ def test_up_ends_with_the_log_of_a_container_that_ended(session: StackSession) -
     logs = f"docker-compose -p spinstack-nightwatch-desi -f {file} logs --no-color --tail 30 app"
     session.programs.answers[logs] = Result("Attaching to x\nno python application found\n")
     with pytest.raises(SpinstackError) as error:
-        local.up(session)
+        local_up.up(session)
     assert "app (exited with code 3)" in error.value.what
     assert "no python application found" in error.value.details
     assert "Attaching" not in error.value.details
@@ -91,7 +91,7 @@ def test_a_container_that_was_made_and_not_started_ends_the_wait(session: StackS
         "['podman', '--version', '']\nError: setting rlimits: not permitted\nexit code: 125\n"
     )
     with pytest.raises(SpinstackError, match="did not start app") as error:
-        local.up(session)
+        local_up.up(session)
     assert error.value.details == "Error: setting rlimits: not permitted"
 
 
@@ -118,7 +118,7 @@ def test_a_failed_start_is_explained(session: StackSession, printed: str, said: 
     session.programs.answers["docker-compose -p"] = Result(printed, "", 1)
     del session.programs.answers["docker-compose -p spinstack-nightwatch-desi"]
     with pytest.raises(SpinstackError, match=said) as error:
-        local.up(session)
+        local_up.up(session)
     assert printed in error.value.details
 
 
@@ -126,7 +126,7 @@ def test_a_stack_that_would_not_work_is_not_started(session: StackSession) -> No
     env = session.directory / "stack.env"
     env.write_text(env.read_text().replace("GROUP_ID=58102", ""))
     with pytest.raises(SpinstackError) as error:
-        local.up(session)
+        local_up.up(session)
     assert "variable-unset" in error.value.details
     assert not session.programs.calls
 
