@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import shutil
@@ -27,14 +28,24 @@ LITTLE_SPACE, TOO_LITTLE_SPACE = 5_000_000_000, 1_000_000_000
 
 
 def versions(session: Session) -> Outcome:
-    """spinstack and what it stands on; the template that it brings."""
+    """spinstack and what it stands on; the template that it brings, and the one of the stack."""
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("invoke", "fabric"))
     found = f"spinstack {__version__}, Python {platform.python_version()}, {libraries}"
+    found += _made_from(session.directory)
     try:
         template.path()
     except SpinstackError as error:
         return Outcome("versions", "warning", f"{found}; {error.what}", error.remedy)
     return Outcome("versions", "ok", found)
+
+
+def _made_from(stack: Path) -> str:
+    """Which version of the template the stack is from, where cruft has noted it."""
+    try:
+        noted = json.loads((stack / ".cruft.json").read_text(encoding="utf-8"))
+        return f"; the stack from template {noted['commit'][:8]}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def settings(session: Session) -> Outcome:

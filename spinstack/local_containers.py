@@ -61,7 +61,7 @@ def of_project(runner: Runner, engine: Engine, project: str) -> list[Container]:
     )
     if not listed.ok:
         raise _silent(engine, listed.stderr)
-    ids = listed.stdout.split()
+    ids = ["CONTAINER"] if runner.dry else listed.stdout.split()
     if not ids:
         return []
     told = runner.run(engine.command("inspect", *ids), timeout=LOOK_WITHIN, changes=False)

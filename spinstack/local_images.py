@@ -47,12 +47,16 @@ def listed(session: Session) -> list[LocalImage]:
 
     Raises SpinstackError if the engine does not answer.
     """
+    if session.dry:
+        session.console.result("# the images that this finds are inspected:")
     rows = []
     for value in _inspected(session.runner, session.engine):
         for text in value.get("RepoTags") or ():
             setting = _setting(session.settings.images, text)
             if setting:
                 rows.append((setting, text, value))
+    if session.dry:
+        session.console.result("# GET the manifest of each from its registry")
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda row: _listed(session, *row), rows))
     by_age = sorted(found, key=lambda image: image.created, reverse=True)
@@ -67,7 +71,7 @@ def _inspected(runner: Runner, engine: Engine) -> list[dict[str, Any]]:
     ids = runner.run(command, timeout=LOOK_WITHIN, changes=False)
     if not ids.ok:
         raise _silent(engine, ids.stderr)
-    names = list(dict.fromkeys(ids.stdout.split()))
+    names = ["IMAGE"] if runner.dry else list(dict.fromkeys(ids.stdout.split()))
     if not names:
         return []
     command = engine.command("image", "inspect", *names)

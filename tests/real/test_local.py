@@ -152,8 +152,7 @@ def test_an_app_that_does_not_start_is_shown_with_its_log(laptop: Laptop, up: Ty
     assert 'Traceback (most recent call last)\n  File "/work' not in typed.err
 
 
-def test_a_taken_port_is_told_with_a_remedy(laptop: Laptop) -> None:
-    laptop.done("local.down")
+def test_a_taken_port_is_told_with_a_remedy(laptop: Laptop, up: Typed) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         typed = laptop.invoke("local.up", "--port", str(server.getsockname()[1]))
     assert typed.code == 1
@@ -161,8 +160,7 @@ def test_a_taken_port_is_told_with_a_remedy(laptop: Laptop) -> None:
     assert "--port NUMBER" in typed.err
 
 
-def test_down_leaves_nothing(laptop: Laptop) -> None:
-    laptop.done("local.up", "--port", str(laptop.port))
+def test_down_leaves_nothing(laptop: Laptop, up: Typed) -> None:
     assert laptop.left()
     laptop.done("local.down")
     assert laptop.left() == ""

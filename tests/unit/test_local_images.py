@@ -85,6 +85,16 @@ def test_no_images_are_no_failure(
     assert "invoke build" in capsys.readouterr().err
 
 
+def test_dry_shows_what_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session = StackSession(baked(tmp_path), {"docker": Result()}, dry=True)
+    run(tasks.list_images, session)
+    assert session.programs.calls == [
+        "docker image ls --quiet --no-trunc --filter label=spinstack.content",
+        "docker image inspect IMAGE",
+    ]
+    assert "GET the manifest of each" in capsys.readouterr().out
+
+
 def there_already(session: StackSession, key: str) -> str:
     """The engine has the image of the current files; its reference."""
     name = reference(session, key)
