@@ -27,6 +27,8 @@ class AtTerminal:
         columns: int = 101,
     ) -> None:
         self.shown = ""
+        # Up to where something was waited for.
+        self._waited = 0
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             os.chdir(at)
@@ -40,11 +42,11 @@ class AtTerminal:
 
     def wait_for(self, text: str, within: float = 30) -> None:
         """Until the text is on the screen after what was waited for before."""
-        begin = len(self.shown)
         end = time.monotonic() + within
-        while text not in self.shown[begin:]:
+        while (found := self.shown.find(text, self._waited)) < 0:
             if not self._read(end):
                 raise AssertionError(f"{text!r} did not come:\n{self.shown}")
+        self._waited = found + len(text)
 
     def type(self, keys: str, then: str = "", within: float = 30) -> None:
         """Type, and wait for what comes of it."""
