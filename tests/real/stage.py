@@ -21,8 +21,9 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARTEFACTS = REPOSITORY / "artefacts"
 STACK = "nightwatch-desi"
-# Not the template's own port, which a rehearsal of the person who tests may be using.
-PORT = 60041
+# Neither the template's own port, which the person who tests may be using, nor that of
+# another test session of theirs; the next one is left for a second stack.
+PORT = 60000 + 2 * (os.getpid() % 18)
 # Seconds that a command may take: a first deploy builds and pushes on a slow machine.
 WITHIN = 600.0
 
@@ -143,6 +144,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     # Containers and login sessions are other users, who must be able to pass.
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="spinstack-test-") as storage:
         Path(storage).chmod(0o755)
+        # Where rehearsals of others look, so that theirs take another address than ours.
+        sign = Path(f"{storage}-default")
+        sign.symlink_to(Path(storage) / f"spinstack-{os.getuid()}-default")
         made = Stage(root / "home", Path(storage), root / "work")
         made.home.mkdir()
         made.work.mkdir()
@@ -154,6 +158,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         finally:
             made.restore()
             made.invoke("rehearsal.stop")
+            sign.unlink()
 
 
 @pytest.fixture(scope="session")

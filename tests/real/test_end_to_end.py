@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .browser import visit
-from .stage import ARTEFACTS, STACK, Stage, Typed
+from .stage import ARTEFACTS, PORT, STACK, Stage, Typed
 
 pytestmark = pytest.mark.real("engine", "registry")
 
@@ -45,7 +45,7 @@ def test_the_stack_that_cookiecutter_makes_has_nothing_against_it(stage: Stage) 
 
 
 def test_a_deploy_shows_each_step_and_ends_with_the_address_alone(first_deploy: Typed) -> None:
-    assert re.fullmatch(r"http://127\.0\.0\.\d+:60041/\n", first_deploy.out)
+    assert re.fullmatch(rf"http://127\.0\.0\.\d+:{PORT}/\n", first_deploy.out)
     steps = re.findall(r"^✓ (.{18}) .* \d+\.\d s$", first_deploy.err, flags=re.MULTILINE)
     assert [step.rstrip() for step in steps] == [
         *("check", "build app", "build web", "push app", "push web"),
@@ -174,7 +174,7 @@ def test_status_logs_and_url_tell_what_runs(stage: Stage, site: str) -> None:
 
 
 def test_nothing_is_stopped_or_removed_where_nobody_can_say_yes(stage: Stage, site: str) -> None:
-    for task, lost in (("stop", "the site is down"), ("rm", "its containers, with their logs")):
+    for task, lost in (("stop", "he site is down"), ("rm", "its containers, with their logs")):
         asked = stage.invoke(task)
         assert asked.code == 2
         assert STACK in asked.err

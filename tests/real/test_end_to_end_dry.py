@@ -10,7 +10,7 @@ import pytest
 
 from spinstack.tasks import ns
 
-from .stage import Stage, Typed
+from .stage import PORT, Stage, Typed
 
 pytestmark = pytest.mark.real("engine", "registry")
 
@@ -21,7 +21,7 @@ TASKS = {
     "build": ["docker image build ", "--tag 127.0.0.1:", "app/Dockerfile", "web/Dockerfile"],
     "push": ["docker image push 127.0.0.1:"],
     "registry.login": ["docker login --username demo --password-stdin 127.0.0.1:"],
-    "render": ["image: 127.0.0.1:", "WEB_PORT=60041"],
+    "render": ["image: 127.0.0.1:", f"WEB_PORT={PORT}"],
     "deploy": [
         *("docker image build ", "docker image push ", "ssh "),
         *("module load spin", "export RANCHER_ENVIRONMENT=dev-cattle", "export UID"),
@@ -48,6 +48,10 @@ NEEDED = {
     "shell": " --service web",
     "scale": " --service web --count 2",
     "image.run": " --image web",
+    "secret.create": " password --service app",
+    "secret.rm": " password --service app",
+    "volume.create": " --service app",
+    "volume.rm": " --service app",
 }
 
 

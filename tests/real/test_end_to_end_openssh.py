@@ -13,12 +13,11 @@ from spinstack.rehearsal.account import GID, UID
 
 from . import openssh
 from .browser import visit
-from .stage import ARTEFACTS, Stage
+from .stage import ARTEFACTS, PORT, Stage
 
 pytestmark = pytest.mark.real("root", "engine", "registry", "sshd", "chromium")
 
 STACK = "nightwatch-openssh"
-PORT = 60042
 
 # The rehearsal's settings but for the way in.
 DESTINATION = """\
@@ -49,7 +48,7 @@ def server(stage: Stage, tmp_path: Path) -> Iterator[openssh.Sshd]:
 @pytest.fixture
 def stack(stage: Stage, server: openssh.Sshd) -> Iterator[Path]:
     """A second stack, which has a destination behind that server."""
-    directory = stage.bake(STACK, PORT)
+    directory = stage.bake(STACK, PORT + 1)
     values = {"port": server.port, "user": server.user, "identity": server.identity}
     with (directory / "invoke.yaml").open("a") as file:
         file.write(DESTINATION.format(**values, known_hosts=server.known_hosts))
@@ -63,7 +62,7 @@ def test_a_deploy_through_openssh_logs_in_once_and_shows_the_calendar(
     # Without a key, so that the program that asks for a password is run over OpenSSH too.
     (stage.login_home / ".rancher" / "cli.json").unlink()
     done = stage.done("deploy", "--to", "openssh", at=stack)
-    assert done.last_line == site.replace("60041", "60042")
+    assert done.last_line == site.replace(str(PORT), str(PORT + 1))
     assert f"uid {UID}" in done.err
     assert "✓ Rancher key" in done.err
     assert (tmp_path / "sshd.log").read_text().count("Accepted publickey") == 1
