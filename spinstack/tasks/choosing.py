@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from spinstack.cattle import ServiceState
-from spinstack.errors import UsageError
+from spinstack.errors import SpinstackError, UsageError
 from spinstack.on_rancher import OnRancher
 from spinstack.session import Session
 
@@ -24,13 +24,22 @@ def rancher(session: Session) -> Iterator[OnRancher]:
         yield OnRancher(node, destination, stack)
 
 
+def service_names(session: Session) -> list[str]:
+    """The services in the stack's files; none where these are broken just now, which must not
+    keep anybody from operating what runs."""
+    try:
+        return session.stack.service_names
+    except SpinstackError:
+        return []
+
+
 def check_name(session: Session, service: str) -> None:
     """Raises UsageError for a slip of the pen before anybody has to log in.
 
     A name quite unlike those in the compose file may be a service that was taken out of it.
     """
-    names = session.stack.service_names
-    if not service or service in names:
+    names = service_names(session) if service else []
+    if service in names or not names:
         return
     near = difflib.get_close_matches(service, names, 1, 0.5)
     if near or session.dry:
@@ -44,7 +53,7 @@ def check_name(session: Session, service: str) -> None:
 
 def one_service(session: Session, service: str) -> str:
     """The service that is meant where it has to be one. Raises UsageError."""
-    names = session.stack.service_names
+    names = service_names(session)
     if not service and len(names) == 1:
         return names[0]
     if not service:

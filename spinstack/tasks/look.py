@@ -15,7 +15,7 @@ from spinstack.on_rancher import OnRancher
 from spinstack.operations import chosen
 from spinstack.overview import Overview
 from spinstack.session import Session
-from spinstack.tasks.choosing import SERVICE, check_name, rancher
+from spinstack.tasks.choosing import SERVICE, check_name, rancher, service_names
 from spinstack.tasks.running import JSON, TO, task
 
 # Lines of a log, the last ones, that are looked through for known errors.
@@ -125,7 +125,7 @@ def logs(
         states = chosen(there.states(), service, there.stack)
         names = [state.name for state in states]
         if session.dry:
-            names = [service] if service else session.stack.service_names
+            names = [service] if service else service_names(session)
         if not names:
             raise SpinstackError(
                 f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
@@ -225,7 +225,7 @@ def inspect(session: Session, service: str = "", to: str | None = None) -> None:
     with rancher(session) as there:
         names = [state.name for state in chosen(there.states(), service, there.stack)]
         if session.dry:
-            names = [service] if service else session.stack.service_names
+            names = [service] if service else service_names(session)
         inspecting.must_run(there, names)
         found = inspecting.inspect(there, names)
     if not session.dry:

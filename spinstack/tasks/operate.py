@@ -8,7 +8,15 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.on_rancher import OnRancher
 from spinstack.session import Session
 from spinstack.tasks import inside, look
-from spinstack.tasks.choosing import SERVICE, check_name, done, named, one_service, rancher
+from spinstack.tasks.choosing import (
+    SERVICE,
+    check_name,
+    done,
+    named,
+    one_service,
+    rancher,
+    service_names,
+)
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, YES, task
 
@@ -151,7 +159,7 @@ def rm(
     what = named(session, service)
     with rancher(session) as there:
         states = there.states()
-        if service not in session.stack.service_names:
+        if service not in service_names(session):
             states = operations.chosen(states, service, there.stack)
         states = [state for state in states if service in ("", state.name)]
         if not states and not session.dry and (service or not operations.exists(there)):
@@ -177,7 +185,7 @@ def _found(session: Session, there: OnRancher, service: str, dry: str) -> list[S
     """
     states = operations.chosen(there.states(), service, there.stack)
     if session.dry:
-        names = [service] if service else session.stack.service_names
+        names = [service] if service else service_names(session)
         return operations.assumed(there.stack, names, dry)
     if not states:
         raise SpinstackError(

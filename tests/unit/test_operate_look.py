@@ -190,3 +190,12 @@ def test_a_service_that_is_not_there_is_answered_with_those_that_are(
         run(task, session, service="database")
     assert "one of app, web" in error.value.remedy
     assert session.steps == ["states"]
+
+
+def test_a_broken_compose_file_does_not_hide_what_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Operator(tmp_path, {"states": (BOTH, 0)})
+    (session.directory / "docker-compose.yml").unlink()
+    run(look.url, session, service="web")
+    assert capsys.readouterr().out == "http://web.example.org:60037/\n"
