@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from spinstack.local_containers import Container
 from spinstack.local_mounts import Source
 from spinstack.local_program import ComposeProgram
 from spinstack.rehearsal.account import UID
+from spinstack.runner import Result
 
 if TYPE_CHECKING:
     from spinstack.engine import Engine
@@ -63,8 +64,21 @@ class LocalStack:
     def sources(self) -> list[Source]:
         return local_mounts.sources(self.session.stack, self.session.destination, self.cache)
 
-    def command(self, *words: str) -> Command:
-        return self.program.command(self.project, self.file, *words)
+    def compose(
+        self,
+        *words: str,
+        timeout: float | None = COMPOSE_WITHIN,
+        on_line: Callable[[str], None] | None = None,
+        changes: bool = True,
+    ) -> Result:
+        """Run the compose program for this stack. Raises as the runner does."""
+        return self.session.runner.run(
+            self.program.command(self.project, self.file, *words),
+            env=local_program.ENVIRONMENT,
+            timeout=timeout,
+            on_line=on_line,
+            changes=changes,
+        )
 
     def containers(self) -> list[Container]:
         return local_containers.of_project(self.session.runner, self.session.engine, self.project)
@@ -73,9 +87,7 @@ class LocalStack:
         """The last lines of a service."""
         words = ("logs", *self.program.plain_logs, "--tail", str(tail), service)
         lines: list[str] = []
-        self.session.runner.run(
-            self.command(*words), timeout=60, on_line=lines.append, changes=False
-        )
+        self.compose(*words, timeout=60, on_line=lines.append, changes=False)
         return "\n".join(line for line in lines if not local_program.is_chatter(line))
 
     def derived(self, port: int | None = None) -> Derived:
@@ -135,7 +147,7 @@ def down(session: Session, *, data: bool = False) -> str:
     there = session.dry or bool(local.containers())
     if there and (session.dry or local.file.exists()):
         words = (*local.program.down, *(("--volumes",) if data else ()))
-        result = session.runner.run(local.command(*words), timeout=COMPOSE_WITHIN)
+        result = local.compose(*words)
         if not result.ok:
             raise SpinstackError(
                 "compose could not stop the stack",

@@ -15,6 +15,9 @@ from spinstack.runner import Runner
 # Seconds for a program to say its version.
 ANSWER_WITHIN = 20.0
 
+# Two of them are Python programs of the system's, which break on a person's own libraries.
+ENVIRONMENT = {"PYTHONPATH": "", "PYTHONHOME": ""}
+
 # In order of preference, by engine: the plugin, then the older program of its own.
 CANDIDATES = {
     False: (("docker", "compose"), ("docker-compose",)),
@@ -105,7 +108,9 @@ def _version(runner: Runner, words: tuple[str, ...]) -> str:
     """Its version; empty if it is not there. docker-compose says `1.29.2`, the plugin with
     `--short` `2.24.5`, podman-compose several lines with the version in one."""
     try:
-        result = runner.run(Command(*words, "version"), timeout=ANSWER_WITHIN, changes=False)
+        result = runner.run(
+            Command(*words, "version"), env=ENVIRONMENT, timeout=ANSWER_WITHIN, changes=False
+        )
     except SpinstackError:
         return ""
     if not result.ok:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spinstack import local_mounts, local_program, probe
 from spinstack.engine_failures import explained, tail
 from spinstack.errors import SpinstackError
-from spinstack.local import COMPOSE_WITHIN, LocalStack, person
+from spinstack.local import LocalStack, person
 from spinstack.local_compose import Derived, own_files
 from spinstack.local_containers import Container
 from spinstack.rehearsal.account import GID
@@ -95,8 +95,7 @@ def _write(local: LocalStack, derived: Derived) -> None:
 
 def _start(local: LocalStack, on_line: Any) -> str:
     """Start it; what compose printed. Raises SpinstackError with the cause."""
-    command = local.command(*local.program.up)
-    result = local.session.runner.run(command, timeout=COMPOSE_WITHIN, on_line=on_line)
+    result = local.compose(*local.program.up, on_line=on_line)
     if not result.ok:
         fields = {
             "engine": local.session.engine.name,

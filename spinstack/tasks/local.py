@@ -96,7 +96,7 @@ def logs(
     local.needs_to_run(here)
     words = ["logs", "--tail", str(tail), *(["--follow"] if follow else [])]
     words += [] if sys.stdout.isatty() else here.program.plain_logs
-    command = here.command(*words, *([service] if service else []))
+    words += [service] if service else []
 
     def show(line: str) -> None:
         if not local_program.is_chatter(line):
@@ -104,7 +104,7 @@ def logs(
 
     try:
         limit = None if follow else 60
-        result = session.runner.run(command, timeout=limit, on_line=show, changes=False)
+        result = here.compose(*words, timeout=limit, on_line=show, changes=False)
     except KeyboardInterrupt:
         return
     if not result.ok:
