@@ -27,10 +27,15 @@ CANDIDATES = {
 
 @dataclass(frozen=True)
 class ComposeProgram:
-    """How compose is called here: `docker compose`, `docker-compose`, `podman-compose`…"""
+    """How compose is called here: `docker compose`, `docker-compose`, `podman compose`…
+
+    `is_podman`: whether it is podman-compose, under whatever name. Debian 12's 1.0.3 knows
+    fewer options and leaves the network.
+    """
 
     words: tuple[str, ...]
     version: str = ""
+    is_podman: bool = False
 
     @property
     def name(self) -> str:
@@ -46,12 +51,6 @@ class ComposeProgram:
     def down(self) -> tuple[str, ...]:
         """The words that end it."""
         return ("down",) if self.is_podman else ("down", "--remove-orphans")
-
-    @property
-    def is_podman(self) -> bool:
-        """Whether it is podman-compose, of which Debian 12's 1.0.3 knows fewer options and
-        leaves the network."""
-        return self.name == "podman-compose"
 
     @property
     def plain_logs(self) -> tuple[str, ...]:
@@ -71,9 +70,11 @@ def find(runner: Runner, engine: Engine) -> ComposeProgram:
     if runner.dry:
         return ComposeProgram(candidates[0])
     for words in candidates:
-        version = _version(runner, words)
-        if version:
-            return ComposeProgram(words, version)
+        said = _version(runner, words)
+        if said:
+            match = re.search(r"compose\D*(\d+\.\d+[.\w+~-]*)", said, re.IGNORECASE)
+            version = match[1] if match else "of an unknown version"
+            return ComposeProgram(words, version, is_podman="podman-compose" in said)
     raise SpinstackError(
         f"there is no compose program for {engine.name} on this machine",
         where=" and ".join(f"`{' '.join(words)}`" for words in candidates) + " do not answer",
@@ -105,18 +106,17 @@ def without_chatter(output: str) -> str:
 
 
 def _version(runner: Runner, words: tuple[str, ...]) -> str:
-    """Its version; empty if it is not there. docker-compose says `1.29.2`, the plugin with
-    `--short` `2.24.5`, podman-compose several lines with the version in one."""
+    """What it says of its version; empty if it is not there.
+
+    `docker-compose version 1.29.2, …`, `Docker Compose version v2.24.5`; podman-compose tells
+    more in several lines, and podman's own subcommand which of them it calls.
+    """
+    command = Command(*words, "version")
     try:
-        result = runner.run(
-            Command(*words, "version"), env=ENVIRONMENT, timeout=ANSWER_WITHIN, changes=False
-        )
+        result = runner.run(command, env=ENVIRONMENT, timeout=ANSWER_WITHIN, changes=False)
     except SpinstackError:
         return ""
-    if not result.ok:
-        return ""
-    match = re.search(r"compose\D*(\d+\.\d+[.\w+~-]*)", result.stdout, re.IGNORECASE)
-    return match[1] if match else "of an unknown version"
+    return result.stdout + result.stderr if result.ok else ""
 
 
 UP = (

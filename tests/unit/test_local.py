@@ -187,6 +187,8 @@ def test_down_removes_containers_and_asks_before_data_go(session: StackSession) 
         (True, {"podman compose version": Result("", "unknown", 125),
                 "podman-compose version": Result("podman-compose version: 1.0.3\nusing podman version: 4.3.1\n")},
          "podman-compose", "1.0.3"),
+        (True, {"podman compose version": Result("podman-compose version 1.0.6\n", ">>>> Executing external compose provider\n")},
+         "podman compose", "1.0.6"),
     ],
 )  # fmt: skip
 def test_the_compose_program_that_answers_is_found(
@@ -195,6 +197,7 @@ def test_the_compose_program_that_answers_is_found(
     engine = Engine("podman" if podman else "docker", is_podman=podman)
     found = local_program.find(RecordingRunner(answers), engine)
     assert (found.name, found.version) == (name, version)
+    assert ("--no-color" in found.plain_logs) is not podman
 
 
 def test_without_compose_a_sentence_says_how_to_get_it() -> None:
