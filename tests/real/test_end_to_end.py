@@ -174,7 +174,7 @@ def test_status_logs_and_url_tell_what_runs(stage: Stage, site: str) -> None:
 
 
 def test_nothing_is_stopped_or_removed_where_nobody_can_say_yes(stage: Stage, site: str) -> None:
-    for task, lost in (("stop", "he site is down"), ("rm", "its containers, with their logs")):
+    for task, lost in (("stop", "he site is down"), ("rm", "containers, with their logs")):
         asked = stage.invoke(task)
         assert asked.code == 2
         assert STACK in asked.err
