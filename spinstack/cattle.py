@@ -25,9 +25,11 @@ SLOW = 900
 DAY = 86_400
 
 
-def rancher(*words: str, seconds: int = QUICK) -> Command:
-    """A call of the CLI under a time limit (coreutils' `timeout`, exit code 124)."""
-    return Command("timeout", "-k", "5", str(seconds), "rancher", *words)
+def rancher(*words: str, seconds: int | None = None) -> Command:
+    """A call of the CLI under a time limit (coreutils' `timeout`, exit code 124), QUICK if
+    none is given."""
+    limit = QUICK if seconds is None else seconds
+    return Command("timeout", "-k", "5", str(limit), "rancher", *words)
 
 
 def ready_step(modules: Sequence[str], environment: str) -> Step:

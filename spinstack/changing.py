@@ -298,6 +298,8 @@ class Changing:
                 if names:
                     self.remote.roll_back(directory, names)
                     self.remote.watch(SETTLE_SECONDS, watcher.take)
+                else:
+                    self.remote.forget_upgrade()
                 step.done(watcher.summary or "nothing had been changed")
         except SpinstackError as error:
             told = (failure.details, f"and the rollback failed: {error.what}", error.details)

@@ -258,6 +258,10 @@ class Remote:
         )
         for step in steps:
             self._complain(result, step.name, "roll back", cattle.SLOW)
+        self.forget_upgrade()
+
+    def forget_upgrade(self) -> None:
+        """It is over, or never began at Rancher."""
         self._run(Script((bookkeeping.finished_step(self.root),)))
 
     def releases(self) -> list[tuple[ReleaseNote, bool]]:
@@ -331,9 +335,11 @@ class Remote:
         raise must_not_fail(failed, self._node.name)
 
     def _complain(
-        self, result: ScriptResult, step: str, verb: str, seconds: int = cattle.QUICK
+        self, result: ScriptResult, step: str, verb: str, seconds: int | None = None
     ) -> None:
-        """Raises SpinstackError for an exit code or a complaint of the CLI."""
+        """Raises SpinstackError for an exit code or a complaint of the CLI, which had so many
+        seconds (QUICK if not told)."""
+        seconds = cattle.QUICK if seconds is None else seconds
         where = f"{self._stack} at {self._to.environment}"
         wrong = refused(result[step], f"Rancher did not {verb} {self._stack}", where, seconds)
         if wrong:

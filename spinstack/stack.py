@@ -120,7 +120,8 @@ def read(settings: Settings, images: dict[str, str]) -> Stack:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # Without the byte order mark that editors on Windows put before the first line.
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SpinstackError(
             f"{path.name} is missing",

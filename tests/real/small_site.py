@@ -127,7 +127,9 @@ class SmallSite:
         checks = HEALTH.format(name="app", page="/", patience=10_000)
         checks += HEALTH.format(name="web", page=page, patience=patience)
         self._file("rancher-compose.yml", f"version: '2'\nservices:\n{checks}")
-        self._file("stack.env", f"GENERATION={generation}\nTINY_IMAGE={self.image}\n")
+        builds = "images" in (stack or {})
+        image = "" if builds else f"TINY_IMAGE={self.image}\n"
+        self._file("stack.env", f"GENERATION={generation}\n{image}")
         include = str(self.stage.private / "destination.yml")
         settings = {
             "stack": self.name,
@@ -203,14 +205,16 @@ class SmallSite:
         """The stack's directory on the pretend global file system."""
         return self.stage.file_systems / "global/cfs/cdirs/desi/demo" / self.name
 
-    def assert_whole(self, generation: str) -> None:
-        """One container a service, all of this generation, all running; nothing left open."""
+    def assert_whole(self, generation: str, root: Path | None = None) -> None:
+        """One container a service, all of this generation, all running; nothing left open.
+        `root`: the stack's directory there, if not the usual one."""
         assert self.seen() == f"generation {generation}"
         assert sorted(self.generations().values()) == [f"{generation} running"] * 2
-        left = sorted(path.name for path in self.root.iterdir())
+        root = root or self.root
+        left = sorted(path.name for path in root.iterdir())
         assert left == ["current", "releases"], left
-        assert not list((self.root / "releases").glob("*.partial"))
-        current = (self.root / "current" / "site" / "index.html").read_text()
+        assert not list((root / "releases").glob("*.partial"))
+        current = (root / "current" / "site" / "index.html").read_text()
         assert current == f"generation {generation}\n"
 
 
