@@ -185,6 +185,12 @@ class FabricLoginNode:
                 self._send(channel, input)
             relay = relaying.Relay(channel, mark.encode(), self._alive)
             code = relay.on_terminal() if terminal else relay.plain()
+            if relay.left:
+                raise SpinstackError(
+                    "left the command: it may still run there",
+                    where=self.name,
+                    remedy="`invoke restart` ends what runs in a container",
+                )
             if code is None:
                 raise ConnectionLost(
                     f"the connection to {self.name} was lost while a command ran there",

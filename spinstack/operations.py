@@ -25,6 +25,7 @@ _PASSING = {
     "rolling-back": "is being rolled back",
     "removing": "is being removed",
     "registering": "is being created",
+    "deactivating": "is being stopped",
 }
 # Told what is being waited for.
 Tell = Callable[[str], None]
@@ -72,6 +73,19 @@ def stop(there: OnRancher, service: str, wanted: Sequence[str], tell: Tell) -> l
     return wait(there, wanted, "stopped", lambda state: state.state == "inactive", tell)
 
 
+def must_be_up(there: OnRancher, states: Sequence[ServiceState]) -> None:
+    """Raises SpinstackError if a service that was started does not run well."""
+    ill = [state for state in states if not state.up]
+    if ill:
+        now = ", ".join(f"{state.name} {state.shown}" for state in ill)
+        raise SpinstackError(
+            f"started already, and not well (now: {now})",
+            where=there.where,
+            remedy="see `invoke logs`; mend the cause and deploy, or `invoke stop` and `start`",
+            details="\n".join(state.message for state in ill if state.message),
+        )
+
+
 def start(there: OnRancher, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
     """Start services that are stopped; returns when they are up and healthy."""
     there.order(_each("start", there.stack, names), what=f"{_list(names)} could not be started")
@@ -96,11 +110,12 @@ def scale(there: OnRancher, name: str, count: int, limit: int, tell: Tell) -> li
     return wait(there, [name], f"{count} containers", reached, tell, limit, remedy)
 
 
-def remove(there: OnRancher, service: str) -> None:
+def remove(there: OnRancher, service: str, *, begun: bool = False) -> None:
     """Remove the stack or one service; returns when it is gone, since a deploy would find
-    what is being removed and do nothing."""
+    what is being removed and do nothing. `begun`: somebody has given the order already."""
     name = _name(there, service)
-    there.order(cattle.remove_step(there.stack, service), what=f"{name} was not removed")
+    if not begun:
+        there.order(cattle.remove_step(there.stack, service), what=f"{name} was not removed")
     if service:
         there.watch(STOP_SECONDS, lambda states: all(state.name != service for state in states))
         gone = there.node.dry or all(state.name != service for state in there.states())

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import paramiko
 
 CHUNK = 65536
+# Leaves a command that hangs, or a network that is gone: at the start of a line, as in ssh.
+LEAVE = b"\r~."
 # How long output may still come after the command has ended; seconds.
 DRAIN_SECONDS = 2.0
 
@@ -67,12 +69,15 @@ class Gate:
 
 
 class Relay:
-    """One command's channel. `before` is what came before the command began."""
+    """One command's channel. `before`: what came before the command began; `left`: whether
+    the person left it, or our terminal went away."""
 
     def __init__(self, channel: paramiko.Channel, mark: bytes, alive: Callable[[], bool]) -> None:
         self._channel = channel
         self._alive = alive
         self._gates = {1: Gate(mark), 2: Gate(mark)}
+        self._last_keys = b"\r"
+        self.left = False
 
     @property
     def begun(self) -> bool:
@@ -83,7 +88,8 @@ class Relay:
         return b"".join(gate.before for gate in self._gates.values()).decode("utf-8", "replace")
 
     def plain(self) -> int | None:
-        """Its outputs to ours until it ends; its exit code, None if the connection was lost."""
+        """Its outputs to ours until it ends; its exit code, None if it was left or the
+        connection was lost."""
         return self._carry(None, None)
 
     def on_terminal(self) -> int | None:
@@ -97,7 +103,8 @@ class Relay:
         while True:
             ready, _, _ = select.select(watched, [], [], 0.2)
             if keys in ready and not self._type(keys):
-                watched.remove(keys)
+                self.left = True
+                return None
             if resized in ready and resized is not None:
                 os.read(resized, CHUNK)
                 self._channel.resize_pty(*window())
@@ -114,11 +121,14 @@ class Relay:
                 return None
 
     def _type(self, keys: int | None) -> bool:
-        """Pass on what was typed; False when our terminal has gone."""
+        """Pass on what was typed; False when our terminal has gone, or to leave."""
         typed = os.read(keys, CHUNK) if keys is not None else b""
-        if typed and not self._channel.closed:
+        self._last_keys = (self._last_keys + typed)[-len(LEAVE) :]
+        if not typed or self._last_keys == LEAVE:
+            return False
+        if not self._channel.closed:
             self._channel.sendall(typed)
-        return bool(typed)
+        return True
 
     def _show(self) -> bool:
         """Show what has come; whether anything had."""

@@ -20,7 +20,7 @@ def shell(session: Session, service: str = "", to: str | None = None, number: in
     """Open a shell in a service's container.
 
     Bash where the container has it, sh elsewhere. What is changed in there is gone with the
-    container; mounted directories are the real ones.
+    container; mounted directories are the real ones. Enter ~ . leaves one that hangs.
     """
     from spinstack import relaying
 

@@ -37,6 +37,7 @@ def start(
         operations.must_be_settled(states, f"start {what}")
         names = [state.name for state in states if state.state == "inactive"]
         if not names:
+            operations.must_be_up(there, states)
             done(session, "start", states, json, f"{what} runs already")
             return
         _ask_if_protected(session, f"Start {what}", yes)
@@ -173,7 +174,8 @@ def rm(
             yes=yes,
         )
         with session.console.step("remove") as step:
-            operations.remove(there, service)
+            begun = bool(states) and all(state.state == "removing" for state in states)
+            operations.remove(there, service, begun=begun)
             step.done(names)
     done(session, "rm", [], json, f"{what} is removed; `invoke deploy` makes it anew")
 

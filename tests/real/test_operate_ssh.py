@@ -110,6 +110,14 @@ def test_a_terminal_is_there_as_large_as_here_and_gets_every_key(sshd: openssh.S
     assert "Welcome" not in person.shown
 
 
+def test_a_command_that_hangs_can_be_left(sshd: openssh.Sshd) -> None:
+    person = AtTerminal(words(sshd, "terminal", "sh"), os.environ, REPOSITORY)
+    person.wait_for("# ")
+    person.type("trap '' INT; cat > /dev/null\r", "null")
+    person.type("\x03\r~.", "left the command")
+    assert person.code() == 1
+
+
 def followers(home: Path) -> list[int]:
     try:
         pids = [int(line) for line in (home / "following").read_text().split()]

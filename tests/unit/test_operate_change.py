@@ -119,6 +119,13 @@ def test_start_of_a_service_that_stays_ill_shows_its_log(tmp_path: Path) -> None
     assert "app's last words" in error.value.details
 
 
+def test_start_of_what_hangs_does_not_say_that_it_runs(tmp_path: Path) -> None:
+    hangs = service("app", "activating", "", transitioning="error", transitioningMessage="no image")
+    with pytest.raises(SpinstackError, match="not well") as error:
+        run(operate.start, Operator(tmp_path, {"states": (hangs, 0)}))
+    assert error.value.details == "no image"
+
+
 def test_restart_of_a_stack_names_its_services(tmp_path: Path) -> None:
     answers: Answers = {"states": (BOTH, 0), "restart": ("1s1\n1s2\n", 0), "watch": rounds(BOTH)}
     session = Operator(tmp_path, answers)
@@ -201,6 +208,13 @@ def test_rm_twice_is_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     run(operate.rm, session, yes=True)
     assert "nothing to remove" in capsys.readouterr().out
     assert session.steps == ["states", "stack"]
+
+
+def test_rm_waits_for_a_removal_that_was_begun(tmp_path: Path) -> None:
+    going = service("app", "removing", "")
+    session = Operator(tmp_path, {"states": (going, 0), "gone": ("", 0)})
+    run(operate.rm, session, yes=True)
+    assert session.steps == ["states", "gone"]
 
 
 def test_rm_of_a_service_leaves_the_others(tmp_path: Path) -> None:
