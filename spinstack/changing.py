@@ -286,6 +286,10 @@ class Changing:
 
     def _undo(self, directory: PurePosixPath, failure: SpinstackError) -> None:
         """Roll back if there is something to go back to; adds to the failure what to do now."""
+        if isinstance(failure, ConnectionLost):
+            failure.now = "unknown: the connection ended before anybody could look"
+            failure.remedy = "run the same command again: it goes on where this one was"
+            return
         if self.plan is Plan.CREATE:
             failure.remedy = failure.remedy or (
                 "mend the cause and deploy again; `invoke logs` shows more, `invoke rm` starts over"
@@ -307,9 +311,11 @@ class Changing:
             failure.remedy = "`invoke status`, then `invoke rollback`"
             return
         if names and not watcher.all_up:
-            failure.remedy = "the version before was started again, but is not well: invoke status"
+            failure.now = "the version before was started again, but is not well"
+            failure.remedy = "invoke status"
             return
-        failure.remedy = "the version before runs again; mend the cause and deploy again"
+        failure.now = "the version before runs again"
+        failure.remedy = "mend the cause and deploy again"
 
 
 def _settled(states: list[ServiceState]) -> bool:

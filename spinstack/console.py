@@ -106,7 +106,10 @@ class Console:
         self.rich.print(first, markup=False, style="bold red")
         # The cause is asked for here and nowhere else; it stands before what to do.
         at = len(rest) - bool(error.remedy)
-        for line in (*rest[:at], *translator.lines_for(error, self.stack), *rest[at:]):
+        known = translator.lines_for(error, self.stack)
+        # After a rollback the remedy is a general one: a known cause has a better one.
+        rest = rest[:at] if known and error.now else rest
+        for line in (*rest[:at], *known, *rest[at:]):
             self.rich.print(line, markup=False)
 
     def result(self, text: str) -> None:

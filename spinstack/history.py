@@ -121,7 +121,8 @@ def _target(found: list[Listed], wanted: str, current: str) -> str:
         if before:
             return before[-1]
         what = "there is no earlier release to go back to"
-    raise UsageError(what, remedy=f"one of: {', '.join(possible) or 'none'} (invoke releases)")
+    remedy = f"one of: {', '.join(possible)}" if possible else "mend the stack, and deploy it"
+    raise UsageError(what, remedy=remedy)
 
 
 def _unconfirmed(change: Changing) -> str:
@@ -165,6 +166,8 @@ def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
     with changing.begun(session, "prune") as change:
         found = listed(change.remote)
         old = superfluous(found, keep)
+        if session.dry:
+            change.remote.remove_releases(["<old releases>"])
         if session.dry or not old:
             return old
         session.confirm(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack import settings as settings_module
 from spinstack import stack as stack_module
+from spinstack.command import Command
 from spinstack.console import Console
 from spinstack.errors import UsageError
 from spinstack.image_content import ImageSpec, reference
@@ -107,8 +108,10 @@ class Session:
 
     def _node(self) -> LoginNode:
         if self.dry:
-            user = f"{self.destination.user}@" if self.destination.user else ""
-            return PrintingLoginNode(user + self.destination.host, self.console.result)
+            to = self.destination
+            words = ["-p", str(to.port)] if to.port else []
+            words.append(f"{to.user}@{to.host}" if to.user else to.host)
+            return PrintingLoginNode(Command(*words).shown(), self.console.result)
         from spinstack.fabric_node import FabricLoginNode
 
         return FabricLoginNode(self.destination)

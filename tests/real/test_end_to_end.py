@@ -136,7 +136,7 @@ def test_after_a_broken_release_the_old_site_answers(
     assert failed.out == ""
     assert what in failed.err
     assert log_says in failed.err
-    assert "to do: the version before runs again; mend the cause and deploy again" in failed.err
+    assert "now:   the version before runs again" in failed.err
     assert 'Traceback (most recent call last):\n  File "/opt' not in failed.err
     # The very containers from before, and they answer.
     assert stage.containers() == before

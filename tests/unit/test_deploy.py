@@ -191,7 +191,7 @@ def test_a_failed_upgrade_is_taken_back_and_explained(
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert said in error.value.what
-    assert "the version before runs again" in error.value.remedy
+    assert error.value.now == "the version before runs again"
     assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
     if "watch" in answers:
         assert "nginx: [emerg] host not found" in error.value.details
@@ -203,9 +203,7 @@ def test_a_version_before_that_does_not_get_well_is_told(directory: Path) -> Non
     session = TestSession(directory, {**FOUND, "states": states, "watch": (ill, 0)})
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert error.value.remedy == (
-        "the version before was started again, but is not well: invoke status"
-    )
+    assert error.value.now == ("the version before was started again, but is not well")
 
 
 def test_healthy_services_with_a_broken_site_are_taken_back(
