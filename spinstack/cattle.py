@@ -21,8 +21,6 @@ from spinstack.script import Step
 QUICK = 60
 # Seconds for calls that wait for containers: an image of 1 GB may have to be pulled.
 SLOW = 900
-# Seconds that a log is followed at most.
-DAY = 86_400
 
 
 def rancher(*words: str, seconds: int | None = None) -> Command:
@@ -125,11 +123,6 @@ def logs_step(stack: str, service: str, lines: int) -> Step:
     words = ("logs", "--timestamps", "--tail", str(lines), f"{stack}/{service}")
     call = rancher(*words, seconds=QUICK)
     return Step(f"logs of {service}", (call,), must=False)
-
-
-def follow_step(stack: str, service: str, lines: int) -> Step:
-    words = ("logs", "--follow", "--tail", str(lines), f"{stack}/{service}")
-    return Step(f"follow {service}", (rancher(*words, seconds=DAY),), must=False)
 
 
 def stop_step(stack: str, service: str = "") -> Step:

@@ -283,39 +283,6 @@ class Remote:
         output = self._run(Script((self._ready(), step)))[step.name].output
         return service_log.in_order(output, lines)
 
-    def follow(self, service: str, lines: int, on_line: Callable[[str], None]) -> None:
-        """Print a service's log as it grows, until the connection ends or Ctrl-C."""
-        step = cattle.follow_step(self._stack, service, lines)
-
-        def take(name: str, line: str) -> bool:
-            if name == step.name:
-                on_line(line)
-            return False
-
-        self._node.run(Script((self._ready(), step), seconds=cattle.DAY), on_line=take)
-
-    def stop(self, service: str = "") -> None:
-        self._complain(
-            self._run(Script((self._ready(), cattle.stop_step(self._stack, service)))),
-            "stop",
-            "stop",
-        )
-
-    def remove(self, service: str = "") -> None:
-        step = cattle.remove_step(self._stack, service)
-        self._complain(self._run(Script((self._ready(), step))), "remove", "remove")
-
-    def wait_until_gone(self, service: str = "", seconds: int = 60) -> None:
-        """`rm` does not wait; a deploy right after it would find what is being removed."""
-        self.watch(seconds, lambda states: not any(service in ("", s.name) for s in states))
-
-    def wait_until_stopped(self, service: str = "", seconds: int = 60) -> None:
-        """`stop` does not wait: the site would go on answering for a while."""
-        self.watch(
-            seconds,
-            lambda states: all(s.state == "inactive" for s in states if service in ("", s.name)),
-        )
-
     def ask_site(self, url: str) -> int:
         """The HTTP status that the login node gets from the site; 0 for none."""
         words = ("curl", "-sS", "-L", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "15")
