@@ -21,6 +21,8 @@ from spinstack.script import Step
 QUICK = 60
 # Seconds for calls that wait for containers: an image of 1 GB may have to be pulled.
 SLOW = 900
+# Seconds that a log or a status is followed at most.
+DAY = 86_400
 
 
 def rancher(*words: str, seconds: int | None = None) -> Command:
