@@ -172,12 +172,6 @@ class Changing:
             failure = SpinstackError("stopped by Ctrl-C", where=self.session.settings.stack)
             self._undo(directory, failure)
             raise failure from None
-        except ConnectionLost as failure:
-            failure.remedy = (
-                "run the same command again: it goes on from there; or take it back with "
-                "`invoke rollback`"
-            )
-            raise
         except LockLost:
             # What runs may be somebody else's by now: not ours to take back.
             raise
@@ -308,7 +302,8 @@ class Changing:
         except SpinstackError as error:
             told = (failure.details, f"and the rollback failed: {error.what}", error.details)
             failure.details = "\n".join(filter(None, told))
-            failure.remedy = "`invoke status`, then `invoke rollback`"
+            failure.now = "the upgrade is unfinished: the containers from before are kept, stopped"
+            failure.remedy = "when its cause is over: `invoke status`, then `invoke rollback`"
             return
         if names and not watcher.all_up:
             failure.now = "the version before was started again, but is not well"

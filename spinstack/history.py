@@ -197,7 +197,11 @@ def unlock(session: Session, *, yes: bool) -> str:
         remote = make_remote(session, node)
         owner = remote.lock_owner()
         if owner is None and not session.dry:
-            raise SpinstackError("there is no lock", where=str(remote.root / "lock"))
+            raise SpinstackError(
+                "there is no lock",
+                where=str(remote.root / "lock"),
+                remedy="nothing has to be broken: run what you want to run",
+            )
         told = owner.told() if owner else "nobody"
         session.confirm(
             f"Break the lock of {told}? If a change is really under way, two will mix.", yes=yes

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from spinstack import cattle
 from spinstack.cattle import ServiceState
 from spinstack.errors import SpinstackError
-from spinstack.remote_failures import TIME_IS_UP, tail
+from spinstack.remote_failures import KILLED, TIME_IS_UP, tail
 
 # Seconds that Rancher may give no answer, or none that can be understood, in the middle.
 SILENT_SECONDS = 60
@@ -44,7 +44,8 @@ class Rounds:
         seconds = time.monotonic() - self._last_answer
         if seconds < SILENT_SECONDS:
             return
-        nothing = "nothing" if code in map(str, TIME_IS_UP) else "nothing that can be understood"
+        silent = code in (str(TIME_IS_UP), str(KILLED)) and not text.strip()
+        nothing = "nothing" if silent else "nothing that can be understood"
         raise SpinstackError(
             f"Rancher has answered {nothing} for {seconds:.0f} s",
             where=self._where,

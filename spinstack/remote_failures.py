@@ -9,8 +9,9 @@ from spinstack.bookkeeping import Mark
 from spinstack.errors import SpinstackError
 from spinstack.script import StepResult
 
-# Exit codes of coreutils' `timeout` when the time was up, the second if that was ignored.
-TIME_IS_UP = (124, 137)
+# Exit codes of coreutils' `timeout` when the time was up, the second if that was ignored; a
+# program that is killed otherwise, for want of memory say, has the second one too.
+TIME_IS_UP, KILLED = 124, 137
 
 # What it means when a step fails that must not.
 MUST = {
@@ -34,13 +35,17 @@ MUST = {
 def must_not_fail(step: StepResult, where: str) -> SpinstackError:
     """A step's failure that ends what is done."""
     what, remedy = MUST[step.name]
+    if step.name == "lock still ours":
+        return LockLost(what, where=where, remedy=remedy)
     code = f"no answer within {cattle.QUICK} s" if late(step) else f"exit code {step.code}"
+    if step.code == KILLED:
+        code += ": killed"
     return SpinstackError(f"{what} ({code})", where=where, remedy=remedy, details=tail(step.output))
 
 
 def late(step: StepResult) -> bool:
     """Whether the step's time was up."""
-    return step.code in TIME_IS_UP
+    return step.code == TIME_IS_UP
 
 
 def refused(step: StepResult, what: str, where: str, seconds: int) -> SpinstackError | None:

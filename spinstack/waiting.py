@@ -54,7 +54,7 @@ class Watcher:
             return
         bad = self.hopeless or [state for state in self.states if not state.up]
         names = [state.name for state in bad] or self._wanted
-        reasons = [state.message for state in bad if state.message]
+        reasons = list(dict.fromkeys(state.message for state in bad if state.message))
         what = f"did not get healthy within {limit} s"
         if self.hopeless:
             stuck = any(state.stuck for state in bad)

@@ -19,7 +19,7 @@ from .stage import Typed
 pytestmark = pytest.mark.real("engine", "registry")
 
 DIES = "echo 'cannot open /etc/app.conf: no such file'; exit 3"
-AGAIN = "to do: the version before runs again; mend the cause and deploy again"
+AGAIN = "now:   the version before runs again"
 
 
 def assert_untouched(small: SmallSite, before: dict[str, str]) -> None:
@@ -32,11 +32,14 @@ def assert_untouched(small: SmallSite, before: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("how", "what", "log"),
     [
-        ({"command": DIES}, "error: web ", "cannot open /etc/app.conf: no such file"),
-        ({"page": "/nothing", "patience": 1500}, "error: web failed the health check", "web"),
+        (
+            {"command": DIES},
+            "error: web failed the health check",
+            "cannot open /etc/app.conf: no such file",
+        ),
         ({"page": "/nothing", "healthy_within": 3}, "did not get healthy within 3 s", "web"),
     ],
-    ids=["dies", "unhealthy", "never healthy"],
+    ids=["dies", "never healthy"],
 )
 def test_an_app_that_fails(small: SmallSite, how: dict[str, object], what: str, log: str) -> None:
     small.deployed("good")
@@ -143,14 +146,13 @@ def impatient(small: SmallSite, *words: str, slow: int = 60) -> Typed:
     ("script", "what"),
     [
         (GARBAGE, "error: what Rancher's command line prints can't be understood"),
-        (ONLY_PS.format(deed="echo Killed; exit 137"), "error: Rancher does not say what runs"),
         (ONLY_PS.format(deed="sleep 60"), "Rancher does not say what runs (no answer within 5 s)"),
         (
             ONLY_UPGRADE.format(deed="sleep 60"),
             "Rancher did not upgrade small-desi: its command line did not finish within 4 s",
         ),
     ],
-    ids=["garbage", "killed", "ps hangs", "up hangs"],
+    ids=["garbage", "ps hangs", "up hangs"],
 )
 def test_a_rancher_that_fails_before_anything_has_changed(
     small: SmallSite, script: str, what: str
@@ -165,27 +167,18 @@ def test_a_rancher_that_fails_before_anything_has_changed(
     assert_untouched(small, before)
 
 
-@pytest.mark.parametrize(
-    ("deed", "what"),
-    [
-        (f"{GARBAGE}; exit", "error: Rancher has answered nothing that can be understood for "),
-        ("exec sleep 60", "error: Rancher has answered nothing for "),
-    ],
-    ids=["garbage", "hangs"],
-)
-def test_a_rancher_that_goes_mad_in_the_middle_of_an_upgrade(
-    small: SmallSite, deed: str, what: str
-) -> None:
+def test_a_rancher_that_goes_mad_in_the_middle_of_an_upgrade(small: SmallSite) -> None:
     small.deployed("good")
     small.write("next")
     later = small.stage.login_home / "later"
-    with rancher(small, LATER.format(deed=deed, later=later)):
+    with rancher(small, LATER.format(deed=f"{GARBAGE}; exit", later=later)):
         failed = impatient(small, "deploy")
     later.unlink()
     assert_told_well(failed)
-    assert what in failed.err
+    assert "error: Rancher has answered nothing that can be understood for " in failed.err
     assert "and the rollback failed: " in failed.err
-    assert "to do: `invoke status`, then `invoke rollback`" in failed.err
+    assert "now:   the upgrade is unfinished: the containers from before are kept" in failed.err
+    assert "to do: when its cause is over: `invoke status`, then `invoke rollback`" in failed.err
     assert "waits for `invoke confirm` or `invoke rollback`" in small.invoke("status").err
     assert small.invoke("rollback", "--yes").code == 0
     small.assert_whole("good")
