@@ -27,7 +27,7 @@ from spinstack.release import Release
 from spinstack.remote import Remote, Situation
 from spinstack.remote_failures import Locked, LockLost
 from spinstack.upgrading import Plan
-from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address
+from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address, health_checks
 
 if TYPE_CHECKING:
     from spinstack.login_node import Answer, LoginNode
@@ -178,6 +178,9 @@ class Changing:
         except SpinstackError as failure:
             if isinstance(failure, ServicesFailed):
                 failure.details = self._last_lines(failure.services)
+            if isinstance(failure, ServicesFailed) and not isinstance(failure, SiteFailed):
+                checks = health_checks(self.session.stack.rancher, failure.services)
+                failure.details = "\n".join([failure.details, *checks])
             self._undo(directory, failure)
             raise
 
@@ -285,6 +288,7 @@ class Changing:
             failure.remedy = "run the same command again: it goes on where this one was"
             return
         if self.plan is Plan.CREATE:
+            failure.now = "what was started stays, to be looked at; the site is not up"
             failure.remedy = failure.remedy or (
                 "mend the cause and deploy again; `invoke logs` shows more, `invoke rm` starts over"
             )

@@ -8,6 +8,7 @@ from spinstack.cattle import ServiceState
 from spinstack.errors import SpinstackError
 
 if TYPE_CHECKING:
+    from spinstack.compose import ComposeFile
     from spinstack.settings import Destination
 
 # Rounds of about a second that a service may be unhealthy before there is no more hope.
@@ -69,6 +70,20 @@ class Watcher:
 def _told(state: ServiceState) -> str:
     """In the middle of an upgrade its health is what people wait for."""
     return state.shown if state.health in ("", state.shown) else f"{state.state} ({state.health})"
+
+
+def health_checks(rancher: ComposeFile | None, services: list[str]) -> list[str]:
+    """What has to answer for each of the services to be healthy, a line each, as
+    rancher-compose.yml says."""
+    lines = []
+    for name in services:
+        service = rancher.services.get(name) if rancher else None
+        check = service.get("health_check") if isinstance(service, dict) else None
+        if rancher and isinstance(check, dict):
+            asked = check.get("request_line") or "a connection"
+            where = rancher.where("services", name, "health_check")
+            lines.append(f"{name} is healthy if port {check.get('port')} answers {asked} ({where})")
+    return lines
 
 
 class ServicesFailed(SpinstackError):

@@ -120,7 +120,7 @@ def test_files_that_are_not_what_they_should_be(small: SmallSite) -> None:
     compose.write_bytes(b"\xff\xfe\x00binary")
     failed = small.invoke("deploy")
     assert_told_well(failed)
-    assert "docker-compose.yml" in failed.err
+    assert "docker-compose.yml is not text in UTF-8: byte 1 is not" in failed.err
     assert small.generations() == before
 
 

@@ -19,6 +19,7 @@ from .stage import Typed
 pytestmark = pytest.mark.real("engine", "registry")
 
 DIES = "echo 'cannot open /etc/app.conf: no such file'; exit 3"
+CHECKED = "web is healthy if port 8080 answers GET /nothing HTTP/1.0 (rancher-compose.yml:"
 AGAIN = "now:   the version before runs again"
 
 
@@ -37,7 +38,7 @@ def assert_untouched(small: SmallSite, before: dict[str, str]) -> None:
             "error: web failed the health check",
             "cannot open /etc/app.conf: no such file",
         ),
-        ({"page": "/nothing", "healthy_within": 3}, "did not get healthy within 3 s", "web"),
+        ({"page": "/nothing", "healthy_within": 3}, "did not get healthy within 3 s", CHECKED),
     ],
     ids=["dies", "never healthy"],
 )
