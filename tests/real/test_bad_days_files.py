@@ -100,7 +100,6 @@ def test_a_project_directory_that_cannot_work_is_refused(small: SmallSite, name:
 
 
 def test_files_that_are_not_what_they_should_be(small: SmallSite) -> None:
-    small.deployed("good")
     before = small.generations()
     small.write("next")
     compose = small.directory / "docker-compose.yml"

@@ -34,8 +34,8 @@ def assert_untouched(small: SmallSite, before: dict[str, str]) -> None:
     ("how", "what", "log"),
     [
         (
-            {"command": DIES},
-            "error: web failed the health check",
+            {"command": DIES, "healthy_within": 10},
+            "error: web ",
             "cannot open /etc/app.conf: no such file",
         ),
         ({"page": "/nothing", "healthy_within": 3}, "did not get healthy within 3 s", CHECKED),
@@ -56,13 +56,14 @@ def test_an_app_that_fails(small: SmallSite, how: dict[str, object], what: str, 
 
 def test_an_app_that_fails_in_its_first_deploy(small: SmallSite) -> None:
     small.gone()
-    small.write("bad", command=DIES, healthy_within=8)
+    small.write("bad", command=DIES, healthy_within=4)
     failed = small.invoke("deploy")
     assert_told_well(failed)
     assert "cannot open /etc/app.conf" in failed.err
+    assert "now:   what was started stays, to be looked at; the site is not up" in failed.err
     assert "to do: mend the cause and deploy again" in failed.err
-    small.deployed("mended")
-    small.assert_whole("mended")
+    small.deployed("good")
+    small.assert_whole("good")
 
 
 def test_an_image_that_the_nodes_cannot_pull(small: SmallSite) -> None:
