@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,12 +67,22 @@ ALL = _all_tasks()
 
 
 def _files(*directories: Path) -> dict[str, tuple[int, int]]:
-    """Every file but logs: path -> (size, time of its last change)."""
+    """Every file but logs, and the memory of the pretend Rancher, which forgets by itself:
+    path -> (size, time of its last change)."""
     return {
         str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
         for directory in directories
         for path in directory.rglob("*")
-        if path.suffix != ".log" and path.is_file()
+        if path.suffix != ".log" and path.name != "spin.json" and path.is_file()
+    }
+
+
+def _rancher(stage: Stage) -> set[tuple[str, str]]:
+    """The stacks and services that are there, with what they were told to be."""
+    kept = json.loads((stage.private / "spin.json").read_text())
+    there = [*kept["stacks"].values(), *kept["services"].values(), *kept["secrets"].values()]
+    return {
+        (thing["id"], str(thing.get("name"))) for thing in there if thing.get("state") != "removed"
     }
 
 
@@ -100,9 +111,9 @@ def shims(tmp_path: Path) -> Iterator[Path]:
 def test_a_dry_run_shows_its_commands_and_touches_nothing(
     stage: Stage, running: None, shims: Path, typed: str
 ) -> None:
-    # Its `login` is rewritten at each login, its `spin.json` at each change of a service.
+    # Its `login` is rewritten at each login.
     watched = (stage.private, stage.work, stage.file_systems, stage.home)
-    before, containers = _files(*watched), stage.containers()
+    before, containers, rancher = _files(*watched), stage.containers(), _rancher(stage)
     path = os.pathsep.join([str(shims), stage.environment()["PATH"]])
     dry = stage.type("invoke", "--dry", *typed.split(), at=stage.stack, PATH=path)
     assert dry.code == 0, dry
@@ -110,3 +121,4 @@ def test_a_dry_run_shows_its_commands_and_touches_nothing(
         assert command in dry.out + dry.err, dry
     assert _files(*watched) == before
     assert stage.containers() == containers
+    assert _rancher(stage) == rancher
