@@ -33,9 +33,11 @@ MAKERS = "own"
 # Programs that the tests with real parts use, and the Debian packages that bring them.
 TEST_PARTS = {
     "docker-registry": "docker-registry",
+    "docker-compose": "docker-compose",
     "mmdebstrap": "mmdebstrap",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "tcsh": "tcsh",
     "nginx": "nginx-light",
     "chromium": "chromium",
     "curl": "curl",
@@ -112,6 +114,9 @@ def _show_how_to_go_on(context: Context, console: Console, stack: Path) -> None:
 def demo_stop(context: Context) -> None:
     """Stop what demo started and remove what it made."""
     _live(context, *_invoke("rehearsal.stop", "--all"))
+    from spinstack.rehearsal import engine_setup
+
+    engine_setup.stop_own_docker(_runner(context), Console().note)
     if context.config.run.dry:
         print(f"$ rm -r {DEMO}")
     elif DEMO.exists():

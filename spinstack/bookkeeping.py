@@ -133,32 +133,59 @@ def _write(text: str, path: PurePosixPath) -> Command:
     return Command(*words)
 
 
+# Printed by the lock step if somebody has the lock, before who it is.
+TAKEN = "taken"
+
+
 def lock_step(root: PurePosixPath, owner: Mark) -> Step:
-    """Take the lock; if somebody has it, fail and print who. `mkdir` is atomic, also on the
-    global file systems."""
-    lock = root / "lock"
-    taken = Command(
-        *("mkdir", str(lock), Raw("||"), Raw("{"), "cat", str(lock / "owner.json"), Raw(";")),
-        *("false", Raw(";"), Raw("}")),
+    """Take the lock; if somebody has it, fail and print TAKEN and who.
+
+    It appears together with the name in it, so that nothing nameless is left by a connection
+    that breaks here: renaming a directory is atomic, also on the global file systems, and
+    fails if there is one with something in it already.
+    """
+    lock, mine = root / "lock", root / f"lock.{owner.nonce}"
+    refused = (
+        *("test", "!", "-d", str(lock), Raw("||"), "echo", TAKEN, Raw(";")),
+        *("rm", "-rf", str(mine), Raw(";")),
+        *("cat", str(lock / "owner.json"), Raw("2>/dev/null; false")),
     )
-    commands = (UMASK, Command("mkdir", "-p", str(root)), taken)
-    return Step("lock", (*commands, _write(owner.text(), lock / "owner.json")))
+    return Step(
+        "lock",
+        (
+            UMASK,
+            Command("mkdir", "-p", str(root)),
+            Command("mkdir", str(mine)),
+            _write(owner.text(), mine / "owner.json"),
+            # Also when one of the commands above has failed.
+            Command("mv", "-T", str(mine), str(lock), Raw("|| {"), *refused, Raw("; }")),
+        ),
+    )
+
+
+def still_ours_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Fails if the lock is not the owner's any more."""
+    words = ("grep", "-q", owner.nonce, str(root / "lock" / "owner.json"))
+    return Step("lock still ours", (Command(*words),))
 
 
 def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:
     """Give the lock back, if it is still the owner's."""
-    lock = root / "lock"
-    quoted = shlex.quote(str(lock / "owner.json"))
-    mine = Command("grep", "-q", owner.nonce, Raw(quoted))
-    return Step("unlock", (mine, Command("rm", "-rf", str(lock))), must=False)
+    (mine,) = still_ours_step(root, owner).commands
+    return Step("unlock", (mine, Command("rm", "-rf", str(root / "lock"))), must=False)
 
 
 def break_lock_step(root: PurePosixPath) -> Step:
-    return Step("break the lock", (Command("rm", "-rf", str(root / "lock")),))
+    """Remove the lock, whoever has it, and what is left of attempts to take it."""
+    attempts = Raw(f"{shlex.quote(str(root / 'lock'))}.*")
+    return Step("break the lock", (Command("rm", "-rf", str(root / "lock"), attempts),))
 
 
 def read_lock_step(root: PurePosixPath) -> Step:
-    return Step("lock owner", (Command("cat", str(root / "lock" / "owner.json")),), must=False)
+    """Fails if there is no lock."""
+    there = Command("test", "-d", str(root / "lock"))
+    owner = Command(Raw("{"), "cat", str(root / "lock" / "owner.json"), Raw("|| true; }"))
+    return Step("lock owner", (there, owner), must=False)
 
 
 def note_release_step(directory: PurePosixPath, note: ReleaseNote) -> Step:

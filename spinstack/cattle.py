@@ -21,13 +21,15 @@ from spinstack.script import Step
 QUICK = 60
 # Seconds for calls that wait for containers: an image of 1 GB may have to be pulled.
 SLOW = 900
-# Seconds that a log is followed at most.
+# Seconds that a log or a status is followed at most.
 DAY = 86_400
 
 
-def rancher(*words: str, seconds: int = QUICK) -> Command:
-    """A call of the CLI under a time limit (coreutils' `timeout`, exit code 124)."""
-    return Command("timeout", "-k", "5", str(seconds), "rancher", *words)
+def rancher(*words: str, seconds: int | None = None) -> Command:
+    """A call of the CLI under a time limit (coreutils' `timeout`, exit code 124), QUICK if
+    none is given."""
+    limit = QUICK if seconds is None else seconds
+    return Command("timeout", "-k", "5", str(limit), "rancher", *words)
 
 
 def ready_step(modules: Sequence[str], environment: str) -> Step:
@@ -63,10 +65,11 @@ def states_step(must: bool = True) -> Step:
 
 
 def watch_step(seconds: int) -> Step:
-    """The states again and again, a line `round` after each, for `seconds`."""
+    """The states again and again, after each a line `round` with the exit code, for `seconds`."""
     loop = f"end=$((SECONDS + {int(seconds)})); while [ $SECONDS -lt $end ]; do"
     call = rancher("ps", "--all", "--format", "json").script()
-    return Step("watch", (Command(Raw(f"{loop} {call}; echo round; sleep 1; done")),), must=False)
+    body = f'{call}; echo "round $?"; sleep 1'
+    return Step("watch", (Command(Raw(f"{loop} {body}; done")),), must=False)
 
 
 def _up(
@@ -119,13 +122,9 @@ def inspect_step(stack: str, service: str) -> Step:
 
 
 def logs_step(stack: str, service: str, lines: int) -> Step:
-    call = rancher("logs", "--tail", str(lines), f"{stack}/{service}", seconds=QUICK)
+    words = ("logs", "--timestamps", "--tail", str(lines), f"{stack}/{service}")
+    call = rancher(*words, seconds=QUICK)
     return Step(f"logs of {service}", (call,), must=False)
-
-
-def follow_step(stack: str, service: str, lines: int) -> Step:
-    words = ("logs", "--follow", "--tail", str(lines), f"{stack}/{service}")
-    return Step(f"follow {service}", (rancher(*words, seconds=DAY),), must=False)
 
 
 def stop_step(stack: str, service: str = "") -> Step:
@@ -195,18 +194,30 @@ class ServiceState:
         return self.state in ("upgraded", "upgrading")
 
 
+def is_garbled(text: str) -> bool:
+    """Whether `ps --format json` printed something else than objects and log lines."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    objects = [line for line in lines if line.startswith("{")]
+    if not objects:
+        return len(lines) > len(parse_log(text))
+    return any(_object(line) is None for line in objects)
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def parse_states(text: str, stack: str) -> list[ServiceState]:
     """The services of a stack from `ps --format json`: an object a line, other lines (log
     lines, warnings) passed over; fields that are empty are left out by the CLI."""
     states = []
     for line in text.splitlines():
-        if not line.startswith("{"):
-            continue
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        state = _state(entry)
+        entry = _object(line) if line.startswith("{") else None
+        state = _state(entry) if entry else None
         if state and state.stack == stack:
             states.append(state)
     return sorted(states, key=lambda state: state.name)

@@ -22,16 +22,19 @@ from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.cattle import ServiceState
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
+from spinstack.login_node import ConnectionLost
 from spinstack.release import Release
-from spinstack.remote import Locked, Remote, Situation
+from spinstack.remote import Remote, Situation
+from spinstack.remote_failures import Locked, LockLost
 from spinstack.upgrading import Plan
-from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address
+from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address, health_checks
 
 if TYPE_CHECKING:
     from spinstack.login_node import Answer, LoginNode
     from spinstack.session import Session
 
-# Seconds that the site may take to answer well after its services are healthy.
+# Seconds that the site may take to answer well after its services are healthy; less where
+# healthy_within is less.
 PROBE_SECONDS = 60.0
 # Seconds for services that were on their way when we came to arrive somewhere.
 SETTLE_SECONDS = 60
@@ -49,17 +52,17 @@ def begun(session: Session, doing: str) -> Iterator[Changing]:
     me = bookkeeping.mark(_who(session), socket.gethostname(), doing)
     with session.login_node() as node:
         remote = make_remote(session, node)
-        with session.console.step("log in") as step:
-            situation = _looked(session, remote, me)
-            step.done(f"uid {situation.uid}" if situation.uid else "")
         try:
+            with session.console.step("log in") as step:
+                situation = _looked(session, remote, me)
+                step.done(f"uid {situation.uid}" if situation.uid else "")
             if not situation.has_key or session.dry:
                 situation = _with_key(session, remote)
             yield Changing(session, remote, me, situation)
         finally:
             # Where the connection is gone the lock stays, and tells whose it is.
             with contextlib.suppress(SpinstackError):
-                remote.unlock(me)
+                remote.unlock()
 
 
 def _who(session: Session) -> str:
@@ -169,9 +172,15 @@ class Changing:
             failure = SpinstackError("stopped by Ctrl-C", where=self.session.settings.stack)
             self._undo(directory, failure)
             raise failure from None
+        except LockLost:
+            # What runs may be somebody else's by now: not ours to take back.
+            raise
         except SpinstackError as failure:
             if isinstance(failure, ServicesFailed):
                 failure.details = self._last_lines(failure.services)
+            if isinstance(failure, ServicesFailed) and not isinstance(failure, SiteFailed):
+                checks = health_checks(self.session.stack.rancher, failure.services)
+                failure.details = "\n".join([failure.details, *checks])
             self._undo(directory, failure)
             raise
 
@@ -243,8 +252,9 @@ class Changing:
                 step.done("no port is published")
                 return ""
             page = url + session.destination.probe_path
+            limit = min(PROBE_SECONDS, session.destination.healthy_within)
             answer = probe.until_ok(
-                page, seconds=PROBE_SECONDS, asked=lambda said: step.detail(f"{page}: {said}")
+                page, seconds=limit, asked=lambda said: step.detail(f"{page}: {said}")
             )
             seen = str(answer)
             ok = answer.ok
@@ -273,7 +283,12 @@ class Changing:
 
     def _undo(self, directory: PurePosixPath, failure: SpinstackError) -> None:
         """Roll back if there is something to go back to; adds to the failure what to do now."""
+        if isinstance(failure, ConnectionLost):
+            failure.now = "unknown: the connection ended before anybody could look"
+            failure.remedy = "run the same command again: it goes on where this one was"
+            return
         if self.plan is Plan.CREATE:
+            failure.now = "what was started stays, to be looked at; the site is not up"
             failure.remedy = failure.remedy or (
                 "mend the cause and deploy again; `invoke logs` shows more, `invoke rm` starts over"
             )
@@ -281,14 +296,25 @@ class Changing:
         try:
             with self.session.console.step("roll back") as step:
                 names = [state.name for state in self.remote.states() if state.unconfirmed]
+                watcher = Watcher(names)
                 if names:
                     self.remote.roll_back(directory, names)
-                step.done(", ".join(names) or "nothing had been changed")
+                    self.remote.watch(SETTLE_SECONDS, watcher.take)
+                else:
+                    self.remote.forget_upgrade()
+                step.done(watcher.summary or "nothing had been changed")
         except SpinstackError as error:
-            failure.details += f"\nand the rollback failed: {error.what}\n{error.details}"
-            failure.remedy = "`invoke status`, then `invoke rollback`"
+            told = (failure.details, f"and the rollback failed: {error.what}", error.details)
+            failure.details = "\n".join(filter(None, told))
+            failure.now = "the upgrade is unfinished: the containers from before are kept, stopped"
+            failure.remedy = "when its cause is over: `invoke status`, then `invoke rollback`"
             return
-        failure.remedy = "the version before runs again; mend the cause and deploy again"
+        if names and not watcher.all_up:
+            failure.now = "the version before was started again, but is not well"
+            failure.remedy = "invoke status"
+            return
+        failure.now = "the version before runs again"
+        failure.remedy = "mend the cause and deploy again"
 
 
 def _settled(states: list[ServiceState]) -> bool:

@@ -23,12 +23,14 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 @dataclass
 class ComposeFile:
     """A parsed compose file: `data` as written, the line of each key by its path, findings
-    about what could not be read."""
+    about what could not be read. `twice`: key, first and later line of keys that a mapping
+    has more than once."""
 
     source: str
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[tuple[str, ...], int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    twice: list[tuple[str, int, int]] = field(default_factory=list)
 
     def where(self, *path: str) -> str:
         """File and line of a key, or of the nearest key above it."""
@@ -40,7 +42,8 @@ class ComposeFile:
     @property
     def services(self) -> dict[str, Any]:
         services = self.data.get("services")
-        return services if isinstance(services, dict) else {}
+        found = services if isinstance(services, dict) else {}
+        return {str(name): service for name, service in found.items()}
 
 
 def parse(text: str, source: str) -> ComposeFile:
@@ -48,8 +51,9 @@ def parse(text: str, source: str) -> ComposeFile:
     file = ComposeFile(source)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_knots(root)
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else source
         problem = f"not YAML: {getattr(error, 'problem', None) or error}"
@@ -62,7 +66,41 @@ def parse(text: str, source: str) -> ComposeFile:
     file.data = data
     if root is not None:
         file.lines.update(_lines(root, ()))
+        file.twice.extend(_twice(root))
     return file
+
+
+# Far more than any stack has; a few lines of nested aliases can stand for billions.
+_MOST_NODES = 100_000
+
+
+def _refuse_knots(root: yaml.Node | None) -> None:
+    """Raises YAMLError for aliases that contain themselves or stand for too much."""
+    todo, seen = [root] if root else [], 0
+    while todo:
+        node = todo.pop()
+        seen += 1
+        if seen > _MOST_NODES:
+            mark = node.start_mark
+            raise yaml.MarkedYAMLError(problem="aliases stand for too much", problem_mark=mark)
+        if isinstance(node, yaml.MappingNode):
+            todo += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            todo += node.value
+
+
+def _twice(node: yaml.Node) -> Iterator[tuple[str, int, int]]:
+    """Keys that a mapping has twice: key, first line, later line."""
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and first.setdefault(key.value, line) != line:
+                yield key.value, first[key.value], line
+            yield from _twice(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _twice(item)
 
 
 def _lines(node: yaml.Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -183,7 +221,8 @@ class _Reader:
             return [str(item) for item in items]
         where = self.file.where("services", self.name, key)
         self.findings.append(Finding("compose-type", where, f"{key} must be a list", f"{key}: […]"))
-        return []
+        # Taken for a list of one, so that one fault is one finding.
+        return [str(items)]
 
     def parsed(self, key: str, parse: Any) -> list[Any]:
         made = []

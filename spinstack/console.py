@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console as RichConsole
     from rich.status import Status
 
@@ -44,10 +46,12 @@ class StepDisplay:
 class Console:
     """Prints steps, results and errors."""
 
-    def __init__(self, *, dry: bool = False) -> None:
-        """`dry`: steps are headings of what would run, not things that happened."""
+    def __init__(self, *, dry: bool = False, stack: Path | None = None) -> None:
+        """`dry`: steps are headings of what would run, not things that happened. `stack`: the
+        stack's directory, whose own translations of errors are known too."""
         self._rich: RichConsole | None = None
         self._dry = dry
+        self.stack = stack
 
     @property
     def rich(self) -> RichConsole:
@@ -92,13 +96,20 @@ class Console:
         self.rich.print("warning: " + text, style="yellow", markup=False)
 
     def error(self, error: SpinstackError) -> None:
-        """Details first, then what failed, where, and what to do."""
+        """Details first, then what failed, where, why if it is known, and what to do."""
+        from spinstack import translator
+
         if error.details:
             for line in error.details.rstrip().splitlines():
                 self.rich.print("  | " + line, markup=False, style="dim")
         first, *rest = error.lines()
         self.rich.print(first, markup=False, style="bold red")
-        for line in rest:
+        # The cause is asked for here and nowhere else; it stands before what to do.
+        at = len(rest) - bool(error.remedy)
+        known = translator.lines_for(error, self.stack)
+        # After a rollback the remedy is a general one: a known cause has a better one.
+        rest = rest[:at] if known and error.now else rest
+        for line in (*rest[:at], *known, *rest[at:]):
             self.rich.print(line, markup=False)
 
     def result(self, text: str) -> None:
@@ -112,7 +123,14 @@ class Console:
 
     def table(self, headings: list[str], rows: list[list[str]]) -> None:
         """Columns on standard output, as wide as their widest cell."""
-        widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-        for row in [headings, *rows]:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            self.result("  ".join(cells).rstrip())
+        for line in columns(headings, rows):
+            self.result(line)
+
+
+def columns(headings: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table whose columns are as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [headings, *rows]
+    ]

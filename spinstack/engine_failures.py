@@ -36,12 +36,14 @@ def explained(
     """
     end = tail(output)
     cause = next((c for c in causes if re.search(c.pattern, end, re.IGNORECASE)), otherwise)
-    return SpinstackError(
+    error = SpinstackError(
         cause.what.format(**fields),
         where=fields.get("where", ""),
         remedy=cause.remedy.format(**fields),
         details=end,
     )
+    error.explained = cause is not otherwise
+    return error
 
 
 def tail(output: str) -> str:

@@ -36,12 +36,30 @@ def parse(text: str, source: str) -> tuple[dict[str, Variable], list[Finding]]:
         finding = _wrong(name, equals, value, where)
         if finding:
             findings.append(finding)
-            continue
+            # What is meant is clear, mostly: the other rules go on with that.
+            name, equals, value = mended(line).partition("=")
+            if _wrong(name, equals, value, where):
+                continue
         if name in variables:
             problem = f"{name} is set again (first in line {variables[name].line})"
             findings.append(Finding("env-twice", where, problem, "keep one of the two lines"))
         variables[name] = Variable(value, number)
     return variables, findings
+
+
+_MEANT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
+
+
+def mended(line: str) -> str:
+    """`NAME=VALUE` of a line that a shell would understand so: without `export`, blanks and
+    quotes around name and value. Any other line as it is."""
+    match = _MEANT.fullmatch(line)
+    if not match:
+        return line
+    value = match[2].strip()
+    while len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1].strip()
+    return f"{match[1]}={value}"
 
 
 def _wrong(name: str, equals: str, value: str, where: str) -> Finding | None:

@@ -16,6 +16,10 @@ class SpinstackError(Exception):
     """
 
     exit_code = 1
+    # How things stand after it, where that is not plain: "the version before runs again".
+    now = ""
+    # Set where `what` and `remedy` were made from `details`: no need to explain those again.
+    explained = False
 
     def __init__(
         self,
@@ -36,6 +40,8 @@ class SpinstackError(Exception):
         lines = [f"error: {self.what}"]
         if self.where:
             lines.append(f"  where: {self.where}")
+        if self.now:
+            lines.append(f"  now:   {self.now}")
         if self.remedy:
             lines.append(f"  to do: {self.remedy}")
         return lines

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import contextlib
+import os
 import secrets
 import socket
 import sys
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import paramiko
 from fabric import Config, Connection
 
-from spinstack import ssh_login
+from spinstack import relaying, ssh_login
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine
@@ -65,8 +67,9 @@ class FabricLoginNode:
         with self._channel() as channel:
             channel.exec_command("exec bash -l")
             self._send(channel, script.text(mark).encode())
-            channel.shutdown_write()
-            for piece in self._pieces(channel, script.seconds, transcript):
+            if not script.endless:
+                channel.shutdown_write()
+            for piece in self._pieces(channel, script, transcript):
                 transcript.feed(piece)
                 if stopped:
                     return transcript.result
@@ -85,11 +88,11 @@ class FabricLoginNode:
             ) from None
 
     def _pieces(
-        self, channel: paramiko.Channel, seconds: float, transcript: Transcript
+        self, channel: paramiko.Channel, script: Script, transcript: Transcript
     ) -> Iterator[str]:
         """The output as it comes, until the end, the time limit or the size limit."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + script.seconds
         size = 0
         channel.settimeout(1.0)
         while True:
@@ -105,8 +108,8 @@ class FabricLoginNode:
                 size += len(data)
                 yield decoder.decode(data)
             if time.monotonic() > deadline:
-                raise self._too_long(transcript, seconds)
-            if size > OUTPUT_LIMIT:
+                raise self._too_long(transcript, script.seconds)
+            if size > OUTPUT_LIMIT and not script.endless:
                 raise SpinstackError(
                     f"the step {transcript.unfinished!r} prints without end on {self.name}",
                     where=transcript.result.steps[-1].output[-300:] or "login node",
@@ -164,6 +167,44 @@ class FabricLoginNode:
             where=self.name,
             remedy="run it by hand on the login node",
         )
+
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        """The shell is told what to do in base64: the login shell that reads it first may be
+        csh, which takes exclamation marks and newlines for its own even in quotes."""
+        mark = f"spinstack-{secrets.token_hex(8)}"
+        text = relaying.script(prepare, command, mark, terminal=terminal)
+        script = base64.b64encode(text.encode()).decode()
+        with self._channel() as channel:
+            if terminal:
+                columns, rows = relaying.window()
+                channel.get_pty(os.environ.get("TERM") or "xterm", columns, rows)
+            channel.exec_command(f"exec bash -l -c 'eval \"$(printf %s {script} | base64 -d)\"'")
+            if input:
+                self._send(channel, input)
+            relay = relaying.Relay(channel, mark.encode(), self._alive)
+            code = relay.on_terminal() if terminal else relay.plain()
+            if relay.left:
+                raise SpinstackError(
+                    "left the command: it may still run there",
+                    where=self.name,
+                    remedy="`invoke restart` ends what runs in a container",
+                )
+            if code is None:
+                raise ConnectionLost(
+                    f"the connection to {self.name} was lost while a command ran there",
+                    where=self.name,
+                    remedy="see `invoke status`, then run it again",
+                )
+            if not relay.begun:
+                raise SpinstackError(
+                    "the command could not be started on the login node",
+                    where=self.name,
+                    remedy="see whether the modules of the setting `modules` can be loaded there",
+                    details=relay.before,
+                )
+            return code
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[paramiko.Channel]:
@@ -247,6 +288,8 @@ class FabricLoginNode:
     def _refused(
         self, login: ssh_login.Login, error: paramiko.AuthenticationException
     ) -> SpinstackError:
+        if login.outdated:
+            return SpinstackError(login.outdated, where=self.name, remedy=ssh_login.RENEW)
         return SpinstackError(
             f"{self.name} refused the login: {error}",
             where="; ".join(login.notes) or self.name,

@@ -121,7 +121,8 @@ def _target(found: list[Listed], wanted: str, current: str) -> str:
         if before:
             return before[-1]
         what = "there is no earlier release to go back to"
-    raise UsageError(what, remedy=f"one of: {', '.join(possible) or 'none'} (invoke releases)")
+    remedy = f"one of: {', '.join(possible)}" if possible else "mend the stack, and deploy it"
+    raise UsageError(what, remedy=remedy)
 
 
 def _unconfirmed(change: Changing) -> str:
@@ -165,6 +166,8 @@ def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
     with changing.begun(session, "prune") as change:
         found = listed(change.remote)
         old = superfluous(found, keep)
+        if session.dry:
+            change.remote.remove_releases(["<old releases>"])
         if session.dry or not old:
             return old
         session.confirm(
@@ -194,7 +197,11 @@ def unlock(session: Session, *, yes: bool) -> str:
         remote = make_remote(session, node)
         owner = remote.lock_owner()
         if owner is None and not session.dry:
-            raise SpinstackError("there is no lock", where=str(remote.root / "lock"))
+            raise SpinstackError(
+                "there is no lock",
+                where=str(remote.root / "lock"),
+                remedy="nothing has to be broken: run what you want to run",
+            )
         told = owner.told() if owner else "nobody"
         session.confirm(
             f"Break the lock of {told}? If a change is really under way, two will mix.", yes=yes

@@ -44,6 +44,9 @@ CONTENT_LABEL = "spinstack.content"
 # registry and engine reads. Builders that know nothing of this variable take no notice.
 _BUILD_ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
+# Seconds until a build or a push counts as stuck: compilers and slow lines take their time.
+_BUILD_WITHIN, _PUSH_WITHIN = 3600.0, 3600.0
+
 # Seconds for a question to the engine that needs no network.
 _LOOK_WITHIN = 60.0
 
@@ -110,6 +113,7 @@ def build(
     result = runner.run(
         _build_command(engine, spec, reference, content),
         env=_BUILD_ENVIRONMENT,
+        timeout=_BUILD_WITHIN,
         on_line=_without_chatter(on_line),
     )
     if not result.ok:
@@ -221,7 +225,8 @@ def push(
     if local and remote and _same(local, remote):
         return PushOutcome(reference, False, False, remote.digest, time.monotonic() - start)
     flags = engine.plain_http(image.registry)
-    result = runner.run(engine.command("image", "push", *flags, reference), on_line=on_line)
+    command = engine.command("image", "push", *flags, reference)
+    result = runner.run(command, timeout=_PUSH_WITHIN, on_line=on_line)
     if not result.ok:
         raise _push_failure(engine, image, login is not None, result)
     digest = re.search(r"digest: (sha256:[0-9a-f]{64})", _output(result))

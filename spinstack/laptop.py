@@ -28,7 +28,7 @@ def check(session: Session) -> None:
             raise SpinstackError(
                 f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} in the stack would not work",
                 where=str(session.directory),
-                remedy="mend them; nothing was changed anywhere",
+                remedy=f"mend {'them' if len(wrong) > 1 else 'it'}; nothing was changed anywhere",
                 details="\n".join(found.line() for found in findings),
             )
         step.done(f"{len(session.stack.service_names)} services")

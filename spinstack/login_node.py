@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from spinstack.command import Command
+from spinstack.command import Command, joined
 from spinstack.errors import SpinstackError
 from spinstack.runner import Result
 from spinstack.script import Script, ScriptResult, StepResult
@@ -50,6 +50,18 @@ class LoginNode(Protocol):
         """
         ...
 
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        """Run a command in a login shell, connected to this process; its exit code.
+
+        `prepare` runs first; its output and that of the shell's start-up files is kept back.
+        With `terminal` the command has one there, as large as ours: each key goes to it, also
+        Ctrl-C. Without one its two outputs become ours, and it is given `input`, whose end
+        it never sees. Raises SpinstackError if `prepare` fails, ConnectionLost.
+        """
+        ...
+
     def close(self) -> None:
         """End the connection; it may be closed already."""
         ...
@@ -67,19 +79,27 @@ class PrintingLoginNode:
     def run(
         self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
     ) -> ScriptResult:
-        self._show(f"$ ssh {self.name} bash -l   # within {script.seconds:.0f} s")
+        limit = "until Ctrl-C" if script.endless else f"within {script.seconds:.0f} s"
+        self._show(f"$ ssh {self.name} bash -l   # {limit}")
         result = ScriptResult(complete=True)
         for step in script.steps:
             self._show(f"  # {step.name}")
             for command in step.commands:
                 for line in command.shown().splitlines():
                     self._show(f"  {line}")
-            result.steps.append(StepResult(step.name, "", 0))
+            result.steps.append(StepResult(step.name, "", 0, step.must))
         return result
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
         self._show(f"$ ssh -t {self.name} bash -l -c {Command(command.shown()).shown()}")
         return Result()
+
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        whole = Command(joined((prepare, command), "&&").shown())
+        self._show(f"$ ssh {'-t ' if terminal else ''}{self.name} bash -l -c {whole.shown()}")
+        return 0
 
     def close(self) -> None:
         return
@@ -98,6 +118,7 @@ class RecordingLoginNode:
     dry: bool = False
     sent: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    inputs: list[bytes] = field(default_factory=list)
 
     def run(
         self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
@@ -115,7 +136,7 @@ class RecordingLoginNode:
                 output, code = answer
             if on_begin:
                 on_begin(step.name)
-            result.steps.append(StepResult(step.name, output, code))
+            result.steps.append(StepResult(step.name, output, code, step.must))
             if on_line and any(on_line(step.name, line) for line in output.splitlines()):
                 return result
             if code and step.must:
@@ -128,6 +149,18 @@ class RecordingLoginNode:
         given = self.answers[command.shown()]
         text, code = given[0] if isinstance(given, list) else given
         return Result(text, "", code)
+
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        """Announced and recorded as `interact`; the answer's text goes to standard output."""
+        self.steps.append("interact")
+        self.sent.append(joined((prepare, command), "&&").script())
+        self.inputs.append(input)
+        given = self.answers["interact"]
+        text, code = given[0] if isinstance(given, list) else given
+        print(text, end="")
+        return code
 
     def close(self) -> None:
         return

@@ -7,6 +7,7 @@ may begin.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ class _Token:
     line: int
     # A word may be the text ";" in quotes.
     word: bool
+    column: int = 0
 
 
 def parse(text: str) -> list[Directive]:
@@ -53,6 +55,8 @@ def parse(text: str) -> list[Directive]:
         here = opened[-1].block if opened else top
         assert here is not None
         if token.word:
+            if words and _begins_another(token, words):
+                raise Unreadable(f"{words[0].text} does not end with ;", words[-1].line)
             words.append(token)
         elif token.text == "}":
             if words:
@@ -74,6 +78,17 @@ def parse(text: str) -> list[Directive]:
     if opened:
         raise Unreadable(f"the {{ of {opened[-1].name} is never closed", opened[-1].line)
     return top
+
+
+def _begins_another(token: _Token, words: list[_Token]) -> bool:
+    """Whether a word that nginx would take for an argument is the next directive, as it
+    stands below the first word: the semicolon between the two was forgotten."""
+    first = words[0]
+    return (
+        token.line > words[-1].line
+        and token.column == first.column
+        and re.fullmatch(r"[a-z_]+", token.text) is not None
+    )
 
 
 def everywhere(directives: list[Directive]) -> Iterator[Directive]:
@@ -112,7 +127,8 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield _Token(_quoted(reader, character, line), line, word=True)
         else:
             reader.at -= 1
-            yield _Token(_word(reader), line, word=True)
+            column = reader.at - text.rfind("\n", 0, reader.at)
+            yield _Token(_word(reader), line, word=True, column=column)
 
 
 def _quoted(reader: _Reader, quote: str, line: int) -> str:

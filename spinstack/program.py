@@ -16,9 +16,10 @@ from spinstack import __version__
 class SpinstackProgram(Program):
     """Invoke's program with a built-in collection, which still reads the stack's settings."""
 
-    def load_collection(self) -> None:
-        """Take the settings of the stack around the current directory, as invoke would."""
-        super().load_collection()
+    def parse_collection(self) -> None:
+        """Take the settings of the stack around the current directory, as invoke would: with
+        a collection of its own it loads none, nor the settings that lie beside it."""
+        super().parse_collection()
         self.config.set_project_location(str(stack_directory(Path.cwd())))
         self.config.load_project()
 

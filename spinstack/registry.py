@@ -190,19 +190,64 @@ def manifest(image: ImageName, login: Credentials | None) -> Manifest | None:
         return None
 
 
-def _asked(url: str, login: Credentials | None) -> tuple[Message, bytes]:
-    """The answer to a GET, after the authentication that the registry asks for."""
+@dataclass(frozen=True)
+class State:
+    """What a registry says to who wants in. `status`: of its answer, 0 if nothing answered;
+    `reason`: why not. `date`: its HTTP Date, empty where it gave none."""
+
+    status: int
+    reason: str = ""
+    date: str = ""
+
+    @property
+    def reached(self) -> bool:
+        return self.status > 0
+
+    @property
+    def let_in(self) -> bool:
+        return self.status == 200
+
+
+def ask(registry: str, login: Credentials | None, *, seconds: float = ANSWER_WITHIN) -> State:
+    """Whether the registry answers and accepts the login; never raises.
+
+    Source: distribution/spec, "API Version Check".
+    """
+    scheme = "http" if is_loopback(registry) else "https"
     try:
-        return _get(url, {"Accept": _MANIFESTS})
+        headers, _ = _asked(f"{scheme}://{registry}/v2/", login, seconds)
+        return State(200, date=headers.get("Date", ""))
+    except urllib.error.HTTPError as error:
+        error.close()
+        return State(error.code, str(error.reason), error.headers.get("Date", ""))
+    except urllib.error.URLError as error:
+        return State(0, getattr(error.reason, "strerror", None) or str(error.reason))
+    except (OSError, ValueError, LookupError, HTTPException) as error:
+        return State(0, str(error) or type(error).__name__)
+
+
+def _asked(
+    url: str, login: Credentials | None, seconds: float = ANSWER_WITHIN
+) -> tuple[Message, bytes]:
+    """The answer to a GET, after the authentication that the registry asks for.
+
+    Raises HTTPError for a refusal, also where there is no login to answer a question with.
+    """
+    try:
+        return _get(url, {"Accept": _MANIFESTS}, seconds)
     except urllib.error.HTTPError as error:
         challenge = error.headers.get("WWW-Authenticate", "")
         error.close()
         if error.code != 401:
             raise
-    return _get(url, {"Accept": _MANIFESTS, "Authorization": _authorization(challenge, login)})
+        try:
+            authorization = _authorization(challenge, login, seconds)
+        except ValueError:
+            raise error from None
+    return _get(url, {"Accept": _MANIFESTS, "Authorization": authorization}, seconds)
 
 
-def _authorization(challenge: str, login: Credentials | None) -> str:
+def _authorization(challenge: str, login: Credentials | None, seconds: float) -> str:
     """The header that answers a `WWW-Authenticate`. Raises ValueError if there is none to give.
 
     Source: distribution/spec, "Token Authentication Specification".
@@ -218,7 +263,7 @@ def _authorization(challenge: str, login: Credentials | None) -> str:
         raise ValueError("no way to authenticate")
     query = urllib.parse.urlencode({k: v for k, v in asked.items() if k in ("service", "scope")})
     url = f"{realm}{'&' if parts.query else '?'}{query}"
-    _, body = _get(url, {"Authorization": login.basic()} if login else {})
+    _, body = _get(url, {"Authorization": login.basic()} if login else {}, seconds)
     answer = json.loads(body)
     return f"Bearer {answer.get('token') or answer['access_token']}"
 
@@ -232,10 +277,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _get(url: str, headers: dict[str, str]) -> tuple[Message, bytes]:
+def _get(url: str, headers: dict[str, str], seconds: float) -> tuple[Message, bytes]:
     handlers: list[Any] = [_NoRedirects()]
     if is_loopback(urllib.parse.urlsplit(url).netloc):
         handlers.append(urllib.request.ProxyHandler({}))
     opener: Callable[..., Any] = urllib.request.build_opener(*handlers).open
-    with opener(urllib.request.Request(url, headers=headers), timeout=ANSWER_WITHIN) as response:
+    with opener(urllib.request.Request(url, headers=headers), timeout=seconds) as response:
         return response.headers, response.read(_LARGEST_MANIFEST)

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import re
+import shlex
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from spinstack.stack import Stack
 
 # Everything else in the directory is part of a release, hidden files apart.
 LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
+# Uploaded for whoever looks there, and read by nothing that runs: a change of them alone is no
+# reason to replace containers.
+NOT_RUN = {"README.md", "invoke.yaml", "tasks.py"}
 # A stack's directory is some 30 kB; more than this is data that strayed into it.
 LARGEST = 20_000_000
 # What an id looks like: time of the upload (UTC), start of the content's hash.
@@ -54,36 +58,41 @@ class Release:
 def make(stack: Stack, destination: Destination, now: datetime | None = None) -> Release:
     """Pack the stack for a destination.
 
-    The id is the time (UTC) and the start of the content's hash, so that ids sort by age
+    The id is the time (UTC) and the start of the hash of what runs, so that ids sort by age
     and the same files are recognised. Raises SpinstackError when the directory is too large
     or a file can't be read.
     """
-    archive = _archive(stack, destination)
+    packed = [_packed(stack, destination, path) for path in files(stack.directory)]
+    archive = _archive(packed)
+    digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
     moment = (now or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
-    release_id = f"{moment}-{hashlib.sha256(archive).hexdigest()[:8]}"
+    release_id = f"{moment}-{digest[:8]}"
     directory = PurePosixPath(destination.project_dir, stack.name, "releases", release_id)
     return Release(release_id, directory, archive)
 
 
-def _archive(stack: Stack, destination: Destination) -> bytes:
-    """The same bytes for the same files: no times, no owners in it."""
+def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile.TarInfo, bytes]:
+    """A file as it is packed: no times, no owners, so that the same files are the same bytes."""
+    name = path.relative_to(stack.directory).as_posix()
+    data = _content(stack, destination, path, name)
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    # Containers run as the uid that owns the release; others need only to pass.
+    info.mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
+    return info, data
+
+
+def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    if sum(info.size for info, _ in packed) > LARGEST:
+        largest = max(packed, key=lambda item: item[0].size)[0]
+        raise SpinstackError(
+            f"the stack's directory holds more than {LARGEST // 1_000_000} MB",
+            where=f"{largest.name} is the largest file in it",
+            remedy="move data out of it: data is mounted, not uploaded",
+        )
     tar_bytes = io.BytesIO()
-    total = 0
     with tarfile.open(fileobj=tar_bytes, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in files(stack.directory):
-            name = path.relative_to(stack.directory).as_posix()
-            data = _content(stack, destination, path, name)
-            total += len(data)
-            if total > LARGEST:
-                raise SpinstackError(
-                    f"the stack's directory holds more than {LARGEST // 1_000_000} MB",
-                    where=str(path),
-                    remedy="move data out of it: data is mounted, not uploaded",
-                )
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            # Containers run as the uid that owns the release; others need only to pass.
-            info.mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
+        for info, data in packed:
             tar.addfile(info, io.BytesIO(data))
     return gzip.compress(tar_bytes.getvalue(), mtime=0)
 
@@ -114,22 +123,32 @@ def files(directory: Path) -> Iterator[Path]:
 
 
 def upload_step(release: Release) -> Step:
-    """Unpack the release beside the others; it appears whole or not at all."""
+    """Unpack the release beside the others; it appears whole or not at all.
+
+    What was left by uploads that broke off is removed: under the lock there is but one.
+    """
     final = str(release.directory)
     partial = f"{final}.partial"
+    broken_off = Raw(f"{shlex.quote(str(release.directory.parent))}/*.partial")
     packed = base64.b64encode(release.archive).decode()
     bulk = Secret(packed, label=f"<{len(release.archive)} bytes of tar.gz in base64>")
     commands = (
         UMASK,
         Command("set", "-o", "pipefail"),
         Command("mkdir", "-p", str(release.directory.parent)),
-        Command("rm", "-rf", partial),
+        Command("rm", "-rf", broken_off),
         Command("mkdir", partial),
         Command(
             *("printf", "%s", bulk, Raw("|"), "base64", "-d"),
             *(Raw("|"), "tar", "-xzpf", "-", "-C", partial),
+            # On a full disk half a release would be in the way.
+            *(Raw("|| {"), "rm", "-rf", partial, Raw("; false; }")),
         ),
-        Command("mv", "-T", partial, final),
+        # One of this id holds the same files: uploaded twice within a second.
+        Command(
+            *("test", "-d", final, Raw("&&"), "rm", "-rf", partial),
+            *(Raw("||"), "mv", "-T", partial, final),
+        ),
         Command("cd", final),
     )
     return Step("upload", commands)

@@ -11,13 +11,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from spinstack import bookkeeping, cattle, release
+from spinstack import bookkeeping, cattle, release, service_log
 from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.cattle import ServiceState
 from spinstack.command import Command, joined
 from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, LoginNode
+from spinstack.reading import Rounds
 from spinstack.release import Release
+from spinstack.remote_failures import (
+    MUST,
+    garbled,
+    must_not_fail,
+    not_locked,
+    not_written,
+    refused,
+)
 from spinstack.script import Script, ScriptResult, Step
 from spinstack.settings import Destination
 
@@ -65,6 +74,8 @@ class Remote:
         self._to = destination
         self._stack = stack
         self._env_file = env_file
+        # The lock that we hold: what changes the stack looks first whether it is ours still.
+        self._held: Mark | None = None
 
     @property
     def root(self) -> PurePosixPath:
@@ -96,31 +107,40 @@ class Remote:
             cattle.key_step(),
             cattle.states_if_key_step(),
         )
+        self._held = lock or self._held
         result = self._node.run(Script(steps))
         if result.failed and result.failed.name == "lock":
-            raise _not_locked(result.failed.output, self.root)
+            self._held = None
+            raise not_locked(result.failed.output, self.root)
         self._check(result)
         has_key = result["rancher key"].ok
-        states = result["states"]
-        if has_key and not states.ok:
-            states = self._run(Script((self._ready(), cattle.states_step())))["states"]
+        if has_key and not result["states"].ok:
+            raise must_not_fail(result["states"], self._node.name)
         current = PurePosixPath(result.output("current release").strip()).name
         return Situation(
             uid=result.output("uid").strip(),
             has_key=has_key,
-            states=cattle.parse_states(states.output, self._stack),
+            states=self._read(result["states"].output) if has_key else [],
             current=current if result["current release"].ok else "",
             unfinished=bookkeeping.parse_mark(result.output("unfinished")),
         )
 
-    def unlock(self, owner: Mark) -> None:
-        """Give the lock back."""
-        self._node.run(Script((bookkeeping.free_lock_step(self.root, owner),)))
+    def unlock(self) -> None:
+        """Give our lock back, if we have it."""
+        if self._held:
+            held, self._held = self._held, None
+            self._node.run(Script((bookkeeping.free_lock_step(self.root, held),)))
 
     def lock_owner(self) -> Mark | None:
         """Who has the lock; None if nobody has it."""
         step = bookkeeping.read_lock_step(self.root)
-        return bookkeeping.parse_mark(self._run(Script((step,))).output(step.name))
+        there = self._run(Script((step,)))[step.name]
+        unknown = Mark("somebody", "some machine")
+        return (bookkeeping.parse_mark(there.output) or unknown) if there.ok else None
+
+    def _ours(self) -> tuple[Step, ...]:
+        """Nothing where no lock was taken."""
+        return (bookkeeping.still_ours_step(self.root, self._held),) if self._held else ()
 
     def break_lock(self) -> None:
         self._node.run(Script((bookkeeping.break_lock_step(self.root),)))
@@ -140,7 +160,13 @@ class Remote:
     def states(self) -> list[ServiceState]:
         """The stack's services as Rancher sees them now."""
         result = self._run(Script((self._ready(), cattle.states_step())))
-        return cattle.parse_states(result.output("states"), self._stack)
+        return self._read(result.output("states"))
+
+    def _read(self, output: str) -> list[ServiceState]:
+        """Raises SpinstackError for what is no answer: it must not count as "nothing runs"."""
+        if cattle.is_garbled(output):
+            raise garbled(output, self._node.name)
+        return cattle.parse_states(output, self._stack)
 
     def upload(self, made: Release, note: ReleaseNote) -> None:
         """Put the release in its place; it appears whole or not at all."""
@@ -183,7 +209,8 @@ class Remote:
 
         Raises SpinstackError for what the CLI complained of; warnings are passed over.
         """
-        steps = [bookkeeping.unfinished_step(self.root, begun), self._ready(), _enter(directory)]
+        steps = [*self._ours(), bookkeeping.unfinished_step(self.root, begun)]
+        steps += [self._ready(), _enter(directory)]
         steps += [cattle.stop_step(self._stack, name) for name in stop_first]
         if stop_first:
             # Source: Spin's own advice for a service that is not active: ten seconds or more.
@@ -192,29 +219,14 @@ class Remote:
         result = self._run(Script((*steps, step), seconds=cattle.SLOW + 60))
         if result.failed and result.failed.name == "note the upgrade":
             raise not_written(result.failed.output, str(self.root), "who upgrades")
-        done = result[step.name]
-        complaints = cattle.complaints(done.output, ("error", "fatal"))
-        if complaints or not done.ok:
-            raise SpinstackError(
-                f"Rancher refused to {'upgrade' if upgrade else 'start'} the stack",
-                where=f"{self._stack} at {self._to.environment}",
-                remedy="mend what it complains of, then run the same command again",
-                details="\n".join(complaints) or _tail(done.output),
-            )
+        self._complain(result, step.name, "upgrade" if upgrade else "start", cattle.SLOW)
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` says it has seen enough."""
-        lines: list[str] = []
+        rounds = Rounds(self._stack, self._node.name, on_states)
 
         def take(step: str, line: str) -> bool:
-            if step != "watch":
-                return False
-            if line != "round":
-                lines.append(line)
-                return False
-            states = cattle.parse_states("\n".join(lines), self._stack)
-            lines.clear()
-            return on_states(states)
+            return step == "watch" and rounds.take(line)
 
         script = Script((self._ready(), cattle.watch_step(seconds)), seconds=seconds + 60)
         self._check(self._node.run(script, on_line=take))
@@ -224,9 +236,12 @@ class Remote:
         as the current one."""
         confirm = cattle.confirm_step(self._stack, self._env_file)
         result = self._run(
-            Script((self._ready(), _enter(directory), confirm), seconds=cattle.SLOW + 60)
+            Script(
+                (*self._ours(), self._ready(), _enter(directory), confirm),
+                seconds=cattle.SLOW + 60,
+            )
         )
-        self._complain(result, "confirm", "confirm")
+        self._complain(result, "confirm", "confirm", cattle.SLOW)
         current = bookkeeping.current_step(self.root, directory.name)
         marked = self._node.run(Script((current, bookkeeping.finished_step(self.root))))
         if marked.failed:
@@ -236,10 +251,17 @@ class Remote:
         """Bring the old containers of these services back."""
         steps = cattle.rollback_steps(self._stack, self._env_file, services)
         result = self._run(
-            Script((self._ready(), _enter(directory), *steps), seconds=cattle.SLOW * 2 + 60)
+            Script(
+                (*self._ours(), self._ready(), _enter(directory), *steps),
+                seconds=cattle.SLOW * len(steps) + 60,
+            )
         )
         for step in steps:
-            self._complain(result, step.name, "roll back")
+            self._complain(result, step.name, "roll back", cattle.SLOW)
+        self.forget_upgrade()
+
+    def forget_upgrade(self) -> None:
+        """It is over, or never began at Rancher."""
         self._run(Script((bookkeeping.finished_step(self.root),)))
 
     def releases(self) -> list[tuple[ReleaseNote, bool]]:
@@ -256,35 +278,10 @@ class Remote:
             raise not_written(result.failed.output, str(self.root), "the releases")
 
     def logs(self, service: str, lines: int = LOG_LINES) -> str:
-        """The last lines that a service printed."""
+        """The last lines that a service printed, in all its containers."""
         step = cattle.logs_step(self._stack, service, lines)
-        return self._run(Script((self._ready(), step)))[step.name].output
-
-    def follow(self, service: str, lines: int, on_line: Callable[[str], None]) -> None:
-        """Print a service's log as it grows, until the connection ends or Ctrl-C."""
-        step = cattle.follow_step(self._stack, service, lines)
-
-        def take(name: str, line: str) -> bool:
-            if name == step.name:
-                on_line(line)
-            return False
-
-        self._node.run(Script((self._ready(), step), seconds=cattle.DAY), on_line=take)
-
-    def stop(self, service: str = "") -> None:
-        self._complain(
-            self._run(Script((self._ready(), cattle.stop_step(self._stack, service)))),
-            "stop",
-            "stop",
-        )
-
-    def remove(self, service: str = "") -> None:
-        step = cattle.remove_step(self._stack, service)
-        self._complain(self._run(Script((self._ready(), step))), "remove", "remove")
-
-    def wait_until_gone(self, service: str = "", seconds: int = 60) -> None:
-        """`rm` does not wait; a deploy right after it would find what is being removed."""
-        self.watch(seconds, lambda states: not any(service in ("", s.name) for s in states))
+        output = self._run(Script((self._ready(), step)))[step.name].output
+        return service_log.in_order(output, lines)
 
     def ask_site(self, url: str) -> int:
         """The HTTP status that the login node gets from the site; 0 for none."""
@@ -300,85 +297,24 @@ class Remote:
     def _check(self, result: ScriptResult) -> ScriptResult:
         """Raises SpinstackError if a step failed that had to succeed."""
         failed = result.failed
-        if failed is None or failed.name not in _MUST:
+        if failed is None or failed.name not in MUST:
             return result
-        what, remedy = _MUST[failed.name]
-        code = " (time limit)" if failed.code == 124 else f" (exit code {failed.code})"
-        raise SpinstackError(
-            f"{what}{code}", where=self._node.name, remedy=remedy, details=_tail(failed.output)
-        )
+        raise must_not_fail(failed, self._node.name)
 
-    def _complain(self, result: ScriptResult, step: str, verb: str) -> None:
-        """Raises SpinstackError for an exit code or a complaint of the CLI."""
-        done = result[step]
-        complaints = cattle.complaints(done.output, ("error", "fatal"))
-        if done.ok and not complaints:
-            return
-        raise SpinstackError(
-            f"Rancher did not {verb} {self._stack}",
-            where=f"{self._stack} at {self._to.environment}",
-            remedy="see `invoke status`",
-            details="\n".join(complaints) or _tail(done.output),
-        )
-
-
-# What it means when a step fails that must not.
-_MUST = {
-    "rancher environment": (
-        "the login node has no Rancher command",
-        "see whether `module load spin` works there; the setting modules names what is loaded",
-    ),
-    "states": (
-        "Rancher does not say what runs",
-        "try again; if it stays so, see the centre's status page",
-    ),
-    "enter the release": ("the release is not there", "run the same command again"),
-    "uid": ("the login node does not work", "see the centre's status page"),
-}
+    def _complain(
+        self, result: ScriptResult, step: str, verb: str, seconds: int | None = None
+    ) -> None:
+        """Raises SpinstackError for an exit code or a complaint of the CLI, which had so many
+        seconds (QUICK if not told)."""
+        seconds = cattle.QUICK if seconds is None else seconds
+        where = f"{self._stack} at {self._to.environment}"
+        wrong = refused(result[step], f"Rancher did not {verb} {self._stack}", where, seconds)
+        if wrong:
+            raise wrong
 
 
 def _enter(directory: PurePosixPath) -> Step:
     return Step("enter the release", (Command("cd", str(directory)),))
-
-
-def _tail(output: str, lines: int = 15) -> str:
-    return "\n".join(output.strip().splitlines()[-lines:])
-
-
-def not_written(output: str, where: str, what: str) -> SpinstackError:
-    """Why something could not be written on the global file system."""
-    remedies = {
-        "No space left": "the file system is full: make room there",
-        "quota": "the quota is used up: make room there",
-        "Read-only": "the file system is read-only: see the centre's status page",
-        "Permission denied": "you can't write there: set project_dir to a directory of yours",
-        "No such file": "the directory above it is missing: set project_dir in invoke.yaml",
-    }
-    remedy = next((text for sign, text in remedies.items() if sign.lower() in output.lower()), "")
-    return SpinstackError(
-        f"{what} could not be written",
-        where=where,
-        remedy=remedy or "see what the login node says; nothing that runs was touched",
-        details=_tail(output),
-    )
-
-
-class Locked(SpinstackError):
-    """Somebody else is changing the stack; `owner` says who, if it could be read."""
-
-    def __init__(self, owner: Mark | None, root: PurePosixPath) -> None:
-        super().__init__(
-            f"{owner.told() if owner else 'somebody'} is at it: {owner.doing if owner else '?'}",
-            where=str(root / "lock"),
-            remedy="wait until that is done; if it is dead for certain: invoke unlock",
-        )
-        self.owner = owner
-
-
-def _not_locked(output: str, root: PurePosixPath) -> SpinstackError:
-    if "File exists" in output:
-        return Locked(bookkeeping.parse_mark(output), root)
-    return not_written(output, str(root), "the lock")
 
 
 def _is_id(name: str) -> bool:

@@ -202,6 +202,8 @@ def user(service: Service, centre: Centre) -> list[Finding]:
     findings = numeric_id(uid, "numeric user id (is UID set?)", where)
     if gid or service.mounts_global(centre):
         findings += numeric_id(gid, "numeric group id", where)
+    for group in service.group_add:
+        findings += numeric_id(group, "numeric group id", service.where("group_add"))
     return findings
 
 

@@ -32,10 +32,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Script:
-    """Steps that run one after the other; `seconds` is the limit for all of them."""
+    """Steps that run one after the other; `seconds` is the limit for all of them.
+
+    `endless`: it goes on until whoever sent it leaves. Descriptor 3 is its end of the
+    channel, which ends then, so that a step can notice; what it prints is not kept.
+    """
 
     steps: tuple[Step, ...]
     seconds: float = 120.0
+    endless: bool = False
 
     def text(self, mark: str) -> str:
         """The script as bash reads it. `mark` must be a word that no program prints.
@@ -55,7 +60,7 @@ class Script:
                 lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
         lines.append(_printf(f"{mark} done"))
         lines.append("exit 0")
-        lines.append("} </dev/null\n")
+        lines.append("} 3<&0 </dev/null\n" if self.endless else "} </dev/null\n")
         return "\n".join(lines)
 
 
@@ -65,11 +70,12 @@ def _printf(text: str) -> str:
 
 @dataclass
 class StepResult:
-    """What a step printed (both streams, in order) and its exit code."""
+    """What a step printed (both streams, in order) and its exit code; `must`: the step's."""
 
     name: str
     output: str = ""
     code: int | None = None
+    must: bool = True
 
     @property
     def ok(self) -> bool:
@@ -97,9 +103,9 @@ class ScriptResult:
 
     @property
     def failed(self) -> StepResult | None:
-        """The step that ended the script, if it did not get through."""
+        """The step that ended the script, if it did not get through: one that must not fail."""
         last = self.steps[-1] if self.steps else None
-        return last if last and not last.ok else None
+        return last if last and last.must and not last.ok else None
 
 
 class Transcript:
@@ -138,17 +144,18 @@ class Transcript:
         if words[0] == self._mark:
             self._take_mark(words[1:])
         elif self._lines is not None:
-            self._lines.append(line)
+            if not self._script.endless:
+                self._lines.append(line)
             if self._on_line:
                 self._on_line(self.result.steps[-1].name, line.rstrip("\r"))
 
     def _take_mark(self, words: Sequence[str]) -> None:
         if words[0] == "begin":
-            name = self._script.steps[int(words[1])].name
-            self.result.steps.append(StepResult(name))
+            step = self._script.steps[int(words[1])]
+            self.result.steps.append(StepResult(step.name, must=step.must))
             self._lines = []
             if self._on_begin:
-                self._on_begin(name)
+                self._on_begin(step.name)
         elif words[0] == "end":
             self._end(int(words[1]), int(words[2]))
         elif words[0] == "done":

@@ -122,5 +122,6 @@ class Service:
         return f"{self.source}:{line}" if line else self.source
 
     def mounts_global(self, centre: Centre) -> bool:
-        """Whether any directory of the node (not a named volume) is mounted."""
-        return any(mount.source.startswith("/") for mount in self.mounts)
+        """Whether anything of the node (not a named volume) is mounted. What is relative lies
+        in the release, which is on the global file system."""
+        return any(mount.source.startswith(("/", ".")) for mount in self.mounts)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinstack import settings as settings_module
 from spinstack import stack as stack_module
+from spinstack.command import Command
 from spinstack.console import Console
 from spinstack.errors import UsageError
 from spinstack.image_content import ImageSpec, reference
@@ -34,11 +35,16 @@ class Session:
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
         self._to = to
-        self.console = Console(dry=self.dry)
+        self.console = Console(dry=self.dry, stack=self.directory)
 
     @property
     def dry(self) -> bool:
         return bool(self._context.config.run.dry)
+
+    @property
+    def config(self) -> Any:
+        """Invoke's configuration, with its layers."""
+        return self._context.config
 
     @cached_property
     def runner(self) -> Runner:
@@ -102,8 +108,10 @@ class Session:
 
     def _node(self) -> LoginNode:
         if self.dry:
-            user = f"{self.destination.user}@" if self.destination.user else ""
-            return PrintingLoginNode(user + self.destination.host, self.console.result)
+            to = self.destination
+            words = ["-p", str(to.port)] if to.port else []
+            words.append(f"{to.user}@{to.host}" if to.user else to.host)
+            return PrintingLoginNode(Command(*words).shown(), self.console.result)
         from spinstack.fabric_node import FabricLoginNode
 
         return FabricLoginNode(self.destination)

@@ -205,7 +205,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
         practise=bool(values["practise"]),
         modules=tuple(values["modules"] or rules.modules),
         environment=_needed(values, "environment", where),
-        project_dir=_needed(values, "project_dir", where).rstrip("/"),
+        project_dir=_project_dir(values, where),
         registry=values["registry"],
         namespace=values["namespace"] or values["user"] or "",
         build_platform=values["build_platform"],
@@ -240,6 +240,18 @@ def _checkouts(
                 raise UsageError(f"{text!r} is no {'url' if text == url else 'ref'}", where=path)
         found.append(Checkout(str(variable), url, ref))
     return tuple(found)
+
+
+def _project_dir(values: Mapping[str, Any], where: str) -> str:
+    path = _needed(values, "project_dir", where).rstrip("/")
+    # A mount is written SOURCE:TARGET, an env file a line a variable.
+    if ":" in path or not path.isprintable():
+        raise UsageError(
+            f"project_dir can't be {path!r}: a colon or a line break in it can't be mounted",
+            where=f"{where}.project_dir",
+            remedy="a directory without those characters; others, and blanks, are fine",
+        )
+    return path
 
 
 def _needed(values: Mapping[str, Any], key: str, where: str) -> str:

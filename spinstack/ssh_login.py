@@ -24,10 +24,12 @@ from paramiko.auth_strategy import (
     Password,
 )
 
+from spinstack import ssh_certificate
 from spinstack.errors import SpinstackError, UsageError
 
 # Where NERSC's sshproxy.sh leaves its key, next to the certificate `nersc-cert.pub`.
 SSHPROXY_KEY = Path("~/.ssh/nersc")
+RENEW = "renew it with sshproxy.sh, which asks for password and code; then run it again"
 
 Prompt = Callable[[str], str]
 
@@ -90,10 +92,24 @@ class ServerPrompts(AuthSource):
         self._ask = ask
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
-        def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
-            return [self._ask(prompt) for prompt, _echo in prompts]
+        """Raises SpinstackError where a prompt can't be answered; the login ends there."""
+        failures: list[SpinstackError] = []
 
-        return transport.auth_interactive(self.username, answer)
+        def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
+            # In paramiko's own thread, which would show a traceback and go on.
+            try:
+                return [self._ask(prompt) for prompt, _echo in prompts]
+            except SpinstackError as error:
+                failures.append(error)
+                transport.close()
+                return []
+
+        try:
+            return transport.auth_interactive(self.username, answer)
+        except (paramiko.SSHException, EOFError, OSError):
+            if failures:
+                raise failures[0] from None
+            raise
 
 
 class Login(AuthStrategy):
@@ -114,6 +130,9 @@ class Login(AuthStrategy):
         self._ask = ask
         # What was said about keys that could not be used; shown when the login fails.
         self.notes: list[str] = []
+        # Why the first certificate that is of no use now is so; empty if all are good.
+        told = map(ssh_certificate.outdated, identity_files)
+        self.outdated = next(filter(None, told), "")
 
     def get_sources(self) -> Iterator[AuthSource]:
         yield from self._sources({"publickey", "keyboard-interactive", "password"})
@@ -137,6 +156,8 @@ class Login(AuthStrategy):
         except (OSError, paramiko.SSHException, ValueError, TypeError) as error:
             self.notes.append(f"{path} was not used: {error}")
             return None
+        if ssh_certificate.outdated(path):
+            return None
         return OnDiskPrivateKey(self.user, "ssh-config", path, key)
 
     def authenticate(self, transport: paramiko.Transport) -> AuthResult:
@@ -148,10 +169,18 @@ class Login(AuthStrategy):
                 source.authenticate(transport)
             except paramiko.AuthenticationException as error:
                 last = error
+            except UsageError as error:
+                # Nobody is asked who has a key that is good.
+                raise self._renew(error) from None
             # One that was right may not be enough: a key, and then a code.
             if transport.is_authenticated():
                 return AuthResult(self)
         raise last
+
+    def _renew(self, error: UsageError) -> UsageError:
+        if self.outdated:
+            error.where, error.remedy = self.outdated, RENEW
+        return error
 
 
 def _allowed(transport: paramiko.Transport, user: str) -> Collection[str]:

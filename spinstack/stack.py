@@ -120,14 +120,21 @@ def read(settings: Settings, images: dict[str, str]) -> Stack:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # Without the byte order mark that editors on Windows put before the first line.
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SpinstackError(
             f"{path.name} is missing",
             where=str(path.parent),
             remedy="go to the directory of a stack, or take the file back from git",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SpinstackError(
-            f"{path.name} can't be read: {error}", where=str(path), remedy="mend the file"
+            f"{path.name} is not text in UTF-8: byte {error.start + 1} is not",
+            where=str(path),
+            remedy="save it as UTF-8, or take the file back from git",
+        ) from None
+    except OSError as error:
+        raise SpinstackError(
+            f"{path.name} can't be read: {error.strerror}", where=str(path), remedy="chmod u+r it"
         ) from None

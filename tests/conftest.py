@@ -23,6 +23,16 @@ def _engine_answers() -> bool:
     return False
 
 
+def _compose_answers() -> bool:
+    """As a plugin of docker, or as the older program of its own."""
+    for words in (("docker", "compose"), ("docker-compose",)):
+        if shutil.which(words[0]):
+            answer = subprocess.run([*words, "version"], capture_output=True, timeout=60)
+            if answer.returncode == 0:
+                return True
+    return False
+
+
 def _installed(*programs: str) -> Callable[[], bool]:
     sbin = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     return lambda: any(shutil.which(program, path=sbin) for program in programs)
@@ -31,7 +41,9 @@ def _installed(*programs: str) -> Callable[[], bool]:
 # A part of the world that a test may need: how to see whether it is there.
 PARTS: dict[str, Callable[[], bool]] = {
     "engine": _engine_answers,
+    "compose": _compose_answers,
     "sshd": _installed("sshd"),
+    "tcsh": _installed("tcsh"),
     "registry": _installed("docker-registry"),
     "nginx": _installed("nginx"),
     "chromium": _installed("chromium", "chromium-browser", "google-chrome"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from spinstack import compose_keys
 from spinstack.compose import ComposeFile
-from spinstack.finding import Finding
+from spinstack.finding import Finding, Severity
 from spinstack.settings import Destination, Settings
 from spinstack.stack import Stack
 
@@ -21,6 +21,7 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
             continue
         found += _version(file, destination.centre.compose_version)
         found += _sections(file)
+        found += _twice(file)
         for name, service in file.services.items():
             if isinstance(service, dict):
                 found += _keys(file, name, service)
@@ -34,15 +35,23 @@ def _version(file: ComposeFile, wanted: str) -> list[Finding]:
         return []
     problem = f"compose file version {version!r}"
     remedy = f"version: '{wanted}' (Rancher 1 reads no other)"
-    return [Finding("compose-version", file.where("version"), problem, remedy)]
+    where = file.where("version") if "version" in file.data else f"{file.source}:1"
+    return [Finding("compose-version", where, problem, remedy)]
 
 
 def _sections(file: ComposeFile) -> Iterator[Finding]:
     for key in map(str, file.data):
-        if key not in compose_keys.TOP_LEVEL:
+        # x-… is where newer formats keep what is only referred to.
+        if key not in compose_keys.TOP_LEVEL and not key.startswith("x-"):
             problem = f"Rancher passes over {key}: in silence"
             remedy = f"one of {', '.join(sorted(compose_keys.TOP_LEVEL))}; or remove it"
             yield Finding("compose-section", file.where(key), problem, remedy, "warning")
+
+
+def _twice(file: ComposeFile) -> Iterator[Finding]:
+    for key, first, later in file.twice:
+        problem = f"{key} is there again (first in line {first}): the later one wins"
+        yield Finding("yaml-twice", f"{file.source}:{later}", problem, "keep one of the two")
 
 
 def _keys(file: ComposeFile, name: str, service: dict[str, Any]) -> Iterator[Finding]:
@@ -94,8 +103,8 @@ def line_ends(settings: Settings, stack: Stack) -> list[Finding]:
         problem = "a script with Windows line ends does not start" if script else "CRLF line ends"
         where = f"{path.relative_to(settings.directory).as_posix()}:{line}"
         remedy = "save it with Unix line ends (LF)"
-        severity = "error" if script else "warning"
-        found.append(Finding("line-ends", where, problem, remedy, severity))  # type: ignore[arg-type]
+        severity: Severity = "error" if script else "warning"
+        found.append(Finding("line-ends", where, problem, remedy, severity))
     return found
 
 

@@ -66,7 +66,8 @@ def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:
 
 def _given_to_containers(stack: Stack) -> bool:
     """Whether a service reads the whole env file, so that its program may use a variable."""
-    return any("env_file" in service for service in stack.compose.services.values() if service)
+    services = stack.compose.services.values()
+    return any("env_file" in service for service in services if isinstance(service, dict))
 
 
 def _mentioned(stack: Stack, name: str) -> bool:
@@ -93,7 +94,8 @@ def _missing(stack: Stack) -> Iterator[Finding]:
     """`env_file:` of a service: read by Rancher's CLI from the release."""
     for name, service in stack.compose.services.items():
         files = service.get("env_file") if isinstance(service, dict) else None
-        for file in [files] if isinstance(files, str) else files or []:
+        listed = files if isinstance(files, list) else [files] if isinstance(files, str) else []
+        for file in listed:
             if not in_release(stack, str(file)):
                 where = stack.compose.where("services", name, "env_file")
                 problem = f"the env file {file} of {name} is not part of a release"

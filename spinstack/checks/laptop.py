@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spinstack import rules
-from spinstack.checks import compose_files, env_file, listening, names, storage
+from spinstack.checks import compose_files, dockerfile, env_file, listening, names, storage
 from spinstack.finding import Finding
 from spinstack.service import Service
 from spinstack.settings import Destination, Settings
@@ -21,6 +21,7 @@ def check(settings: Settings, destination: Destination, stack: Stack) -> list[Fi
     findings += names.findings(settings, stack, destination)
     findings += _destination(destination)
     findings += compose_files.line_ends(settings, stack)
+    findings += dockerfile.findings(settings, destination.centre)
     if stack.compose.findings:
         return in_order(findings)
     findings += compose_files.findings(stack, destination)
@@ -32,7 +33,7 @@ def check(settings: Settings, destination: Destination, stack: Stack) -> list[Fi
         findings += _without_unset(found, service)
         findings += storage.findings(service, stack, destination)
     findings += listening.findings(settings, stack, services)
-    return in_order(findings)
+    return in_order(_without_consequences(findings))
 
 
 def _destination(destination: Destination) -> list[Finding]:
@@ -53,6 +54,21 @@ def _destination(destination: Destination) -> list[Finding]:
 def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
     """Leave out what follows from an image that is not built yet: its variable is empty."""
     return [f for f in found if not (f.rule == "image-reference" and not service.image)]
+
+
+def _without_consequences(findings: list[Finding]) -> list[Finding]:
+    """One fault, one finding: where a line can't be read or has a variable that is not set,
+    what the rules make of the rest is of no use."""
+    causes = ("variable-unset", "variable-form", "compose-type", "compose-value")
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.rule in causes:
+            first.setdefault(finding.where, finding)
+    return [
+        finding
+        for finding in findings
+        if first.get(finding.where, finding) is finding or finding.rule == "variable-unset"
+    ]
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:

@@ -35,7 +35,7 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
 def _secrets(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Each secret's name with file and line: those of the file and those of its services."""
     yield from _section(stack, "secrets")
-    declared = set(stack.compose.data.get("secrets") or {})
+    declared = {name for name, _ in _section(stack, "secrets")}
     for service, written in stack.compose.services.items():
         secrets = written.get("secrets") if isinstance(written, dict) else None
         for index, item in enumerate(secrets if isinstance(secrets, list) else []):
@@ -48,7 +48,7 @@ def _secrets(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
 def _volumes(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Each named volume with file and line."""
     yield from _section(stack, "volumes")
-    declared = set(stack.compose.data.get("volumes") or {})
+    declared = {name for name, _ in _section(stack, "volumes")}
     for service, written in stack.compose.services.items():
         volumes = written.get("volumes") if isinstance(written, dict) else None
         for index, text in enumerate(volumes if isinstance(volumes, list) else []):

@@ -23,6 +23,9 @@ DOCKER = "docker"
 START_WITHIN = 60.0
 
 DOCKERD_LOG = Path("/var/log/spinstack-dockerd.log")
+# The process id of a dockerd that was started here, for whoever stops it again.
+DOCKERD_PID = Path("/run/spinstack-dockerd.pid")
+STOP_WITHIN = 30.0
 
 
 def ensure_engine(runner: Runner, say: Say) -> str:
@@ -85,7 +88,7 @@ def _spawn_dockerd() -> subprocess.Popen[bytes]:
     assert program is not None
     path = os.pathsep.join([os.environ.get("PATH", ""), *packages.SBIN])
     with DOCKERD_LOG.open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [program],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -94,6 +97,41 @@ def _spawn_dockerd() -> subprocess.Popen[bytes]:
             env={**os.environ, "PATH": path},
             start_new_session=True,
         )
+    DOCKERD_PID.write_text(f"{process.pid}\n")
+    return process
+
+
+def stop_own_docker(runner: Runner, say: Say) -> None:
+    """Stop the dockerd that `ensure_engine` started, unless containers run in it.
+
+    Packages that were installed stay. Nothing to do where systemd or somebody else started
+    the engine.
+    """
+    pid = _own_dockerd()
+    if pid is None:
+        return
+    running = runner.run(Command(DOCKER, "ps", "--quiet"), timeout=START_WITHIN, changes=False)
+    if running.stdout.strip():
+        say("dockerd goes on: containers of others run in it")
+        return
+    runner.run(Command("kill", str(pid)))
+    deadline = time.monotonic() + STOP_WITHIN
+    while _own_dockerd() is not None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if not runner.dry:
+        DOCKERD_PID.unlink(missing_ok=True)
+        DOCKERD_LOG.unlink(missing_ok=True)
+    say("dockerd, which was started for this, is stopped; the package docker.io stays")
+
+
+def _own_dockerd() -> int | None:
+    """The process id of the dockerd started here, if it is one and still runs."""
+    try:
+        pid = int(DOCKERD_PID.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if words[0].endswith(b"dockerd") else None
 
 
 def _tail(log: Path, lines: int = 12) -> str:

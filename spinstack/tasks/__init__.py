@@ -7,9 +7,33 @@ Tasks are thin: they parse, call and print. Each module is one topic or two.
 
 from __future__ import annotations
 
-from spinstack.tasks import operate, prepare, rehearsal, ship
+from spinstack.tasks import (
+    doctor,
+    env,
+    image,
+    keep,
+    local,
+    operate,
+    prepare,
+    rehearsal,
+    setup,
+    ship,
+)
 from spinstack.tasks.manual import collected
 
-TOPICS = (prepare.TOPIC, prepare.REGISTRY, ship.TOPIC, operate.TOPIC, rehearsal.TOPIC)
+TOPICS = (
+    prepare.TOPIC,
+    env.TOPIC,
+    doctor.TOPIC,
+    setup.TOPIC,
+    prepare.REGISTRY,
+    image.TOPIC,
+    local.TOPIC,
+    ship.TOPIC,
+    operate.TOPIC,
+    keep.SECRETS,
+    keep.VOLUMES,
+    rehearsal.TOPIC,
+)
 
 ns = collected("spinstack", TOPICS)

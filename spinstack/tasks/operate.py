@@ -1,156 +1,251 @@
-"""Once it runs: status, logs, address, stop, remove."""
+"""Change what runs without a new release: start, stop, restart, scale, remove."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
-from spinstack import deploy as way
-from spinstack import waiting
+from spinstack import operations
 from spinstack.cattle import ServiceState
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.on_rancher import OnRancher
 from spinstack.session import Session
+from spinstack.tasks import inside, look
+from spinstack.tasks.choosing import (
+    SERVICE,
+    check_name,
+    done,
+    named,
+    one_service,
+    rancher,
+    service_names,
+)
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, YES, task
 
-SERVICE = "one service (default: all)"
+
+@task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
+def start(
+    session: Session,
+    service: str = "",
+    to: str | None = None,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
+    """Start what was stopped."""
+    check_name(session, service)
+    what = named(session, service)
+    with rancher(session) as there:
+        states = _found(session, there, service, "inactive")
+        operations.must_be_settled(states, f"start {what}")
+        names = [state.name for state in states if state.state == "inactive"]
+        if not names:
+            operations.must_be_up(there, states)
+            done(session, "start", states, json, f"{what} runs already")
+            return
+        _ask_if_protected(session, f"Start {what}", yes)
+        limit = session.destination.healthy_within
+        with session.console.step("start") as step:
+            states = operations.start(there, names, limit, step.detail)
+            step.done(", ".join(names))
+    done(session, "start", states, json, f"{what} runs")
 
 
-@task("run", help={"to": TO, "json": JSON})
-def status(session: Session, to: str | None = None, json: bool = False) -> None:
-    """Show services, health, release and address."""
-    with session.login_node() as node:
-        situation = way.make_remote(session, node).look()
-    if session.dry:
-        return
-    url = waiting.address(situation.states, session.destination)
-    if json:
-        services = [{**asdict(state), "shown": state.shown} for state in situation.states]
-        found = {"stack": session.settings.stack, "destination": session.destination.name}
-        session.console.json(
-            {**found, "release": situation.current, "url": url, "services": services}
+@task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
+def stop(
+    session: Session,
+    service: str = "",
+    to: str | None = None,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
+    """Stop the stack or a service; start brings it back."""
+    check_name(session, service)
+    what = named(session, service)
+    with rancher(session) as there:
+        states = _found(session, there, service, "active")
+        operations.must_be_settled(states, f"stop {what}")
+        names = [state.name for state in states if state.state != "inactive"]
+        if not names:
+            done(session, "stop", states, json, f"{what} is stopped already")
+            return
+        session.confirm(
+            f"Stop {what} at {session.destination.name} ({', '.join(names)})? {_down(service)} "
+            "until `invoke start`. Nothing is lost: containers, logs and files stay.",
+            yes=yes,
         )
-        return
-    if not situation.states:
-        raise SpinstackError(
-            f"{session.settings.stack} does not run at {session.destination.name}",
-            where=f"environment {session.destination.environment}",
-            remedy="invoke deploy",
+        with session.console.step("stop") as step:
+            states = operations.stop(there, service, names, step.detail)
+            step.done(", ".join(names))
+    done(session, "stop", states, json, f"{what} is stopped; `invoke start` brings it back")
+
+
+@task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
+def restart(
+    session: Session,
+    service: str = "",
+    to: str | None = None,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
+    """Restart the stack or a service."""
+    check_name(session, service)
+    what = named(session, service)
+    with rancher(session) as there:
+        states = _found(session, there, service, "active")
+        operations.must_be_settled(states, f"restart {what}")
+        names = _running(states, what, there)
+        session.confirm(
+            f"Restart {what} at {session.destination.name} ({', '.join(names)})? "
+            f"{_down(service)} for some seconds. Nothing is lost: containers, logs and files stay.",
+            yes=yes,
         )
-    rows = [
-        [state.name, state.shown, f"{state.current}/{state.scale}", state.image, state.message]
-        for state in situation.states
-    ]
-    session.console.table(["SERVICE", "STATE", "SCALE", "IMAGE", "MESSAGE"], rows)
-    session.console.result(f"release: {situation.current or 'none confirmed yet'}")
-    session.console.result(f"address: {url or 'none'}")
-    if situation.unconfirmed:
-        session.console.warn(
-            f"an upgrade of {', '.join(situation.unconfirmed)} waits for "
-            "`invoke confirm` or `invoke rollback`"
-        )
+        limit = session.destination.healthy_within
+        with session.console.step("restart") as step:
+            states = operations.restart(there, names, limit, step.detail)
+            step.done(", ".join(names))
+    done(session, "restart", states, json, f"{what} runs again")
 
 
 @task(
     "run",
     help={
-        "service": SERVICE,
+        "service": "which service",
+        "count": "how many containers of it shall run",
         "to": TO,
-        "tail": "how many lines of each service",
-        "follow": "go on as the log grows, until Ctrl-C (one service)",
+        "json": JSON,
+        "yes": YES,
     },
 )
-def logs(
+def scale(
+    session: Session,
+    service: str = "",
+    count: int = 0,
+    to: str | None = None,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
+    """Run more or fewer containers of a service.
+
+    It stays so at the next deploy: Rancher reads `scale` in rancher-compose.yml only when it
+    creates a service.
+    """
+    name = one_service(session, service)
+    if count < 1:
+        raise UsageError("how many?", remedy="--count 2; to have none: invoke stop")
+    with rancher(session) as there:
+        states = _found(session, there, name, "active")
+        operations.must_be_settled(states, f"scale {name}")
+        before = states[0]
+        if before.state != "updating-active":
+            _running(states, name, there)
+        if before.scale == before.current == count:
+            done(session, "scale", states, json, f"{name} runs {_containers(count)} already")
+            return
+        _ask_to_scale(session, before, count, yes)
+        limit = session.destination.healthy_within
+        with session.console.step("scale") as step:
+            states = operations.scale(there, name, count, limit, step.detail)
+            step.done(f"{name}: {before.scale} → {count}")
+    done(session, "scale", states, json, f"{name} runs {_containers(count)}")
+
+
+@task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
+def rm(
     session: Session,
     service: str = "",
     to: str | None = None,
-    tail: int = 100,
-    follow: bool = False,
+    json: bool = False,
+    yes: bool = False,
 ) -> None:
-    """Show what the services printed last."""
-    names = _services(session, service)
-    if follow and len(names) > 1:
-        raise UsageError("only one service can be followed", remedy=f"one of {', '.join(names)}")
-    with session.login_node() as node:
-        remote = way.make_remote(session, node)
-        if follow:
-            remote.follow(names[0], tail, session.console.result)
-            return
-        for name in names:
-            log = remote.logs(name, tail)
-            for line in log.rstrip("\n").splitlines():
-                session.console.result(f"{name} | {line}" if len(names) > 1 else line)
-
-
-@task("run", help={"to": TO})
-def url(session: Session, to: str | None = None) -> None:
-    """Print the address of the site."""
-    with session.login_node() as node:
-        states = way.make_remote(session, node).states()
-    if session.dry:
-        return
-    found = waiting.address(states, session.destination)
-    if not found:
-        raise SpinstackError(
-            f"{session.settings.stack} has no address at {session.destination.name}",
-            remedy="see `invoke status`: it runs there only after a deploy",
-        )
-    session.console.result(found + "/")
-
-
-@task("run", help={"service": SERVICE, "to": TO, "yes": YES})
-def stop(session: Session, service: str = "", to: str | None = None, yes: bool = False) -> None:
-    """Stop the stack or a service; deploy starts it."""
-    what = _named(session, service)
-    session.confirm(f"Stop {what}? The site is down until the next deploy.", yes=yes)
-    with session.login_node() as node:
-        remote = way.make_remote(session, node)
-        with session.console.step("stop") as step:
-            _running(remote.states(), session, service)
-            remote.stop(service)
-            step.done(what)
-
-
-@task("run", help={"service": SERVICE, "to": TO, "yes": YES})
-def rm(session: Session, service: str = "", to: str | None = None, yes: bool = False) -> None:
     """Remove the stack or a service; files stay."""
-    what = _named(session, service)
-    session.confirm(
-        f"Remove {what}? Its containers and their logs are lost; releases, data and images stay.",
-        yes=yes,
-    )
-    with session.login_node() as node:
-        remote = way.make_remote(session, node)
-        with session.console.step("remove") as step:
-            _running(remote.states(), session, service)
-            remote.remove(service)
-            remote.wait_until_gone(service)
-            step.done(what)
-
-
-def _services(session: Session, service: str) -> list[str]:
-    names = session.stack.service_names
-    if service and service not in names:
-        raise UsageError(
-            f"the stack has no service {service!r}", remedy=f"one of {', '.join(names)}"
+    check_name(session, service)
+    what = named(session, service)
+    with rancher(session) as there:
+        states = there.states()
+        if service not in service_names(session):
+            states = operations.chosen(states, service, there.stack)
+        states = [state for state in states if service in ("", state.name)]
+        if not states and not session.dry and (service or not operations.exists(there)):
+            done(session, "rm", [], json, f"{what} is not there: nothing to remove")
+            return
+        names = ", ".join(state.name for state in states) or "no services"
+        session.confirm(
+            f"Remove {what} at {session.destination.name} ({names})? {_down(service)} then. "
+            "Lost: the containers, with their logs and what they wrote outside of mounted "
+            "directories. Kept: releases, mounted directories, images, secrets, named volumes.",
+            yes=yes,
         )
-    return [service] if service else names
+        with session.console.step("remove") as step:
+            begun = bool(states) and all(state.state == "removing" for state in states)
+            operations.remove(there, service, begun=begun)
+            step.done(names)
+    done(session, "rm", [], json, f"{what} is removed; `invoke deploy` makes it anew")
 
 
-def _named(session: Session, service: str) -> str:
-    _services(session, service)
-    stack = session.settings.stack
-    return f"{stack}/{service}" if service else stack
+def _found(session: Session, there: OnRancher, service: str, dry: str) -> list[ServiceState]:
+    """The services that are meant. Raises SpinstackError if there are none.
+
+    A dry run takes all of them for being in the state `dry`.
+    """
+    states = operations.chosen(there.states(), service, there.stack)
+    if session.dry:
+        names = [service] if service else service_names(session)
+        return operations.assumed(there.stack, names, dry)
+    if not states:
+        raise SpinstackError(
+            f"{named(session, service)} is not there", where=there.where, remedy="invoke deploy"
+        )
+    return states
 
 
-def _running(states: list[ServiceState], session: Session, service: str) -> None:
-    """Rancher creates stacks when asked about unknown ones, so ask only about known ones."""
-    if session.dry or any(not service or state.name == service for state in states):
-        return
+def _running(states: list[ServiceState], what: str, there: OnRancher) -> list[str]:
+    """Those that run. Raises SpinstackError if none does."""
+    names = [state.name for state in states if state.state == "active"]
+    if names:
+        return names
+    now = ", ".join(f"{state.name} {state.shown}" for state in states)
     raise SpinstackError(
-        f"{_named(session, service)} is not there",
-        where=f"{session.destination.name}, environment {session.destination.environment}",
-        remedy="see `invoke status`",
+        f"{what} does not run (now: {now})", where=there.where, remedy="invoke start"
     )
 
 
-TOPIC = Topic("run", "Once it runs", (status, logs, url, stop, rm))
+def _ask_to_scale(session: Session, before: ServiceState, count: int, yes: bool) -> None:
+    """Fewer containers lose something; more with a published port need a node each."""
+    name = before.name
+    if count < before.scale:
+        gone = before.scale - count
+        session.confirm(
+            f"Scale {name} at {session.destination.name} from {before.scale} down to {count}? "
+            f"Lost: {_containers(gone)}, with the logs. Kept: the others, and all files.",
+            yes=yes,
+        )
+        return
+    if before.endpoints:
+        session.console.warn(
+            f"{name} publishes port {before.endpoints[0].port}: "
+            "two of its containers can't be on one node"
+        )
+    _ask_if_protected(session, f"Scale {name} to {count}", yes)
+
+
+def _ask_if_protected(session: Session, doing: str, yes: bool) -> None:
+    """What loses nothing is asked only where a destination is protected."""
+    if session.destination.protected and not session.destination_was_named:
+        session.confirm(f"{doing} at {session.destination.name}?", yes=yes)
+
+
+def _down(service: str) -> str:
+    return f"{service} is down" if service else "The site is down"
+
+
+def _containers(count: int) -> str:
+    return f"{count} container{'s' if count > 1 else ''}"
+
+
+TOPIC = Topic(
+    "run",
+    "Once it runs",
+    (
+        *(look.status, look.logs, look.url, look.open_, look.inspect),
+        *(inside.shell, inside.exec_),
+        *(start, stop, restart, scale, rm),
+    ),
+)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
+from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
+
+if TYPE_CHECKING:
+    from spinstack.checks.run import Report
 
 
 @task(
@@ -24,16 +29,22 @@ from spinstack.tasks.running import JSON, TO, task
     iterable=["answer"],
 )
 def new(
-    context: Context, output: str = ".", no_input: bool = False, answer: Sequence[str] = ()
+    context: Context,
+    output: str = ".",
+    no_input: bool = False,
+    # No default of another kind: Invoke would take the kind of its values from it.
+    answer: Sequence[str] | None = None,
 ) -> None:
     """Create a stack's directory after a few questions."""
     from spinstack import template
 
-    answers = dict(_pair(text) for text in answer)
+    answers = dict(_pair(text) for text in answer or ())
     place = template.path()
     if context.config.run.dry:
-        words = " ".join(f"{key}={value}" for key, value in answers.items())
-        print(f"$ cookiecutter {place} --output-dir {output} {words}".rstrip())
+        options = ("--no-input",) if no_input else ()
+        words = [f"{key}={value}" for key, value in answers.items()]
+        command = Command("cookiecutter", *options, "--output-dir", output, str(place), *words)
+        print(f"$ {command.shown()}")
         return
     from cookiecutter.exceptions import CookiecutterException
     from cookiecutter.main import cookiecutter
@@ -54,28 +65,75 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-@task("make", help={"to": TO, "json": JSON})
-def check(session: Session, to: str | None = None, json: bool = False) -> None:
-    """Check the stack's files against Spin's rules."""
-    from spinstack import finding, preflight
+@task(
+    "make",
+    help={
+        "to": "destination whose login node is looked at too (default: the files here alone)",
+        "json": JSON,
+        "explain": "RULE: why there is this rule, and who says so (all: a list of them)",
+        "fix": "mend first what can be mended safely, and say what was mended",
+        "deep": "look through whole trees there (with --to); let nginx itself test its conf",
+    },
+)
+def check(
+    session: Session,
+    to: str | None = None,
+    json: bool = False,
+    explain: str = "",
+    fix: bool = False,
+    deep: bool = False,
+) -> None:
+    """Check the stack's files against Spin's rules; with --to the login node too."""
+    if explain:
+        _explain(session, explain, json)
+        return
+    from spinstack.checks import run
 
     if session.dry:
-        session.console.result(f"# reads the files in {session.directory}; runs nothing")
-        return
-    findings = preflight.check(session.settings, session.destination, session.stack)
-    wrong = finding.errors(findings)
-    if json:
-        session.console.json([found.as_dict() for found in findings])
-    else:
-        for found in findings:
-            session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")
-            session.console.result(f"  where: {found.where}\n  to do: {found.remedy}")
-        count = f"{len(wrong)} errors, {len(findings) - len(wrong)} warnings"
-        session.console.result(f"{session.settings.stack} → {session.destination.name}: {count}")
-    if wrong:
+        session.console.result(f"# reads the files in {session.directory}")
+    report = run.run(session, fix=fix, deep=deep)
+    _tell(session, report, json)
+    if report.failed and not session.dry:
         from invoke.exceptions import Exit
 
         raise Exit(code=1)
+
+
+def _explain(session: Session, rule: str, json: bool) -> None:
+    from dataclasses import asdict
+
+    from spinstack.checks import catalogue
+
+    chosen = list(catalogue.rules().values()) if rule == "all" else [catalogue.explain(rule)]
+    if json:
+        session.console.json([asdict(each) for each in chosen])
+    elif rule == "all":
+        session.console.table(["rule", "about"], [[each.id, each.about] for each in chosen])
+    else:
+        for line in chosen[0].lines():
+            session.console.result(line)
+
+
+def _tell(session: Session, report: Report, json: bool) -> None:
+    """The findings on standard output; what was mended beside it."""
+    for note in report.notes:
+        session.console.note(note)
+    verb = "would mend" if session.dry else "mended"
+    for mended in report.mended:
+        session.console.note(f"{verb} {mended}")
+    if json:
+        session.console.json([found.as_dict() for found in report.findings])
+        return
+    for found in report.findings:
+        session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")
+        session.console.result(f"  where: {found.where}\n  to do: {found.remedy}")
+    severities = [found.severity for found in report.findings]
+    counts = ", ".join(_count(severities.count(kind), kind) for kind in ("error", "warning"))
+    session.console.result(f"{session.settings.stack} → {session.destination.name}: {counts}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @task(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
+import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -44,10 +45,11 @@ def task(
             try:
                 return body(session or context, *args, **kwargs)
             except SpinstackError as error:
-                if context.config.run.echo and os.environ.get("SPINSTACK_DEBUG"):
-                    raise
+                _trace_if_asked()
                 console.error(error)
                 raise Exit(code=error.exit_code) from None
+            except Exit:
+                raise
             except KeyboardInterrupt:
                 console.note("stopped by Ctrl-C")
                 raise Exit(code=1) from None
@@ -55,9 +57,31 @@ def task(
                 # Whoever read the output has seen enough (`| head`).
                 sys.stderr.close()
                 raise Exit(code=1) from None
+            except Exception as error:
+                # Whatever it is, a person gets three lines; the rest is for whoever mends it.
+                _trace_if_asked()
+                console.error(_defect(error))
+                raise Exit(code=1) from None
 
         run.__doc__ = f"({topic}) {body.__doc__}"
         made: Task[Body] = invoke_task(help=help or {}, **options)(run)
         return made
 
     return decorate
+
+
+def _trace_if_asked() -> None:
+    """With Invoke's own `--debug`, show where an error came from."""
+    if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+        traceback.print_exc()
+
+
+def _defect(error: Exception) -> SpinstackError:
+    """An error that nobody foresaw."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return SpinstackError(
+        f"something that was not foreseen: {type(error).__name__}: {error}",
+        where=where,
+        remedy="the same command with `invoke --debug …` shows more; please report it",
+    )

@@ -27,8 +27,12 @@ class Sshd:
         self.process.wait(10)
 
 
-def start(directory: Path, *, environment: str = "") -> Sshd:
-    """Start sshd in the foreground as a child; `environment`: a SetEnv line's value."""
+def start(directory: Path, *, environment: str = "", command: str = "") -> Sshd:
+    """Start sshd in the foreground as a child.
+
+    `environment`: a SetEnv line's value. `command`: what runs instead of what is asked for,
+    which it finds in SSH_ORIGINAL_COMMAND.
+    """
     host_key, identity = _keys(directory, "host_key"), _keys(directory, "identity")
     port = _free_port()
     authorized = directory / "authorized_keys"
@@ -42,6 +46,7 @@ def start(directory: Path, *, environment: str = "") -> Sshd:
         f"AuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         + (f"SetEnv {environment}\n" if environment else "")
+        + (f"ForceCommand {command}\n" if command else "")
     )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)

@@ -27,6 +27,8 @@ HERE = socket.gethostname()
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", IMAGE))
     (tmp_path / "stack.env").write_text("")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "nginx.conf").write_text("")
     monkeypatch.setattr(probe, "until_ok", lambda url, **_: Answer(200, "OK"))
     return tmp_path
 
@@ -41,7 +43,7 @@ def content_of(directory: Path) -> str:
 
 
 def test_the_second_of_two_is_told_who_the_first_one_is(directory: Path) -> None:
-    locked = "mkdir: cannot create directory 'lock': File exists\n"
+    locked = "mv: cannot move: Directory not empty\ntaken\n"
     owner = mark("bob", "bobs-laptop", doing="deploy")
     session = TestSession(directory, {**FOUND, "lock": (locked + owner, 1)})
     with pytest.raises(SpinstackError) as error:
@@ -55,7 +57,7 @@ def test_a_lock_of_our_own_dead_process_is_taken_over(directory: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     owner = mark(pid=dead.pid, doing="deploy")
-    answers = {**FOUND, "lock": [("File exists\n" + owner, 1), ("", 0)], "break the lock": ("", 0)}
+    answers = {**FOUND, "lock": [("taken\n" + owner, 1), ("", 0)], "break the lock": ("", 0)}
     session = TestSession(directory, answers)
     deploy.deploy(session)
     assert "break the lock" in session.node.steps
@@ -63,7 +65,7 @@ def test_a_lock_of_our_own_dead_process_is_taken_over(directory: Path) -> None:
 
 def test_a_lock_of_our_own_living_process_is_respected(directory: Path) -> None:
     owner = mark(pid=os.getpid(), doing="deploy")
-    session = TestSession(directory, {**FOUND, "lock": ("File exists\n" + owner, 1)})
+    session = TestSession(directory, {**FOUND, "lock": ("taken\n" + owner, 1)})
     with pytest.raises(SpinstackError, match="is at it"):
         deploy.deploy(session)
 
@@ -193,8 +195,12 @@ def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
     assert bookkeeping.parse_mark(second) == bob
     run_here([bookkeeping.free_lock_step(root, alice)])
     assert bookkeeping.parse_mark(run_here([bookkeeping.read_lock_step(root)])) == bob
+    assert "end 0 0" in run_here([bookkeeping.still_ours_step(root, bob)])
     run_here([bookkeeping.free_lock_step(root, bob)])
+    assert "end 0 0" not in run_here([bookkeeping.read_lock_step(root)])
     assert "end 0 0" in run_here([bookkeeping.lock_step(root, alice)])
+    assert "end 0 0" not in run_here([bookkeeping.still_ours_step(root, bob)])
+    assert [path.name for path in Path(root).iterdir()] == ["lock"]
 
 
 def test_releases_are_listed_from_a_real_directory(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ FOUND: Answers = {
     "unfinished": ("", 1),
     "lock": ("", 0),
     "unlock": ("", 0),
+    "lock still ours": ("", 0),
     "upload": ("", 0),
     "note the release": ("", 0),
     "note the upgrade": ("", 0),
@@ -113,7 +114,10 @@ FOUND: Answers = {
 
 def ended(session: TestSession) -> list[str]:
     """The last steps on the login node."""
-    return session.node.steps[-3:]
+    return [step for step in session.node.steps if step != "rancher environment"][-4:]
+
+
+WELL = (ps() + "round", 0)
 
 
 @pytest.fixture
@@ -139,7 +143,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
 def test_a_first_deploy_starts_the_stack_and_tells_its_address(directory: Path) -> None:
     session = TestSession(directory, FOUND)
     assert deploy.deploy(session) == "http://10.9.8.7:60037/"
-    plumbing = ("rancher environment", "uid", "enter the release")
+    plumbing = ("rancher environment", "uid", "enter the release", "lock still ours")
     assert [step for step in session.node.steps if step not in plumbing] == [
         *("lock", "current release", "unfinished", "rancher key", "states"),
         *("upload", "note the release", "render", "note the upgrade", "up", "watch"),
@@ -170,13 +174,13 @@ def test_the_same_files_are_not_uploaded_again(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ({"watch": (ps("upgraded", "unhealthy") + "round\n", 0)}, "did not get healthy within 300 s"),
-        ({"watch": ((ps("upgraded", "unhealthy") + "round\n") * 4, 0)}, "web failed"),
+        ({"watch": [(ps("upgraded", "unhealthy") + "round\n", 0), WELL]}, "did not get healthy within 300 s"),
+        ({"watch": [((ps("upgraded", "unhealthy") + "round\n") * 4, 0), WELL]}, "web failed the health check"),
         (
-            {"watch": (ps("upgrading", "", transitioning="error", transitioningMessage="pull access denied") + "round", 0)},
+            {"watch": [(ps("upgrading", "", transitioning="error", transitioningMessage="pull access denied") + "round", 0), WELL]},
             "web failed: pull access denied",
         ),
-        ({"upgrade": ('time="x" level=error msg="no such service"\n', 0)}, "refused to upgrade"),
+        ({"upgrade": ('time="x" level=error msg="no such service"\n', 0)}, "did not upgrade demo"),
     ],
 )  # fmt: skip
 def test_a_failed_upgrade_is_taken_back_and_explained(
@@ -187,10 +191,19 @@ def test_a_failed_upgrade_is_taken_back_and_explained(
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert said in error.value.what
-    assert "the version before runs again" in error.value.remedy
-    assert ended(session) == ["roll back web", "forget the upgrade", "unlock"]
+    assert error.value.now == "the version before runs again"
+    assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
     if "watch" in answers:
         assert "nginx: [emerg] host not found" in error.value.details
+
+
+def test_a_version_before_that_does_not_get_well_is_told(directory: Path) -> None:
+    ill = (ps("upgraded", "unhealthy") + "round\n") * 4
+    states = [(ps(), 0), (ps("upgraded", "unhealthy"), 0)]
+    session = TestSession(directory, {**FOUND, "states": states, "watch": (ill, 0)})
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now == ("the version before was started again, but is not well")
 
 
 def test_healthy_services_with_a_broken_site_are_taken_back(
@@ -202,7 +215,7 @@ def test_healthy_services_with_a_broken_site_are_taken_back(
     with pytest.raises(SpinstackError, match="does not answer as it should") as error:
         deploy.deploy(session)
     assert "500 INTERNAL SERVER ERROR" in error.value.where
-    assert ended(session) == ["roll back web", "forget the upgrade", "unlock"]
+    assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
 
 
 def test_a_site_out_of_reach_is_asked_from_the_login_node(
@@ -226,7 +239,7 @@ def test_ctrl_c_after_the_upgrade_began_brings_the_old_containers_back(
     session = TestSession(directory, {**FOUND, "states": [(ps(), 0), (ps("upgraded"), 0)]})
     with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C"):
         deploy.deploy(session)
-    assert ended(session) == ["roll back web", "forget the upgrade", "unlock"]
+    assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
 
 
 def test_an_upgrade_that_somebody_left_is_not_touched(directory: Path) -> None:

@@ -28,6 +28,8 @@ _COLLECTIONS = {
     "container": "containers",
     "host": "hosts",
     "volumeTemplate": "volumetemplates",
+    "secret": "secrets",
+    "volume": "volumes",
 }
 
 

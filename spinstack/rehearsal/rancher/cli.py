@@ -41,6 +41,10 @@ class Command(NamedTuple):
     parsed: bool = True
 
 
+_LISTED = (
+    switch("quiet", "q", help="Only display IDs"),
+    text("format", help="'json' or Custom format: {{.Id}} {{.Name}}"),
+)
 _TYPE = several("type", help="Restrict to specific types (service, container, stack)")
 
 COMMANDS: tuple[Command, ...] = (
@@ -151,6 +155,14 @@ COMMANDS: tuple[Command, ...] = (
         "[SERVICE=NUM...]",
     ),
     Command(
+        ("secrets", "secret"),
+        "secrets",
+        "run",
+        "Operations on secrets",
+        "[ls | create NAME FILE|-]",
+        _LISTED,
+    ),
+    Command(
         ("start", "activate"),
         "actions",
         "start",
@@ -188,6 +200,18 @@ COMMANDS: tuple[Command, ...] = (
             text("stack", "s", help="Specify an alternate project name"),
             text("description", help="Description of the stack"),
             switch("prune", help="Prune services that are not in the compose file"),
+        ),
+    ),
+    Command(
+        ("volumes", "volume"),
+        "volumes",
+        "run",
+        "Operations on volumes",
+        "[ls | create NAME | rm ID|NAME...]",
+        (
+            *_LISTED,
+            text("driver", help="Specify volume driver name"),
+            several("opt", help="Set driver specific key/value options"),
         ),
     ),
     Command(

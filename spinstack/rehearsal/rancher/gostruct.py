@@ -27,6 +27,9 @@ _FIELDS = {
     "LaunchConfig": "CapAdd CapDrop Command DataVolumes EntryPoint Environment Expose GroupAdd"
     " HealthCheck Hostname ImageUuid Labels Memory NetworkMode Ports Privileged ReadOnly Secrets"
     " StartOnCreate StdinOpen Tmpfs Tty User Version WorkingDir",
+    "Secret": "Value",
+    "Volume": "AccessMode Driver DriverOpts ExternalId HostId ImageId InstanceId IsHostPath Mounts"
+    " SizeMb StackId StorageDriverId Uri VolumeTemplateId",
     "PublicEndpoint": "HostId InstanceId IpAddress Port ServiceId",
 }
 # Where a resource holds another struct; what is not listed is a map or a plain value.

@@ -13,6 +13,8 @@ _IDS = {
     "service": re.compile(r"1s\d+"),
     "container": re.compile(r"1i\d+"),
     "host": re.compile(r"1h\d+"),
+    "secret": re.compile(r"1se\d+"),
+    "volume": re.compile(r"1v\d+"),
 }
 _DEFAULT_STACK = "Default"
 

@@ -68,6 +68,11 @@ class SpinConfig:
         if not self.projects:
             object.__setattr__(self, "projects", projects_of(self.centre.environments))
 
+    @property
+    def secret_files(self) -> Path:
+        """Where the files of secrets stand, a directory for each container."""
+        return self.state_file.parent / "secrets"
+
     def password_is(self, account: str, password: str) -> bool:
         """Whether these are the account's name and its valid password."""
         same = hmac.compare_digest(account.encode(), self.account.encode())

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal.spin import mounts, ports
+from spinstack.rehearsal.spin import mounts, ports, secret_files
 from spinstack.rehearsal.spin.config import SpinConfig
-from spinstack.rehearsal.spin.containers import OWNER_LABEL, Place
+from spinstack.rehearsal.spin.containers import OWNER_LABEL, Place, volume_name
 from spinstack.rehearsal.spin.engine import Engine
 from spinstack.rehearsal.spin.errors import StartFailure
 from spinstack.rehearsal.spin.order import Order
@@ -101,7 +101,11 @@ class Crew:
         place = self._place(order, container)
         self._engine.ensure_network(place.network)
         order.check()
-        engine_id = self._engine.create(order.launch, place)
+        with self._store.look() as state:
+            secrets = secret_files.values(state, order.project, order.launch.secrets)
+        given = secret_files.write(self._config.secret_files / container.id, secrets)
+        launch = replace(order.launch, mounts=order.launch.mounts + given)
+        engine_id = self._engine.create(launch, place)
         self.mark(container.id, engine_id=engine_id)
         self.tell(order.service, f"created {container.name} from {order.launch.image}")
         return replace(container, engine_id=engine_id)
@@ -206,7 +210,17 @@ class Crew:
             self.mark(
                 container.id, state="removed", transitioning="no", health="", removed=time.time()
             )
+            secret_files.forget(self._config.secret_files / container.id)
             self.tell(container.service, f"removed {container.name}")
+
+    def remove_volumes(self) -> None:
+        """Those whose removal was asked for; one that the engine still needs stays a while."""
+        with self._store.look() as state:
+            going = [v for v in state.named_volumes.values() if v.state == "removing"]
+        for volume in going:
+            if self._engine.remove_volume(volume_name(volume.name, self._config.prefix)):
+                with self._store.transaction() as state:
+                    state.named_volumes.pop(volume.id, None)
 
     def remove_network(self, stack: str, project: str) -> None:
         self._engine.remove_network(self._network(stack, project))

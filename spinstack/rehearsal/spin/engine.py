@@ -70,6 +70,11 @@ class Engine:
         """Also when it is not there, or when something of another owner still hangs on it."""
         self._run(Command(self.name, "network", "rm", name))
 
+    def remove_volume(self, name: str) -> bool:
+        """Whether it is gone; one that was never mounted is none for the engine."""
+        result = self._run(Command(self.name, "volume", "rm", name))
+        return result.ok or "no such volume" in result.stderr.lower()
+
     def create(self, launch: Launch, place: Place) -> str:
         """Make a container and the named volumes that it mounts; its id."""
         for mount in launch.mounts:

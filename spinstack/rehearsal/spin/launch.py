@@ -51,6 +51,8 @@ class Launch:
     labels: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
     hostname: str = ""
+    # Name of the file in the container -> name of the secret.
+    secrets: Mapping[str, str] = field(default_factory=dict)
     health: HealthCheck | None = None
 
     @property
@@ -103,6 +105,7 @@ def _parsed(config: dict[str, Any]) -> Launch:
         labels=_texts(config, "labels"),
         working_dir=str(config.get("workingDir") or ""),
         hostname=str(config.get("hostname") or ""),
+        secrets=_secrets(config),
         health=_health(config.get("healthCheck")),
     )
 
@@ -122,6 +125,19 @@ def _texts(config: Mapping[str, Any], key: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise invalid(key, f"{key} is a map", "InvalidType")
     return {str(name): "" if text is None else str(text) for name, text in value.items()}
+
+
+def _secrets(config: Mapping[str, Any]) -> dict[str, str]:
+    """From Rancher's list of objects with the `name` of the file and the secret's, `source`."""
+    found = {}
+    for entry in config.get("secrets") or []:
+        if not isinstance(entry, dict) or not (entry.get("name") or entry.get("source")):
+            raise invalid("secrets", "secrets is a list of objects with a name", "InvalidType")
+        file = str(entry.get("name") or entry.get("source"))
+        if "/" in file or set(file) <= {"."}:
+            raise invalid("secrets", f"{file!r} can't be the name of a file", "InvalidCharacters")
+        found[file] = str(entry.get("source") or file)
+    return found
 
 
 def _environment(config: Mapping[str, Any]) -> dict[str, str]:

@@ -173,6 +173,7 @@ class Monitor:
 
     def _forget(self, now: float) -> None:
         """Drop what was removed long ago, and the stacks whose services are all gone."""
+        self._crew.remove_volumes()
         long_ago = now - self._config.remember_removed
         with self._store.transaction() as state:
             state.forget(long_ago)

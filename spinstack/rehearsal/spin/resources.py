@@ -54,6 +54,31 @@ class Volume:
 
 
 @dataclass
+class NamedVolume:
+    """A volume of the environment, made by itself; the engine has it from the first container
+    that mounts it. `state`: active or removing."""
+
+    id: str
+    project: str
+    name: str
+    driver: str
+    created: float
+    state: str = "active"
+
+
+@dataclass
+class Secret:
+    """A secret of the environment. `value`: base64; it leaves the service only into containers."""
+
+    id: str
+    project: str
+    name: str
+    value: str = field(repr=False)
+    created: float
+    description: str = ""
+
+
+@dataclass
 class Service:
     """A service. `launch` is its launchConfig as sent; `previous` the one before an upgrade,
     whose containers (of generation `previous_generation`) are kept."""
@@ -126,9 +151,11 @@ class State:
     services: dict[str, Service] = field(default_factory=dict)
     containers: dict[str, Container] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    named_volumes: dict[str, NamedVolume] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> str:
-        """The next id of a kind: `1st1`, `1s1`, `1i1`, `1vt1`."""
+        """The next id of a kind: `1st1`, `1s1`, `1i1`, `1vt1`, `1v1`, `1se1`."""
         self.counters[kind] = self.counters.get(kind, 0) + 1
         return f"1{kind}{self.counters[kind]}"
 
@@ -174,6 +201,8 @@ class State:
             services=services,
             containers=dict(_records(Container, data.get("containers", {}))),
             volumes=dict(_records(Volume, data.get("volumes", {}))),
+            named_volumes=dict(_records(NamedVolume, data.get("named_volumes", {}))),
+            secrets=dict(_records(Secret, data.get("secrets", {}))),
         )
 
 

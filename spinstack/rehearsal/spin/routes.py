@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from spinstack.centre import Centre
-from spinstack.rehearsal.spin import actions, view
+from spinstack.rehearsal.spin import actions, keeping, view
 from spinstack.rehearsal.spin.errors import ApiError, not_found
 from spinstack.rehearsal.spin.resources import Container, Json, Service, Stack, State
 from spinstack.rehearsal.spin.view import HOST_ID, View
@@ -80,8 +80,14 @@ class ProjectRoutes:
     def _collection(self, kind: str, method: str, query: dict[str, str], body: Json) -> Json:
         if method == "GET":
             return filtered(self._all(kind), query)
-        if method != "POST" or kind not in ("stacks", "services", "volumetemplates"):
+        made = ("stacks", "services", "volumetemplates", "volumes", "secrets")
+        if method != "POST" or kind not in made:
             raise ApiError(405, "MethodNotAllowed")
+        if kind == "secrets":
+            return self._shown.secret(keeping.create_secret(self._state, self._project, body))
+        if kind == "volumes":
+            volume = keeping.create_volume(self._state, self._project, body)
+            return self._shown.named_volume(volume)
         if kind == "stacks":
             stack = actions.create_stack(self._state, self._project, body)
             return self._shown.stack(self._state, stack)
@@ -104,6 +110,11 @@ class ProjectRoutes:
             return [shown.container(state, container) for container in containers]
         if kind == "hosts":
             return [shown.host(project)]
+        if kind == "secrets":
+            return [shown.secret(s) for s in state.secrets.values() if s.project == project]
+        if kind == "volumes":
+            named = (v for v in state.named_volumes.values() if v.project == project)
+            return [shown.named_volume(volume) for volume in named]
         return [shown.volume(v) for v in state.volumes.values() if v.project == project]
 
     def _stack(self, method: str, id: str, action: str, body: Json) -> Json:
@@ -148,6 +159,27 @@ class ProjectRoutes:
             raise ApiError(405, "MethodNotAllowed")
         return self._shown.volume(volume)
 
+    def _named_volume(self, method: str, id: str, action: str, body: Json) -> Json:
+        volume = self._state.named_volumes.get(id)
+        if volume is None or volume.project != self._project:
+            raise not_found(f"volume {id}")
+        if action == "remove":
+            keeping.remove_volume(self._state, volume)
+        elif method != "GET":
+            raise ApiError(405, "MethodNotAllowed")
+        return self._shown.named_volume(volume)
+
+    def _secret(self, method: str, id: str, action: str, body: Json) -> Json:
+        """Containers that run keep the copy that they were started with."""
+        secret = self._state.secrets.get(id)
+        if secret is None or secret.project != self._project:
+            raise not_found(f"secret {id}")
+        if action == "remove":
+            del self._state.secrets[id]
+        elif method != "GET":
+            raise ApiError(405, "MethodNotAllowed")
+        return self._shown.secret(secret)
+
 
 def _present(record: Stack | Service | Container, project: str) -> bool:
     return record.project == project and record.state != "removed"
@@ -159,4 +191,6 @@ _KINDS: Final[dict[str, Callable[[ProjectRoutes, str, str, str, Json], Json]]] =
     "containers": ProjectRoutes._container,
     "hosts": ProjectRoutes._host,
     "volumetemplates": ProjectRoutes._volume,
+    "volumes": ProjectRoutes._named_volume,
+    "secrets": ProjectRoutes._secret,
 }

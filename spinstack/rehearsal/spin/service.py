@@ -6,6 +6,7 @@ import logging
 import threading
 
 from spinstack.errors import SpinstackError
+from spinstack.rehearsal.spin import secret_files
 from spinstack.rehearsal.spin.api import Api
 from spinstack.rehearsal.spin.config import SpinConfig
 from spinstack.rehearsal.spin.engine import Engine
@@ -69,6 +70,9 @@ class SpinService:
         with self._store.transaction() as state:
             for records in (state.containers, state.services, state.stacks, state.volumes):
                 records.clear()
+            state.named_volumes.clear()
+            state.secrets.clear()
+        secret_files.forget(self._config.secret_files)
 
 
 def _logger(config: SpinConfig) -> logging.Logger:

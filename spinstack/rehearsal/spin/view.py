@@ -9,7 +9,16 @@ from typing import Any
 from spinstack.rehearsal.spin import plan, states
 from spinstack.rehearsal.spin.config import Project, SpinConfig
 from spinstack.rehearsal.spin.launch import Launch, parse
-from spinstack.rehearsal.spin.resources import Container, Json, Service, Stack, State, Volume
+from spinstack.rehearsal.spin.resources import (
+    Container,
+    Json,
+    NamedVolume,
+    Secret,
+    Service,
+    Stack,
+    State,
+    Volume,
+)
 
 HOST_ID = "1h1"
 
@@ -74,6 +83,22 @@ class View:
             driver=volume.driver,
             state="active",
         )
+
+    def named_volume(self, volume: NamedVolume) -> Json:
+        return _resource(
+            "volume",
+            volume.id,
+            volume.created,
+            name=volume.name,
+            driver=volume.driver,
+            state=volume.state,
+            transitioning="yes" if volume.state == "removing" else "no",
+        )
+
+    def secret(self, secret: Secret) -> Json:
+        """Without its value: nobody can read it back."""
+        told = {"name": secret.name, "description": secret.description, "state": "active"}
+        return _resource("secret", secret.id, secret.created, **told)
 
     def stack(self, state: State, stack: Stack) -> Json:
         services = state.services_of(stack.id)

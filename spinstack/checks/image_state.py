@@ -1,0 +1,78 @@
+"""The images that a stack runs, as the engine on this machine and the registries have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from spinstack import registry
+from spinstack.engine import Engine
+from spinstack.errors import SpinstackError
+from spinstack.finding import Finding
+from spinstack.runner import Runner
+from spinstack.service import ImageName, Service
+from spinstack.settings import Destination
+from spinstack.stack import Stack
+
+# Seconds that the engine may take to look an image up.
+_WITHIN = 20
+
+
+def findings(
+    runner: Runner,
+    engine: Engine,
+    services: list[Service],
+    stack: Stack,
+    destination: Destination,
+    *,
+    ask_registries: bool,
+) -> list[Finding]:
+    """Images for another platform, and (`ask_registries`) images that nobody has.
+
+    Nothing is said about an image of the stack that has not been built: `deploy` builds it.
+    """
+    found: list[Finding] = []
+    for service in services:
+        if not service.image:
+            continue
+        platform = _platform(runner, engine, service.image)
+        if platform:
+            found += _wrong_platform(service, platform, destination)
+        elif ask_registries and service.image not in stack.images.values():
+            found += _missing(runner, engine, service)
+    return found
+
+
+def _platform(runner: Runner, engine: Engine, reference: str) -> str:
+    """`OS/ARCHITECTURE` of an image that the engine has; empty if it has none."""
+    command = engine.command("image", "inspect", reference)
+    result = runner.run(command, timeout=_WITHIN, changes=False)
+    try:
+        image = json.loads(result.stdout)[0] if result.ok else {}
+        return f"{image['Os']}/{image['Architecture']}"
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _wrong_platform(service: Service, platform: str, destination: Destination) -> Iterator[Finding]:
+    wanted = destination.build_platform
+    if platform.split("/") != wanted.split("/")[:2]:
+        problem = f"{service.image} is for {platform}, Spin's nodes are {wanted}"
+        remedy = "build it again: invoke build --force"
+        yield Finding("image-platform", service.where("image"), problem, remedy)
+
+
+def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Finding]:
+    try:
+        image = ImageName.parse(service.image)
+    except ValueError:
+        return
+    try:
+        login = registry.credentials(runner, engine, image.registry)
+        there = image.digest or registry.manifest(image, login)
+    except SpinstackError:
+        there = None
+    if not there:
+        problem = f"{image.registry} does not show {service.image}, nor is it on this machine"
+        remedy = "look at its name; for a private one: invoke registry.login"
+        yield Finding("image-missing", service.where("image"), problem, remedy, "warning")

@@ -1,0 +1,225 @@
+"""What the login node's answers mean for a stack."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from spinstack.checks.there import Seen
+from spinstack.finding import Finding, Severity
+from spinstack.service import Mount, Service
+from spinstack.settings import Destination
+from spinstack.walk import Entry, Way
+
+# A release is some 30 kB, a night of pages hundreds of MB.
+LITTLE_KB = 1_000_000
+FULL_PERCENT = 99
+
+
+@dataclass(frozen=True)
+class Use:
+    """A mount of a service, with the file and line that say so."""
+
+    service: Service
+    mount: Mount
+    where: str
+
+
+def uses(services: Iterable[Service]) -> list[Use]:
+    """Every directory of the global file system that is mounted."""
+    return [
+        Use(service, mount, service.where(f"volumes.{index}"))
+        for service in services
+        for index, mount in enumerate(service.mounts)
+        if mount.source.startswith("/")
+    ]
+
+
+def findings(
+    seen: Seen, services: list[Service], destination: Destination, stack: str
+) -> list[Finding]:
+    """Everything that the login node knows to be wrong.
+
+    `services`: with the `${UID}` of the login node in them, see `Seen.uid`.
+    """
+    mounted = [use for use in uses(services) if use.mount.source in seen.ways]
+    found = list(_account(seen, destination))
+    found += _project(seen, destination)
+    found += _space(seen, destination)
+    found += _blocked(seen, mounted, destination)
+    for use in mounted:
+        found += _source(seen, use, destination)
+    found += _rancher(seen, destination)
+    found += _ports(seen, services, stack)
+    return found
+
+
+def _account(seen: Seen, destination: Destination) -> Iterator[Finding]:
+    where = f"{destination.user}@{destination.host}".lstrip("@")
+    remedy = "log in as a person or a collaboration account"
+    if not seen.uid:
+        problem = "you are root there" if seen.uid == 0 else "it does not say who you are (id -u)"
+        yield Finding("uid-unset", where, problem, remedy)
+    elif seen.has_rancher and seen.exported_uid != str(seen.uid):
+        problem = f"${{UID}} is {seen.exported_uid or 'not set'} there, you are {seen.uid}"
+        remedy = "look what changes UID in the shell's start-up files there"
+        yield Finding("uid-unset", where, problem, remedy)
+
+
+def _project(seen: Seen, destination: Destination) -> Iterator[Finding]:
+    path = destination.project_dir
+    way = seen.ways[path]
+    setup = f"invoke setup --to {destination.name}"
+    if way.missing:
+        yield Finding("project-dir", path, "the project directory is not there", setup)
+    elif not seen.project_usable:
+        owner = f" ({way.end.permissions} {way.end.owner}:{way.end.group})" if way.end else ""
+        problem = f"you can't write to the project directory{owner}"
+        remedy = "set project_dir in invoke.yaml to a directory of yours; read-only file systems: "
+        remedy += "see the centre's status page"
+        yield Finding("project-dir", path, problem, remedy)
+
+
+def _space(seen: Seen, destination: Destination) -> Iterator[Finding]:
+    where = destination.project_dir
+    severity: Severity
+    if seen.free_kb is not None and seen.used_percent is not None:
+        full = seen.free_kb < LITTLE_KB or seen.used_percent > FULL_PERCENT
+        if full:
+            problem = f"{seen.free_kb // 1000} MB are free there ({seen.used_percent} % used)"
+            severity = "error" if seen.free_kb < 1000 else "warning"
+            yield Finding("disk-space", where, problem, "make room there", severity)
+    for quota in seen.quota:
+        severity = "error" if quota.reached else "warning"
+        yield Finding("disk-quota", where, quota.problem, "make room there", severity)
+
+
+def _blocked(seen: Seen, mounted: list[Use], destination: Destination) -> Iterator[Finding]:
+    """One finding for each directory that Spin's nodes can't pass, whatever lies behind it."""
+    for entry, sources in blocked(seen, mounted, destination).items():
+        problem = f"lacks o+x ({entry.permissions} {entry.owner}:{entry.group}): "
+        problem += f"Spin's nodes can't get to {_some(sources)}"
+        yield Finding("mount-walk", _shown(entry.path), problem, _mend(entry, seen))
+
+
+def blocked(seen: Seen, mounted: list[Use], destination: Destination) -> dict[Entry, list[str]]:
+    """The directories without o+x on the ways, each with the sources that lie behind it."""
+    found: dict[Entry, list[str]] = {}
+    for source in dict.fromkeys([*(use.mount.source for use in mounted), destination.project_dir]):
+        entry = seen.ways[source].blocked
+        if entry:
+            found.setdefault(entry, []).append(source)
+    return found
+
+
+def chmod(entry: Entry) -> str:
+    """The smallest change that lets others pass."""
+    return f"chmod o+x {shlex.quote(entry.path)}"
+
+
+def _mend(entry: Entry, seen: Seen) -> str:
+    ours = entry.uid == seen.uid
+    return chmod(entry) if ours else f"ask {entry.owner or entry.uid} to: {chmod(entry)}"
+
+
+def _source(seen: Seen, use: Use, destination: Destination) -> Iterator[Finding]:
+    """Whether what is mounted is there, and whether the container can use it."""
+    way = seen.ways[use.mount.source]
+    if way.end is not None:
+        yield from _access(seen, use, way.end)
+    elif way.loop:
+        problem = f"{_shown(use.mount.source)}: the link {_shown(way.loop)} leads to itself"
+        yield Finding("mount-source", use.where, problem, "mend the link")
+    elif hidden := way.hidden_behind(seen.uid or 0, seen.groups):
+        if hidden != way.blocked:
+            problem = f"you can't look into {_shown(hidden.path)} ({hidden.permissions})"
+            remedy = f"ask {hidden.owner} whether {use.mount.source} is there"
+            yield Finding("mount-source", use.where, problem, remedy, "warning")
+    else:
+        problem = f"{_shown(use.mount.source)} is not there{_first_missing(way)}"
+        remedy = f"invoke setup --to {destination.name}, or mend its name in the env file"
+        yield Finding("mount-source", use.where, problem, remedy)
+
+
+def _first_missing(way: Way) -> str:
+    return "" if way.missing == way.source else f" ({_shown(way.missing)} is missing)"
+
+
+def _access(seen: Seen, use: Use, entry: Entry) -> Iterator[Finding]:
+    """The container's own ids decide, not those of the login: its supplementary groups are
+    those of group_add alone."""
+    uid, groups = container_ids(use.service)
+    if not uid:
+        return  # the image decides, or it is root, which another rule is about
+    wanted = 4 | (0 if use.mount.read_only else 2) | (1 if entry.is_directory else 0)
+    if entry.allows(wanted, uid, groups):
+        return
+    verb = "read" if use.mount.read_only or not entry.allows(wanted & ~2, uid, groups) else "write"
+    who = f"{use.service.name} (uid {uid}, groups {_listed(sorted(groups))})"
+    problem = f"{who} can't {verb} {_shown(entry.path)}: {entry.permissions} "
+    problem += f"{entry.owner}:{entry.group}"
+    yield Finding("mount-access", use.where, problem, _grant(entry, wanted, uid, groups, seen))
+
+
+def container_ids(service: Service) -> tuple[int | None, frozenset[int]]:
+    """The numeric user and groups of a service's processes; None where the image decides."""
+    uid, _, gid = service.user.partition(":")
+    groups = frozenset(int(text) for text in (gid, *service.group_add) if text.isdigit())
+    return (int(uid) if uid.isdigit() else None), groups
+
+
+def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Seen) -> str:
+    """The smallest change that lets the container in, and whose it is to make."""
+    path = shlex.quote(entry.path)
+    who = "u" if uid == entry.uid else "g" if entry.gid in groups else "o"
+    if who == "o" and wanted & 2:
+        # Nobody should have to open a directory for the whole world to write in.
+        change = f"chgrp {min(groups, default=uid)} {path} and chmod g+{_letters(wanted)} {path}"
+    else:
+        bits = entry.mode >> {"u": 6, "g": 3, "o": 0}[who]
+        change = f"chmod {who}+{_letters(wanted & ~bits)} {path}"
+    return change if entry.uid == seen.uid else f"ask {entry.owner or entry.uid} to: {change}"
+
+
+def _letters(bits: int) -> str:
+    return "".join(letter for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if bits & bit)
+
+
+def _rancher(seen: Seen, destination: Destination) -> Iterator[Finding]:
+    where = destination.host
+    if not seen.has_rancher:
+        problem = f"the modules {_listed(destination.modules)} bring no command rancher"
+        yield Finding("rancher-command", where, problem, "mend modules: in invoke.yaml")
+    elif not seen.has_key:
+        problem = "you have no key for Rancher there yet"
+        remedy = f"invoke setup --to {destination.name}, or let deploy ask for your password"
+        yield Finding("rancher-key", where, problem, remedy, "warning")
+    elif not seen.states_known:
+        problem = "Rancher does not say what runs: ports of other stacks were not compared"
+        remedy = "try again; if it stays so, make a new key with spin-keygen.sh there"
+        yield Finding("rancher-states", where, problem, remedy, "warning")
+
+
+def _ports(seen: Seen, services: list[Service], stack: str) -> Iterator[Finding]:
+    for service in services:
+        for index, port in enumerate(service.ports):
+            for taken in seen.taken:
+                if taken.port == port.outside and taken.stack != stack:
+                    problem = f"port {port.outside} is used by {taken.stack}/{taken.service}"
+                    remedy = "take another one: two services on one port can't share a node"
+                    yield Finding("port-taken", service.where(f"ports.{index}"), problem, remedy)
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(_shown(str(item)) for item in items)
+
+
+def _some(paths: list[str]) -> str:
+    more = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
+    return _listed(paths[:2]) + more
+
+
+def _shown(path: str) -> str:
+    """A path as it is, quoted where it could be misread."""
+    return path if path.isprintable() and " " not in path else shlex.quote(repr(path)[1:-1])

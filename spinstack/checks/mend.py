@@ -1,0 +1,160 @@
+"""Mends what can be mended without a decision: line ends, quotes, the version, cap_drop.
+
+Text in, text out; a file is written whole or not at all, with its mode, its comments kept.
+Done again, it finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import yaml
+
+from spinstack import compose, envfile
+from spinstack.finding import Finding
+
+# Takes a file's text and the line (from 1) of a finding.
+Mender = Callable[[str, int], str]
+
+
+def mend(directory: Path, findings: Iterable[Finding], *, dry: bool = False) -> list[Finding]:
+    """Mend what has a mender; the findings that are done with. Raises OSError for a file
+    that can't be written. `dry`: tell, and write nothing."""
+    done: list[Finding] = []
+    by_file: dict[str, list[tuple[int, Finding]]] = {}
+    for finding in findings:
+        name, colon, line = finding.where.rpartition(":")
+        if finding.rule in MENDERS and colon and line.isdigit():
+            by_file.setdefault(name, []).append((int(line), finding))
+    for name, wrong in by_file.items():
+        path = (directory / name).resolve()
+        text = original = _read(path)
+        # From the last line to the first: what is put in moves only lines below it.
+        for number, finding in sorted(wrong, key=lambda item: -item[0]):
+            mended = MENDERS[finding.rule](text, number)
+            if mended != text and _still_reads(name, text, mended):
+                text = mended
+                done.append(finding)
+        if text != original and not dry:
+            _write(path, text)
+    return done
+
+
+def _still_reads(name: str, before: str, after: str) -> bool:
+    """A compose file that could be read must still be readable."""
+    if not name.endswith((".yml", ".yaml")):
+        return True
+    return bool(compose.parse(before, name).findings) or not compose.parse(after, name).findings
+
+
+def _read(path: Path) -> str:
+    # Bytes that are no text, and line ends, come back as they were.
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a new file in the place of the old one, with its mode and, if allowed, its owner."""
+    old = path.stat()
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        with suppress(OSError):
+            os.chown(name, old.st_uid, old.st_gid)
+        Path(name).chmod(old.st_mode & 0o7777)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def line_ends(text: str, line: int) -> str:
+    """Unix line ends, everywhere."""
+    return text.replace("\r\n", "\n")
+
+
+def _on_line(change: Callable[[str], str]) -> Mender:
+    def mender(text: str, line: int) -> str:
+        lines = text.split("\n")
+        if line > len(lines):
+            return text
+        ending = "\r" if lines[line - 1].endswith("\r") else ""
+        lines[line - 1] = change(lines[line - 1].removesuffix("\r")) + ending
+        return "\n".join(lines)
+
+    return mender
+
+
+def compose_version(text: str, line: int) -> str:
+    """`version: '2'`, in its place or as the first key."""
+    node = _root(text)
+    if node is None:
+        return text
+    for key, value in node.value:
+        if key.value == "version":
+            return text[: value.start_mark.index] + "'2'" + text[value.end_mark.index :]
+    first = node.start_mark.index
+    return text if node.flow_style else text[:first] + "version: '2'\n" + text[first:]
+
+
+def cap_drop(text: str, line: int) -> str:
+    """`cap_drop: [ALL]` in the service that begins in this line or has its cap_drop there."""
+    service = _service_at(text, line)
+    if service is None or not service.value:
+        return text
+    for key, value in service.value:
+        if key.value == "cap_drop":
+            return _all_into(text, value)
+    if service.flow_style:
+        return _put(text, service.start_mark.index + 1, "cap_drop: [ALL], ")
+    first = service.value[0][0].start_mark
+    return _put(text, first.index - first.column, f"{' ' * first.column}cap_drop: [ALL]\n")
+
+
+def _all_into(text: str, value: yaml.Node) -> str:
+    if not isinstance(value, yaml.SequenceNode):
+        empty = isinstance(value, yaml.ScalarNode) and not value.value
+        return _put(text, value.start_mark.index, " [ALL]") if empty else text
+    if value.flow_style:
+        return _put(text, value.start_mark.index + 1, "ALL, " if value.value else "ALL")
+    mark = value.start_mark
+    return _put(text, mark.index, f"- ALL\n{' ' * mark.column}")
+
+
+def _put(text: str, at: int, more: str) -> str:
+    return text[:at] + more + text[at:]
+
+
+def _root(text: str) -> yaml.MappingNode | None:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return None
+    return node if isinstance(node, yaml.MappingNode) else None
+
+
+def _service_at(text: str, line: int) -> yaml.MappingNode | None:
+    root = _root(text)
+    for section, services in root.value if root else ():
+        if section.value != "services" or not isinstance(services, yaml.MappingNode):
+            continue
+        for name, service in services.value:
+            if not isinstance(service, yaml.MappingNode):
+                continue
+            lines = [name, *(key for key, _ in service.value if key.value == "cap_drop")]
+            if line in {node.start_mark.line + 1 for node in lines}:
+                return service
+    return None
+
+
+MENDERS: dict[str, Mender] = {
+    "line-ends": line_ends,
+    "env-quotes": _on_line(envfile.mended),
+    "env-line": _on_line(envfile.mended),
+    "compose-version": compose_version,
+    "cap-drop": cap_drop,
+}

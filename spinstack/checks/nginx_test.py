@@ -1,0 +1,77 @@
+"""`nginx -t` of the stack's conf in the very image that will run it; asked for with `--deep`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from spinstack.command import Command
+from spinstack.engine import Engine
+from spinstack.finding import Finding
+from spinstack.runner import Runner
+from spinstack.service import Service
+from spinstack.settings import Settings
+from spinstack.stack import Stack
+
+# Seconds for a container that only reads its files.
+_WITHIN = 60
+# Nobody's ids, where whoever checks is root.
+_NOBODY = 65534
+
+
+def findings(
+    runner: Runner, engine: Engine, settings: Settings, stack: Stack, services: list[Service]
+) -> Iterator[Finding]:
+    """What nginx has against the files that each service mounts below /etc/nginx. Nothing is
+    said where the image has not been built."""
+    names = [service.name for service in services]
+    for service in services:
+        mounted = _mounted(settings.directory.resolve(), service)
+        present = engine.command("image", "inspect", service.image)
+        if not mounted or not runner.run(present, timeout=_WITHIN, changes=False).ok:
+            continue
+        words = _words(settings, stack, service)
+        result = runner.run(_command(engine, service, mounted, names, words), timeout=_WITHIN)
+        match = re.search(r"\[emerg\].*?: (.*) in (/\S+):(\d+)", result.stdout + result.stderr)
+        if result.ok or not match:
+            continue
+        file = next((name for name, target in mounted.items() if target == match[2]), match[2])
+        where = f"{os.path.relpath(file, settings.directory.resolve())}:{match[3]}"
+        yield Finding("nginx-test", where, f"nginx refuses it: {match[1]}", "mend the line")
+
+
+def _mounted(root: Path, service: Service) -> dict[str, str]:
+    """Files of the stack and where the container sees them."""
+    return {
+        str((root / mount.source).resolve()): mount.target
+        for mount in service.mounts
+        if mount.source.startswith(".") and mount.target.startswith("/etc/nginx")
+    }
+
+
+def _words(settings: Settings, stack: Stack, service: Service) -> tuple[str, ...]:
+    """The arguments: an entrypoint of the image's own hands them on to nginx."""
+    for image in settings.images:
+        dockerfile = settings.directory / image.context / "Dockerfile"
+        if stack.images.get(image.variable) == service.image and dockerfile.is_file():
+            text = dockerfile.read_text(encoding="utf-8", errors="replace")
+            return ("-t",) if re.search(r"^ENTRYPOINT", text, re.MULTILINE) else ("nginx", "-t")
+    return ("nginx", "-t")
+
+
+def _command(
+    engine: Engine,
+    service: Service,
+    mounted: dict[str, str],
+    names: Iterable[str],
+    words: tuple[str, ...],
+) -> Command:
+    """A container like that at Spin, without a network: no other service is needed."""
+    me = os.getuid() or _NOBODY
+    flags = ["--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
+    flags += ["--user", f"{me}:{os.getgid() or _NOBODY}"]
+    flags += [f"--add-host={name}:127.0.0.1" for name in names]
+    flags += [f"--volume={source}:{target}:ro" for source, target in mounted.items()]
+    return engine.command("run", *flags, service.image, *words)

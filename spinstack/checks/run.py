@@ -1,0 +1,124 @@
+"""`invoke check` from beginning to end: the laptop, its engine, the login node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from spinstack import centre, finding, preflight
+from spinstack.checks import image_state, laptop, mend, nginx_test
+from spinstack.checks.visit import Visit
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.finding import Finding
+from spinstack.settings import Destination, Settings
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+@dataclass
+class Report:
+    """What was found, what was mended on the way, and what else there is to say."""
+
+    findings: list[Finding] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return bool(finding.errors(self.findings))
+
+
+def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
+    """Check the session's stack; on the login node too if a destination was named.
+
+    `fix`: mend first what can be mended safely. `deep`: whole trees, nginx's own test.
+    """
+    report = Report()
+    _choose_destination(session, report)
+    if fix:
+        _mend(session, report)
+    found = preflight.check(session.settings, session.destination, session.stack)
+    if not session.stack.compose.findings:
+        found += _images(session, deep)
+        if session.destination_was_named:
+            found += _there(session, report, fix=fix, deep=deep)
+    report.findings = laptop.in_order(found)
+    return report
+
+
+def _mend(session: Session, report: Report) -> None:
+    found = preflight.check(session.settings, session.destination, session.stack)
+    try:
+        mended = mend.mend(session.directory, found, dry=session.dry)
+    except OSError as error:
+        raise SpinstackError(
+            f"a file can't be mended: {error.strerror}",
+            where=str(error.filename or session.directory),
+            remedy="make it writable, or mend it yourself",
+        ) from None
+    report.mended += [f"{one.where}: {one.problem} [{one.rule}]" for one in mended]
+    # The stack is read again.
+    session.__dict__.pop("stack", None)
+
+
+def _images(session: Session, deep: bool) -> Iterator[Finding]:
+    """Silent where there is no engine: a deploy says so, and doctor."""
+    try:
+        engine = session.engine
+    except SpinstackError:
+        return
+    stack, to = session.stack, session.destination
+    services, _ = stack.services(to)
+    yield from image_state.findings(
+        session.runner, engine, services, stack, to, ask_registries=session.destination_was_named
+    )
+    if deep:
+        yield from nginx_test.findings(session.runner, engine, session.settings, stack, services)
+
+
+def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[Finding]:
+    with (
+        session.login_node() as node,
+        session.console.step(f"look at {session.destination.host}") as step,
+    ):
+        visit = Visit(node, session.destination, session.stack)
+        found = visit.findings(fix=fix, deep=deep)
+        step.done(f"{len(found)} to look at" if found else "nothing wrong")
+    report.mended += visit.mended
+    return found
+
+
+def _choose_destination(session: Session, report: Report) -> None:
+    """A rehearsal that has not been started yet has no settings of its own; the stack's files
+    are then judged by what Spin itself allows."""
+    try:
+        session.destination  # noqa: B018 - raises if its settings can't be read
+    except UsageError:
+        stand_in = None if session.destination_was_named else _without_include(session.settings)
+        if stand_in is None:
+            raise
+        session.destination = stand_in
+        report.notes.append(
+            f"the settings of {stand_in.name} are not there yet (invoke rehearsal.start): "
+            "checked against Spin's own rules"
+        )
+
+
+def _without_include(settings: Settings) -> Destination | None:
+    """The default destination from the stack's own settings alone; None if it has no include
+    or if that is there."""
+    name = settings.default_destination
+    own = dict((settings.raw.get("destinations") or {}).get(name) or {})
+    path = own.pop("include", None)
+    if not path:
+        return None
+    own.setdefault("environment", centre.load().environments[0])
+    # Nobody logs in there.
+    raw: dict[str, Any] = {**settings.raw, "destinations": {name: own}, "user": ""}
+    raw["namespace"] = raw.get("namespace") or "demo"
+    try:
+        return replace(settings, raw=raw).destination(name)
+    except UsageError:
+        return None

@@ -1,0 +1,95 @@
+"""Commands inside a running container."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from spinstack import cattle, containers
+from spinstack.command import Command, joined
+from spinstack.containers import Container
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.on_rancher import OnRancher
+from spinstack.operations import chosen
+
+# Bash where the container has it.
+SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
+# More than this does not go well through Rancher's CLI: it gets stuck.
+# Source: docs.nersc.gov, Spin reference guide.
+LARGEST_INPUT = 1_000_000
+
+
+def words(command: str) -> list[str]:
+    """A command line's words, as a shell splits them. Raises UsageError."""
+    try:
+        found = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(
+            f"the command can't be read: {error}", where=command, remedy="close the quotes"
+        ) from None
+    if not found:
+        raise UsageError("no command", remedy="invoke exec --service app --command 'python -V'")
+    return found
+
+
+def find(there: OnRancher, service: str, number: int) -> Container:
+    """The running container of a service; the one with this number if it is not 0.
+
+    By its id, never by its name: an upgrade keeps an old container of the same name, and
+    the CLI would ask without end which one is meant. Raises SpinstackError if none runs.
+    """
+    result = there.run(cattle.states_step(), containers.containers_step(must=True))
+    if there.node.dry:
+        return Container("<id of the container>", f"{there.stack}-{service}-1", "running")
+    states = there.read_states(result.output("states"))
+    chosen(states, service, there.stack)
+    found = containers.parse(result.output("containers"), there.stack).get(service, [])
+    running = containers.running(found)
+    for container in running:
+        if number in (0, container.number):
+            return container
+    raise _none(there, service, number, running, states)
+
+
+def _none(
+    there: OnRancher,
+    service: str,
+    number: int,
+    running: Sequence[Container],
+    states: Sequence[cattle.ServiceState],
+) -> SpinstackError:
+    if running:
+        numbers = ", ".join(str(container.number) for container in running)
+        return UsageError(f"{service} has no container {number}", remedy=f"--number {numbers}")
+    state = next((state.shown for state in states if state.name == service), "not there")
+    return SpinstackError(
+        f"no container of {service} runs (it is {state})",
+        where=there.where,
+        remedy="invoke start" if state == "inactive" else "see `invoke status` and `invoke logs`",
+    )
+
+
+def run(
+    there: OnRancher,
+    container: Container,
+    command: Sequence[str],
+    *,
+    terminal: bool,
+    input: bytes = b"",
+) -> int:
+    """Run a command in a container, connected to this process; its exit code."""
+    prepare = joined(there.ready.commands[:-1], "&&")
+    flags = ("-it",) if terminal else ()
+    inner = list(command) if terminal else _fed(command, len(input))
+    call = Command("rancher", "exec", *flags, container.id, *inner)
+    return there.node.interact(prepare, call, terminal=terminal, input=input)
+
+
+def _fed(command: Sequence[str], size: int) -> list[str]:
+    """The command, given so many bytes and then the end of its input.
+
+    The CLI's own input has to stay open: at its end it drops output and exit code.
+    """
+    if not size:
+        return ["sh", "-c", 'exec "$@" </dev/null', "sh", *command]
+    return ["sh", "-c", f'head -c {size} | "$@"', "sh", *command]

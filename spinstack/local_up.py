@@ -1,0 +1,159 @@
+"""Starting the stack on this machine: build, data, compose, and waiting until it answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from spinstack import local_mounts, local_program, probe
+from spinstack.engine_failures import explained, tail
+from spinstack.errors import SpinstackError
+from spinstack.local import LocalStack, person
+from spinstack.local_compose import Derived, own_files
+from spinstack.local_containers import Container
+from spinstack.rehearsal.account import GID
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+def up(session: Session, *, port: int | None = None) -> str:
+    """Build what changed, start the stack here and wait until it answers; its address.
+
+    `port` on 127.0.0.1, instead of the stack's own. Raises SpinstackError at the first thing
+    that fails; containers are left for looking at.
+    """
+    from spinstack import deploy
+
+    local = LocalStack(session)
+    derived = local.derived(port)
+    _check_readable(session)
+    deploy.build(session)
+    prepare(local)
+    with session.console.step("start") as step:
+        _write(local, derived)
+        said = _start(local, step.detail)
+        step.done(local.program.name)
+    return _wait(local, derived, said)
+
+
+def prepare(local: LocalStack) -> None:
+    """Have every directory that is mounted; tells what stands in for what."""
+    session = local.session
+    with session.console.step("data") as step:
+        if session.dry:
+            session.console.result(f"# sample data in {local.cache} for what is not here")
+        else:
+            local_mounts.prepare(local.sources, local.cache, (person(), _group(session)))
+        step.done(f"in {local.cache}" if _needs_cache(local) else "")
+    for line in local_mounts.told(local.sources):
+        session.console.note(f"  {line}")
+
+
+def _needs_cache(local: LocalStack) -> bool:
+    return any(source.kind != "own" for source in local.sources)
+
+
+def _group(session: Session) -> int:
+    """The group that the services run as, whose files the sample's are."""
+    for service in session.stack.services(session.destination)[0]:
+        group = service.user.partition(":")[2]
+        if group.isdigit():
+            return int(group)
+    return GID
+
+
+def _check_readable(session: Session) -> None:
+    """As root: a mounted file of the stack must be readable by whom the container runs as."""
+    if os.geteuid() != 0:
+        return
+    services = session.stack.services(session.destination)[0]
+    for path in own_files(session.stack, [m for service in services for m in service.mounts]):
+        status = path.stat()
+        if not status.st_mode & 0o004 and status.st_uid != person():
+            raise SpinstackError(
+                f"the container's user {person()} can't read {path.name}",
+                where=str(path),
+                remedy=f"chmod o+r {path}",
+            )
+
+
+def _write(local: LocalStack, derived: Derived) -> None:
+    """The derived file, whole or not at all."""
+    if local.session.dry:
+        local.session.console.result(f"# writes {local.file}:\n{derived.text().rstrip()}")
+    else:
+        local.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        local.file.parent.chmod(0o700)
+        half = local.file.with_suffix(".half")
+        half.write_text(derived.text(), encoding="utf-8")
+        half.replace(local.file)
+    if derived.left_out:
+        local.session.console.note(f"  left out, Rancher's own: {', '.join(derived.left_out)}")
+
+
+def _start(local: LocalStack, on_line: Any) -> str:
+    """Start it; what compose printed. Raises SpinstackError with the cause."""
+    result = local.compose(*local.program.up, on_line=on_line)
+    if not result.ok:
+        fields = {
+            "engine": local.session.engine.name,
+            "doing": "starting the stack",
+            "where": local.project,
+        }
+        output = local_program.without_chatter(f"{result.stdout}\n{result.stderr}")
+        raise explained(local_program.UP, local_program.UP_OTHERWISE, output, fields)
+    return result.stdout + result.stderr
+
+
+def _wait(local: LocalStack, derived: Derived, said: str) -> str:
+    """Wait until the site answers well; its address. Raises SpinstackError when a container
+    ended, or when the time is up."""
+    session = local.session
+    page = f"http://{derived.outside}{session.destination.probe_path}" if derived.outside else ""
+    if session.dry:
+        session.console.result(f"$ GET {page}" if page else "# no port is published")
+        return ""
+    deadline = time.monotonic() + session.destination.healthy_within
+    with session.console.step("ask the site") as step:
+        while True:
+            containers = local.containers()
+            _all_alive(local, containers, said)
+            answer = probe.ask(page) if page else None
+            if answer is None or answer.ok:
+                step.done(f"{page}: {answer}" if answer else "no port is published")
+                return f"http://{derived.outside}/" if page else ""
+            step.detail(f"{page}: {answer}")
+            if time.monotonic() > deadline:
+                raise _failed(local, "the site does not answer as it should", f"{page}: {answer}")
+            time.sleep(0.5)
+
+
+def _all_alive(local: LocalStack, containers: list[Container], said: str) -> None:
+    unstarted = [container.service for container in containers if container.unstarted]
+    if unstarted:
+        raise SpinstackError(
+            f"{local.session.engine.name} did not start {', '.join(unstarted)}",
+            where=local.project,
+            remedy="see the reason above",
+            details=tail(local_program.without_chatter(said)),
+        )
+    dead = [container for container in containers if container.dead]
+    if dead:
+        names = ", ".join(f"{container.service} ({container.shown})" for container in dead)
+        raise _failed(local, f"a container ended by itself: {names}", local.project)
+
+
+def _failed(local: LocalStack, what: str, where: str) -> SpinstackError:
+    logs = [f"--- {name}, last lines ---\n{local.log(name)}" for name in _services(local)]
+    return SpinstackError(
+        what,
+        where=where,
+        remedy="mend the cause and `invoke local.up` again; `invoke local.down` ends it",
+        details="\n".join(logs),
+    )
+
+
+def _services(local: LocalStack) -> list[str]:
+    return local.session.stack.service_names

@@ -1,0 +1,275 @@
+"""What runs, since when, of which release and by whom: read in one go, shown in lines.
+
+Pure besides the one script that `look` and `watch` run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from spinstack import cattle, containers, waiting
+from spinstack.cattle import ServiceState
+from spinstack.command import Command, Raw
+from spinstack.containers import Container
+from spinstack.errors import SpinstackError
+from spinstack.on_rancher import OnRancher
+from spinstack.script import Step, StepResult
+
+if TYPE_CHECKING:
+    from spinstack.settings import Destination
+
+# Seconds between two looks of `watch`.
+PAUSE = 2
+_MARK = "@spinstack"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A stack at a destination. `release`: id of the one that runs, `note`: what was written
+    down when it was uploaded; `unfinished`: the same of an upgrade that was left."""
+
+    stack: str
+    destination: str
+    environment: str
+    services: list[ServiceState]
+    containers: dict[str, list[Container]] = field(default_factory=dict)
+    release: str = ""
+    note: dict[str, Any] = field(default_factory=dict)
+    unfinished: dict[str, Any] = field(default_factory=dict)
+    url: str = ""
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        return [service.name for service in self.services if service.unconfirmed]
+
+    def since(self, service: ServiceState) -> str:
+        """When the oldest of its running containers was made, ISO 8601; empty if none runs."""
+        found = containers.running(self.containers.get(service.name, []))
+        return min((container.created for container in found if container.created), default="")
+
+    def starts_again(self, service: ServiceState) -> int:
+        """How often its containers had to be started again."""
+        found = containers.running(self.containers.get(service.name, []))
+        return sum(max(container.starts - 1, 0) for container in found)
+
+
+def look(there: OnRancher) -> Overview:
+    """Everything, once. Raises SpinstackError if Rancher does not answer."""
+    steps = _steps(there)
+    result = there.run(*steps)
+    return _overview(there, {step.name: result.output(step.name) for step in steps})
+
+
+def watch(
+    there: OnRancher, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
+) -> None:
+    """Everything again and again over one channel, until Ctrl-C or the connection ends.
+
+    `failed` is told when Rancher does not answer for once; the watching goes on.
+    """
+    rounds = _Rounds()
+
+    def take(step: str, line: str) -> bool:
+        outputs = rounds.take(line) if step == "watch" else None
+        if outputs is None:
+            return False
+        try:
+            if rounds.code:
+                states = StepResult("states", outputs.get("states", ""), rounds.code)
+                raise there.failure(states)
+            found = _overview(there, outputs)
+        except SpinstackError as error:
+            failed(error)
+        else:
+            seen(found)
+        return False
+
+    there.run(_watch_step(_steps(there)), seconds=cattle.DAY, endless=True, on_line=take)
+
+
+class _Rounds:
+    """Collects what `_watch_step` prints. `code`: the exit code of the round's `ps`."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self._name = ""
+        self._lines: dict[str, list[str]] = {}
+
+    def take(self, line: str) -> dict[str, str] | None:
+        """The outputs of a round by the names of its steps, when this line ends it."""
+        mark, _, told = line.partition(" ")
+        if mark != _MARK:
+            self._lines.setdefault(self._name, []).append(line)
+            return None
+        self._name, _, code = told.partition(" ")
+        if self._name != "end":
+            return None
+        self.code = int(code) if code.isdecimal() else 1
+        outputs = {name: "\n".join(lines) for name, lines in self._lines.items()}
+        self._lines.clear()
+        return outputs
+
+
+def _steps(there: OnRancher) -> list[Step]:
+    root = PurePosixPath(there.destination.project_dir, there.stack)
+    current = root / "current"
+    return [
+        cattle.states_step(),
+        containers.containers_step(),
+        Step("release", (Command("readlink", str(current)),), must=False),
+        _file_step("note", current / "release.json"),
+        _file_step("unfinished", root / "unfinished.json"),
+    ]
+
+
+def _file_step(name: str, path: PurePosixPath) -> Step:
+    """A file that may not be there: releases of other tools have none."""
+    return Step(name, (Command("cat", str(path), Raw("2>/dev/null")),), must=False)
+
+
+def _watch_step(steps: Sequence[Step]) -> Step:
+    """The steps in a loop, each under its mark. Descriptor 3 ends when we leave."""
+    parts = []
+    for step in steps:
+        parts.append(f"echo {_MARK} {step.name}; {step.body()}")
+        if step.must:
+            parts.append("code=$?")
+    shown = "; ".join(parts)
+    loop = f"while :; do {shown}; echo; echo {_MARK} end $code; "
+    loop += f"read -r -t {PAUSE} -u 3 _; [ $? -gt 128 ] || break; done"
+    return Step("watch", (Command(Raw(loop)),), must=False)
+
+
+def _overview(there: OnRancher, outputs: dict[str, str]) -> Overview:
+    services = there.read_states(outputs.get("states", ""))
+    return Overview(
+        stack=there.stack,
+        destination=there.destination.name,
+        environment=there.destination.environment,
+        services=services,
+        containers=containers.parse(outputs.get("containers", ""), there.stack),
+        release=PurePosixPath(outputs.get("release", "").strip()).name,
+        note=_mapping(outputs.get("note", "")),
+        unfinished=_mapping(outputs.get("unfinished", "")),
+        url=site(services, there.destination),
+    )
+
+
+def site(services: list[ServiceState], destination: Destination) -> str:
+    """Where visitors find the site; empty if no port is published."""
+    address = waiting.address(services, destination)
+    return f"{address}/" if address else ""
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """A JSON object, empty for anything else."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def as_json(found: Overview) -> dict[str, Any]:
+    """For a script: everything that was read."""
+    services = [
+        {
+            **asdict(service),
+            "shown": service.shown,
+            "since": found.since(service),
+            "containers": [asdict(item) for item in found.containers.get(service.name, [])],
+        }
+        for service in found.services
+    ]
+    return {
+        "stack": found.stack,
+        "destination": found.destination,
+        "environment": found.environment,
+        "release": found.release,
+        "deployed": found.note,
+        "unfinished": found.unfinished if found.unconfirmed else {},
+        "url": found.url,
+        "services": services,
+    }
+
+
+def ago(moment: str, now: datetime) -> str:
+    """How long ago an ISO 8601 moment was, in its largest unit; empty for anything else."""
+    try:
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=timezone.utc)
+    seconds = max(int((now - then).total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+HEADINGS = ["SERVICE", "STATE", "SINCE", "RUNNING", "IMAGE", "MESSAGE"]
+
+
+def rows(found: Overview, now: datetime) -> list[list[str]]:
+    """A row for each service, as HEADINGS names the columns."""
+    return [
+        [
+            service.name,
+            service.shown,
+            ago(found.since(service), now),
+            f"{service.current}/{service.scale}",
+            service.image.rpartition("/")[2],
+            _message(found, service),
+        ]
+        for service in found.services
+    ]
+
+
+def _message(found: Overview, service: ServiceState) -> str:
+    if service.message:
+        return service.message
+    if service.state == "inactive":
+        return "stopped"
+    again = found.starts_again(service)
+    return f"started again {again} time{'s' if again > 1 else ''}" if again else ""
+
+
+def lines(found: Overview, now: datetime) -> list[str]:
+    """What stands below the table: release with who made it, address, what is unfinished."""
+    told = [f"release: {found.release or 'none confirmed yet'}{_made(found.note, now)}"]
+    told.append(f"address: {found.url or 'none'}")
+    if found.unconfirmed:
+        by = _made(found.unfinished, now)
+        told.append(
+            f"warning: the upgrade of {', '.join(found.unconfirmed)} waits for "
+            f"`invoke confirm` or `invoke rollback`{by}"
+        )
+    return told
+
+
+def _made(note: dict[str, Any], now: datetime) -> str:
+    """`, by alice on laptop, 3 h ago, commit 1a2b3c4 with changes`, as far as it is known."""
+    host, when = note.get("host"), ago(str(note.get("when") or ""), now)
+    parts = []
+    if note.get("who"):
+        parts.append(f"by {note['who']}" + (f" on {host}" if host else ""))
+    if when:
+        parts.append(f"{when} ago")
+    if note.get("commit"):
+        changed = " with changes" if note.get("dirty") else ""
+        parts.append(f"commit {str(note['commit'])[:10]}{changed}")
+    return "".join(f", {part}" for part in parts)
+
+
+def not_there(found: Overview) -> SpinstackError:
+    return SpinstackError(
+        f"{found.stack} does not run at {found.destination}",
+        where=f"environment {found.environment}",
+        remedy="invoke deploy" if not found.release else "invoke deploy brings it back",
+    )

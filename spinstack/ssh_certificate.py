@@ -1,0 +1,52 @@
+"""The certificate beside a private key, as sshproxy.sh leaves it: is it still good?"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+# "Forever", in the certificate format of OpenSSH (PROTOCOL.certkeys).
+_FOREVER = 2**64 - 1
+
+
+def outdated(key: Path, now: float | None = None) -> str:
+    """Why the certificate of a private key is of no use now (`now`: seconds since 1970); empty
+    if it is good, or where there is none that can be read."""
+    validity = _validity(key.with_name(f"{key.name}-cert.pub"))
+    if validity is None:
+        return ""
+    begin, end = validity
+    moment = time.time() if now is None else now
+    if moment >= end:
+        return f"the certificate of {key} expired on {_told(end)}"
+    if moment < begin:
+        return (
+            f"the certificate of {key} is valid from {_told(begin)} on only: "
+            "is this machine's clock right?"
+        )
+    return ""
+
+
+def _validity(certificate: Path) -> tuple[int, int] | None:
+    """From when until when, in seconds since 1970."""
+    try:
+        # Part of what paramiko needs; before its version 40 it knew no certificates.
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import (
+            SSHCertificate,
+            load_ssh_public_identity,
+        )
+    except ImportError:
+        return None
+    try:
+        read = load_ssh_public_identity(certificate.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        return None
+    return (read.valid_after, read.valid_before) if isinstance(read, SSHCertificate) else None
+
+
+def _told(seconds: int) -> str:
+    if seconds == _FOREVER:
+        return "never"
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"

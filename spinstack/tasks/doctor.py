@@ -1,0 +1,81 @@
+"""Is this machine ready? One line a part, with a remedy where there is none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, TO, task
+
+if TYPE_CHECKING:
+    from spinstack.doctor import Outcome, Part
+
+STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+
+@task("make", help={"to": TO, "json": JSON})
+def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
+    """Look whether this machine has all that a deploy needs.
+
+    Programs, engine, login node, host key, registry, clock, disk, settings. Changes nothing
+    and logs in nowhere. Exit code 1 if something is missing.
+    """
+    from invoke.exceptions import Exit
+
+    from spinstack import doctor as looks
+
+    parts, told = _parts(session)
+    if session.dry:
+        looks.examine_in_turn(parts)
+        return
+    outcomes = [*looks.examine(parts), *told]
+    if json:
+        session.console.json([outcome.as_dict() for outcome in outcomes])
+    else:
+        _show(session, outcomes)
+    if looks.problems(outcomes):
+        raise Exit(code=1)
+
+
+def _parts(session: Session) -> tuple[list[Part], list[Outcome]]:
+    """What to look at, and what is known already: outside a stack there is no login node."""
+    from functools import partial
+
+    from spinstack import doctor_machine, doctor_network
+    from spinstack.doctor import Part
+
+    looks: dict[str, Callable[[Session], Outcome | Sequence[Outcome]]] = {
+        "versions": doctor_machine.versions,
+        "engine": doctor_machine.engine,
+        "ssh": doctor_machine.ssh,
+        "disk": doctor_machine.disk,
+    }
+    known = doctor_machine.in_a_stack(session)
+    if known is None:
+        looks |= {
+            "settings": doctor_machine.settings,
+            "key": doctor_network.keys,
+            "login node": doctor_network.login_node,
+            "registry": doctor_network.registry,
+        }
+    parts = [Part(name, partial(look, session)) for name, look in looks.items()]
+    return parts, [known] if known else []
+
+
+def _show(session: Session, outcomes: list[Outcome]) -> None:
+    from rich.console import Console as RichConsole
+    from rich.text import Text
+
+    out = RichConsole(highlight=False, soft_wrap=True)
+    width = max(len(outcome.part) for outcome in outcomes)
+    for outcome in outcomes:
+        line = Text(f"{outcome.state:<8} ", STYLES[outcome.state])
+        line.append(f"{outcome.part:<{width}}  {outcome.found}", style="default")
+        out.print(line)
+        if outcome.remedy:
+            out.print(Text(f"{'':<8} {'':<{width}}  to do: {outcome.remedy}"))
+
+
+TOPIC = Topic("make", "Is this machine ready?", (doctor,))

@@ -1,0 +1,106 @@
+"""The settings that count, with where each comes from; safe changes of the env file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spinstack.errors import UsageError
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, TO, task
+
+
+@task(
+    "make",
+    help={
+        "to": TO,
+        "json": JSON,
+        "set": "NAME=VALUE in the env file; may be repeated",
+        "unset": "remove NAME from the env file; may be repeated",
+        "edit": "edit a copy of the env file in $EDITOR; taken if the check allows it",
+    },
+    iterable=["set", "unset"],
+)
+def env(
+    session: Session,
+    to: str | None = None,
+    json: bool = False,
+    set: Sequence[str] | None = None,
+    unset: Sequence[str] | None = None,
+    edit: bool = False,
+) -> None:
+    """Show settings and variables with their origin; change the env file.
+
+    A change is made only if the check has nothing new against it at the destination; comments
+    and order stay.
+    """
+    if edit and (set or unset):
+        raise UsageError("--edit goes without --set and --unset", remedy="one after the other")
+    if edit or set or unset:
+        _change(session, set or (), unset or (), json=json)
+    elif session.dry:
+        session.console.result(f"# reads the files in {session.directory}; runs nothing")
+    else:
+        _show(session, json=json)
+
+
+def _show(session: Session, *, json: bool) -> None:
+    from spinstack import effective
+
+    layers = effective.layers(session.config)
+    settings = effective.settings(layers, session.settings, session.destination)
+    variables = effective.variables(layers, session, effective.stack_of(session))
+    if json:
+        session.console.json(
+            {
+                "stack": session.settings.stack,
+                "destination": session.destination.name,
+                "settings": [row.as_dict() for row in settings],
+                "variables": [row.as_dict() for row in variables],
+            }
+        )
+        return
+    for about, rows in (("SETTING", settings), ("VARIABLE", variables)):
+        cells = [
+            [row.name, effective.text_of(row.value), row.origin]
+            for row in rows
+            if row.value is not None or about == "VARIABLE"
+        ]
+        session.console.table([about, f"AT {session.destination.name.upper()}", "FROM"], cells)
+        session.console.result("")
+
+
+def _change(session: Session, set: Sequence[str], unset: Sequence[str], *, json: bool) -> None:
+    from spinstack import env_change
+
+    path = session.directory / session.settings.env_file
+    before = env_change.read(path)
+    if not (set or unset):
+        if session.dry:
+            session.console.result(f"# opens a copy of {path} in an editor, checks it, writes it")
+            return
+        after = env_change.in_editor(session, path, before)
+    else:
+        after = env_change.edited(before, env_change.pairs(set), unset)
+        env_change.refuse(path, env_change.new_errors(session, after))
+    found = env_change.changes(before, after)
+    if after != before:
+        if session.dry:
+            session.console.result(f"# writes {path}")
+        else:
+            env_change.write(path, after)
+    if json:
+        session.console.json([{"name": c.name, "old": c.old, "new": c.new} for c in found])
+        return
+    for change in found:
+        session.console.result(change.line())
+        if change.name in session.destination.env:
+            session.console.warn(
+                f"at {session.destination.name}, invoke.yaml says {change.name}="
+                f"{session.destination.env[change.name]}, which wins"
+            )
+    if not found:
+        session.console.note("comments alone changed" if after != before else "nothing changed")
+
+
+TOPIC = Topic("make", "Settings and variables", (env,))

@@ -1,0 +1,70 @@
+"""The images of the stack on this machine: list them, run one alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, TO, task
+
+PUSHED = {True: "yes", False: "no", None: "?"}
+
+
+@task("try", name="list", help={"to": TO, "json": JSON})
+def list_images(session: Session, to: str | None = None, json: bool = False) -> None:
+    """List the stack's images on this machine.
+
+    `*` marks those that the files as they are now make. PUSHED is what the registry says; `?`
+    where it does not answer or asks for a login.
+    """
+    from spinstack import local_images
+
+    found = local_images.listed(session)
+    if session.dry:
+        return
+    if json:
+        session.console.json([asdict(image) for image in found])
+        return
+    if not found:
+        session.console.note("none; `invoke build` makes them")
+        return
+    rows = [
+        [
+            "*" if image.current else "",
+            image.name,
+            image.tag,
+            local_images.shown_size(image.size),
+            image.created,
+            ", ".join(image.services) or "none",
+            PUSHED[image.pushed],
+        ]
+        for image in found
+    ]
+    session.console.table(["", "NAME", "TAG", "SIZE", "CREATED", "SERVICE", "PUSHED"], rows)
+
+
+@task(
+    "try",
+    name="run",
+    help={
+        "image": "which one: its key in invoke.yaml, such as app",
+        "port": "port on 127.0.0.1 (default: the one that it listens on)",
+        "inside": "port that it listens on (default: the service's, or the image's EXPOSE)",
+        "to": TO,
+    },
+)
+def run_image(
+    session: Session, image: str = "", port: int = 0, inside: int = 0, to: str | None = None
+) -> None:
+    """Run one image alone on this machine until Ctrl-C.
+
+    With the user, capabilities, mounts and read-only root that its service has at Spin, and
+    sample data for what is not here. It is removed when it ends.
+    """
+    from spinstack import local_run
+
+    local_run.run(session, image, port=port or None, inside=inside or None)
+
+
+TOPIC = Topic("try", "Images on this machine", (list_images, run_image), group="image")

@@ -1,0 +1,124 @@
+"""The stack on this machine: start, stop, look at it, read its logs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, YES, task
+
+if TYPE_CHECKING:
+    from spinstack.local import LocalStack
+
+AS_AT = "take settings and image names of this destination (default: the stack's own)"
+
+
+@task("try", help={"to": AS_AT, "port": "port on 127.0.0.1 (default: the stack's own)"})
+def up(session: Session, to: str | None = None, port: int = 0) -> None:
+    """Start the stack on this machine; ends with the address.
+
+    By docker compose, docker-compose or podman, with the user, capabilities and read-only
+    mounts that it has at Spin. Directories that are not here are replaced by sample data.
+    """
+    from spinstack import local_up
+
+    if not 0 <= port <= 65535:
+        raise UsageError(f"{port} is no port", remedy="1025 to 65535")
+    url = local_up.up(session, port=port or None)
+    if url:
+        session.console.result(url)
+
+
+@task("try", help={"to": AS_AT, "data": "remove volumes and sample data too", "yes": YES})
+def down(session: Session, to: str | None = None, data: bool = False, yes: bool = False) -> None:
+    """Stop the stack on this machine.
+
+    Containers and network go; images, sample data and the pages made in it stay.
+    """
+    from spinstack import local
+
+    if data:
+        here = local.LocalStack(session)
+        session.confirm(
+            f"Remove the volumes of {here.name} on this machine and {here.cache}? The pages made "
+            "there are lost; your own directories stay.",
+            yes=yes,
+        )
+    done = local.down(session, data=data)
+    if not session.dry:
+        session.console.result(done)
+
+
+@task("try", help={"to": AS_AT, "json": JSON})
+def status(session: Session, to: str | None = None, json: bool = False) -> None:
+    """Show what runs on this machine, and whether it answers."""
+    from spinstack import local
+
+    here = local.LocalStack(session)
+    if session.dry:
+        here.containers()
+        return
+    containers = here.containers() if json else local.needs_to_run(here)
+    told = local.as_json(here, containers)
+    if json:
+        session.console.json(told)
+        return
+    rows = [[c.service, c.shown, c.since, c.image.rsplit("/", 1)[-1]] for c in containers]
+    session.console.table(["SERVICE", "STATE", "SINCE", "IMAGE"], rows)
+    answers = told["answers"] or "no answer"
+    session.console.result(f"address: {told['url'] or 'none'} ({answers})")
+
+
+@task(
+    "try",
+    help={
+        "to": AS_AT,
+        "service": "one service (default: all)",
+        "tail": "how many lines of each service",
+        "follow": "go on as the log grows, until Ctrl-C",
+    },
+)
+def logs(
+    session: Session,
+    to: str | None = None,
+    service: str = "",
+    tail: int = 100,
+    follow: bool = False,
+) -> None:
+    """Show what the services on this machine printed."""
+    from spinstack import local, local_program
+
+    here = local.LocalStack(session)
+    _known(here, service)
+    local.needs_to_run(here)
+    words = ["logs", "--tail", str(tail), *(["--follow"] if follow else [])]
+    words += [] if sys.stdout.isatty() else here.program.plain_logs
+    words += [service] if service else []
+
+    def show(line: str) -> None:
+        if not local_program.is_chatter(line):
+            session.console.result(line)
+
+    try:
+        limit = None if follow else 60
+        result = here.compose(*words, timeout=limit, on_line=show, changes=False)
+    except KeyboardInterrupt:
+        return
+    if not result.ok:
+        raise SpinstackError(
+            "compose does not give the logs", where=here.project, remedy="see the reason above"
+        )
+
+
+def _known(here: LocalStack, service: str) -> None:
+    names = here.session.stack.service_names
+    if service and service not in names:
+        raise UsageError(
+            f"the stack has no service {service!r}", remedy=f"one of {', '.join(names)}"
+        )
+
+
+TOPIC = Topic("try", "The stack on this machine", (up, down, status, logs), group="local")

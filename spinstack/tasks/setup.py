@@ -1,0 +1,59 @@
+"""Before the first deploy: the login node made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from spinstack.session import Session
+from spinstack.tasks.manual import Topic
+from spinstack.tasks.running import JSON, TO, YES, task
+
+if TYPE_CHECKING:
+    from spinstack.setup_plan import Line
+
+
+@task("make", help={"to": TO, "yes": YES, "json": JSON})
+def setup(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
+    """Make the project directory at NERSC ready.
+
+    Makes what is missing there: the project directory, the directories of pages and data, the
+    checkouts of `checkouts` in invoke.yaml at their refs, the permission o+x on what is yours,
+    and the Rancher key. What is there stays; a checkout with changes of its own is never
+    touched. Run again it does nothing.
+    """
+    from spinstack import setup_remote
+
+    lines = setup_remote.setup(session, yes=yes)
+    if session.dry:
+        return
+    if json:
+        session.console.json([line.as_dict() for line in lines])
+    else:
+        _show(session, lines)
+    if any(line.state == "needs you" for line in lines):
+        from invoke.exceptions import Exit
+
+        raise Exit(code=1)
+
+
+def _show(session: Session, lines: Sequence[Line]) -> None:
+    width = max(len(line.what) for line in lines)
+    for line in lines:
+        session.console.result(f"{line.state:<9}  {line.what:<{width}}  {line.where}: {line.text}")
+        if line.remedy:
+            session.console.result(f"{'':<9}  {'':<{width}}  to do: {line.remedy}")
+    session.console.result(f"{session.settings.stack} → {session.destination.name}: {told(lines)}")
+
+
+def told(lines: Sequence[Line]) -> str:
+    """All of it in one sentence."""
+    done = sum(line.state in ("made", "updated") for line in lines)
+    open_ = sum(line.state == "needs you" for line in lines)
+    parts = [f"{done} made or updated"] if done else []
+    if open_:
+        parts.append(f"{open_} need{'s' if open_ == 1 else ''} you")
+    return ", ".join(parts) or "all is there, nothing to do"
+
+
+TOPIC = Topic("make", "Make the login node ready", (setup,))

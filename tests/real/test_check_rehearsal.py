@@ -1,0 +1,98 @@
+"""`invoke check` as a person types it: faults that only the login node or an engine knows."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from .stage import PORT, STACK, Stage
+
+pytestmark = pytest.mark.real("engine", "registry")
+
+CLEAN = f"{STACK} → rehearsal: 0 errors, 0 warnings"
+
+
+def project(stage: Stage) -> Path:
+    return stage.file_systems / "global" / "cfs" / "cdirs" / "desi" / "demo"
+
+
+def found(stage: Stage, *words: str, at: Path | None = None) -> dict[str, dict[str, str]]:
+    """The findings of `invoke check --to rehearsal --json` by their rules."""
+    typed = stage.invoke("check", "--to", "rehearsal", "--json", *words, at=at)
+    listed: list[dict[str, str]] = json.loads(typed.out)
+    errors = [finding for finding in listed if finding["severity"] == "error"]
+    assert typed.code == (1 if errors else 0), typed
+    return {finding["rule"]: finding for finding in listed}
+
+
+def test_a_stack_that_runs_is_clean_here_and_there(stage: Stage, site: str) -> None:
+    typed = stage.done("check", "--to", "rehearsal", "--deep")
+    assert typed.last_line == CLEAN, typed
+    assert stage.done("check").last_line == CLEAN
+
+
+def test_a_closed_directory_is_named_with_what_mends_it_and_mended(stage: Stage, site: str) -> None:
+    closed = project(stage) / "nightwatchtest"
+    mode = closed.stat().st_mode & 0o7777
+    closed.chmod(mode & ~0o001)
+    try:
+        typed = stage.invoke("check", "--to", "rehearsal")
+        assert typed.code == 1, typed
+        assert "[mount-walk]" in typed.out and f"to do: chmod o+x {closed}" in typed.out
+        mended = stage.done("check", "--to", "rehearsal", "--fix")
+        assert f"chmod o+x {closed}" in mended.err and mended.last_line == CLEAN, mended
+        assert closed.stat().st_mode & 0o001
+    finally:
+        closed.chmod(mode)
+
+
+@pytest.mark.real("root")
+def test_what_the_container_could_not_use_is_told(stage: Stage, site: str) -> None:
+    data = project(stage) / "nightwatchtest" / "data" / "output"
+    before = data.stat()
+    os.chown(data, 4711, 4711)
+    data.chmod(0o711)
+    try:
+        finding = found(stage)["mount-access"]
+        assert "app" in finding["problem"] and "can't read" in finding["problem"]
+        assert finding["where"].startswith("docker-compose.yml:")
+        assert "ask 4711" in finding["remedy"] or "ask UNKNOWN" in finding["remedy"]
+    finally:
+        os.chown(data, before.st_uid, before.st_gid)
+        data.chmod(before.st_mode & 0o7777)
+
+
+def test_a_port_of_another_stack_and_a_missing_directory(stage: Stage, site: str) -> None:
+    other = stage.bake("other-desi", PORT)
+    env = other / "stack.env"
+    env.write_text(env.read_text().replace("DESIUTIL_DIR=", "DESIUTIL_DIR=no/such/"))
+    told = found(stage, at=other)
+    assert set(told) == {"port-taken", "mount-source"}
+    assert f"used by {STACK}/web" in told["port-taken"]["problem"]
+
+
+@pytest.mark.real("root")
+def test_deep_names_a_directory_that_visitors_would_miss(stage: Stage, site: str) -> None:
+    closed = project(stage) / "nightwatchtest" / "output" / "only for me"
+    closed.mkdir(mode=0o700)
+    try:
+        assert "tree-walk" not in found(stage)
+        finding = found(stage, "--deep")["tree-walk"]
+        assert str(closed) in finding["problem"]
+        assert "can't enter 1 of them" in finding["problem"]
+    finally:
+        closed.rmdir()
+
+
+def test_deep_lets_the_nginx_of_the_image_judge_its_conf(stage: Stage, site: str) -> None:
+    conf = stage.stack / "web" / "nginx.conf"
+    text = conf.read_text()
+    conf.write_text(text.replace("    listen 8080;", "    listen 8080;\n    no_such_thing on;"))
+    line = text[: text.index("    listen 8080;")].count("\n") + 2
+    assert "nginx-test" not in found(stage)
+    finding = found(stage, "--deep")["nginx-test"]
+    assert finding["where"] == f"web/nginx.conf:{line}"
+    assert "no_such_thing" in finding["problem"]

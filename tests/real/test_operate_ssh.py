@@ -1,0 +1,146 @@
+"""Commands that are connected to this process, and logs that are followed, over a real OpenSSH
+server: a pretend `rancher` prints and waits there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import openssh
+from .at_terminal import AtTerminal
+from .stage import REPOSITORY
+
+pytestmark = pytest.mark.real("sshd")
+
+# `exec` runs the words after the container's id; `logs` prints and goes on, and notes its
+# process id; `ps` lists the service.
+RANCHER = """\
+#!/bin/bash
+case $1 in
+  exec) while [ "$1" != 1i5 ]; do shift; done; shift; exec "$@" ;;
+  logs) echo $$ >> "$HOME/following"; echo "2026-01-31T04:05:06Z log of ${@: -1}"
+        exec sleep 1000 ;;
+  ps) printf 'x/app\\nx/web\\n' ;;
+esac
+"""
+# What a task does below its decorator, against the server of the test.
+PROGRAM = """\
+import sys
+from pathlib import Path
+from spinstack import inside, logs, settings
+from spinstack.containers import Container
+from spinstack.fabric_node import FabricLoginNode
+from spinstack.on_rancher import OnRancher
+
+port, user, identity, known_hosts, what, *words = sys.argv[1:]
+values = {"host": "127.0.0.1", "port": int(port), "user": user, "identity_file": identity,
+          "known_hosts_file": known_hosts, "environment": "dev-cattle", "project_dir": "/x",
+          "centre": {"rancher": {"modules": []}}}
+raw = {"stack": "x", "destinations": {"test": values}}
+destination = settings.load({"spinstack": raw}, Path("/")).destination("test")
+there = OnRancher(FabricLoginNode(destination), destination, "x")
+if what == "follow":
+    logs.follow(there, ["app", "web"], 10, "", lambda *line: print(*line, flush=True))
+else:
+    container = Container("1i5", "x-app-1", "running")
+    given = sys.stdin.buffer.read() if what == "fed" else b""
+    code = inside.run(there, container, words, terminal=what == "terminal", input=given)
+    sys.exit(code)
+"""
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[openssh.Sshd]:
+    home = tmp_path / "remote-home"
+    (home / "bin").mkdir(parents=True)
+    # Start-up files that talk, as those of login nodes do.
+    (home / ".bash_profile").write_text(
+        f"echo 'Welcome; 3 messages of the day'\necho 'beware' >&2\nPATH={home}/bin:$PATH\n"
+    )
+    rancher = home / "bin" / "rancher"
+    rancher.write_text(RANCHER)
+    rancher.chmod(0o755)
+    server = openssh.start(tmp_path, environment=f"HOME={home}")
+    yield server
+    server.stop()
+
+
+def words(sshd: openssh.Sshd, what: str, *more: str) -> list[str]:
+    login = (str(sshd.port), sshd.user, str(sshd.identity), str(sshd.known_hosts))
+    return [sys.executable, "-c", PROGRAM, *login, what, *more]
+
+
+def test_without_a_terminal_outputs_and_exit_code_are_the_command_s_alone(
+    sshd: openssh.Sshd,
+) -> None:
+    command = words(sshd, "plain", "sh", "-c", "echo out; cat; echo err >&2; exit 7")
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, cwd=REPOSITORY)
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
+
+
+def test_input_arrives_to_its_last_byte(sshd: openssh.Sshd) -> None:
+    data = os.urandom(300_000)
+    command = words(sshd, "fed", "cat")
+    done = subprocess.run(command, capture_output=True, input=data, cwd=REPOSITORY, timeout=60)
+    assert done.stdout == data
+    assert done.returncode == 0
+
+
+def test_a_terminal_is_there_as_large_as_here_and_gets_every_key(sshd: openssh.Sshd) -> None:
+    command = words(sshd, "terminal", "sh")
+    person = AtTerminal(command, os.environ, REPOSITORY)
+    person.wait_for("# ")
+    person.type("stty size\r", "33 101")
+    person.resize(20, 60)
+    person.type("stty size\r", "20 60")
+    assert not person.echoes()  # the echo comes from there
+    person.type("sleep 100\r", "sleep 100")
+    time.sleep(0.3)
+    person.type("\x03", "# ")
+    person.type("echo after $?\r", "after 130")
+    person.type("exit 5\r")
+    assert person.code() == 5
+    assert "Welcome" not in person.shown
+
+
+def test_a_command_that_hangs_can_be_left(sshd: openssh.Sshd) -> None:
+    person = AtTerminal(words(sshd, "terminal", "sh"), os.environ, REPOSITORY)
+    person.wait_for("# ")
+    person.type("trap '' INT; cat > /dev/null\r", "null")
+    person.type("\x03\r~.", "left the command")
+    assert person.code() == 1
+
+
+def followers(home: Path) -> list[int]:
+    try:
+        pids = [int(line) for line in (home / "following").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_following_leaves_nothing_behind_however_it_ends(
+    sshd: openssh.Sshd, tmp_path: Path, end: signal.Signals
+) -> None:
+    home = tmp_path / "remote-home"
+    with subprocess.Popen(
+        words(sshd, "follow"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY
+    ) as person:
+        assert person.stdout
+        seen = {person.stdout.readline().decode().split()[0] for _ in range(2)}
+        assert seen == {"app", "web"}
+        assert len(followers(home)) == 2
+        person.send_signal(end)
+        person.wait(20)
+    deadline = time.monotonic() + 10
+    while followers(home) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not followers(home)

@@ -1,0 +1,62 @@
+"""A session in a baked stack whose programs only answer what was announced."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from invoke.config import Config
+from invoke.context import Context
+
+from spinstack import schema
+from spinstack.engine import Engine
+from spinstack.runner import RecordingRunner, Result, Runner
+from spinstack.session import Session
+from tests.baking import bake
+
+
+class StackSession(Session):
+    """Reads the stack's own invoke.yaml, as invoke would."""
+
+    def __init__(
+        self,
+        stack: Path,
+        answers: dict[str, Result | list[Result]] | None = None,
+        *,
+        to: str | None = "dev",
+        dry: bool = False,
+    ) -> None:
+        config = Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()})
+        config.set_project_location(str(stack))
+        config.load_project()
+        config.load_shell_env()
+        config.run.dry = dry
+        super().__init__(Context(config), to)
+        self.programs = RecordingRunner(answers or {}, dry=dry)
+        self.__dict__["engine"] = Engine("docker")
+
+    @property
+    def runner(self) -> Runner:  # type: ignore[override]
+        return self.programs
+
+
+def baked(output: Path, **answers: str) -> Path:
+    """A stack of somebody whose name is known. Baked once for all tests, then copied."""
+    original = _original(tuple(sorted(answers.items())))
+    return Path(shutil.copytree(original, output / original.name))
+
+
+@cache
+def _original(answers: tuple[tuple[str, str], ...]) -> Path:
+    place = tempfile.mkdtemp(prefix="spinstack-stack-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return bake(Path(place), **{"nersc_user": "alice", **dict(answers)})
+
+
+def run(task: Any, session: Session, **options: Any) -> Any:
+    """What the task does once it has its session."""
+    return task.body.__wrapped__(session, **options)

@@ -1,0 +1,106 @@
+"""What is read from a command line that may say anything, or nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinstack import cattle, reading
+from spinstack.cattle import ServiceState
+from spinstack.errors import SpinstackError
+from spinstack.reading import Rounds
+from spinstack.remote_failures import LockLost, must_not_fail, refused
+from spinstack.script import StepResult
+
+GOOD = json.dumps({"Service": {"state": "active"}, "Name": "demo/web"})
+WARNING = 'time="2025-11-03T04:05:06Z" level=warning msg="something is old"'
+
+
+@pytest.mark.parametrize(
+    ("text", "garbled"),
+    [
+        ("", False),
+        ("\n \n", False),
+        (GOOD, False),
+        (f"{WARNING}\n{GOOD}\n", False),
+        (WARNING, False),
+        ("<html>502 Bad Gateway</html>", True),
+        (f"{GOOD}\n" + '{"Service": ', True),
+        ("{}{}", True),
+        ('panic: runtime error\n{"a": 1}', False),
+    ],
+)
+def test_an_answer_is_told_from_garbage(text: str, garbled: bool) -> None:
+    assert cattle.is_garbled(text) is garbled
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    cattle.is_garbled(text)
+    cattle.parse_states(text, "demo")
+
+
+def rounds(*texts: str) -> list[list[ServiceState]]:
+    """The states told, round by round."""
+    seen: list[list[ServiceState]] = []
+
+    def take(states: list[ServiceState]) -> bool:
+        seen.append(states)
+        return False
+
+    reader = Rounds("demo", "there", take)
+    for text in texts:
+        for line in text.splitlines():
+            reader.take(line)
+    return seen
+
+
+def test_a_round_that_is_no_answer_is_passed_over() -> None:
+    seen = rounds(f"{GOOD}\nround 0", "<html>\nround 0", "round 124", f"{GOOD}\nround 0")
+    assert [[state.name for state in states] for states in seen] == [["web"], ["web"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("<html>\nround 0", "Rancher has answered nothing that can be understood for 0 s"),
+        ("Killed\nround 137", "Rancher has answered nothing that can be understood for 0 s"),
+        ("round 124", "Rancher has answered nothing for 0 s"),
+    ],
+)
+def test_silence_has_a_limit(monkeypatch: pytest.MonkeyPatch, text: str, what: str) -> None:
+    monkeypatch.setattr(reading, "SILENT_SECONDS", 0)
+    with pytest.raises(SpinstackError) as error:
+        rounds(f"{GOOD}\nround 0", text)
+    assert error.value.what == what
+    assert "rancher ps" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "what"),
+    [
+        ("states", 124, "Rancher does not say what runs (no answer within 60 s)"),
+        ("states", 137, "Rancher does not say what runs (exit code 137: killed)"),
+        ("states", 1, "Rancher does not say what runs (exit code 1)"),
+    ],
+)
+def test_a_time_limit_is_told_as_one(name: str, code: int, what: str) -> None:
+    assert must_not_fail(StepResult(name, "", code), "there").what == what
+
+
+def test_a_lost_lock_is_no_ordinary_failure() -> None:
+    assert isinstance(must_not_fail(StepResult("lock still ours", "", 1), "there"), LockLost)
+
+
+def test_what_the_command_line_complains_of_is_a_failure_whatever_its_exit_code() -> None:
+    told = 'time="x" level=error msg="no such service"\n'
+    assert refused(StepResult("up", "1s1\n", 0), "not done", "there", 60) is None
+    failure = refused(StepResult("up", told, 0), "not done", "there", 60)
+    assert failure
+    assert (failure.what, failure.details) == ("not done", "no such service")
+    late = refused(StepResult("up", "", 124), "not done", "there", 900)
+    assert late
+    assert late.what == "not done: its command line did not finish within 900 s"

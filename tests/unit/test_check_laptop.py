@@ -1,0 +1,277 @@
+"""`invoke check` on the laptop: the default stack is clean, a planted fault is named, and
+nothing else is."""
+
+# ruff: noqa: E501 - a table of faults reads best with one fault a line
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+
+from spinstack import compose_keys, nginx_conf, preflight, settings, stack
+from spinstack.finding import Finding, errors
+from spinstack.image_content import ImageSpec, reference
+from spinstack.rehearsal.rancher import schema as rancher_schema
+from tests.baking import bake
+
+COMPOSE, RANCHER, ENV = "docker-compose.yml", "rancher-compose.yml", "stack.env"
+NGINX, START, INI, INVOKE = "web/nginx.conf", "web/start.sh", "app/app.ini", "invoke.yaml"
+
+
+@pytest.fixture(scope="module")
+def baked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bake(tmp_path_factory.mktemp("baked"), nersc_user="alice")
+
+
+@pytest.fixture
+def directory(baked: Path, tmp_path: Path) -> Path:
+    """The default stack, to plant a fault in."""
+    return Path(shutil.copytree(baked, tmp_path / baked.name))
+
+
+def check(directory: Path, to: str = "dev") -> list[Finding]:
+    """What `invoke check` finds there."""
+    config = yaml.safe_load((directory / INVOKE).read_text())
+    loaded = settings.load(config, directory)
+    destination = loaded.destination(to)
+    images = {}
+    for image in loaded.images:
+        spec = ImageSpec(image.key, directory / image.context, image.name)
+        images[image.variable] = reference(spec, destination.registry, destination.namespace)
+    return preflight.check(loaded, destination, stack.read(loaded, images))
+
+
+def replaced(path: Path, old: str, new: str) -> int:
+    """Replace text once; the line (from 1) it was in."""
+    text = path.read_text()
+    assert text.count(old) >= 1, f"{old!r} is not in {path.name}"
+    path.write_text(text.replace(old, new, 1))
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_the_default_stack_is_clean(directory: Path) -> None:
+    assert check(directory, "dev") == []
+    assert check(directory, "prod") == []
+
+
+# Rule, file, what is replaced, by what, and lines from there to the line that is named.
+FAULTS = [
+    ("compose-version", COMPOSE, "version: '2'", "version: '3.8'", 0),
+    ("compose-version", RANCHER, "version: '2'", "version: 2.0", 0),
+    ("compose-section", COMPOSE, "services:\n", "configs: {}\nservices:\n", 0),
+    ("compose-key", COMPOSE, "    retain_ip: true", "    healthcheck: {test: 'true'}", 0),
+    ("compose-key", COMPOSE, "    retain_ip: true", "    retain-ip: true", 0),
+    ("compose-key", RANCHER, "    scale: 1", "    scales: 1", 0),
+    ("compose-type", COMPOSE, "    retain_ip: true", "    retain_ip: 'yes'", 0),
+    ("compose-type", COMPOSE, "    cap_drop:\n      - ALL", "    cap_drop: ALL", 0),
+    ("compose-value", COMPOSE, ":/app/data:ro", ":/app/data:readonly", 0),
+    ("compose-value", COMPOSE, ":8080'", "'", 0),
+    ("compose-build", COMPOSE, "    retain_ip: true", "    build: ./app", 0),
+    ("compose-forbidden", COMPOSE, "    retain_ip: true", "    privileged: true", 0),
+    ("compose-forbidden", COMPOSE, "    retain_ip: true", "    network_mode: host", 0),
+    ("compose-forbidden", COMPOSE, "    retain_ip: true", "    pid: host", 0),
+    ("service-unknown", RANCHER, "  web:\n", "  wbe: {scale: 1}\n  web:\n", 0),
+    ("yaml", COMPOSE, "services:\n", "services: {\n", 3),
+    ("yaml", COMPOSE, "    retain_ip: true", "    labels: &a {x: *a}", 0),
+    ("yaml-twice", COMPOSE, "    retain_ip: true", "    retain_ip: true\n    retain_ip: true", 1),
+    ("compose-services", COMPOSE, "services:\n", "servers:\n", None),
+    ("line-ends", ENV, "GROUP_ID=58102\n", "GROUP_ID=58102\r\n", 0),
+    ("line-ends", START, "#!/bin/sh\n", "#!/bin/sh\r\n", 0),
+    ("directory-name", INVOKE, "stack: nightwatch-desi", "stack: nightwatch-two", None),
+    ("env-line", ENV, "WEB_PORT=60037", "WEB_PORT = 60037", 0),
+    ("env-quotes", ENV, "WEB_PORT=60037", "WEB_PORT='60037'", 0),
+    ("env-twice", ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nWEB_PORT=60038\n", 1),
+    ("env-file-missing", COMPOSE, "./stack.env", "./.env", 0),
+    ("variable-unset", ENV, "DATA_DIR=", "DATA_DRI=", None),
+    ("variable-unset", COMPOSE, "${DATA_DIR}", "${DATA_PLACE}", 0),
+    ("variable-form", COMPOSE, "${DATA_DIR}", "${DATA_DIR:-/global/cfs/cdirs/desi/x}", 0),
+    ("variable-unused", ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nWEB_PROT=1\n", 1),
+    ("variable-reserved", ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nUID=1234\n", 1),
+    ("variable-reserved", ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nAPP_IMAGE=x\n", 1),
+    ("stack-name", INVOKE, "stack: nightwatch-desi", "stack: Nightwatch_Desi", None),
+    ("image-name", INVOKE, "name: nginx-nightwatch", "name: nginx--nightwatch", None),
+    ("secret-name", COMPOSE, "    retain_ip: true", "    secrets: [password]", 0),
+    ("volume-name", COMPOSE, "${DATA_DIR}:/app/data:ro", "cache:/app/data", 0),
+    ("environment", INVOKE, "environment: dev-cattle", "environment: dev", None),
+    ("user-name", INVOKE, "user: alice", "user: your-nersc-name", None),
+    ("image-reference", COMPOSE, "${WEB_IMAGE}", "Nginx:1", 0),
+    ("image-registry", COMPOSE, "${WEB_IMAGE}", "quay.io/me/nginx:1.28", 0),
+    ("image-tag", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:latest", 0),
+    ("image-base", "web/Dockerfile", "nginx:1.28.0-bookworm", "nginx:latest", 1),
+    ("image-base", "web/Dockerfile", "FROM ${NGINX_IMAGE}", "FROM nginx", 0),
+    ("numeric-id", COMPOSE, "    retain_ip: true", "    group_add: [desi]", 0),
+    ("image-unused", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:1.28", None),
+    ("user-numeric", COMPOSE, "    user: '${UID}:${GROUP_ID}'\n", "", None),
+    ("numeric-id", COMPOSE, "user: '${UID}:", "user: 'root:", 0),
+    ("numeric-id", ENV, "GROUP_ID=58102", "GROUP_ID=0", None),
+    ("cap-drop", COMPOSE, "    cap_drop:\n      - ALL\n", "", None),
+    ("cap-add", COMPOSE, "    retain_ip: true", "    cap_add: [SYS_ADMIN]", 0),
+    ("port-number", ENV, "WEB_PORT=60037", "WEB_PORT=web", None),
+    ("port-reserved", ENV, "WEB_PORT=60037", "WEB_PORT=443", None),
+    ("port-range", ENV, "WEB_PORT=60037", "WEB_PORT=61000", None),
+    ("port-twice", COMPOSE, "    retain_ip: true", "    ports: ['${WEB_PORT}:5000']", None),
+    ("port-listen", NGINX, "listen 8080;", "listen 8181;", None),
+    ("health-port", RANCHER, "port: 5000", "port: 5001", 0),
+    ("health-check", RANCHER, "    health_check:\n      port: 5000", "    metadata:\n      port: 5000", None),
+    ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080", 0),
+    ("nginx-syntax", NGINX, "    location / {", "    location / {{", 0),
+    ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server ap:5000;", 0),
+    ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server app:5001;", 0),
+    ("nginx-upstream", START, "port=5000", "port=5055", 0),
+    ("nginx-upstream", START, "service=app", "service=application", 1),
+    ("path-mountable", ENV, "DATA_DIR=", "DATA_DIR=/global/homes/a/alice/", None),
+    ("path-mountable", INVOKE, "project_dir: /global/cfs/cdirs/desi", "project_dir: /pscratch", None),
+    ("mount-missing", COMPOSE, "./web/nginx.conf", "./web/nginx.cnf", 0),
+    ("mount-twice", COMPOSE, ":/app/desiutil:ro", ":/app/desimodel:ro", 0),
+    ("mount-depth", ENV, "DATA_DIR=", "DATA_DIR=/global/cfs/cdirs/desi\n# ", None),
+    ("mount-writable", COMPOSE, ":/app/data:ro", ":/app/data", 0),
+    ("mount-writable", COMPOSE, "default.conf:ro", "default.conf", 0),
+]  # fmt: skip
+
+# What one fault makes wrong besides, because it is wrong: no other rule is at fault.
+FOLLOWS = {
+    "stack-name": {"directory-name"},
+    "image-registry": {"image-unused"},
+    "image-reference": {"image-unused"},
+    "image-tag": {"image-unused"},
+    "port-listen": {"health-port"},
+    "variable-unset": {"variable-unused"},
+    "volume-name": {"variable-unused"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "old", "new", "lines"),
+    FAULTS,
+    ids=[f"{fault[0]}-{number}" for number, fault in enumerate(FAULTS)],
+)
+def test_a_planted_fault_is_named_and_no_other(
+    directory: Path, rule: str, file: str, old: str, new: str, lines: int | None
+) -> None:
+    line = replaced(directory / file, old, new)
+    found = check(directory)
+    named = [finding for finding in found if finding.rule == rule]
+    assert named, found
+    assert {finding.rule for finding in found} <= {rule, *FOLLOWS.get(rule, ())}, found
+    assert all(finding.remedy and finding.problem for finding in named)
+    if lines is not None:
+        assert f"{file}:{line + lines}" in [finding.where for finding in named], named
+
+
+WARNINGS = {"compose-section", "directory-name", "variable-unused", "image-unused", "mount-depth", "mount-writable", "health-check"}  # fmt: skip
+
+
+def test_advice_does_not_forbid_a_deploy(directory: Path) -> None:
+    replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
+    replaced(directory / ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nWEB_PROT=1\n")
+    found = check(directory)
+    assert found and not errors(found)
+    assert {finding.rule for finding in found} <= WARNINGS
+
+
+def test_good_names_of_secrets_and_volumes_pass(directory: Path) -> None:
+    replaced(
+        directory / COMPOSE,
+        "    retain_ip: true",
+        "    secrets:\n"
+        "      - app.nightwatch-desi.password\n"
+        "      - {source: nightwatch-desi.token, target: token}\n",
+    )
+    replaced(directory / COMPOSE, "${DATA_DIR}:/app/data:ro", "app.nightwatch-desi:/app/data")
+    replaced(directory / ENV, "DATA_DIR=", "# ")
+    assert check(directory) == []
+
+
+def test_findings_are_in_the_order_of_the_files(directory: Path) -> None:
+    replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
+    replaced(directory / COMPOSE, "    retain_ip: true", "    privileged: true")
+    replaced(directory / RANCHER, "port: 5000", "port: 5001")
+    rules = [finding.rule for finding in check(directory)]
+    assert rules == ["compose-forbidden", "health-port", "mount-writable"]
+
+
+def test_the_table_of_keys_is_that_of_the_rehearsals_client() -> None:
+    ours = {
+        key: () if types == ("anything",) else types for key, types in compose_keys.TYPES.items()
+    }
+    theirs = {key: () if "null" in types else types for key, types in rancher_schema._TYPES.items()}
+    assert ours == theirs
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["${A}", "a:/b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+SERVICES = st.dictionaries(
+    st.sampled_from(["app", "web", 1, None]),
+    VALUES | st.dictionaries(st.sampled_from([*compose_keys.TYPES, 7]), VALUES, max_size=8),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings_of_hypothesis(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(SERVICES, st.dictionaries(st.sampled_from(["secrets", "volumes", "x"]), VALUES), SERVICES)
+def test_any_file_that_is_yaml_gives_findings_and_no_exception(
+    directory: Path, services: object, sections: dict[str, object], rancher: object
+) -> None:
+    data = {"version": "2", "services": services, **sections}
+    (directory / COMPOSE).write_text(yaml.safe_dump(data))
+    (directory / RANCHER).write_text(yaml.safe_dump({"version": "2", "services": rancher}))
+    for finding in check(directory):
+        assert finding.rule and finding.where
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "line"),
+    [
+        ("server {\n  listen 80;\n", "the { of server is never closed", 1),
+        ("server {\n}\n}\n", "a } too many", 3),
+        ("listen 80;\nserver {}\n}", "a } too many", 3),
+        ("server { listen 80 }", "listen does not end with ;", 1),
+        ("a;\nb", "b does not end with ;", 2),
+        ("listen 80\nserver_name x;", "listen does not end with ;", 1),
+        ("\n;", "unexpected ;", 2),
+        ("a 'b;\n", "the ' is never closed", 1),
+    ],
+)
+def test_what_nginx_could_not_read_is_told_with_its_line(
+    text: str, problem: str, line: int
+) -> None:
+    with pytest.raises(nginx_conf.Unreadable) as caught:
+        nginx_conf.parse(text)
+    assert (str(caught.value), caught.value.line) == (problem, line)
+
+
+def test_nginx_words() -> None:
+    parsed = nginx_conf.parse(
+        """# a comment { ;
+        location ~ "^/a{2}" { return 200 'x;y # }'; }  # }
+        set $a ${b}c; if ($x ~ a\\;b) { }
+        """
+    )
+    assert [directive.words for directive in nginx_conf.everywhere(parsed)] == [
+        ["location", "~", "^/a{2}"],
+        ["return", "200", "x;y # }"],
+        ["set", "$a", "${b}c"],
+        ["if", "($x", "~", "a\\;b)"],
+    ]
+
+
+@given(st.text(st.sampled_from("{};#\"'\\ \n$ab")) | st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        parsed = nginx_conf.parse(text)
+    except nginx_conf.Unreadable as error:
+        assert 1 <= error.line <= text.count("\n") + 1
+    else:
+        assert all(directive.words for directive in nginx_conf.everywhere(parsed))

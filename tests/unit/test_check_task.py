@@ -1,0 +1,138 @@
+"""`invoke check` as a person and as a script see it, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spinstack.checks import image_state
+from spinstack.engine import Engine
+from spinstack.runner import RecordingRunner, Result
+from spinstack.service import Service
+from tests.baking import REPOSITORY, bake
+from tests.unit.test_check_laptop import COMPOSE, ENV, replaced
+from tests.unit.test_check_there import made
+
+__all__ = ["made"]
+
+
+@pytest.fixture(scope="module")
+def baked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As cookiecutter makes it without a question asked."""
+    return bake(tmp_path_factory.mktemp("baked"))
+
+
+@pytest.fixture
+def directory(baked: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(baked, tmp_path / baked.name))
+
+
+def invoke(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    # No engine on the path: what needs one is silent.
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PATH": "/nowhere"}
+    return subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_default_stack_is_clean_before_there_is_a_rehearsal(directory: Path) -> None:
+    done = invoke(directory, "check")
+    assert done.returncode == 0, done
+    assert done.stdout == "nightwatch-desi → rehearsal: 0 errors, 0 warnings\n"
+    assert "invoke rehearsal.start" in done.stderr
+
+
+def test_findings_are_told_to_people_and_to_scripts(directory: Path) -> None:
+    line = replaced(directory / COMPOSE, "    retain_ip: true", "    healthcheck: {}")
+    replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
+    person = invoke(directory, "check")
+    assert person.returncode == 1
+    assert "Rancher knows no key 'healthcheck' of a service (app) [compose-key]" in person.stdout
+    assert f"  where: {COMPOSE}:{line}\n" in person.stdout
+    assert person.stdout.endswith("1 error, 1 warning\n")
+    script = invoke(directory, "check", "--json")
+    assert script.returncode == 1
+    first, second = json.loads(script.stdout)
+    assert set(first) == {"rule", "where", "problem", "remedy", "severity"}
+    assert (first["rule"], first["severity"]) == ("compose-key", "error")
+    assert (second["rule"], second["severity"]) == ("mount-writable", "warning")
+
+
+def test_fix_says_what_it_did_and_does_it_once(directory: Path) -> None:
+    line = replaced(directory / ENV, "WEB_PORT=60037", "WEB_PORT='60037'")
+    dry = invoke(directory, "--dry", "check", "--fix")
+    assert f"would mend {ENV}:{line}" in dry.stderr
+    assert "'60037'" in (directory / ENV).read_text()
+    first = invoke(directory, "check", "--fix")
+    assert first.returncode == 0, first
+    assert f"mended {ENV}:{line}: the value of WEB_PORT has blanks or quotes" in first.stderr
+    second = invoke(directory, "check", "--fix")
+    assert second.returncode == 0 and "mended" not in second.stderr
+
+
+def test_a_rule_explains_itself(directory: Path) -> None:
+    done = invoke(directory, "check", "--explain", "mount-walk")
+    assert done.returncode == 0
+    assert "why:" in done.stdout and "source: docs.nersc.gov" in done.stdout
+    whole = invoke(directory, "check", "--explain", "all", "--json")
+    assert {"id", "about", "reason", "source", "fix"} == set(json.loads(whole.stdout)[0])
+    wrong = invoke(directory, "check", "--explain", "mount-wakl")
+    assert wrong.returncode == 2
+    assert "did you mean mount-walk" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def test_a_broken_file_is_a_finding(directory: Path) -> None:
+    (directory / COMPOSE).write_text("services: [\n")
+    done = invoke(directory, "check")
+    assert done.returncode == 1 and "[yaml]" in done.stdout, done
+    assert "Traceback" not in done.stderr
+
+
+REFERENCE = "registry.nersc.gov/a/app:1"
+
+
+def images(made: tuple[object, object], image: str, answer: Result, ask: bool = False) -> list[str]:
+    destination, stack = made
+    runner = RecordingRunner({"docker image inspect": answer})
+    service = Service("app", image)
+    found = image_state.findings(
+        runner,
+        Engine("docker"),
+        [service],
+        stack,
+        destination,
+        ask_registries=ask,  # type: ignore[arg-type]
+    )
+    return [finding.rule for finding in found]
+
+
+def test_images_for_another_platform(made: tuple[object, object]) -> None:
+    there = '[{"Os": "linux", "Architecture": "%s"}]'
+    assert images(made, REFERENCE, Result(there % "amd64")) == []
+    assert images(made, REFERENCE, Result(there % "arm64")) == ["image-platform"]
+
+
+def test_an_image_of_the_stack_that_is_not_built_is_nothing_to_tell(
+    made: tuple[object, object],
+) -> None:
+    assert images(made, REFERENCE, Result("", "No such image", 1), ask=True) == []
+
+
+def test_an_image_that_nobody_has(
+    made: tuple[object, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = Result("", "No such image", 1)
+    monkeypatch.setattr("spinstack.registry.manifest", lambda image, login: None)
+    assert images(made, "docker.io/nginx:1.28", nowhere, ask=True) == ["image-missing"]
+    assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"

@@ -1,0 +1,201 @@
+"""Looking at what runs: what a person and a script are told, also when there is little to tell."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from spinstack import overview
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.tasks import look
+from tests.unit.operating import BOTH, STACK, Answers, Operator, container, service
+from tests.unit.stack_session import run
+
+NOTE = {
+    "id": "20261122-165337-4c3c68be",
+    "who": "alice",
+    "host": "laptop",
+    "when": "2026-11-22T16:53:37Z",
+    "commit": "0123456789abcdef",
+    "dirty": True,
+}
+CONTAINERS = container("1i1", "app-1", created="2026-11-22T16:00:00Z", startCount=3)
+CONTAINERS += container("1i2", "web-1", created="2026-11-22T16:50:00Z")
+FOUND: Answers = {
+    "states": (BOTH, 0),
+    "containers": (CONTAINERS, 0),
+    "release": ("releases/20261122-165337-4c3c68be\n", 0),
+    "note": (json.dumps(NOTE, indent=1), 0),
+    "unfinished": ("", 1),
+}
+
+
+def test_status_tells_what_runs_since_when_and_who_deployed_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(look.status, Operator(tmp_path, FOUND))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == overview.HEADINGS
+    app = lines[1].split()
+    assert app[:2] == ["app", "healthy"]
+    assert lines[1].endswith("started again 2 times")
+    assert "by alice on laptop" in lines[3]
+    assert "commit 0123456789 with changes" in lines[3]
+    assert lines[4] == "address: http://web.example.org:60037/"
+
+
+def test_status_without_a_written_down_release_tells_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: Answers = {**FOUND, "release": ("", 1), "note": ("no JSON", 0), "containers": ("", 1)}
+    run(look.status, Operator(tmp_path, answers))
+    assert "release: none confirmed yet\n" in capsys.readouterr().out
+
+
+def test_status_for_a_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(look.status, Operator(tmp_path, FOUND), json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["deployed"] == NOTE
+    assert told["url"] == "http://web.example.org:60037/"
+    assert [one["shown"] for one in told["services"]] == ["healthy", "healthy"]
+    assert told["services"][0]["since"] == "2026-11-22T16:00:00Z"
+
+
+def test_status_says_who_left_an_upgrade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = json.dumps({"who": "bob", "host": "desk", "when": "2026-11-20T08:00:00Z"})
+    states = service("app", "upgraded") + service("web")
+    run(look.status, Operator(tmp_path, {**FOUND, "states": (states, 0), "unfinished": (left, 0)}))
+    warned = " ".join(capsys.readouterr().err.split())
+    assert "the upgrade of app waits for `invoke confirm` or `invoke rollback`" in warned
+    assert "by bob on desk" in warned
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (("", 0), "does not run at dev"),
+        (("<html>maintenance</html>\n", 0), "can't be understood"),
+        (('time="x" level=fatal msg="RANCHER_URL environment or --url is not set"\n', 1), "no key"),
+        (("", 124), "within 60 s"),
+    ],
+)
+def test_status_of_nothing_is_a_failure_that_says_why(
+    tmp_path: Path, states: tuple[str, int], said: str
+) -> None:
+    with pytest.raises(SpinstackError) as error:
+        run(look.status, Operator(tmp_path, {**FOUND, "states": states}))
+    assert said in error.value.what
+    assert error.value.remedy
+
+
+def watched(*rounds: tuple[str, int]) -> str:
+    return "".join(
+        f"@spinstack states\n{states}\n@spinstack containers\n{CONTAINERS}\n"
+        f"@spinstack release\nreleases/20261122-165337-4c3c68be\n@spinstack end {code}\n"
+        for states, code in rounds
+    )
+
+
+def test_watching_shows_each_round_and_goes_on_after_a_bad_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = watched((BOTH, 0), ("", 124), (service("app", "inactive"), 0))
+    session = Operator(tmp_path, {"watch": (output, 0)})
+    run(look.status, session, watch=True)
+    seen = capsys.readouterr()
+    assert f"{STACK} at dev (dev-cattle)" in seen.out
+    assert seen.out.index("app      healthy") < seen.out.index("app      inactive")
+    assert "Rancher did not answer" in seen.err
+    assert len(session.node.sent) == 1
+
+
+def test_watching_for_a_script_is_an_object_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Operator(tmp_path, {"watch": (watched((BOTH, 0), (BOTH, 0)), 0)})
+    run(look.status, session, watch=True, json=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["stack"] for line in lines] == [STACK, STACK]
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        ("2026-11-22T17:00:00Z", "0 s"),
+        ("2026-11-22T16:59:18Z", "42 s"),
+        ("2026-11-22T16:00:01+00:00", "59 min"),
+        ("2026-11-22T07:00:00", "10 h"),
+        ("2026-11-01T17:00:00Z", "21 d"),
+        ("2027-01-01T00:00:00Z", "0 s"),
+        ("yesterday", ""),
+        ("", ""),
+    ],
+)
+def test_how_long_ago(moment: str, told: str) -> None:
+    now = datetime(2026, 11, 22, 17, 0, 0, tzinfo=timezone.utc)
+    assert overview.ago(moment, now) == told
+
+
+def test_the_address_is_the_only_thing_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(look.url, Operator(tmp_path, {"states": (BOTH, 0)}))
+    assert capsys.readouterr().out == "http://web.example.org:60037/\n"
+    with pytest.raises(SpinstackError, match="app publishes no port"):
+        run(look.url, Operator(tmp_path / "again", {"states": (BOTH, 0)}), service="app")
+
+
+def test_open_hands_the_address_to_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import webbrowser
+
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: bool(opened.append(url)))
+    run(look.open_, Operator(tmp_path, {"states": (BOTH, 0)}))
+    assert opened == ["http://web.example.org:60037/"]
+    assert "no web browser" in capsys.readouterr().err
+
+
+def test_inspect_prints_what_rancher_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = 'time="x" level=warning msg="old client"\n'
+    answers: Answers = {"states": (BOTH, 0), "inspect web": (warning + '{"id":"1s7"}\n', 0)}
+    run(look.inspect, Operator(tmp_path, answers), service="web")
+    assert json.loads(capsys.readouterr().out) == {"id": "1s7"}
+
+
+def test_inspect_takes_an_error_with_exit_code_0_for_a_failure(tmp_path: Path) -> None:
+    answers: Answers = {"states": (BOTH, 0), "inspect web": ("error x: Not found: x\n", 0)}
+    with pytest.raises(SpinstackError, match="does not tell"):
+        run(look.inspect, Operator(tmp_path, answers), service="web")
+
+
+@pytest.mark.parametrize("task", [look.logs, look.inspect, look.url, look.open_])
+def test_a_service_that_is_not_there_is_answered_with_those_that_are(
+    tmp_path: Path, task: object
+) -> None:
+    session = Operator(tmp_path, {"states": (BOTH, 0)})
+    with pytest.raises(UsageError) as error:
+        run(task, session, service="wbe")
+    assert "did you mean web? It has app, web" in error.value.remedy
+    assert not session.steps  # nobody had to log in for a slip of the pen
+    with pytest.raises(UsageError) as error:
+        run(task, session, service="database")
+    assert "one of app, web" in error.value.remedy
+    assert session.steps == ["states"]
+
+
+def test_a_broken_compose_file_does_not_hide_what_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Operator(tmp_path, {"states": (BOTH, 0)})
+    (session.directory / "docker-compose.yml").unlink()
+    run(look.url, session, service="web")
+    assert capsys.readouterr().out == "http://web.example.org:60037/\n"

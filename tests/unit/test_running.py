@@ -1,0 +1,51 @@
+"""What every task shares: errors in three lines, and the exit code."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.tasks.running import task
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (SpinstackError("it failed", where="here", remedy="mend it"), 1, "to do: mend it"),
+        (UsageError("typed wrongly"), 2, "error: typed wrongly"),
+        (ZeroDivisionError("a defect"), 1, "not foreseen: ZeroDivisionError: a defect"),
+        (OSError(28, "No space left on device"), 1, "No space left on device"),
+        (KeyboardInterrupt(), 1, "stopped by Ctrl-C"),
+    ],
+)
+def test_no_error_is_a_traceback(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @task("test")
+    def fails(context: Context) -> None:
+        """Fail."""
+        raise error
+
+    with pytest.raises(Exit) as ended:
+        fails(Context())
+    told = capsys.readouterr().err
+    assert ended.value.code == code
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_debug_shows_where_it_came_from(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    @task("test")
+    def fails(context: Context) -> None:
+        """Fail."""
+        raise ZeroDivisionError("a defect")
+
+    with caplog.at_level(logging.DEBUG, "invoke"), pytest.raises(Exit):
+        fails(Context())
+    assert "Traceback" in capsys.readouterr().err
