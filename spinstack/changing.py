@@ -30,6 +30,7 @@ from spinstack.upgrading import Plan
 from spinstack.waiting import ServicesFailed, SiteFailed, Watcher, address, health_checks
 
 if TYPE_CHECKING:
+    from spinstack.console import StepDisplay
     from spinstack.login_node import Answer, LoginNode
     from spinstack.session import Session
 
@@ -244,31 +245,38 @@ class Changing:
         """Ask the site itself, from here or, where it is out of reach, from the login node."""
         session = self.session
         if session.dry:
-            session.console.result(f"$ GET {session.destination.probe_path} of the site's address")
+            for path in session.destination.probe_paths:
+                session.console.result(f"$ GET {path} of the site's address")
             return ""
         url = address(states, session.destination)
         with session.console.step("ask the site") as step:
             if not url:
                 step.done("no port is published")
                 return ""
-            page = url + session.destination.probe_path
-            limit = min(PROBE_SECONDS, session.destination.healthy_within)
-            answer = probe.until_ok(
-                page, seconds=limit, asked=lambda said: step.detail(f"{page}: {said}")
-            )
-            seen = str(answer)
-            ok = answer.ok
-            if not answer.reached:
-                status = self.remote.ask_site(page)
-                ok = 200 <= status < 300
-                seen = f"{status or 'no answer'} from the login node ({answer} from here)"
-            step.done(f"{page}: {seen}")
-            if not ok:
-                names = [session.stack.public_service]
-                names += [name for name in session.stack.service_names if name not in names]
-                where = f"{page}: {seen}"
-                raise SiteFailed("the site does not answer as it should", names, where=where)
+            for path in session.destination.probe_paths:
+                step.done(self._ask_page(url + path, step))
         return url + "/"
+
+    def _ask_page(self, page: str, step: StepDisplay) -> str:
+        """Ask one page until it answers well; what it said. Raises SiteFailed."""
+        session = self.session
+        limit = min(PROBE_SECONDS, session.destination.healthy_within)
+        answer = probe.until_ok(
+            page, seconds=limit, asked=lambda said: step.detail(f"{page}: {said}")
+        )
+        seen = str(answer)
+        ok = answer.ok
+        if not answer.reached:
+            status = self.remote.ask_site(page)
+            ok = 200 <= status < 300
+            seen = f"{status or 'no answer'} from the login node ({answer} from here)"
+        told = f"{page}: {seen}"
+        if not ok:
+            step.done(told)
+            names = [session.stack.public_service]
+            names += [name for name in session.stack.service_names if name not in names]
+            raise SiteFailed("the site does not answer as it should", names, where=told)
+        return told
 
     def _last_lines(self, services: list[str]) -> str:
         """The last lines of the services' logs, each under its name."""

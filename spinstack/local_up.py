@@ -111,7 +111,8 @@ def _wait(local: LocalStack, derived: Derived, said: str) -> str:
     """Wait until the site answers well; its address. Raises SpinstackError when a container
     ended, or when the time is up."""
     session = local.session
-    page = f"http://{derived.outside}{session.destination.probe_path}" if derived.outside else ""
+    path = session.destination.probe_paths[0] if session.destination.probe_paths else "/"
+    page = f"http://{derived.outside}{path}" if derived.outside else ""
     if session.dry:
         session.console.result(f"$ GET {page}" if page else "# no port is published")
         return ""

@@ -87,7 +87,7 @@ DESTINATION_KEYS = (
     Key("env", MAPPING, "variables of the env file that differ at this destination"),
     Key("checkouts", MAPPING, "code that `setup` clones: variable of its directory, url, ref"),
     Key("address", TEXT, "tell the site by its name (fqdn) or its address (endpoint)", "fqdn"),
-    Key("probe_path", TEXT, "page that must answer before a deploy counts as done", "/"),
+    Key("probe_path", TEXT, "pages that must answer well after a deploy, blanks between", "/"),
     Key("healthy_within", NUMBER, "seconds until every service must be healthy", 300),
     Key("protected", YES_NO, "changes need --to naming it, or a confirmation", False),
     Key("centre", MAPPING, "overrides of what the centre allows (see spin.yaml)"),

@@ -63,7 +63,7 @@ class Destination:
     env: Mapping[str, str]
     checkouts: tuple[Checkout, ...]
     address: str
-    probe_path: str
+    probe_paths: tuple[str, ...]
     healthy_within: int
     protected: bool
     centre: centre.Centre
@@ -213,7 +213,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
         env=_texts(values["env"]),
         checkouts=_checkouts(raw.get("checkouts") or {}, values["checkouts"] or {}, where),
         address=values["address"],
-        probe_path=values["probe_path"],
+        probe_paths=tuple(values["probe_path"].split()),
         healthy_within=values["healthy_within"],
         protected=bool(values["protected"]),
         centre=rules,

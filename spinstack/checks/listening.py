@@ -61,13 +61,18 @@ def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Liste
             found.append(Finding("nginx-syntax", f"{name}:{error.line}", problem, remedy))
     for conf in listener.confs.values():
         for directive in nginx_conf.everywhere(conf):
-            if directive.name == "listen" and directive.arguments:
+            if directive.name == "listen" and _opens_port(directive):
                 port = directive.arguments[0].rpartition(":")[2]
                 # Without a port in it: an address, nginx takes 80.
                 listener.ports.add(port if port.isdigit() else "80")
     if listener.context and not listener.confs:
         listener.ports |= _uwsgi_ports(listener)
     return listener, found
+
+
+def _opens_port(directive: Directive) -> bool:
+    """A `listen` of a port or an address; `unix:…` is a socket within the container."""
+    return bool(directive.arguments) and not directive.arguments[0].startswith("unix:")
 
 
 def _context(settings: Settings, stack: Stack, service: Service) -> Path | None:

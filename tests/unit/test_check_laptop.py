@@ -117,13 +117,13 @@ FAULTS = [
     ("port-range", ENV, "WEB_PORT=60037", "WEB_PORT=61000", None),
     ("port-twice", COMPOSE, "    retain_ip: true", "    ports: ['${WEB_PORT}:5000']", None),
     ("port-listen", NGINX, "listen 8080;", "listen 8181;", None),
-    ("health-port", RANCHER, "port: 5000", "port: 5001", 0),
+    ("health-port", RANCHER, "port: 5000", "port: 5055", 0),
     ("health-check", RANCHER, "    health_check:\n      port: 5000", "    metadata:\n      port: 5000", None),
     ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080", 0),
     ("nginx-syntax", NGINX, "    location / {", "    location / {{", 0),
     ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server ap:5000;", 0),
-    ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server app:5001;", 0),
-    ("nginx-upstream", START, "port=5000", "port=5055", 0),
+    ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server app:5055;", 0),
+    ("nginx-upstream", START, "port=5001", "port=5055", 0),
     ("nginx-upstream", START, "service=app", "service=application", 1),
     ("path-mountable", ENV, "DATA_DIR=", "DATA_DIR=/global/homes/a/alice/", None),
     ("path-mountable", INVOKE, "project_dir: /global/cfs/cdirs/desi", "project_dir: /pscratch", None),
@@ -191,7 +191,7 @@ def test_good_names_of_secrets_and_volumes_pass(directory: Path) -> None:
 def test_findings_are_in_the_order_of_the_files(directory: Path) -> None:
     replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
     replaced(directory / COMPOSE, "    retain_ip: true", "    privileged: true")
-    replaced(directory / RANCHER, "port: 5000", "port: 5001")
+    replaced(directory / RANCHER, "port: 5000", "port: 5055")
     rules = [finding.rule for finding in check(directory)]
     assert rules == ["compose-forbidden", "health-port", "mount-writable"]
 

@@ -72,7 +72,7 @@ def test_the_site_is_published_on_this_machine_alone(stack: Stack, services: Any
 
 def test_files_of_the_stack_are_mounted_from_its_directory(stack: Stack, services: Any) -> None:
     conf = stack.directory / "web/nginx.conf"
-    assert services["web"]["volumes"] == [f"{conf}:/etc/nginx/conf.d/default.conf:ro"]
+    assert f"{conf}:/etc/nginx/conf.d/default.conf:ro" in services["web"]["volumes"]
 
 
 def test_a_changed_mounted_file_makes_another_container(stack: Stack, services: Any) -> None:
