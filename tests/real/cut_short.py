@@ -29,8 +29,8 @@ from spinstack.script import Script, ScriptResult, Step
 SIGN = "the-bad-moment-is-now"
 # Seconds: longer than a broken connection takes to end what runs at its other end.
 LONG_ENOUGH = "20"
-# Seconds into a step that takes a second or more.
-MOMENT = 0.7
+# Seconds into a step that takes half a second or more.
+MOMENT = 0.25
 
 
 class BadDay:
