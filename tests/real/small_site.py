@@ -150,9 +150,9 @@ class SmallSite:
     def invoke(self, *words: str, **variables: str) -> Typed:
         return self.stage.invoke(*words, at=self.directory, **variables)
 
-    def deployed(self, generation: str) -> None:
+    def deployed(self, generation: str, *, command: str = SERVE) -> None:
         """Write and deploy, which has to succeed, unless that generation runs already."""
-        self.write(generation)
+        self.write(generation, command=command)
         if sorted(self.generations().values()) != [f"{generation} running"] * 2:
             typed = self.invoke("deploy")
             assert typed.code == 0, typed
