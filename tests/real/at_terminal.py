@@ -54,6 +54,17 @@ class AtTerminal:
         if then:
             self.wait_for(then, within)
 
+    def insist(self, keys: str, then: str, within: float = 30) -> None:
+        """Type until it comes: a window's new size travels on a way of its own."""
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            try:
+                self.type(keys, then, 1)
+                return
+            except AssertionError:
+                continue
+        raise AssertionError(f"{then!r} did not come:\n{self.shown}")
+
     def echoes(self) -> bool:
         """Whether the terminal shows what is typed, as it does for a shell."""
         return bool(termios.tcgetattr(self._terminal)[3] & termios.ECHO)

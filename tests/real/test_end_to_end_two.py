@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def _proxy_alone(stack: Path) -> None:
         (stack / name).write_text(yaml.safe_dump(content))
     start = stack / "web" / "start.sh"
     asked = start.read_text().replace("service=app", "service=web")
-    start.write_text(asked.replace("port=5000", "port=8080"))
+    start.write_text(re.sub(r"^port=\d+$", "port=8080", asked, flags=re.MULTILINE))
     settings = (stack / "invoke.yaml").read_text()
     lines = [line for line in settings.splitlines() if not line.lstrip().startswith("app:")]
     (stack / "invoke.yaml").write_text("\n".join(lines) + "\n" + DESTINATION)

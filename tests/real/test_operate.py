@@ -81,7 +81,7 @@ def test_inside(running: SmallSite) -> None:
     shell.wait_for("$ ")
     shell.type("busybox stty size\r", "33 101")
     shell.resize(20, 60)
-    shell.type("busybox stty size\r", "20 60")
+    shell.insist("busybox stty size\r", "20 60")
     shell.type("sleep 100\r", "sleep 100")
     time.sleep(0.5)
     shell.type("\x03", "$ ")

@@ -99,7 +99,7 @@ def test_a_terminal_is_there_as_large_as_here_and_gets_every_key(sshd: openssh.S
     person.wait_for("# ")
     person.type("stty size\r", "33 101")
     person.resize(20, 60)
-    person.type("stty size\r", "20 60")
+    person.insist("stty size\r", "20 60")
     assert not person.echoes()  # the echo comes from there
     person.type("sleep 100\r", "sleep 100")
     time.sleep(0.3)
