@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from spinstack import cattle
+from spinstack import cattle, compose, release
 from spinstack.changing import make_remote
 
 if TYPE_CHECKING:
@@ -43,14 +44,21 @@ def changes(session: Session) -> list[Change]:
         situation = remote.look()
         running = inspected(remote, [state.name for state in situation.states])
     wanted, _ = stack.services(destination)
-    release = str(remote.root / "releases" / (situation.current or "-"))
+    values = {**stack.variables(destination), "UID": situation.uid}
+    content = release.make(stack, destination).content
+    same_files = situation.current.rsplit("-", 1)[-1] == content
+    directory = str(remote.root / "releases" / (situation.current or "-"))
     found: list[Change] = []
     for service in wanted:
         if service.name not in running:
             found.append(Change(service.name, "new service", "", service.image))
             continue
-        names = environment_names(stack, service.name)
-        found += compared(service, running[service.name], names, release, situation.uid)
+        config = running[service.name]
+        found += compared(service, config, directory, situation.uid)
+        found += started_with(stack, service.name, config, values)
+        if not same_files and any(mount.source.startswith("./") for mount in service.mounts):
+            what = "files mounted from the release"
+            found.append(Change(service.name, what, situation.current, "a new release"))
     for name in running.keys() - {service.name for service in wanted}:
         found.append(Change(name, "runs, and is not in the compose file", name, ""))
     return found
@@ -83,21 +91,57 @@ def parsed(output: str) -> dict[str, Any] | None:
     return None
 
 
-def environment_names(stack: Stack, service: str) -> set[str]:
-    """The names of the variables that a service would be given."""
-    written = stack.compose.services.get(service) or {}
+def started_with(
+    stack: Stack, name: str, config: Mapping[str, Any], values: Mapping[str, str]
+) -> list[Change]:
+    """Command, entry point and variables of a service as they would be and as they are.
+
+    Of variables the names are told, never the values.
+    """
+    written = compose.interpolate(stack.compose.services.get(name) or {}, values)
+    wanted = environment(written, {key: value for key, value in values.items() if key != "UID"})
+    running = {str(k): str(v) for k, v in (config.get("environment") or {}).items()}
+    pairs = {
+        "entrypoint": (
+            shown_words(config.get("entryPoint")),
+            shown_words(written.get("entrypoint")),
+        ),
+        "command": (shown_words(config.get("command")), shown_words(written.get("command"))),
+        "environment names": (_joined(running), _joined(wanted)),
+    }
+    found = [Change(name, what, old, new) for what, (old, new) in pairs.items() if old != new]
+    changed = [key for key in wanted.keys() & running.keys() if wanted[key] != running[key]]
+    if changed:
+        found.append(Change(name, "values of variables", "", _joined(changed)))
+    return found
+
+
+def environment(written: Mapping[str, Any], env_file: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a service would be given: its env file's, then its own."""
+    given = dict(env_file) if written.get("env_file") else {}
     own = written.get("environment") or {}
-    names = {str(item).split("=", 1)[0] for item in own}
-    if written.get("env_file"):
-        names |= set(stack.env) | set(stack.images)
-    return names
+    pairs = own.items() if isinstance(own, dict) else (str(item).split("=", 1) for item in own)
+    for pair in pairs:
+        name, *value = pair
+        if value:
+            given[str(name)] = "" if value[0] is None else str(value[0])
+    return given
+
+
+def shown_words(command: object) -> str:
+    """A command as one line, whether it was written as a list or as a line."""
+    if isinstance(command, str):
+        try:
+            return shlex.join(shlex.split(command))
+        except ValueError:
+            return command
+    return shlex.join(str(word) for word in command) if isinstance(command, list) else ""
 
 
 def compared(
     service: Service,
     config: Mapping[str, Any],
-    names: set[str],
-    release: str,
+    directory: str,
     uid: str,
 ) -> list[Change]:
     """One service as it would be against its launch configuration as it is.
@@ -108,7 +152,7 @@ def compared(
     pairs = {
         "image": (_text(config, "imageUuid").removeprefix("docker:"), service.image),
         "mounts": (
-            _joined(_relative(item, release) for item in _items(config, "dataVolumes")),
+            _joined(_relative(item, directory) for item in _items(config, "dataVolumes")),
             _joined(_mount(mount.source, mount.target, mount.mode) for mount in service.mounts),
         ),
         "ports": (
@@ -119,10 +163,6 @@ def compared(
         "capabilities dropped": (
             _joined(_items(config, "capDrop")),
             _joined(service.cap_drop),
-        ),
-        "environment names": (
-            _joined(config.get("environment") or {}),
-            _joined(names),
         ),
     }
     return [
@@ -139,10 +179,10 @@ def _with_uid(user: str, uid: str) -> str:
     return (uid or first if first == SOME_UID else first) + colon + rest
 
 
-def _relative(volume: str, release: str) -> str:
+def _relative(volume: str, directory: str) -> str:
     """A mount out of a release, whichever it is, as the compose file has it: `./web/…`."""
     source, _, rest = volume.partition(":")
-    root, _, _ = release.rpartition("/")
+    root, _, _ = directory.rpartition("/")
     if source.startswith(root + "/"):
         source = "./" + source.removeprefix(root + "/").partition("/")[2]
     return _mount(source, *rest.split(":"))

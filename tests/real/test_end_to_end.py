@@ -87,6 +87,7 @@ def test_a_browser_shows_calendar_night_exposure_and_a_plot_made_on_demand(
 def test_the_same_deploy_again_builds_pushes_uploads_and_restarts_nothing(
     stage: Stage, site: str
 ) -> None:
+    assert stage.done("diff").out == "nothing to do\n"
     before = stage.containers()
     releases = stage.file_systems / f"global/cfs/cdirs/desi/demo/{STACK}/releases"
     uploaded = sorted(releases.iterdir())

@@ -158,13 +158,14 @@ def test_pruning_leaves_what_runs_and_what_can_be_gone_back_to() -> None:
 
 
 def test_a_difference_is_told_service_by_service(directory: Path) -> None:
+    name = f"20251101-000000-{content_of(directory)}"
     config = {
         "imageUuid": "docker:registry.spin.nersc.gov/alice/nginx-demo:0.9",
         "ports": ["60037:8080/tcp"],
         "capDrop": ["ALL"],
         "user": "41037:58102",
         "dataVolumes": [
-            "/global/cfs/cdirs/desi/demo/demo/releases/20251101-000000-aaaaaaaa/web/nginx.conf"
+            f"/global/cfs/cdirs/desi/demo/demo/releases/{name}/web/nginx.conf"
             ":/etc/nginx/nginx.conf:ro"
         ],
     }
@@ -172,10 +173,24 @@ def test_a_difference_is_told_service_by_service(directory: Path) -> None:
         **FOUND,
         "states": (ps(), 0),
         "inspect web": (json.dumps({"launchConfig": config}) + "\n", 0),
-        "current release": ("releases/20251101-000000-aaaaaaaa\n", 0),
+        "current release": (f"releases/{name}\n", 0),
     }
     (change,) = difference.changes(TestSession(directory, answers))
     assert (change.what, change.running[-3:], change.wanted[-3:]) == ("image", "0.9", "1.0")
+
+    (directory / "web" / "nginx.conf").write_text("server { listen 8080; } # changed")
+    changed = difference.changes(TestSession(directory, answers))
+    assert [found.what for found in changed] == ["image", "files mounted from the release"]
+
+
+def test_values_of_variables_are_compared_and_not_told() -> None:
+    written = {"env_file": "./stack.env", "environment": ["B=2", "FROM_OUTSIDE"]}
+    assert difference.environment(written, {"A": "1", "B": "0"}) == {"A": "1", "B": "2"}
+    assert difference.environment({"environment": {"B": 2, "C": None}}, {"A": "1"}) == {
+        "B": "2",
+        "C": "",
+    }
+    assert difference.shown_words("sh -c 'a b'") == difference.shown_words(["sh", "-c", "a b"])
 
 
 def run_here(steps: list[Step]) -> str:
