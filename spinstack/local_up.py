@@ -111,24 +111,34 @@ def _wait(local: LocalStack, derived: Derived, said: str) -> str:
     """Wait until the site answers well; its address. Raises SpinstackError when a container
     ended, or when the time is up."""
     session = local.session
-    path = session.destination.probe_paths[0] if session.destination.probe_paths else "/"
-    page = f"http://{derived.outside}{path}" if derived.outside else ""
+    paths = session.destination.probe_paths if derived.outside else ()
+    pages = [f"http://{derived.outside}{path}" for path in paths]
     if session.dry:
-        session.console.result(f"$ GET {page}" if page else "# no port is published")
+        for page in pages or ["# no port is published"]:
+            session.console.result(f"$ GET {page}" if pages else page)
         return ""
     deadline = time.monotonic() + session.destination.healthy_within
     with session.console.step("ask the site") as step:
         while True:
             containers = local.containers()
             _all_alive(local, containers, said)
-            answer = probe.ask(page) if page else None
-            if answer is None or answer.ok:
-                step.done(f"{page}: {answer}" if answer else "no port is published")
-                return f"http://{derived.outside}/" if page else ""
-            step.detail(f"{page}: {answer}")
+            seen = _first_bad(pages)
+            if not seen:
+                step.done(f"{', '.join(pages)}: well" if pages else "no port is published")
+                return f"http://{derived.outside}/" if pages else ""
+            step.detail(seen)
             if time.monotonic() > deadline:
-                raise _failed(local, "the site does not answer as it should", f"{page}: {answer}")
+                raise _failed(local, "the site does not answer as it should", seen)
             time.sleep(0.5)
+
+
+def _first_bad(pages: list[str]) -> str:
+    """The first page that does not answer well, and what it says; empty if all do."""
+    for page in pages:
+        answer = probe.ask(page)
+        if not answer.ok:
+            return f"{page}: {answer}"
+    return ""
 
 
 def _all_alive(local: LocalStack, containers: list[Container], said: str) -> None:
