@@ -111,7 +111,9 @@ class Server:
         self._answered = True
         if response.status >= 400:
             shown = "" if method == "DELETE" else _shown(response.read())
-            raise BadResponse(response.status, response.reason, shown, self.base + path)
+            # Python 3.13 renamed 422; the CLI has the older words.
+            reason = "Unprocessable Entity" if response.status == 422 else response.reason
+            raise BadResponse(response.status, reason, shown, self.base + path)
         return response
 
     def _connection(self) -> http.client.HTTPConnection:
