@@ -7,6 +7,8 @@ Tasks are thin: they parse, call and print. Each module is one topic or two.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from spinstack.tasks import (
     doctor,
     env,
@@ -20,6 +22,7 @@ from spinstack.tasks import (
     ship,
 )
 from spinstack.tasks.manual import collected
+from spinstack.tasks.settings_file import refuse_unreadable
 
 TOPICS = (
     prepare.TOPIC,
@@ -37,3 +40,5 @@ TOPICS = (
 )
 
 ns = collected("spinstack", TOPICS)
+
+refuse_unreadable(Path.cwd())
