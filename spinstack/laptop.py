@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from spinstack import finding, preflight
@@ -36,6 +38,35 @@ def check(session: Session) -> None:
         session.console.warn(found.line())
 
 
+class ImagesUnderWay:
+    """The images of a stack on their way into the registry."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._digests: dict[str, str] | None = None
+
+    def wait(self) -> dict[str, str]:
+        """The manifests' digests: variable in the compose file -> `sha256:…` ("" unknown).
+
+        Comes back when the registry has every image. Raises the first SpinstackError.
+        """
+        if self._digests is None:
+            build(self._session)
+            self._digests = push(self._session)
+        return self._digests
+
+
+@contextmanager
+def images_under_way(session: Session) -> Iterator[ImagesUnderWay]:
+    """Bring all images of the stack into the registry while the caller does other things.
+
+    Leaving the context by an exception stops what still runs; leaving it otherwise waits.
+    """
+    images = ImagesUnderWay(session)
+    yield images
+    images.wait()
+
+
 def build(session: Session, *, force: bool = False) -> None:
     """Build each image whose content has no image yet."""
     from spinstack import images
@@ -54,19 +85,22 @@ def build(session: Session, *, force: bool = False) -> None:
             step.done(f"{_short(reference)}{'' if outcome.built else ' (there already)'}")
 
 
-def push(session: Session) -> None:
-    """Push each image that the registry does not have yet."""
+def push(session: Session) -> dict[str, str]:
+    """Push each image that the registry does not have yet; digests as `ImagesUnderWay.wait`."""
     from spinstack import images
 
+    digests = {}
     for image in session.settings.images:
         reference = session.image_reference(image)
         with session.console.step(f"push {image.key}") as step:
             outcome = images.push(session.runner, session.engine, reference, on_line=step.detail)
             step.done(f"{_short(reference)}{'' if outcome.pushed else ' (there already)'}")
+        digests[image.variable] = outcome.digest
         if outcome.replaced:
             session.console.warn(
                 f"{reference} stood for another image before: nodes that pulled that one keep it"
             )
+    return digests
 
 
 def _short(reference: str) -> str:
