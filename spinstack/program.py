@@ -19,6 +19,8 @@ class SpinstackProgram(Program):
     def parse_collection(self) -> None:
         """Take the settings of the stack around the current directory, as invoke would: with
         a collection of its own it loads none, nor the settings that lie beside it."""
+        from spinstack.tasks.settings_file import stack_directory
+
         super().parse_collection()
         self.config.set_project_location(str(stack_directory(Path.cwd())))
         self.config.load_project()
@@ -36,14 +38,6 @@ class SpinstackProgram(Program):
             for name, line in topic.lines():
                 print(f"  {name:<{width}}  {line}")
             print()
-
-
-def stack_directory(here: Path) -> Path:
-    """The nearest directory upwards with an invoke.yaml in it; `here` if there is none."""
-    for directory in (here, *here.parents):
-        if (directory / "invoke.yaml").is_file():
-            return directory
-    return here
 
 
 def main() -> None:

@@ -7,24 +7,13 @@ destinations.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from spinstack.errors import UsageError
 
-_TYPE_NAMES: dict[type, str] = {
-    str: "text",
-    int: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a mapping",
-}
 
-
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A setting: its name, the Python types that its value may have, its meaning."""
 
     name: str
@@ -128,6 +117,8 @@ def check(
         where = f"{path}.{name}"
         key = table.get(str(name))
         if key is None:
+            import difflib
+
             near = difflib.get_close_matches(str(name), table, n=1)
             remedy = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(table)}"
             raise UsageError(f"unknown setting {name!r}", where=where, remedy=remedy)

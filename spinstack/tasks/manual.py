@@ -7,8 +7,7 @@ topic's word; the command `spinstack` lists topic by topic.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invoke.collection import Collection
 from invoke.tasks import Task
@@ -16,8 +15,7 @@ from invoke.tasks import Task
 from spinstack import schema
 
 
-@dataclass(frozen=True)
-class Topic:
+class Topic(NamedTuple):
     """A heading of the list: the word, what it is about, its tasks in order."""
 
     word: str

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from spinstack.errors import UsageError
-from spinstack.program import stack_directory
+
+# The parser in C where PyYAML brings it: it reads the same language in a tenth of the time.
+Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def stack_directory(here: Path) -> Path:
+    """The nearest directory upwards with an invoke.yaml in it; `here` if there is none."""
+    for directory in (here, *here.parents):
+        if (directory / "invoke.yaml").is_file():
+            return directory
+    return here
 
 
 def refuse_unreadable(here: Path) -> None:
@@ -31,7 +42,7 @@ def refuse_unreadable(here: Path) -> None:
 
 def _wrong(content: bytes) -> str:
     try:
-        value = yaml.safe_load(content)
+        value = yaml.load(content, Loader)
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
