@@ -37,6 +37,8 @@ TEST_PARTS = {
     "mmdebstrap": "mmdebstrap",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    # One-time codes for that sshd, by way of PAM.
+    "google-authenticator": "libpam-google-authenticator",
     "tcsh": "tcsh",
     "nginx": "nginx-light",
     "chromium": "chromium",

@@ -43,6 +43,8 @@ PARTS: dict[str, Callable[[], bool]] = {
     "engine": _engine_answers,
     "compose": _compose_answers,
     "sshd": _installed("sshd"),
+    # PAM's module for one-time codes; its package brings this program, too.
+    "one-time codes": _installed("google-authenticator"),
     "tcsh": _installed("tcsh"),
     "registry": _installed("docker-registry"),
     "nginx": _installed("nginx"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -27,11 +28,34 @@ class Sshd:
         self.process.wait(10)
 
 
-def start(directory: Path, *, environment: str = "", command: str = "") -> Sshd:
+def sshd_program() -> Path:
+    """Where sshd is."""
+    found = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    assert found
+    return Path(found)
+
+
+def version() -> tuple[int, int]:
+    """Of this machine's OpenSSH: (9, 2)."""
+    told = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr
+    found = re.match(r"OpenSSH_(\d+)\.(\d+)", told)
+    assert found, told
+    return int(found[1]), int(found[2])
+
+
+def start(
+    directory: Path,
+    *,
+    environment: str = "",
+    command: str = "",
+    settings: str = "",
+    program: Path | None = None,
+) -> Sshd:
     """Start sshd in the foreground as a child.
 
     `environment`: a SetEnv line's value. `command`: what runs instead of what is asked for,
-    which it finds in SSH_ORIGINAL_COMMAND.
+    which it finds in SSH_ORIGINAL_COMMAND. `settings`: lines of sshd_config that win over
+    those here. `program`: sshd by another name.
     """
     host_key, identity = _keys(directory, "host_key"), _keys(directory, "identity")
     port = _free_port()
@@ -42,7 +66,8 @@ def start(directory: Path, *, environment: str = "", command: str = "") -> Sshd:
     known_hosts.write_text(f"[127.0.0.1]:{port} {public}\n")
     config = directory / "sshd_config"
     config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\n"
+        # The first value of a key counts.
+        f"{settings}Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\n"
         f"AuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         + (f"SetEnv {environment}\n" if environment else "")
@@ -50,10 +75,9 @@ def start(directory: Path, *, environment: str = "", command: str = "") -> Sshd:
     )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
-    program = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    assert program
     log = (directory / "sshd.log").open("wb")
-    process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stderr=log)
+    words = [str(program or sshd_program()), "-D", "-e", "-f", str(config)]
+    process = subprocess.Popen(words, stderr=log)
     _wait_for(port, process, directory / "sshd.log")
     return Sshd(port, getpass.getuser(), identity, known_hosts, process)
 
