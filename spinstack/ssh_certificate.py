@@ -7,16 +7,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 # "Forever", in the certificate format of OpenSSH (PROTOCOL.certkeys).
-_FOREVER = 2**64 - 1
+FOREVER = 2**64 - 1
 
 
 def outdated(key: Path, now: float | None = None) -> str:
     """Why the certificate of a private key is of no use now (`now`: seconds since 1970); empty
     if it is good, or where there is none that can be read."""
-    validity = _validity(key.with_name(f"{key.name}-cert.pub"))
-    if validity is None:
+    found = validity(key)
+    if found is None:
         return ""
-    begin, end = validity
+    begin, end = found
     moment = time.time() if now is None else now
     if moment >= end:
         return f"the certificate of {key} expired on {_told(end)}"
@@ -28,8 +28,14 @@ def outdated(key: Path, now: float | None = None) -> str:
     return ""
 
 
-def _validity(certificate: Path) -> tuple[int, int] | None:
-    """From when until when, in seconds since 1970."""
+def certificate_of(key: Path) -> Path:
+    """Where ssh-keygen and sshproxy.sh put the certificate of a private key."""
+    return key.with_name(f"{key.name}-cert.pub")
+
+
+def validity(key: Path) -> tuple[int, int] | None:
+    """From when until when, in seconds since 1970 (`FOREVER` for no end); None where there is
+    none that can be read."""
     try:
         # Part of what paramiko needs; before its version 40 it knew no certificates.
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -40,13 +46,13 @@ def _validity(certificate: Path) -> tuple[int, int] | None:
     except ImportError:
         return None
     try:
-        read = load_ssh_public_identity(certificate.read_bytes())
+        read = load_ssh_public_identity(certificate_of(key).read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm):
         return None
     return (read.valid_after, read.valid_before) if isinstance(read, SSHCertificate) else None
 
 
 def _told(seconds: int) -> str:
-    if seconds == _FOREVER:
+    if seconds == FOREVER:
         return "never"
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"
