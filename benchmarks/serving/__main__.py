@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.common.outcome import RESULTS, document, show, write
 from benchmarks.serving.bench import QUICK, Effort
-from benchmarks.serving.run import RESULTS, SCENARIOS, document, run, show, write
+from benchmarks.serving.run import SCENARIOS, run, told
 from spinstack.errors import SpinstackError
 
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Whoever ends it politely gets the same clean-up as with Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        outcome = run(effort, given.only, given.log_driver, _say)
+        outcome = told(run(effort, given.only, given.log_driver, _say))
         show(outcome, print)
         whole = not given.quick and not given.only
         if given.output or whole:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from benchmarks.common.figures import percentile
 from benchmarks.serving import web
 from benchmarks.serving.bench import STACKS, Bench
-from benchmarks.serving.figures import GENERATED, Cell, percentile
+from benchmarks.serving.figures import GENERATED, Cell
 from benchmarks.serving.stage import Site
 from benchmarks.serving.tree import FIRST_EXPOSURE, dynamic
 from benchmarks.serving.web import Reply

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from benchmarks.common.figures import Spread, spread
 
 # The three that are compared.
 TUTORIAL, GENERATED, NGINX = "tutorial", "generated", "nginx"
@@ -22,23 +23,6 @@ class Cell(NamedTuple):
     item: str
     connections: int
     variant: str
-
-
-@dataclass(frozen=True)
-class Spread:
-    """The median of some values, the smallest and the largest of them, and how many."""
-
-    median: float
-    low: float
-    high: float
-    count: int
-
-
-def spread(values: Sequence[float]) -> Spread | None:
-    """None without a value."""
-    if not values:
-        return None
-    return Spread(statistics.median(values), min(values), max(values), len(values))
 
 
 @dataclass
@@ -84,11 +68,3 @@ class Results:
             {**cell._asdict(), "rounds": [dict(figures) for figures in rounds]}
             for cell, rounds in self.rounds.items()
         ]
-
-
-def percentile(values: Sequence[float], part: float) -> float:
-    """The smallest value that `part` of all (0 to 1) do not exceed. ValueError for none."""
-    if not values:
-        raise ValueError("no values")
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-int(part * 1000) * len(ordered) // 1000) - 1))]

@@ -2,70 +2,15 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from dataclasses import dataclass
-
+from benchmarks.common.figures import Spread, single
+from benchmarks.common.goals import AT_LEAST, AT_MOST, LESS_THAN, Goal
 from benchmarks.serving.faults import static_failures
-from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL, Cell, Results, Spread
+from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL, Cell, Results
 from benchmarks.serving.traffic import MIX
 
-AT_LEAST, AT_MOST, LESS_THAN = "at least", "at most", "less than"
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    AT_LEAST: operator.ge,
-    AT_MOST: operator.le,
-    LESS_THAN: operator.lt,
-}
 # Below this a p99 is what the machine's other work makes of it; ms.
 P99_FLOOR = 50.0
 TIMES_TUTORIAL, TIMES_NGINX = "× the tutorial's", "× bare nginx"
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A goal: `limit` in `unit`, to be compared with `measured` (None: not measured)."""
-
-    name: str
-    compare: str
-    limit: float
-    unit: str
-    measured: Spread | None
-
-    @property
-    def met(self) -> bool:
-        """By the median."""
-        return self.measured is not None and _COMPARE[self.compare](
-            self.measured.median, self.limit
-        )
-
-    @property
-    def text(self) -> str:
-        """The goal in words."""
-        return f"{self.compare} {number(self.limit)} {self.unit}"
-
-    def as_json(self) -> dict[str, object]:
-        """For results/serving.json."""
-        found = self.measured
-        return {
-            "name": self.name,
-            "goal": self.text,
-            "limit": self.limit,
-            "measured": found.median if found else None,
-            "low": found.low if found else None,
-            "high": found.high if found else None,
-            "rounds": found.count if found else 0,
-            "unit": self.unit,
-            "met": self.met,
-        }
-
-
-def number(value: float) -> str:
-    """Three significant digits, without exponents: 0.0123, 4.56, 78.9, 12 300."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{round(value):,}".replace(",", " ")
-    return f"{value:.3g}"
 
 
 def goals(results: Results) -> list[Goal]:
@@ -126,19 +71,15 @@ def _faults(results: Results) -> list[Goal]:
         Goal("failed answers of the warm dynamic page, application gone",
              AT_MOST, 0, "answers", _sum(results, "gone")),
         Goal("failed answers of static pages, in every scenario",
-             AT_MOST, 0, "answers", _single(failed)),
+             AT_MOST, 0, "answers", single(failed)),
         Goal("probes refused while half-sent requests hang (all rounds)",
-             AT_MOST, 0, "probes", _single(sum(refused) if refused else None)),
+             AT_MOST, 0, "probes", single(sum(refused) if refused else None)),
     ]  # fmt: skip
 
 
 def _sum(results: Results, scenario: str) -> Spread | None:
     values = results.values(Cell(scenario, "dynamic", 0, GENERATED), "failed")
-    return _single(sum(values) if values else None)
-
-
-def _single(value: float | None) -> Spread | None:
-    return None if value is None else Spread(value, value, value, 1)
+    return single(sum(values) if values else None)
 
 
 def _bytes_and_memory(results: Results) -> list[Goal]:
@@ -157,7 +98,7 @@ def _compressed_once(results: Results) -> Spread | None:
     plain, packed = (Cell("gzip", f"50 kB, {kind}", 16, GENERATED) for kind in ("plain", "gzip"))
     sizes = results.ratio(packed, plain, "bytes")
     if sizes and sizes.median > 0.5:
-        return _single(0.0)
+        return single(0.0)
     return results.ratio(packed, plain, "rate")
 
 
@@ -166,7 +107,7 @@ def _wire(results: Results) -> Spread | None:
     for variant in sums:
         for item in ("2 kB", "50 kB", "1 MB"):
             sums[variant] += sum(results.values(Cell("wire", item, 0, variant), "gzip"))
-    return _single(sums[GENERATED] / sums[TUTORIAL]) if sums[TUTORIAL] else None
+    return single(sums[GENERATED] / sums[TUTORIAL]) if sums[TUTORIAL] else None
 
 
 def _images(results: Results) -> list[Goal]:

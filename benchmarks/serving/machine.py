@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import platform
 import resource
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.common import machine
 from spinstack.command import Command
 from spinstack.engine import Engine
 from spinstack.runner import Runner
@@ -51,54 +50,26 @@ def describe(runner: Runner, engine: Engine, processors: Processors) -> dict[str
     version = runner.run(engine.command("version", "--format", "{{.Server.Version}}"), timeout=60)
     others = runner.run(engine.command("ps", "--quiet"), timeout=60).stdout.split()
     return {
-        "processor": _from("/proc/cpuinfo", "model name") or platform.machine(),
-        "cores": os.cpu_count() or 1,
+        **machine.describe(),
         "server_core": processors.server,
         "client_core": processors.client,
-        "memory_gib": round(_memory() / 2**30),
-        "system": f"{platform.system()} {platform.release()}",
         "engine": f"{engine.name} {version.stdout.strip()}",
         "wrk": _wrk_version(runner),
-        "python": platform.python_version(),
-        "load_average_before": round(os.getloadavg()[0], 2),
         "other_containers": len(others),
     }
 
 
 def doubts(described: dict[str, object]) -> list[str]:
     """Why these figures may say less than they should."""
-    found = []
+    found = machine.doubts(described)
     if described["server_core"] == -1:
         found.append("one processor only: servers and clients share it, nothing is pinned")
-    if float(str(described["load_average_before"])) > 1:
-        found.append(f"the machine is busy (load average {described['load_average_before']})")
     if described["other_containers"]:
         found.append(
             f"{described['other_containers']} other containers run; those of the same image "
             "lower its share of memory (PSS)"
         )
     return found
-
-
-def in_a_line(described: dict[str, object]) -> str:
-    """The same, short."""
-    return (
-        f"{described['cores']} × {described['processor']}, {described['memory_gib']} GiB, "
-        f"{described['system']}, {described['engine']}"
-    )
-
-
-def _from(file: str, key: str) -> str:
-    try:
-        lines = Path(file).read_text().splitlines()
-    except OSError:
-        return ""
-    values = (line.partition(":")[2].strip() for line in lines if line.startswith(key))
-    return next(values, "")
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _wrk_version(runner: Runner) -> str:

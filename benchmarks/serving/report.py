@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from benchmarks.common.chart import BLUE, GREY, YELLOW, Group, chart
+from benchmarks.common.goals import Goal, number
+from benchmarks.common.tables import NOT_MEASURED, of_goals, of_machine, table, with_spread
 from benchmarks.serving.bench import ALL, STACKS
-from benchmarks.serving.chart import Group, chart
-from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL, Cell, Results, Spread
-from benchmarks.serving.goals import Goal, number
+from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL, Cell, Results
 
-START, END = "<!-- serving: start -->", "<!-- serving: end -->"
-_BETWEEN = re.compile(f"{re.escape(START)}.*?{re.escape(END)}", re.DOTALL)
-NOT_MEASURED = "–"
-
-
-def put_between_marks(document: str, text: str) -> str:
-    """The document with the part between the marks replaced. ValueError if it has none."""
-    if not _BETWEEN.search(document):
-        raise ValueError(f"no {START} … {END}")
-    return _BETWEEN.sub(lambda _: f"{START}\n{text.strip()}\n{END}", document, count=1)
+NAME = "serving"
+# By variant: what it is called in the legend, and its colour.
+SERIES = {
+    TUTORIAL: ("the tutorial's stack", GREY),
+    GENERATED: ("generated stack", BLUE),
+    NGINX: ("bare nginx", YELLOW),
+}
 
 
 def report(
@@ -28,7 +25,7 @@ def report(
     """Everything of one run; `picture`: the chart's path as seen from the document."""
     parts = [
         "### Goals",
-        _goals(goals),
+        of_goals(goals),
         "### Requests a second",
         f"![requests per second of the three, with spread]({picture})",
         _rates(results),
@@ -41,36 +38,9 @@ def report(
         "### Starting, memory, images",
         _rest(results),
         "### The machine",
-        _table(("", ""), [(key.replace("_", " "), _text(value)) for key, value in machine.items()]),
+        of_machine(machine),
     ]
     return "\n\n".join(parts)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return str(value)
-
-
-def with_spread(found: Spread | None, unit: str = "") -> str:
-    """`12.3 [11–14]`, the median and both ends."""
-    if found is None:
-        return NOT_MEASURED
-    middle, low, high = (number(value) for value in (found.median, found.low, found.high))
-    return f"{middle}{unit}" if low == high else f"{middle}{unit} [{low}–{high}]"
-
-
-def _goals(goals: Iterable[Goal]) -> str:
-    rows = [
-        (goal.name, goal.text, with_spread(goal.measured), "yes" if goal.met else "**no**")
-        for goal in goals
-    ]
-    return _table(("goal", "wanted", "measured, median [spread]", "met"), rows)
 
 
 def _rows(results: Results, *scenarios: str) -> list[tuple[str, str, int]]:
@@ -88,7 +58,7 @@ def _rates(results: Results) -> str:
         ]
         rows.append((item, str(count), *figures, *ratios))
     head = ("page", "connections", "tutorial", "generated", "bare nginx")
-    return _table((*head, "generated / tutorial", "generated / nginx"), rows)
+    return table((*head, "generated / tutorial", "generated / nginx"), rows)
 
 
 def _latencies(results: Results) -> str:
@@ -96,7 +66,7 @@ def _latencies(results: Results) -> str:
     for scenario, item, count in _rows(results, "static", "idle", "dynamic"):
         cells = [Cell(scenario, item, count, name) for name in ALL]
         rows.append((item, str(count), *(_p50_and_p99(results, cell) for cell in cells)))
-    return _table(("page", "connections", "tutorial", "generated", "bare nginx"), rows)
+    return table(("page", "connections", "tutorial", "generated", "bare nginx"), rows)
 
 
 def _p50_and_p99(results: Results, cell: Cell) -> str:
@@ -113,7 +83,7 @@ def _wire(results: Results) -> str:
         rows.append((item, *figures))
     kinds_head = ("plain", "gzip accepted", "not modified")
     head = [f"{kind}, {name}" for kind in kinds_head for name in STACKS]
-    return _table(("page", *head), rows)
+    return table(("page", *head), rows)
 
 
 def _faults(results: Results) -> str:
@@ -130,7 +100,7 @@ def _faults(results: Results) -> str:
         figures = [_fault(results, cell) for cell in cells]
         rows.append((names[scenario], item, *figures))
     head = "failed of asked; p50 / p99 in ms"
-    return _table(("event", "page", f"tutorial: {head}", f"generated: {head}"), rows)
+    return table(("event", "page", f"tutorial: {head}", f"generated: {head}"), rows)
 
 
 def _fault(results: Results, cell: Cell) -> str:
@@ -158,7 +128,7 @@ def _rest(results: Results) -> str:
         ours, theirs = (Cell(scenario, item, 0, name) for name in (GENERATED, TUTORIAL))
         figures = [with_spread(results.spread(cell, metric), unit) for cell in (theirs, ours)]
         rows.append((words, *figures, with_spread(results.ratio(ours, theirs, metric))))
-    return _table(("", "tutorial", "generated", "generated / tutorial"), rows)
+    return table(("", "tutorial", "generated", "generated / tutorial"), rows)
 
 
 def picture(results: Results, subtitle: str) -> str:
@@ -172,4 +142,4 @@ def picture(results: Results, subtitle: str) -> str:
         bars = {name: bar for name, bar in found.items() if bar and bar.median}
         ratio = results.ratio(cells[GENERATED], cells[TUTORIAL], "rate")
         groups.append(Group(item, bars, f"{number(ratio.median)} × tutorial" if ratio else ""))
-    return chart("Requests a second at 16 connections, one server core", subtitle, groups)
+    return chart("Requests a second at 16 connections, one server core", subtitle, groups, SERIES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -11,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from benchmarks.common import machine as machines
+from benchmarks.common import outcome
+from benchmarks.common.goals import Goal
 from benchmarks.serving import (
     delivery,
     faults,
@@ -24,17 +26,12 @@ from benchmarks.serving import (
 )
 from benchmarks.serving.bench import Bench, Effort
 from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL
-from benchmarks.serving.goals import Goal, goals, number
+from benchmarks.serving.goals import goals
 from benchmarks.serving.load import Driver
 from spinstack import engine
-from spinstack.errors import SpinstackError, UsageError
+from spinstack.errors import UsageError
 from spinstack.rehearsal import packages
 from spinstack.runner import LocalRunner, Runner
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-DOCUMENT = REPOSITORY / "docs" / "performance.md"
-RESULTS = REPOSITORY / "benchmarks" / "results"
-PICTURE = Path("images", "serving.svg")
 
 # In this order; those that need all three at once first, those that restart them last.
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
@@ -152,41 +149,16 @@ def _when(effort: Effort, seconds: dict[str, float]) -> dict[str, object]:
     }
 
 
-def show(outcome: Outcome, say: Say) -> None:
-    """The goals, one a line, then where the time went."""
-    measured = [goal for goal in outcome.goals if goal.measured]
-    for goal in measured:
-        assert goal.measured is not None
-        mark = "met " if goal.met else "MISS"
-        say(f"{mark} {goal.name}: {number(goal.measured.median)} ({goal.text})")
-    total = sum(outcome.seconds.values())
-    say(f"{sum(goal.met for goal in measured)} of {len(measured)} goals met, {total:.0f} s")
-
-
-def write(outcome: Outcome, directory: Path) -> None:
-    """serving.json (the goals) and serving-figures.json (every figure) in a directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    line = machine.in_a_line(outcome.machine)
-    listed = [{**goal.as_json(), "machine": line} for goal in outcome.goals]
-    figures = {"machine": outcome.machine, "cells": outcome.bench.results.as_json()}
-    for name, content in (("serving.json", listed), ("serving-figures.json", figures)):
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (directory / name).write_text(text, encoding="utf-8")
-
-
-def document(outcome: Outcome, path: Path = DOCUMENT) -> None:
-    """Put table and chart into docs/performance.md. Raises SpinstackError without marks."""
-    text = report.report(outcome.bench.results, outcome.goals, outcome.machine, PICTURE.as_posix())
-    try:
-        whole = report.put_between_marks(path.read_text(encoding="utf-8"), text)
-    except ValueError as error:
-        raise SpinstackError(
-            "the results have no place in the document",
-            where=str(path),
-            remedy=f"put both marks back ({error})",
-        ) from None
-    path.write_text(whole, encoding="utf-8")
-    picture = path.parent / PICTURE
-    picture.parent.mkdir(exist_ok=True)
-    subtitle = machine.in_a_line(outcome.machine)
-    picture.write_text(report.picture(outcome.bench.results, subtitle), encoding="utf-8")
+def told(found: Outcome) -> outcome.Outcome:
+    """The same, ready to be shown, written to files and put into the document."""
+    results = found.bench.results
+    picture = outcome.picture_path(report.NAME).as_posix()
+    return outcome.Outcome(
+        name=report.NAME,
+        goals=found.goals,
+        machine=found.machine,
+        cells=results.as_json(),
+        text=report.report(results, found.goals, found.machine, picture),
+        picture=report.picture(results, machines.in_a_line(found.machine)),
+        seconds=found.seconds,
+    )

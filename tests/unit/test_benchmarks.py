@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import chart, goals, report, run
-from benchmarks.serving.figures import (
-    GENERATED,
-    NGINX,
-    TUTORIAL,
-    Cell,
-    Results,
-    Spread,
-    percentile,
-)
+from benchmarks.common import outcome, tables
+from benchmarks.common.figures import Spread, percentile
+from benchmarks.serving import goals, report
+from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL, Cell, Results
 from benchmarks.serving.images import requirements
 from benchmarks.serving.load import parse
 from benchmarks.serving.traffic import MIX
@@ -121,22 +115,24 @@ def test_the_report_replaces_what_is_between_the_marks_and_nothing_else():
     text = report.report(filled(), goals.goals(filled()), {"cores": 2}, "images/serving.svg")
     assert "| random mix | 16 | 900 [810–1 080] | 20 000 [18 000–24 000] |" in text
     assert "| cores | 2 |" in text
-    document = f"before\n{report.START}\nformer\n{report.END}\nafter\n"
-    once = report.put_between_marks(document, text)
+    start, end = tables.marks(report.NAME)
+    document = f"before\n{start}\nformer\n{end}\nafter\n"
+    once = tables.put_between_marks(document, text, report.NAME)
     assert once.startswith("before\n") and once.endswith("\nafter\n") and "former" not in once
-    assert report.put_between_marks(once, text) == once
+    assert tables.put_between_marks(once, text, report.NAME) == once
 
 
 def test_the_document_has_the_place_for_the_results():
-    document = run.DOCUMENT.read_text(encoding="utf-8")
-    assert "new" in report.put_between_marks(document, "new")
+    document = outcome.DOCUMENT.read_text(encoding="utf-8")
+    for name in ("serving", "remote", "cli"):
+        assert "new" in tables.put_between_marks(document, "new", name)
 
 
 def test_the_chart_is_well_formed_and_shows_each_variant():
     root = ElementTree.fromstring(report.picture(filled(), "a <machine>"))
     texts = ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("text")]
     assert {"50 kB", "1 MB", MIX, "a <machine>"} <= set(texts)
-    assert {name for name, _ in chart.SERIES.values()} <= set(texts)
+    assert {name for name, _ in report.SERIES.values()} <= set(texts)
     assert "22.2 × tutorial" in texts
 
 

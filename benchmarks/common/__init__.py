@@ -1,0 +1,1 @@
+"""What all benchmarks share: figures, goals, tables, charts, the machine."""
