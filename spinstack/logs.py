@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from spinstack import cattle
+from spinstack import cattle, moments
 from spinstack.cattle import rancher
 from spinstack.command import Command, Raw
 from spinstack.errors import UsageError
@@ -18,7 +18,6 @@ from spinstack.script import Step
 # Given a service's name, its container (`app-2`; empty where it has but one) and a line.
 Show = Callable[[str, str, str], None]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # Lines of each service when nothing else is said.
 LINES = 100
 # Seconds after which a followed log that has ended is looked at again.
@@ -43,12 +42,12 @@ def moment(since: str) -> str:
     """`10m`, `2h30m`, `1d` or an ISO 8601 moment as the CLI takes it. Raises UsageError."""
     if not since or _is_moment(since):
         return since
-    parts = re.findall(r"(\d+)([smhd])", since)
-    if "".join(number + unit for number, unit in parts) != since:
+    before = moments.seconds(since)
+    if before is None:
         raise UsageError(
             f"{since!r} is no time", remedy="--since 10m, 2h, 1d, or 2026-01-31T04:05:00Z"
         )
-    return f"{sum(int(number) * _UNITS[unit] for number, unit in parts)}s"
+    return f"{before}s"
 
 
 def _is_moment(text: str) -> bool:
