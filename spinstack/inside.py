@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spinstack import cattle, containers
+from spinstack import cattle, containers, relaying
+from spinstack.choosing import one_service, rancher
 from spinstack.command import Command, joined
 from spinstack.containers import Container
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.on_rancher import OnRancher
 from spinstack.operations import chosen
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 # Bash where the container has it.
 SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
@@ -93,3 +100,61 @@ def _fed(command: Sequence[str], size: int) -> list[str]:
     if not size:
         return ["sh", "-c", 'exec "$@" </dev/null', "sh", *command]
     return ["sh", "-c", f'head -c {size} | "$@"', "sh", *command]
+
+
+def shell(session: Session, service: str, number: int) -> None:
+    """Open a shell in a service's container; its exit code is the task's."""
+    name = one_service(session, service)
+    if not relaying.on_terminal() and not session.dry:
+        raise UsageError(
+            "a shell needs a terminal", remedy=f"invoke exec --service {name} --command '…'"
+        )
+    _connect(session, name, list(SHELL), number, terminal=True)
+
+
+def execute(
+    session: Session, service: str, command: str, number: int, *, input: str, plain: bool
+) -> None:
+    """Run a command in a service's container; its exit code is the task's."""
+    split = words(command)
+    name = one_service(session, service)
+    data = _input(session, input)
+    terminal = relaying.on_terminal() and not input and not plain
+    _connect(session, name, split, number, terminal=terminal, data=data)
+
+
+def _connect(
+    session: Session,
+    service: str,
+    words: list[str],
+    number: int,
+    *,
+    terminal: bool,
+    data: bytes = b"",
+) -> None:
+    with rancher(session) as there:
+        container = find(there, service, number)
+        code = run(there, container, words, terminal=terminal, input=data)
+    if code:
+        from invoke.exceptions import Exit
+
+        raise Exit(code=code)
+
+
+def _input(session: Session, source: str) -> bytes:
+    """What the command is given to read. Raises UsageError."""
+    if not source or session.dry:
+        return b""
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the input can't be read: {error.strerror}", where=source, remedy="see --input"
+        ) from None
+    if len(data) > LARGEST_INPUT:
+        raise UsageError(
+            f"{len(data)} bytes are too many for Rancher's command line, which gets stuck",
+            where=source,
+            remedy="copy the file into a mounted directory on the login node",
+        )
+    return data

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spinstack import secrets_and_volumes as keeping
-from spinstack.errors import UsageError
-from spinstack.secrets_and_volumes import Thing
-from spinstack.session import Session
-from spinstack.tasks.choosing import check_name, rancher
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, YES, task
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 ALL = "those of other stacks too"
 
@@ -22,9 +18,9 @@ def secret_list(
     session: Session, to: str | None = None, all: bool = False, json: bool = False
 ) -> None:
     """List the stack's secrets; values can't be read back."""
-    with rancher(session) as there:
-        found = keeping.secrets(there)
-    _show(session, "secrets", found, all, json, ["NAME", "CREATED"])
+    from spinstack import keeping
+
+    keeping.list_secrets(session, all=all, json=json)
 
 
 @task(
@@ -45,21 +41,9 @@ def secret_create(
     Its whole name says whose it is: SERVICE.STACK.NAME, or STACK.NAME. Spin also wants a
     description `owner:USER`, which Rancher's command line can't write: the centre can.
     """
-    whole = _secret_name(session, name, service)
-    value = b"dry" if session.dry else _value(session, whole, file)
-    keeping.check_value(value)
-    with rancher(session) as there:
-        keeping.create_secret(there, whole, value)
-    if session.dry:
-        return
-    if value.endswith(b"\n"):
-        session.console.warn("the value ends with a newline, which is a part of it")
-    session.console.result(f"made {whole} ({len(value)} bytes)")
-    session.console.note(
-        f"name it in {session.settings.compose_file}: secrets: [{whole}] in the service, and "
-        f"at the end of the file secrets: {{{whole}: {{external: true}}}}; after the next deploy "
-        f"the service sees it as /run/secrets/{whole}"
-    )
+    from spinstack import keeping
+
+    keeping.create_secret(session, name, service, file)
 
 
 @task(
@@ -72,20 +56,9 @@ def secret_rm(
     session: Session, name: str, service: str = "", to: str | None = None, yes: bool = False
 ) -> None:
     """Remove a secret."""
-    whole = _secret_name(session, name, service)
-    with rancher(session) as there:
-        found = keeping.find(there, keeping.secrets(there), whole, "secret")
-        if found is None:
-            session.console.result(f"{whole} is not there: nothing to remove")
-            return
-        session.confirm(
-            f"Remove the secret {whole} at {session.destination.name}? Lost: its value, which "
-            "nobody can read back. Containers that run keep their copy; new ones don't start.",
-            yes=yes,
-        )
-        keeping.remove(there, "secret", found)
-    if not session.dry:
-        session.console.result(f"removed {whole}")
+    from spinstack import keeping
+
+    keeping.remove_secret(session, name, service, yes=yes)
 
 
 @task("keep", help={"to": TO, "all": ALL, "json": JSON}, name="list")
@@ -93,38 +66,31 @@ def volume_list(
     session: Session, to: str | None = None, all: bool = False, json: bool = False
 ) -> None:
     """List the stack's volumes at Rancher."""
-    with rancher(session) as there:
-        found = keeping.volumes(there)
-    _show(session, "volumes", found, all, json, ["NAME", "STATE", "DRIVER"])
+    from spinstack import keeping
+
+    keeping.list_volumes(session, all=all, json=json)
 
 
 @task(
     "keep",
     help={
         "service": "the service that it is for",
-        "driver": f"storage driver (default: {keeping.DRIVER})",
+        "driver": "storage driver (default: rancher-nfs)",
         "to": TO,
     },
     name="create",
 )
 def volume_create(
-    session: Session, service: str = "", driver: str = keeping.DRIVER, to: str | None = None
+    session: Session, service: str = "", driver: str = "", to: str | None = None
 ) -> None:
     """Make a volume: storage of a service that outlives its containers.
 
     Its name is SERVICE.STACK. For files that you want to see on the login node mount a
     directory of the project space instead.
     """
-    whole = _volume_name(session, service)
-    with rancher(session) as there:
-        keeping.create_volume(there, whole, driver)
-    if session.dry:
-        return
-    session.console.result(f"made {whole}")
-    session.console.note(
-        f"mount it in {session.settings.compose_file}: volumes: ['{whole}:/DIRECTORY'], and "
-        f"declare it at the end of the file: volumes: {{{whole}: {{external: true}}}}"
-    )
+    from spinstack import keeping
+
+    keeping.create_volume(session, service, driver)
 
 
 @task("keep", help={"service": "the service that it is for", "to": TO, "yes": YES}, name="rm")
@@ -132,75 +98,9 @@ def volume_rm(
     session: Session, service: str = "", to: str | None = None, yes: bool = False
 ) -> None:
     """Remove a volume with all that is in it."""
-    whole = _volume_name(session, service)
-    with rancher(session) as there:
-        found = keeping.find(there, keeping.volumes(there), whole, "volume")
-        if found is None:
-            session.console.result(f"{whole} is not there: nothing to remove")
-            return
-        session.confirm(
-            f"Remove the volume {whole} at {session.destination.name}? Lost: all that is in it, "
-            "for good. Kept: mounted directories, releases, images.",
-            yes=yes,
-        )
-        keeping.remove(there, "volume", found)
-    if not session.dry:
-        session.console.result(f"removed {whole}")
+    from spinstack import keeping
 
-
-def _show(
-    session: Session, kind: str, found: list[Thing], all: bool, json: bool, headings: list[str]
-) -> None:
-    if session.dry:
-        return
-    stack, destination = session.settings.stack, session.destination
-    shown = found if all else keeping.of_stack(found, stack)
-    if json:
-        session.console.json([asdict(thing) for thing in shown])
-    elif shown:
-        rows = [[str(getattr(thing, key.lower())) for key in headings] for thing in shown]
-        session.console.table(headings, rows)
-    else:
-        whose = destination.environment if all else stack
-        session.console.note(f"{whose} has no {kind} at {destination.name}")
-
-
-def _secret_name(session: Session, name: str, service: str) -> str:
-    check_name(session, service)
-    names = session.stack.service_names
-    return keeping.secret_name(name, session.settings.stack, service, names)
-
-
-def _volume_name(session: Session, service: str) -> str:
-    names = session.stack.service_names
-    if not service:
-        raise UsageError("a volume of which service?", remedy=f"--service: {', '.join(names)}")
-    check_name(session, service)
-    return keeping.volume_name("", session.settings.stack, service, names)
-
-
-def _value(session: Session, name: str, file: str) -> bytes:
-    """The value: a file's bytes, what comes on standard input, or what is typed, unseen.
-
-    Raises UsageError for a file that can't be read or that others can read.
-    """
-    if file in ("", "-"):
-        if sys.stdin.isatty():
-            from getpass import getpass
-
-            return getpass(f"Value of {name}: ").encode()
-        return sys.stdin.buffer.read()
-    path = Path(file).expanduser()
-    try:
-        value = path.read_bytes()
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UsageError(
-            f"the value can't be read: {error.strerror}", where=str(path), remedy="see --file"
-        ) from None
-    if mode & 0o077:
-        session.console.warn(f"others can read {path}: chmod 600 it")
-    return value
+    keeping.remove_volume(session, service, yes=yes)
 
 
 SECRETS = Topic("keep", "Secrets at Rancher", (secret_list, secret_create, secret_rm), "secret")

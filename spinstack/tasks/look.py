@@ -2,94 +2,25 @@
 
 from __future__ import annotations
 
-import json as jsons
-import sys
-from collections import deque
-from collections.abc import Callable
-from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
-from spinstack import overview, translator
-from spinstack.console import columns
-from spinstack.errors import SpinstackError
-from spinstack.on_rancher import OnRancher
-from spinstack.operations import chosen
-from spinstack.overview import Overview
-from spinstack.session import Session
-from spinstack.tasks.choosing import SERVICE, check_name, rancher, service_names
-from spinstack.tasks.running import JSON, TO, task
+from spinstack.tasks.running import JSON, SERVICE, TO, task
 
-# Lines of a log, the last ones, that are looked through for known errors.
-EXPLAINED = 2000
-CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 
 @task(
     "run",
-    help={"to": TO, "watch": f"again every {overview.PAUSE} s, until Ctrl-C", "json": JSON},
+    help={"to": TO, "watch": "again every 2 s, until Ctrl-C", "json": JSON},
 )
 def status(
     session: Session, to: str | None = None, watch: bool = False, json: bool = False
 ) -> None:
     """Show services, health, release and address."""
-    with rancher(session) as there:
-        if watch:
-            _until_ctrl_c(session, lambda: _watch(session, there, json))
-            return
-        found = overview.look(there)
-    if session.dry:
-        return
-    if json:
-        session.console.json(overview.as_json(found))
-        return
-    if not found.services:
-        raise overview.not_there(found)
-    now = datetime.now(timezone.utc)
-    session.console.table(overview.HEADINGS, overview.rows(found, now))
-    for line in overview.lines(found, now):
-        if line.startswith("warning: "):
-            session.console.warn(line.removeprefix("warning: "))
-        else:
-            session.console.result(line)
+    from spinstack import looking
 
-
-def _until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
-    """Ctrl-C is how watching ends: no failure."""
-    try:
-        watching()
-    except KeyboardInterrupt:
-        if sys.stdout.isatty():
-            session.console.result("")
-
-
-def _watch(session: Session, there: OnRancher, json: bool) -> None:
-    """One round after the other: in place on a terminal, JSON a line each."""
-    clear = CLEAR if sys.stdout.isatty() else ""
-
-    def seen(found: Overview) -> None:
-        if json:
-            session.console.result(jsons.dumps(overview.as_json(found), ensure_ascii=False))
-        else:
-            session.console.result(clear + _picture(found))
-
-    def failed(error: SpinstackError) -> None:
-        session.console.result(clear + f"{there.where}  {_clock()}\n")
-        session.console.error(error)
-
-    overview.watch(there, seen, failed)
-
-
-def _picture(found: Overview) -> str:
-    now = datetime.now(timezone.utc)
-    body = ["does not run"]
-    if found.services:
-        rows = overview.rows(found, now)
-        body = [*columns(overview.HEADINGS, rows), *overview.lines(found, now)]
-    head = f"{found.stack} at {found.destination} ({found.environment})  {_clock()}"
-    return "\n".join([head, "", *body, ""])
-
-
-def _clock() -> str:
-    return f"{datetime.now(timezone.utc):%H:%M:%S} UTC"
+    looking.status(session, watch=watch, json=json)
 
 
 @task(
@@ -117,99 +48,25 @@ def logs(
     With several services each line begins with the name of its own. What is known about the
     errors in them comes last.
     """
-    from spinstack import logs as reading
+    from spinstack import looking
 
-    wanted, after = reading.lines_wanted(tail, since), reading.moment(since)
-    check_name(session, service)
-    with rancher(session) as there:
-        states = chosen(there.states(), service, there.stack)
-        names = [state.name for state in states]
-        if session.dry:
-            names = [service] if service else service_names(session)
-        if not names:
-            raise SpinstackError(
-                f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
-            )
-        printer = _printer(session, names, json)
-        heard: deque[str] = deque(maxlen=EXPLAINED)
-
-        def show(service: str, container: str, line: str) -> None:
-            heard.append(line)
-            printer(service, container, line)
-
-        read = reading.follow if follow else reading.show
-        _until_ctrl_c(session, lambda: read(there, names, wanted, after, show))
-    for note in [] if json else translator.notes(heard, session.console.stack):
-        session.console.note(note)
-
-
-COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
-
-
-def _printer(session: Session, names: list[str], json: bool) -> Callable[[str, str, str], None]:
-    """Prints a line of a service; names in front where there are several, coloured on a
-    terminal that can (rich's rules)."""
-    from rich.console import Console
-    from rich.text import Text
-
-    out = Console(highlight=False, soft_wrap=True)
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-    width = max(map(len, names)) if len(names) > 1 else 0
-
-    def show(service: str, container: str, line: str) -> None:
-        label = container or (service if width else "")
-        prefix = f"{label:<{width}} | " if label else ""
-        if json:
-            entry = {"service": service, "container": container, "text": line}
-            session.console.result(jsons.dumps(entry, ensure_ascii=False))
-        elif out.is_terminal:
-            out.print(Text.assemble((prefix, colours[service]), line))
-        else:
-            session.console.result(prefix + line)
-
-    return show
+    looking.logs(session, service, follow=follow, tail=tail, since=since, json=json)
 
 
 @task("run", help={"service": SERVICE, "to": TO, "json": JSON})
 def url(session: Session, service: str = "", to: str | None = None, json: bool = False) -> None:
     """Print the address of the site."""
-    found = _url(session, service)
-    if found and json:
-        session.console.json({"url": found})
-    elif found:
-        session.console.result(found)
+    from spinstack import looking
+
+    looking.url(session, service, json=json)
 
 
 @task("run", help={"service": SERVICE, "to": TO}, name="open")
 def open_(session: Session, service: str = "", to: str | None = None) -> None:
     """Open the site in the web browser."""
-    import webbrowser
+    from spinstack import looking
 
-    found = _url(session, service)
-    if session.dry:
-        session.console.result("# opens the address in the web browser")
-        return
-    if not webbrowser.open(found):
-        session.console.warn("no web browser was found here")
-    session.console.result(found)
-
-
-def _url(session: Session, service: str) -> str:
-    """The address, empty in a dry run. Raises SpinstackError if there is none."""
-    check_name(session, service)
-    with rancher(session) as there:
-        states = chosen(there.states(), service, there.stack)
-    if session.dry:
-        return ""
-    found = overview.site(states, session.destination)
-    if not found:
-        what = f"{service} publishes no port" if service and states else "it does not run there"
-        raise SpinstackError(
-            f"{session.settings.stack} has no address at {session.destination.name}: {what}",
-            where=there.where,
-            remedy="see `invoke status`",
-        )
-    return found
+    looking.open_site(session, service)
 
 
 @task("run", help={"service": SERVICE, "to": TO})
@@ -219,14 +76,6 @@ def inspect(session: Session, service: str = "", to: str | None = None) -> None:
     Values of environment variables are in it. Without --service: an object with all
     services by their names.
     """
-    from spinstack import inspecting
+    from spinstack import looking
 
-    check_name(session, service)
-    with rancher(session) as there:
-        names = [state.name for state in chosen(there.states(), service, there.stack)]
-        if session.dry:
-            names = [service] if service else service_names(session)
-        inspecting.must_run(there, names)
-        found = inspecting.inspect(there, names)
-    if not session.dry:
-        session.console.json(found[service] if service else found)
+    looking.inspect(session, service)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TO = "destination in invoke.yaml (default: the stack's own)"
 YES = "don't ask"
 JSON = "print the result as JSON"
+SERVICE = "one service (default: all)"
+ONE = "which service"
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ from invoke.config import Config
 from invoke.context import Context
 from rich.console import Console as RichConsole
 
-from spinstack import logs, translator
+from spinstack import logs, looking, translator
 from spinstack.cattle import ServiceState
 from spinstack.console import Console
 from spinstack.errors import SpinstackError, UsageError
@@ -252,9 +252,9 @@ def test_a_log_that_is_shown_ends_with_what_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = SimpleNamespace(states=list, stack="demo", where="here")
-    monkeypatch.setattr(look, "rancher", lambda session: contextlib.nullcontext(there))
-    monkeypatch.setattr(look, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
-    monkeypatch.setattr(look, "check_name", lambda *_: None)
+    monkeypatch.setattr(looking, "rancher", lambda session: contextlib.nullcontext(there))
+    monkeypatch.setattr(looking, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
+    monkeypatch.setattr(looking, "check_name", lambda *_: None)
 
     def show(there: object, names: list[str], wanted: object, after: object, take: Take) -> None:
         take("web", "", MESSAGES["no-upstream-host"])

@@ -6,14 +6,14 @@ import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from spinstack.cattle import ServiceState
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.on_rancher import OnRancher
-from spinstack.session import Session
 
-SERVICE = "one service (default: all)"
-ONE = "which service"
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 
 @contextmanager
