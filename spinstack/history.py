@@ -11,6 +11,7 @@ from spinstack.bookkeeping import ReleaseNote
 from spinstack.changing import Changing, make_remote
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.laptop import ask_if_protected
+from spinstack.recording import recorded
 from spinstack.remote import Remote
 from spinstack.upgrading import LeftUnfinished, Plan
 
@@ -175,7 +176,11 @@ def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
             "to them then; what runs is not touched.",
             yes=yes,
         )
-        with session.console.step("prune") as step:
+        told = f"{len(old)} releases, {old[0]} to {old[-1]}"
+        with (
+            recorded(session, change.remote.node, "prune", told),
+            session.console.step("prune") as step,
+        ):
             change.remote.remove_releases(old)
             step.done(f"{len(old)} removed")
     return old
@@ -206,5 +211,6 @@ def unlock(session: Session, *, yes: bool) -> str:
         session.confirm(
             f"Break the lock of {told}? If a change is really under way, two will mix.", yes=yes
         )
-        remote.break_lock()
+        with recorded(session, node, "unlock", f"the lock of {told}"):
+            remote.break_lock()
     return told

@@ -83,6 +83,11 @@ class Remote:
         return PurePosixPath(self._to.project_dir, self._stack)
 
     @property
+    def node(self) -> LoginNode:
+        """The connection that it works through."""
+        return self._node
+
+    @property
     def stack(self) -> str:
         return self._stack
 
