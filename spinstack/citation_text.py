@@ -24,9 +24,7 @@ def sentence(found: Citation) -> str:
     """All of it but the images, in one sentence."""
     made = found.made
     told = f"{made.stack} at {made.destination}, as of {moments.told(found.at)}: "
-    told += f"release {made.release}, {_by(made)}, {_commit(made)}"
-    if found.repository:
-        told += f" of {found.repository}"
+    told += f"release {made.release}, {_by(made)}, {_commit(found)}"
     return f"{told}.{_not_there(found)}"
 
 
@@ -35,11 +33,12 @@ def _by(made: Record) -> str:
     return f"brought up by {made.who} on {moments.told(made.moment)} ({made.doing}{open_})"
 
 
-def _commit(made: Record) -> str:
-    if not made.commit:
+def _commit(found: Citation) -> str:
+    if not found.made.commit:
         return "from files of which no git commit is known"
-    changed = " with changes that were not committed" if made.dirty else ""
-    return f"from git commit {made.commit}{changed}"
+    of = f" of {found.repository}" if found.repository else ""
+    changed = " with changes that were not committed" if found.made.dirty else ""
+    return f"from git commit {found.made.commit}{of}{changed}"
 
 
 def _not_there(found: Citation) -> str:
@@ -56,8 +55,9 @@ def _not_there(found: Citation) -> str:
 def lines(found: Citation) -> list[str]:
     """The sentence, then a line for each thing."""
     made = found.made
-    rows = [("address", found.address), ("release", made.release), ("commit", made.commit)]
-    rows += [("repository", found.repository)]
+    changes = " +changes" if made.commit and made.dirty else ""
+    rows = [("address", found.address), ("release", made.release)]
+    rows += [("commit", made.commit + changes), ("repository", found.repository)]
     rows += [("image", f"{name} {image}") for name, image in made.images.items()]
     rows += [("code", _code(code)) for code in found.code]
     rows += [("spinstack", made.spinstack)]
@@ -90,7 +90,7 @@ def bibtex(found: Citation) -> str:
 
 def _note(found: Citation) -> str:
     made = found.made
-    parts = [_commit(made), *(f"image {image}" for image in made.images.values())]
+    parts = [_commit(found), *(f"image {image}" for image in made.images.values())]
     parts += [f"mounted code {_code(code)}" for code in found.code]
     parts.append(f"spinstack {made.spinstack}")
     told = f"State of {moments.told(found.at)} at {made.destination}: {'; '.join(parts)}."
