@@ -66,10 +66,22 @@ def log_in(destination: Destination, name: str, socket: Path, persist: int) -> N
     """
     asked = asking(destination)
     words = [*master_words(socket, persist), *options(destination, asked), "--", destination.host]
-    with _environment(asked, socket) as environment:
+    with _environment(asked, socket) as environment, _terminal(asked):
         code, said = _run(words, environment, asked)
     if code:
         raise _failure(destination, name, asked, said)
+
+
+@contextlib.contextmanager
+def _terminal(asked: Asking) -> Iterator[None]:
+    """The terminal for ssh alone, if it may ask there."""
+    if not asked.person:
+        yield
+        return
+    from spinstack.step_display import paused
+
+    with paused():
+        yield
 
 
 def master_words(socket: Path, persist: int) -> list[str]:

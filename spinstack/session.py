@@ -122,9 +122,9 @@ class Session:
             words = ["-p", str(to.port)] if to.port else []
             words.append(f"{to.user}@{to.host}" if to.user else to.host)
             return PrintingLoginNode(Command(*words).shown(), self.console.result)
-        from spinstack.fabric_node import FabricLoginNode
+        from spinstack import wires
 
-        return FabricLoginNode(self.destination)
+        return wires.login_node(self.destination, self.console.note)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost. Raises UsageError for a no, or where nobody can say."""
