@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(r"(?:\[\d+/\d+\] )?step (\d+)/(\d+) ?: ?(.*)", re.IGNORECASE)
 _VERTEX = re.compile(r"#(\d+) \[(?:(\S+) +)?(\d+)/(\d+)\] (.*)")
-_OF_VERTEX = re.compile(r"#(\d+) (?:(DONE|CACHED|ERROR)\b|[\d.]+ (.*))")
+_OF_VERTEX = re.compile(r"#(\d+) (?:(DONE|CACHED|ERROR)\b.*|[\d.]+ (.*))")
 
 
 @dataclass
