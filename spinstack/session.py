@@ -134,5 +134,7 @@ class Session:
             return
         if not sys.stdin.isatty():
             raise UsageError(f"{question} Nobody is there to ask", remedy="say --yes")
-        if input(f"{question} [yes/no] ").strip().lower() not in ("y", "yes"):
+        with self.console.paused():
+            answer = input(f"{question} [yes/no] ")
+        if answer.strip().lower() not in ("y", "yes"):
             raise UsageError("left as it is", remedy="answer yes, or say --yes")
