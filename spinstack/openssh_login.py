@@ -106,9 +106,11 @@ def options(destination: Destination, asked: Asking) -> list[str]:
     if destination.known_hosts_file:
         words += ["-o", f"UserKnownHostsFile={_known_hosts(destination)}"]
     words += ["-o", f"StrictHostKeyChecking={'ask' if asked.person else 'yes'}"]
+    # A code that was refused is used up: ssh would ask again without saying so.
+    words += ["-o", "NumberOfPasswordPrompts=1"]
     if not asked.person:
         words += ["-o", "LogLevel=ERROR"]
-        words += ["-o", "NumberOfPasswordPrompts=1"] if asked.file else ["-o", "BatchMode=yes"]
+        words += [] if asked.file else ["-o", "BatchMode=yes"]
     return words
 
 
