@@ -115,6 +115,7 @@ def _state(session: Session) -> LoginState:
         destination=destination.name,
         name=master.name if master else f"{user}{destination.host}",
         wire=OPENSSH if master else FABRIC,
+        answered=destination.login_answer_file is not None and not destination.practise,
         master=master.alive() if master else None,
         certificates=tuple(login_state.certificates(destination)),
     )

@@ -21,12 +21,14 @@ BY_ITSELF = "each command logs in by itself, and nothing outlives it (wire: fabr
 
 @dataclass(frozen=True)
 class LoginState:
-    """What the next command will find at a destination. `name`: the account; `master`: the
-    connection that is kept, if there is one."""
+    """What the next command will find at a destination. `name`: the account; `answered`: a
+    file answers the prompt, as in rehearsals; `master`: the connection that is kept, if there
+    is one."""
 
     destination: str
     name: str
     wire: str
+    answered: bool
     master: Alive | None
     certificates: tuple[Certificate, ...]
 
@@ -40,7 +42,7 @@ class LoginState:
         """For a person: the login, then each key."""
         told = [f"login  {self.name}: {self._login(now)}"]
         told += [f"key    {found.key}: {found.told(now)}" for found in self.certificates]
-        if not self.certificates:
+        if not self.certificates and not self.answered:
             told.append("key    none with a certificate; invoke login --sshproxy fetches one")
         return told
 
@@ -49,6 +51,8 @@ class LoginState:
             return BY_ITSELF
         if self.master:
             return kept(self.master)
+        if self.answered:
+            return "not logged in; the next command will be, a file answers the prompt"
         if any(certificate.valid(now) for certificate in self.certificates):
             return "not logged in; the next command will be, by the key"
         return "not logged in; invoke login"
@@ -74,7 +78,7 @@ class LoginState:
 def kept(master: Alive) -> str:
     """How long a login that is kept has lived, and will."""
     left = lasting(master.left)
-    return f"logged in since {moment(master.since)}; kept for {left} after its last use"
+    return f"logged in since {moment(master.since)}; ends in {left} unless it is used"
 
 
 @dataclass(frozen=True)

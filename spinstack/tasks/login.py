@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         "person": "with --sshproxy, for a collaboration account: your own name",
         "json": "with --status, print it as JSON",
     },
+    # Or else -h would be one of them.
+    auto_shortflags=False,
 )
 def login(
     session: Session,
