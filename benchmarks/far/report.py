@@ -43,18 +43,12 @@ def report(
 def _times(results: Rounds, names: Iterable[str]) -> str:
     rows = []
     for name in names:
-        start = _ms(results.spread(name, "startup"))
+        start = results.milliseconds(name, "startup")
         counted = (_counted(results, name, what) for what in ("logins", "sessions", "round_trips"))
-        rows.append((name, with_spread(_ms(results.spread(name, "seconds"))),
+        rows.append((name, with_spread(results.milliseconds(name)),
                      with_spread(start), *counted))  # fmt: skip
     head = ("way", "ms", "before it: Python's start, ms", "logins", "sessions", "round trips")
     return table(head, rows)
-
-
-def _ms(found: Spread | None) -> Spread | None:
-    if found is None:
-        return None
-    return Spread(found.median * 1000, found.low * 1000, found.high * 1000, found.count)
 
 
 def _counted(results: Rounds, name: str, what: str) -> str:
@@ -66,7 +60,7 @@ def picture(results: Rounds, subtitle: str) -> str:
     """The chart of milliseconds, as SVG: deploys, slowest first."""
     groups = []
     names = [name for name in results.ways if name.partition(":")[0] not in ways.TASKS]
-    found = {name: _ms(results.spread(name, "seconds")) for name in names}
+    found = {name: results.milliseconds(name) for name in names}
     for name in sorted(names, key=lambda name: -(found[name] or Spread(0, 0, 0, 0)).median):
         bar = found[name]
         if bar:
