@@ -41,7 +41,8 @@ class BuildProgress:
             self.step.detail(found[5])
         elif found := _OF_VERTEX.fullmatch(text.strip()):
             self._goes_on(found[1], found[2] or "", found[3] or "")
-        else:
+        elif not text.strip().startswith("--->"):
+            # The classic builder's names of containers and layers say nothing to a person.
             self.step.detail(text)
 
     def _began(self, vertex: str, stage: str, number: int, total: int) -> None:

@@ -15,6 +15,7 @@ Step 1/9 : ARG PYTHON_IMAGE=python:3.13.7-slim-bookworm
 Step 4/9 : RUN python3 -m venv /opt/venv
  ---> Running in 0e7c3f1d2a4b
 Collecting numpy==2.3.3 (from -r requirements.txt (line 20))
+ ---> 5f2c46a12763
 """
 PODMAN = "[2/2] STEP 5/6: COPY app.py /app/\n"
 BUILDKIT = """\
