@@ -24,8 +24,10 @@ def main(
 ) -> int:
     """The exit code: 0 measured (goals met or not), 1 failed, 2 wrong use."""
     given = _parser(name, about, rounds).parse_args(arguments)
-    # Whoever ends it politely gets the same clean-up as with Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Whoever ends it politely gets the same clean-up as with Ctrl-C, which a shell may have
+    # told its background jobs to ignore.
+    for ended in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ended, signal.default_int_handler)
     try:
         outcome = run(given.rounds or (1 if given.quick else rounds), quick=given.quick, say=say)
         show(outcome, print)

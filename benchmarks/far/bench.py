@@ -67,7 +67,8 @@ class Bench:
                 f"Host far\n  HostName {FAR}\n  Port {self.server.port}\n"
                 f"  User {self.server.user}\n  IdentityFile {self.server.identity}\n"
                 f"  IdentitiesOnly yes\n  UserKnownHostsFile {self.server.known_hosts}\n"
-                "  BatchMode yes\n"
+                # A master that outlives a benchmark that was killed ends by itself.
+                "  BatchMode yes\n  ServerAliveInterval 60\n"
             )
         return path
 

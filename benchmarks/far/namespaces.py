@@ -6,6 +6,7 @@ and all in them are gone.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -22,7 +23,7 @@ from spinstack.errors import SpinstackError
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 _CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -42,6 +43,32 @@ def enter_new() -> None:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what its children leave running."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_children() -> None:
+    """Kill every child, also those that were adopted, until there is none."""
+    deadline = time.monotonic() + 10
+    while (children := _children()) and time.monotonic() < deadline:
+        for child in children:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+
+
+def _children() -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # After the name of the program, which may have anything in it.
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid():
+                found.append(int(entry.name))
+    return found
 
 
 class Link:
@@ -80,10 +107,6 @@ class Link:
     def in_far(self, *words: str) -> list[str]:
         """The words of a command, to be run in the far namespace."""
         return ["nsenter", f"--net=/proc/{self._process.pid}/ns/net", *words]
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
 
 
 @dataclass(frozen=True)

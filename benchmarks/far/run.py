@@ -16,13 +16,14 @@ from benchmarks.common.outcome import Outcome, picture_path
 from benchmarks.far import ansible, place, report, ways
 from benchmarks.far.bench import Bench, Way
 from benchmarks.far.goals import goals
-from benchmarks.far.namespaces import Link, connect_seconds, sshd
+from benchmarks.far.namespaces import Link, adopt_orphans, connect_seconds, end_children, sshd
 from spinstack.errors import SpinstackError
 from spinstack.rehearsal import packages
 from spinstack.runner import LocalRunner
 
 # Seconds that a packet is held, each way: 40 ms there and back.
 HOLD = 0.020
+QUICK_HOLD = 0.001
 PROGRAMS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
@@ -44,12 +45,11 @@ def run(rounds: int, *, quick: bool, say: Say) -> Outcome:
     for doubt in machine.doubts(described):
         say(f"warning: {doubt}")
     playbook = None if quick else _ansible(say)
-    with _opened(playbook, say) as bench:
+    with _opened(QUICK_HOLD if quick else HOLD, playbook, say) as bench:
         described["round_trip_ms"] = round(_median_connect(bench) * 1000, 1)
         ways.prepare(bench)
         for number in range(rounds):
             _round(bench, number)
-        ways.done(bench)
     seconds = time.monotonic() - begin
     about = {
         **described,
@@ -76,18 +76,20 @@ def cache() -> Path:
 
 
 @contextmanager
-def _opened(playbook: Path | None, say: Say) -> Iterator[Bench]:
+def _opened(hold: float, playbook: Path | None, say: Say) -> Iterator[Bench]:
     """Both sides, as long as it lasts."""
     with tempfile.TemporaryDirectory(prefix="spinstack-bench-") as name:
         work = Path(name)
         found = place.make(work)
-        link = Link(HOLD)
+        adopt_orphans()
         try:
+            link = Link(hold)
             with sshd(link, work, found.environment) as server:
                 place.add_destinations(found, server)
                 yield Bench(link, server, found, work, say, playbook)
         finally:
-            link.close()
+            # The link, and every master that was left: they would keep the near namespace.
+            end_children()
 
 
 def _median_connect(bench: Bench) -> float:

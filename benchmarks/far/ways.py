@@ -190,9 +190,3 @@ def prepare(bench: Bench) -> None:
         bench.driven("texts", task=task, destination=FABRIC, home=home, script=script)
     bench.timed(bench.ssh("-M", "-N", "-f", *_socket(bench)))
     log_in(bench, open=True, warm=True)
-
-
-def done(bench: Bench) -> None:
-    """End both masters that stay: they would keep the near namespace."""
-    bench.timed(bench.ssh(*_socket(bench), "-O", "exit"))
-    log_in(bench, open=False, warm=True)
