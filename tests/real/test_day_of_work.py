@@ -78,7 +78,9 @@ def test_a_day_s_work(person: Person) -> None:
     before, after = GENERATIONS[person.wire]
     does = person.types if person.wire == "openssh" else person.is_asked
     for words in DAY:
+        sessions = person.node.counted().sessions
         does(*words)
+        assert person.node.counted().sessions - sessions <= 2
         if words == ("deploy",):
             assert person.site.seen() == f"generation {after}"
     assert person.site.seen() == f"generation {before}"

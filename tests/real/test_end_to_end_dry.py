@@ -19,6 +19,10 @@ pytestmark = pytest.mark.real("engine", "registry")
 TASKS = {
     "new --output elsewhere": ["cookiecutter "],
     "check": ["# reads the files in "],
+    "login": ["ssh -M ", "-o ControlPersist=36000", " -- demo@127.0.0.1"],
+    "login --status": ["# asks the ssh process that keeps the login; reads certificates"],
+    "login --sshproxy --person me": ["sshproxy.sh -u me -c demo"],
+    "logout": ["# ends the login that is kept"],
     "build": ["docker image build ", "--tag 127.0.0.1:", "app/Dockerfile", "web/Dockerfile"],
     "push": ["docker image push 127.0.0.1:"],
     "registry.login": ["docker login --username demo --password-stdin 127.0.0.1:"],
