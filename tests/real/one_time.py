@@ -16,6 +16,7 @@ import secrets
 import signal
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -92,6 +93,32 @@ class Authenticator:
         digest = hmac.digest(self.secret, struct.pack(">Q", step), "sha1")
         (number,) = struct.unpack_from(">I", digest, digest[-1] & 15)
         return f"{(number & 0x7FFFFFFF) % 10**DIGITS:0{DIGITS}}"
+
+
+@contextmanager
+def handed_out(person: Authenticator, directory: Path) -> Iterator[Path]:
+    """A file for the setting `login_answer_file` that holds another answer each time it is
+    read, as if the person typed it."""
+    path, over = directory / "answers", threading.Event()
+    os.mkfifo(path, 0o600)
+
+    def hand_out() -> None:
+        while not over.is_set():
+            # Waits for a reader.
+            with path.open("w") as file:
+                file.write("" if over.is_set() else person.answer() + "\n")
+            # Whoever reads has to see the end of this one before the next one begins.
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=hand_out, daemon=True)
+    thread.start()
+    try:
+        yield path
+    finally:
+        over.set()
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        thread.join(10)
+        os.close(reader)
 
 
 def _now() -> int:
