@@ -9,6 +9,8 @@ from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from spinstack.doctor import Outcome, Part
     from spinstack.session import Session
 
@@ -78,4 +80,21 @@ def _show(session: Session, outcomes: list[Outcome]) -> None:
             out.print(Text(f"{'':<8} {'':<{width}}  to do: {outcome.remedy}"))
 
 
-TOPIC = Topic("make", "Is this machine ready?", (doctor,))
+@task("make", help={"shell": "bash, zsh or fish"})
+def completion(context: Context, shell: str) -> None:
+    """Print what makes a shell complete tasks and options.
+
+    Once, for the shell that you use:
+        spinstack completion bash >> ~/.bashrc
+        spinstack completion zsh >> ~/.zshrc
+        spinstack completion fish > ~/.config/fish/conf.d/spinstack.fish
+
+    New shells then complete tasks, options, destinations, services and images, for
+    `spinstack` anywhere and for `invoke` where its tasks are.
+    """
+    from spinstack import completion as completing
+
+    print(completing.script(shell), end="")
+
+
+TOPIC = Topic("make", "Is this machine ready?", (doctor, completion))
