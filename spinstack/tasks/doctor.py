@@ -22,7 +22,9 @@ def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
     """Look whether this machine has all that a deploy needs.
 
     Programs, engine, login node, host key, registry, clock, disk, settings. Changes nothing
-    and logs in nowhere. Exit code 1 if something is missing.
+    and logs in nowhere.
+
+    Exit codes: 0 all is there, 1 something is missing, 2 wrong use.
     """
     from invoke.exceptions import Exit
 
