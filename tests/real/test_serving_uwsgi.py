@@ -81,12 +81,14 @@ def test_workers_for_the_cores_that_are_given(lab: Lab, limit: str, fewest: int,
 def test_the_libraries_are_imported_once_and_shared(lab: Lab):
     """Compiled when the image was built, imported before there were workers."""
     app = App(lab, "shared")
-    told = app.run("sh", "-c", "python3 -v -c 'import libraries; libraries.load()' 2>&1")
+    told = app.run(
+        "sh", "-c", "python3 -v -c 'from nightwatch_web import libraries; libraries.load()' 2>&1"
+    )
     assert re.search("import 'bokeh.plotting'", told)
     assert not re.findall(
         r"# (?:bytecode is stale for .*|code object from .*/opt/venv.*\.py.$)", told
     )
-    code = "import libraries; print(libraries.load(('no',)))"
+    code = "from nightwatch_web import libraries; print(libraries.load(('no',)))"
     assert "no is not imported ahead of time: ModuleNotFound" in app.run("python3", "-c", code)
     for worker in app.workers():
         if worker["status"] != "cheap":
