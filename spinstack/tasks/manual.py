@@ -12,7 +12,7 @@ from typing import Any
 from invoke.collection import Collection
 from invoke.tasks import Task
 
-from spinstack import schema
+from spinstack.tasks.running import is_listing
 
 
 class Topic:
@@ -54,5 +54,9 @@ def collected(name: str, topics: Iterable[Topic]) -> Collection:
             home.add_task(task)
     for group in groups.values():
         root.add_collection(group)
-    root.configure(schema.known_to_invoke())
+    # Invoke copies them for each task that it lists.
+    if not is_listing():
+        from spinstack import schema
+
+        root.configure(schema.known_to_invoke())
     return root

@@ -61,7 +61,7 @@ class StackTask(Task[Body]):
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """The options; none for a list of tasks, which spares Invoke a third of its work."""
-        if _is_listing():
+        if is_listing():
             return []
         # Invoke takes out the texts that it has used.
         texts, self.help = self.help, dict(self.help)
@@ -75,9 +75,9 @@ class StackTask(Task[Body]):
         return copy.copy(self)
 
 
-def _is_listing() -> bool:
-    """Whether this is `invoke --list`, which needs no options. Looked for where the first word
-    can't be a task's own."""
+def is_listing() -> bool:
+    """Whether this is `invoke --list`, which needs neither options nor settings. Looked for
+    in the first word, which can't be a task's own."""
     program = sys.argv[0].replace("\\", "/").split("/")
     return sys.argv[1:2] in LISTING and (program[-1] in COMMANDS or program[-2:] == MODULE)
 
