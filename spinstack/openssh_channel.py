@@ -42,11 +42,11 @@ class OpenSSHChannel:
             raise
         self._ends.hand_over()
         os.set_blocking(self._ends.input, False)
-        self._said, self._open = b"", {self._ends.output, self._ends.error} - {-1}
+        # What has not ended yet of what it prints.
+        self._open = {self._ends.output, self._ends.error} - {-1}
 
     def filenos(self) -> list[int]:
-        watched = [*self._open]
-        return [*watched, self._client.socket.fileno()] if self._awaited else watched
+        return [*self._open, *([self._client.socket.fileno()] if self._awaited else [])]
 
     @property
     def _awaited(self) -> bool:
@@ -120,7 +120,7 @@ class OpenSSHChannel:
 
 
 class _Pipes:
-    """Three pipes; a reader of the error output may leave it unread, as it has its own."""
+    """A pipe for the input and one for each of the two outputs."""
 
     def __init__(self) -> None:
         its_input, self.input = os.pipe()

@@ -45,7 +45,9 @@ def sshd(tmp_path: Path) -> Iterator[openssh.Sshd]:
     home = tmp_path / "remote-home"
     home.mkdir()
     (home / ".bash_profile").write_text(PROFILE)
-    server = openssh.start(tmp_path, environment=f"HOME={home}", settings="LogLevel VERBOSE\n")
+    server = openssh.start(
+        tmp_path, environment=f"HOME={home} LANG=C.UTF-8", settings="LogLevel VERBOSE\n"
+    )
     yield server
     server.stop()
 
