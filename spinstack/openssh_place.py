@@ -44,7 +44,10 @@ def _directories() -> list[Path]:
 
 
 def make(directory: Path) -> None:
-    """Make the directory if it is not there, and check it. Raises SpinstackError."""
+    """Make the directory if it is not there, and check that it can be used.
+
+    Raises SpinstackError: before a one-time code is used up for nothing.
+    """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -55,6 +58,25 @@ def make(directory: Path) -> None:
             remedy="make it by hand with mode 700, or choose the other wire: wire: fabric",
         ) from None
     check(directory)
+    _try_out(directory)
+
+
+def _try_out(directory: Path) -> None:
+    """Whether its file system has sockets, and second names for them, as ssh makes them."""
+    first, second = (directory / f"try-{os.getpid()}-{number}" for number in (1, 2))
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(first))
+            os.link(first, second)
+    except OSError as error:
+        raise SpinstackError(
+            f"no login can be kept on the file system of the home: {error.strerror or error}",
+            where=str(directory),
+            remedy="use the other wire: wire: fabric",
+        ) from None
+    finally:
+        first.unlink(missing_ok=True)
+        second.unlink(missing_ok=True)
 
 
 def check(directory: Path) -> bool:

@@ -184,6 +184,19 @@ def test_a_directory_of_somebody_else_is_refused(sshd: openssh.Sshd) -> None:
         OpenSSHLoginNode(to).run(SCRIPT)
 
 
+def test_a_file_system_without_sockets_is_told_before_anybody_logs_in(
+    sshd: openssh.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    with pytest.raises(SpinstackError, match="no login can be kept on the file system") as error:
+        OpenSSHLoginNode(openssh.destination(sshd)).run(SCRIPT)
+    assert "wire: fabric" in error.value.remedy
+    assert logins(tmp_path) == 0
+
+
 def test_a_long_home_has_its_sockets_elsewhere(
     sshd: openssh.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
