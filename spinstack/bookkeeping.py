@@ -33,7 +33,8 @@ UMASK = Command("umask", "0026")
 @dataclass(frozen=True)
 class Mark:
     """Somebody did, or does, something: who, from which machine (and process), since when
-    (ISO 8601, UTC), with which release; `previous` is the one that ran before it."""
+    (ISO 8601, UTC), with which release; `previous` is the one that ran before it. `job`: the
+    change that goes on there by itself."""
 
     who: str
     host: str
@@ -43,6 +44,7 @@ class Mark:
     release: str = ""
     previous: str = ""
     nonce: str = ""
+    job: str = ""
 
     def text(self) -> str:
         """One line of JSON."""
@@ -159,6 +161,24 @@ def lock_step(root: PurePosixPath, owner: Mark) -> Step:
             _write(owner.text(), mine / "owner.json"),
             # Also when one of the commands above has failed.
             Command("mv", "-T", str(mine), str(lock), Raw("|| {"), *refused, Raw("; }")),
+        ),
+    )
+
+
+def as_it_was_step(root: PurePosixPath, current: str, unfinished: Mark | None) -> Step:
+    """Fails if another release became the current one, or an upgrade was begun or ended, since
+    somebody looked."""
+    link = shlex.quote(str(root / "current"))
+    expected = shlex.quote(f"releases/{current}" if current else "")
+    note = root / "unfinished.json"
+    # A note that nobody can read is none.
+    sign = unfinished.nonce if unfinished else '"who"'
+    begun = Command(*([] if unfinished else [Raw("!")]), "grep", "-qsF", sign, str(note))
+    return Step(
+        "as it was",
+        (
+            Command(Raw(f'test "$(readlink {link} 2>/dev/null)" = {expected}')),
+            begun,
         ),
     )
 
