@@ -36,6 +36,17 @@ class PortRange:
 
 
 @dataclass(frozen=True)
+class SshProxy:
+    """The program that fetches a key for a day. `program`: its name; `key`: the private key
+    that it leaves; `page`, `path`: where the centre describes it and offers it."""
+
+    program: str
+    key: str
+    page: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Centre:
     """The rules of one centre as data; see `spin.yaml` for the source of each."""
 
@@ -63,6 +74,7 @@ class Centre:
     modules: tuple[str, ...]
     compose_version: str
     login_prompt: str
+    sshproxy: SshProxy
 
     @property
     def ports_open(self) -> tuple[PortRange, ...]:
@@ -125,4 +137,5 @@ def load(overrides: Mapping[str, Any] | None = None) -> Centre:
         modules=tuple(data["rancher"]["modules"]),
         compose_version=str(data["rancher"]["compose_version"]),
         login_prompt=data["login"]["prompt"],
+        sshproxy=SshProxy(**data["login"]["sshproxy"]),
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from spinstack import registry
 from spinstack.command import Command
@@ -22,10 +20,12 @@ from spinstack.engine_failures import (
 )
 from spinstack.errors import SpinstackError
 from spinstack.image_content import ImageSpec, content_tag, reference
+from spinstack.image_lookup import CONTENT_LABEL, LOOK_WITHIN, Local, local
 from spinstack.runner import Result, Runner
 from spinstack.service import ImageName
 
 __all__ = [
+    "CONTENT_LABEL",
     "BuildOutcome",
     "ImageSpec",
     "PushOutcome",
@@ -37,18 +37,12 @@ __all__ = [
 
 OnLine = Callable[[str], None]
 
-# Written into every image: the content that it was built from.
-CONTENT_LABEL = "spinstack.content"
-
 # BuildKit may wrap the image into an index with attestations; a plain manifest is what every
 # registry and engine reads. Builders that know nothing of this variable take no notice.
 _BUILD_ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
 # Seconds until a build or a push counts as stuck: compilers and slow lines take their time.
 _BUILD_WITHIN, _PUSH_WITHIN = 3600.0, 3600.0
-
-# Seconds for a question to the engine that needs no network.
-_LOOK_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -75,20 +69,6 @@ class PushOutcome:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Local:
-    """An image as the engine on this machine has it. Ids and digests without `sha256:`."""
-
-    id: str
-    platform: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    digests: frozenset[str] = frozenset()
-
-    def is_for(self, platform: str) -> bool:
-        """Whether it runs on `OS/ARCHITECTURE[/VARIANT]`; engines don't always tell variants."""
-        return self.platform.split("/") == platform.split("/")[:2]
-
-
 def build(
     runner: Runner,
     engine: Engine,
@@ -107,9 +87,26 @@ def build(
     """
     start = time.monotonic()
     content = content_tag(spec)
-    there = None if force else _local(runner, engine, reference)
-    if there and there.labels.get(CONTENT_LABEL) == content and there.is_for(spec.platform):
+    there = None if force else local(runner, engine, reference)
+    if there and there.is_of(content, spec.platform):
         return BuildOutcome(reference, False, f"sha256:{there.id}", time.monotonic() - start)
+    image = build_anew(runner, engine, spec, reference, content, on_line=on_line)
+    identity = f"sha256:{image.id}" if image else ""
+    return BuildOutcome(reference, True, identity, time.monotonic() - start)
+
+
+def build_anew(
+    runner: Runner,
+    engine: Engine,
+    spec: ImageSpec,
+    reference: str,
+    content: str,
+    *,
+    on_line: OnLine | None = None,
+) -> Local | None:
+    """Build the image, whatever there is; None in a dry run. `content`: what it is built from,
+    as `content_tag` reckoned it. Raises as `build`.
+    """
     result = runner.run(
         _build_command(engine, spec, reference, content),
         env=_BUILD_ENVIRONMENT,
@@ -118,10 +115,7 @@ def build(
     )
     if not result.ok:
         raise _build_failure(engine, spec, result)
-    if runner.dry:
-        return BuildOutcome(reference, True, "", time.monotonic() - start)
-    image = _proved(runner, engine, spec, reference, content)
-    return BuildOutcome(reference, True, f"sha256:{image.id}", time.monotonic() - start)
+    return None if runner.dry else _proved(runner, engine, spec, reference, content)
 
 
 def _build_command(engine: Engine, spec: ImageSpec, reference: str, content: str) -> Command:
@@ -165,11 +159,9 @@ def _build_failure(engine: Engine, spec: ImageSpec, result: Result) -> Spinstack
     return explained(BUILD, BUILD_OTHERWISE, _output(result), fields)
 
 
-def _proved(
-    runner: Runner, engine: Engine, spec: ImageSpec, reference: str, content: str
-) -> _Local:
+def _proved(runner: Runner, engine: Engine, spec: ImageSpec, reference: str, content: str) -> Local:
     """The image that was just built, if it is what was asked for. Raises SpinstackError."""
-    image = _local(runner, engine, reference)
+    image = local(runner, engine, reference)
     if image is None:
         raise SpinstackError(
             f"{engine.name} built the image {spec.key}, but does not have it",
@@ -178,7 +170,7 @@ def _proved(
             "`docker buildx use default`, then build again",
         )
     if not image.is_for(spec.platform):
-        _forget(runner, engine, reference)
+        forget(runner, engine, reference)
         raise SpinstackError(
             f"{engine.name} built the image {spec.key} for {image.platform} instead of "
             f"{spec.platform}",
@@ -187,7 +179,7 @@ def _proved(
             "with emulation (Debian: `sudo apt install qemu-user-static`)",
         )
     if content_tag(spec) != content:
-        _forget(runner, engine, reference)
+        forget(runner, engine, reference)
         raise SpinstackError(
             f"files of the image {spec.key} changed while it was being built",
             where=str(spec.context),
@@ -196,9 +188,9 @@ def _proved(
     return image
 
 
-def _forget(runner: Runner, engine: Engine, reference: str) -> None:
+def forget(runner: Runner, engine: Engine, reference: str) -> None:
     """Take the name from an image that does not deserve it; a failure to do so is harmless."""
-    runner.run(engine.command("image", "rm", reference), timeout=_LOOK_WITHIN)
+    runner.run(engine.command("image", "rm", reference), timeout=LOOK_WITHIN)
 
 
 def push(
@@ -213,37 +205,58 @@ def push(
     """
     start = time.monotonic()
     image = ImageName.parse(reference)
-    local = _local(runner, engine, reference)
-    if local is None and not runner.dry:
-        raise SpinstackError(
-            f"the image {reference} is not on this machine",
-            where=f"{engine.name} image inspect",
-            remedy="`invoke build`, then push again",
-        )
+    here = local(runner, engine, reference)
+    if here is None and not runner.dry:
+        raise not_here(engine, reference)
     login = None if runner.dry else registry.credentials(runner, engine, image.registry)
     remote = None if runner.dry else registry.manifest(image, login)
-    if local and remote and _same(local, remote):
+    if here and remote and here.is_the_one_of(remote):
         return PushOutcome(reference, False, False, remote.digest, time.monotonic() - start)
-    flags = engine.plain_http(image.registry)
-    command = engine.command("image", "push", *flags, reference)
-    result = runner.run(command, timeout=_PUSH_WITHIN, on_line=on_line)
-    if not result.ok:
-        raise _push_failure(engine, image, login is not None, result)
-    digest = re.search(r"digest: (sha256:[0-9a-f]{64})", _output(result))
+    digest = push_anew(runner, engine, reference, login, on_line=on_line)
     return PushOutcome(
         reference,
         pushed=True,
         replaced=remote is not None,
-        digest=digest.group(1) if digest else "",
+        digest=digest,
         seconds=time.monotonic() - start,
     )
 
 
-def _same(local: _Local, remote: registry.Manifest) -> bool:
-    """By the configuration's digest (Docker's image id), or the manifest's (the id where
-    Docker uses containerd's store, and what it remembers of its pushes)."""
-    config, digest = _bare(remote.config), _bare(remote.digest)
-    return local.id in (config, digest) or digest in local.digests
+def not_here(engine: Engine, reference: str) -> SpinstackError:
+    """The image that should be pushed was not built."""
+    return SpinstackError(
+        f"the image {reference} is not on this machine",
+        where=f"{engine.name} image inspect",
+        remedy="`invoke build`, then push again",
+    )
+
+
+def push_anew(
+    runner: Runner,
+    engine: Engine,
+    reference: str,
+    login: registry.Credentials | None,
+    *,
+    on_line: OnLine | None = None,
+    terminal: bool = False,
+) -> str:
+    """Push the image, whatever the registry has; the manifest's digest, empty where neither the
+    engine nor the registry tells. `login`: what the engine keeps for the registry. `terminal`:
+    ask the engine for the bytes of each layer, which it tells on a terminal only. Raises as
+    `push`.
+    """
+    image = ImageName.parse(reference)
+    flags = engine.plain_http(image.registry)
+    command = engine.command("image", "push", *flags, reference)
+    result = runner.run(command, timeout=_PUSH_WITHIN, on_line=on_line, terminal=terminal)
+    if not result.ok:
+        raise _push_failure(engine, image, login is not None, result)
+    told = re.search(r"digest: (sha256:[0-9a-f]{64})", _output(result))
+    if told or runner.dry:
+        return told.group(1) if told else ""
+    # Podman does not tell it.
+    there = registry.manifest(image, login)
+    return there.digest if there else ""
 
 
 def _push_failure(
@@ -268,28 +281,3 @@ def _push_failure(
 
 def _output(result: Result) -> str:
     return f"{result.stdout}\n{result.stderr}"
-
-
-def _bare(digest: str) -> str:
-    return digest.removeprefix("sha256:")
-
-
-def _local(runner: Runner, engine: Engine, reference: str) -> _Local | None:
-    """The image as the engine has it; None if it has none of that name (or in a dry run)."""
-    command = engine.command("image", "inspect", reference)
-    result = runner.run(command, timeout=_LOOK_WITHIN, changes=False)
-    if not result.ok or not result.stdout.strip():
-        return None
-    try:
-        data: dict[str, Any] = json.loads(result.stdout)[0]
-        labels = (data.get("Config") or {}).get("Labels") or {}
-        digests = [_bare(name.rpartition("@")[2]) for name in data.get("RepoDigests") or []]
-        platform = f"{data['Os']}/{data['Architecture']}"
-        return _Local(_bare(data["Id"]), platform, labels, frozenset(digests))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise SpinstackError(
-            f"the answer of {engine.name} about an image can't be understood",
-            where=command.shown(),
-            remedy=f"see whether `{engine.name} image inspect` works; update {engine.name}",
-            details=result.stdout[:400],
-        ) from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spinstack import registry
 from spinstack.engine import Engine
 from spinstack.errors import SpinstackError
-from spinstack.images import CONTENT_LABEL
+from spinstack.image_lookup import CONTENT_LABEL
 from spinstack.runner import Runner
 from spinstack.service import ImageName
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from spinstack import running_programs
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
 
@@ -49,16 +48,36 @@ class Runner(Protocol):
         timeout: float | None = None,
         on_line: Callable[[str], None] | None = None,
         changes: bool = True,
+        terminal: bool = False,
     ) -> Result:
         """Run the command and wait for it.
 
         `input` is given on standard input (closed at once if None). `env` is added to this
         process's environment. `timeout` in seconds. `on_line` gets each line of output as
         it comes (standard error merged in). `changes=False` marks a command that only
-        looks. Never raises for an exit code; raises SpinstackError when the program is not
-        installed or the time is up.
+        looks. `terminal` lets the program write to a pseudo-terminal, where there are such:
+        for those that tell how far they are only there. Never raises for an exit code; raises
+        SpinstackError when the program is not installed or the time is up.
         """
         ...
+
+
+@runtime_checkable
+class SideBySide(Runner, Protocol):
+    """A runner of which several programs may run at the same time. Those that show or record
+    are none: what they tell comes in one order."""
+
+    def apart(self) -> SideBySide:
+        """One like it, whose programs can be stopped without stopping those of this one."""
+        ...
+
+    def stop(self) -> None:
+        """End the programs that run, and raise `Stopped` where any is run or waited for."""
+        ...
+
+
+class Stopped(SpinstackError):
+    """A program was ended, or not begun, because it is not wanted any more."""
 
 
 class LocalRunner:
@@ -68,6 +87,13 @@ class LocalRunner:
 
     def __init__(self, echo: Callable[[str], None] | None = None) -> None:
         self._echo = echo
+        self._running = running_programs.Running()
+
+    def apart(self) -> LocalRunner:
+        return LocalRunner(self._echo)
+
+    def stop(self) -> None:
+        self._running.stop()
 
     def run(
         self,
@@ -79,7 +105,10 @@ class LocalRunner:
         timeout: float | None = None,
         on_line: Callable[[str], None] | None = None,
         changes: bool = True,
+        terminal: bool = False,
     ) -> Result:
+        if self._running.stopped:
+            raise Stopped(f"{command.shown()}: not begun")
         if self._echo:
             self._echo(command.shown())
         argv = command.argv()
@@ -90,82 +119,33 @@ class LocalRunner:
                 remedy=f"install {argv[0]} and run the same command again",
             )
         whole_env = {**os.environ, **env} if env else None
+        program = running_programs.Program(argv, input, cwd, whole_env, timeout)
         try:
-            if on_line is None:
-                done = subprocess.run(
-                    argv,
-                    input=input,
-                    stdin=subprocess.DEVNULL if input is None else None,
-                    capture_output=True,
-                    cwd=cwd,
-                    env=whole_env,
-                    timeout=timeout,
-                    encoding="utf-8",
-                    errors="replace",
-                )
-                return Result(done.stdout, done.stderr, done.returncode)
-            return _run_streaming(argv, input, cwd, whole_env, on_line, timeout)
+            result = self._result(program, on_line, terminal)
         except subprocess.TimeoutExpired:
             raise SpinstackError(
                 f"{argv[0]} did not finish within {timeout:.0f} s",
                 where=command.shown(),
                 remedy="look whether the machine or the network is stuck, then run it again",
             ) from None
+        if self._running.stopped:
+            raise Stopped(f"{command.shown()}: ended")
+        return result
 
-
-def _run_streaming(
-    argv: list[str],
-    input: str | None,
-    cwd: Path | None,
-    env: Mapping[str, str] | None,
-    on_line: Callable[[str], None],
-    timeout: float | None,
-) -> Result:
-    with (
-        subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=env,
-            encoding="utf-8",
-            errors="replace",
-        ) as process,
-        _killed_after(process, timeout) as late,
-    ):
-        if process.stdin is not None and input is not None:
-            process.stdin.write(input)
-            process.stdin.close()
-        lines = []
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            on_line(line.rstrip("\r\n"))
-    if late.is_set():
-        raise subprocess.TimeoutExpired(argv, timeout or 0)
-    return Result("".join(lines), "", process.returncode)
-
-
-@contextmanager
-def _killed_after(
-    process: subprocess.Popen[str], seconds: float | None
-) -> Iterator[threading.Event]:
-    """Kill the process when its time is up; the event tells that it was."""
-    late = threading.Event()
-
-    def kill() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(seconds, kill) if seconds else None
-    if timer:
-        timer.start()
-    try:
-        yield late
-    finally:
-        if timer:
-            timer.cancel()
+    def _result(
+        self,
+        program: running_programs.Program,
+        on_line: Callable[[str], None] | None,
+        terminal: bool,
+    ) -> Result:
+        if on_line is None:
+            out, err, code = running_programs.collected(program, self._running)
+            return Result(out, err, code)
+        way = running_programs.streamed
+        if terminal and os.name == "posix":
+            way = running_programs.on_terminal
+        out, code = way(program, self._running, on_line)
+        return Result(out, "", code)
 
 
 class PrintingRunner:
@@ -186,6 +166,7 @@ class PrintingRunner:
         timeout: float | None = None,
         on_line: Callable[[str], None] | None = None,
         changes: bool = True,
+        terminal: bool = False,
     ) -> Result:
         self._show(f"$ {command.shown()}")
         return Result()
@@ -214,6 +195,7 @@ class RecordingRunner:
         timeout: float | None = None,
         on_line: Callable[[str], None] | None = None,
         changes: bool = True,
+        terminal: bool = False,
     ) -> Result:
         shown = command.shown()
         self.calls.append(shown)

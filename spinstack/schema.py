@@ -64,6 +64,7 @@ DESTINATION_KEYS = (
     Key("user", TEXT, "your name on the login node"),
     Key("identity_file", TEXT, "private key, such as sshproxy's ~/.ssh/nersc"),
     Key("known_hosts_file", TEXT, "known host keys besides those of your ssh"),
+    Key("sshproxy", TEXT, "the centre's sshproxy.sh, if it is not on your PATH"),
     Key("login_answer_file", TEXT, "file that answers the login prompt (rehearsals only)"),
     Key("practise", YES_NO, "ask the login prompt even if a file could answer it", False),
     Key("modules", LIST, "modules loaded on the login node"),

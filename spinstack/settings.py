@@ -51,6 +51,7 @@ class Destination:
     user: str
     identity_file: Path | None
     known_hosts_file: Path | None
+    sshproxy: Path | None
     login_answer_file: Path | None
     practise: bool
     modules: tuple[str, ...]
@@ -201,6 +202,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
         user=values["user"] or "",
         identity_file=_path(values["identity_file"]),
         known_hosts_file=_path(values["known_hosts_file"]),
+        sshproxy=_path(values["sshproxy"]),
         login_answer_file=_path(values["login_answer_file"]),
         practise=bool(values["practise"]),
         modules=tuple(values["modules"] or rules.modules),

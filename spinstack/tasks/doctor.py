@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
 
 if TYPE_CHECKING:
     from spinstack.doctor import Outcome, Part
+    from spinstack.session import Session
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from spinstack.errors import UsageError
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 
 @task(
@@ -35,6 +37,8 @@ def env(
     and order stay.
     """
     if edit and (set or unset):
+        from spinstack.errors import UsageError
+
         raise UsageError("--edit goes without --set and --unset", remedy="one after the other")
     if edit or set or unset:
         _change(session, set or (), unset or (), json=json)

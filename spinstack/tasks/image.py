@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 PUSHED = {True: "yes", False: "no", None: "?"}
 
@@ -18,6 +20,8 @@ def list_images(session: Session, to: str | None = None, json: bool = False) -> 
     `*` marks those that the files as they are now make. PUSHED is what the registry says; `?`
     where it does not answer or asks for a login.
     """
+    from dataclasses import asdict
+
     from spinstack import local_images
 
     found = local_images.listed(session)

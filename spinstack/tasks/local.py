@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from spinstack.errors import SpinstackError, UsageError
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, YES, task
 
 if TYPE_CHECKING:
-    from spinstack.local import LocalStack
+    from spinstack.session import Session
 
 AS_AT = "take settings and image names of this destination (default: the stack's own)"
 
@@ -24,6 +21,7 @@ def up(session: Session, to: str | None = None, port: int = 0) -> None:
     mounts that it has at Spin. Directories that are not here are replaced by sample data.
     """
     from spinstack import local_up
+    from spinstack.errors import UsageError
 
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port", remedy="1025 to 65535")
@@ -89,36 +87,9 @@ def logs(
     follow: bool = False,
 ) -> None:
     """Show what the services on this machine printed."""
-    from spinstack import local, local_program
+    from spinstack import local_logs
 
-    here = local.LocalStack(session)
-    _known(here, service)
-    local.needs_to_run(here)
-    words = ["logs", "--tail", str(tail), *(["--follow"] if follow else [])]
-    words += [] if sys.stdout.isatty() else here.program.plain_logs
-    words += [service] if service else []
-
-    def show(line: str) -> None:
-        if not local_program.is_chatter(line):
-            session.console.result(line)
-
-    try:
-        limit = None if follow else 60
-        result = here.compose(*words, timeout=limit, on_line=show, changes=False)
-    except KeyboardInterrupt:
-        return
-    if not result.ok:
-        raise SpinstackError(
-            "compose does not give the logs", where=here.project, remedy="see the reason above"
-        )
-
-
-def _known(here: LocalStack, service: str) -> None:
-    names = here.session.stack.service_names
-    if service and service not in names:
-        raise UsageError(
-            f"the stack has no service {service!r}", remedy=f"one of {', '.join(names)}"
-        )
+    local_logs.show(session, service, tail=tail, follow=follow)
 
 
 TOPIC = Topic("try", "The stack on this machine", (up, down, status, logs), group="local")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoke.context import Context
-
-from spinstack.command import Command
-from spinstack.errors import SpinstackError, UsageError
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from spinstack.checks.run import Report
+    from spinstack.session import Session
 
 
 @task(
@@ -38,31 +34,8 @@ def new(
     """Create a stack's directory after a few questions."""
     from spinstack import template
 
-    answers = dict(_pair(text) for text in answer or ())
-    place = template.path()
-    if context.config.run.dry:
-        options = ("--no-input",) if no_input else ()
-        words = [f"{key}={value}" for key, value in answers.items()]
-        command = Command("cookiecutter", *options, "--output-dir", output, str(place), *words)
-        print(f"$ {command.shown()}")
-        return
-    from cookiecutter.exceptions import CookiecutterException
-    from cookiecutter.main import cookiecutter
-
-    try:
-        made = cookiecutter(str(place), no_input=no_input, extra_context=answers, output_dir=output)
-    except CookiecutterException as error:
-        # The hook has told what is wrong with the answers; cookiecutter adds its own line.
-        remedy = "give other answers, or another directory"
-        raise SpinstackError(str(error), where=str(Path(output).resolve()), remedy=remedy) from None
+    made = template.make(output, answer or (), ask=not no_input, dry=context.config.run.dry)
     print(made)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"{text!r} is not KEY=VALUE", remedy="--answer web_port=60021")
-    return key, value
 
 
 @task(
@@ -146,6 +119,8 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
 
     The password comes from a prompt or from standard input, never from the command line.
     """
+    import sys
+
     from spinstack import registry as registries
 
     destination = session.destination

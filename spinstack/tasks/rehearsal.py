@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoke.context import Context
-
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, task
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from spinstack.rehearsal.lifecycle import Status
 
 NAME = "which rehearsal, if you have several (default: default)"
@@ -25,6 +24,7 @@ def start(context: Context, name: str = "default") -> None:
     root) and says so. One that runs already is left alone.
     """
     from spinstack.rehearsal import lifecycle
+    from spinstack.session import Session
 
     session = Session(context)
     status = lifecycle.start(name, runner=session.runner, say=session.console.note)
@@ -50,6 +50,7 @@ def stop(
     registry; base images stay for the next one.
     """
     from spinstack.rehearsal import leaving
+    from spinstack.session import Session
 
     session = Session(context)
     leaving.stop(
@@ -64,9 +65,10 @@ def stop(
 @task("rehearse", help={"name": NAME, "json": JSON})
 def status(context: Context, name: str = "default", json: bool = False) -> None:
     """Tell whether the pretend NERSC runs, and where."""
+    from spinstack.console import Console
     from spinstack.rehearsal import lifecycle
 
-    console = Session(context).console
+    console = Console()
     found = lifecycle.status(name)
     if json:
         console.json(found.as_json())

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spinstack.session import Session
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, YES, task
 
 if TYPE_CHECKING:
+    from spinstack.session import Session
     from spinstack.setup_plan import Line
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from spinstack import deploy as way
-from spinstack.session import Session
+from typing import TYPE_CHECKING
+
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, YES, task
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 
 @task("ship", help={"to": TO, "force": "build even what is there already"})
 def build(session: Session, to: str | None = None, force: bool = False) -> None:
     """Build the images whose files changed."""
-    way.build(session, force=force)
+    from spinstack import laptop
+
+    laptop.build(session, force=force)
 
 
 @task("ship", help={"to": TO})
 def push(session: Session, to: str | None = None) -> None:
     """Push the images that the registry lacks."""
-    way.push(session)
+    from spinstack import laptop
+
+    laptop.push(session)
 
 
 @task("ship", help={"to": TO})
@@ -36,6 +43,8 @@ def deploy(session: Session, to: str | None = None, yes: bool = False) -> None:
     the services, waits until all are healthy, asks the site itself and confirms. After a
     failure the version before runs again.
     """
+    from spinstack import deploy as way
+
     _print(session, way.deploy(session, yes=yes))
 
 
@@ -45,6 +54,8 @@ def up(session: Session, to: str | None = None, yes: bool = False) -> None:
 
     Like deploy, without building and pushing: the images must be in the registry.
     """
+    from spinstack import deploy as way
+
     _print(session, way.up(session, yes=yes))
 
 
@@ -55,6 +66,8 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False) -> None:
     New containers run, the old ones are kept stopped, until `invoke confirm` or
     `invoke rollback`. The images must be in the registry.
     """
+    from spinstack import deploy as way
+
     url = way.upgrade(session, yes=yes)
     _print(session, url)
     session.console.note("look at the site, then: invoke confirm, or: invoke rollback")
