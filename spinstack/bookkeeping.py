@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 import shlex
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import Any
@@ -69,6 +69,11 @@ def mark(who: str, host: str, doing: str, **more: str) -> Mark:
     """A mark of this process, now."""
     nonce = secrets.token_hex(6)
     return Mark(who, host, os.getpid(), now(), doing=doing, nonce=nonce, **more)
+
+
+def with_job(owner: Mark, job: str) -> Mark:
+    """The mark of a change that goes on there by itself."""
+    return replace(owner, job=job)
 
 
 def parse_mark(output: str) -> Mark | None:
@@ -187,6 +192,12 @@ def still_ours_step(root: PurePosixPath, owner: Mark) -> Step:
     """Fails if the lock is not the owner's any more."""
     words = ("grep", "-q", owner.nonce, str(root / "lock" / "owner.json"))
     return Step("lock still ours", (Command(*words),))
+
+
+def hand_over_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Give the lock, which the owner has, to a change of the owner that goes on by itself."""
+    (mine,) = still_ours_step(root, owner).commands
+    return Step("lock", (UMASK, mine, _write(owner.text(), root / "lock" / "owner.json")))
 
 
 def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:

@@ -229,7 +229,9 @@ def under_way_step(root: PurePosixPath) -> Step:
     """Seconds since the last sign of life of the job that has the lock; fails without one."""
     journal = shlex.quote(str(root / "lock" / "job" / "journal"))
     age = f"echo $(( $(date +%s) - $(stat -L -c %Y {journal}) ))"
-    return Step("change under way", (Command("test", "-e", Raw(journal)), Command(Raw(age))), must=False)
+    return Step(
+        "change under way", (Command("test", "-e", Raw(journal)), Command(Raw(age))), must=False
+    )
 
 
 def newest_step(root: PurePosixPath, wanted: str = "") -> Step:
