@@ -110,7 +110,7 @@ def key_password(session: Session) -> Answer:
 
     A login answer is the password with six digits after it; the key needs the password alone.
     """
-    from spinstack import ssh_login
+    from spinstack import login_prompt
 
     destination = session.destination
     path = destination.login_answer_file
@@ -119,8 +119,8 @@ def key_password(session: Session) -> Answer:
         if "password" not in prompt.lower():
             return None
         if path and not destination.practise:
-            return re.sub(r"\d{6}$", "", ssh_login.answers_from(path)(prompt))
-        return ssh_login.ask_on_terminal(f"{prompt} (without one-time code): ")
+            return re.sub(r"\d{6}$", "", login_prompt.answers_from(path)(prompt))
+        return login_prompt.ask_on_terminal(f"{prompt} (without one-time code): ")
 
     return answer
 

@@ -1,7 +1,7 @@
 """What a person sees while a task runs: steps with their times, then the result.
 
 Progress goes to standard error, results to standard output, so that `$(invoke url)` and
-`--json` give the result alone. Colour and the spinner only where there is a terminal
+`--json` give the result alone. Colour and live lines only where there is a terminal
 (rich's rules: NO_COLOR, TERM=dumb).
 """
 
@@ -9,38 +9,18 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from spinstack.step_display import Board, StepDisplay
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console as RichConsole
-    from rich.status import Status
 
     from spinstack.errors import SpinstackError
-
-
-class StepDisplay:
-    """The step that is under way."""
-
-    def __init__(self, status: Status | None, name: str) -> None:
-        self._status = status
-        self._name = name
-        self.outcome = ""
-
-    def detail(self, text: str) -> None:
-        """What it waits for just now; seen on a terminal only."""
-        if self._status:
-            from rich.markup import escape
-
-            self._status.update(f"{escape(self._name)}  [dim]{escape(text.strip()[:90])}[/]")
-
-    def done(self, outcome: str) -> None:
-        """What came out of it, shown when the step ends."""
-        self.outcome = outcome
 
 
 class Console:
@@ -52,6 +32,7 @@ class Console:
         self._rich: RichConsole | None = None
         self._dry = dry
         self.stack = stack
+        self._board = Board(lambda: self.rich)
 
     @property
     def rich(self) -> RichConsole:
@@ -63,37 +44,53 @@ class Console:
         return self._rich
 
     @contextmanager
-    def step(self, name: str) -> Iterator[StepDisplay]:
-        """A step of a longer way: its name, what came out, how long it took (seconds)."""
+    def step(self, name: str, *, lasting: bool = True) -> Iterator[StepDisplay]:
+        """A step of a longer way: its name, what came out, how long it took (seconds).
+
+        Several threads may have steps at the same time. One that is not `lasting` leaves a
+        line only if it fails.
+        """
+        step = StepDisplay(name)
         if self._dry:
             self.result(f"# {name}")
-            yield StepDisplay(None, name)
+            yield step
             return
-        from rich.markup import escape
-
-        begin = time.monotonic()
-        status = self.rich.status(escape(name)) if self.rich.is_terminal else None
-        display = StepDisplay(status, name)
-        if status:
-            status.start()
+        self._board.begin(step)
         mark = "[red]✗[/]"
         try:
-            yield display
-            mark = "[green]✓[/]"
+            yield step
+            mark = "[green]✓[/]" if lasting else ""
+        except BaseException as error:
+            if _is_a_stop(error):
+                step.done("stopped")
+            raise
         finally:
-            if status:
-                status.stop()
-            seconds = time.monotonic() - begin
-            self.rich.print(
-                f"{mark} {escape(name):<18} {escape(display.outcome)} [dim]{seconds:.1f} s[/]"
-            )
+            self._board.end(step)
+            if mark:
+                self._board.say(lambda: self._print_end(mark, step))
+
+    def _print_end(self, mark: str, step: StepDisplay) -> None:
+        from rich.markup import escape
+
+        self.rich.print(
+            f"{mark} {escape(step.name):<18} {escape(step.outcome)} [dim]{step.seconds:.1f} s[/]"
+        )
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The terminal to oneself while somebody is asked something: live lines go away, and
+        what other threads have to say waits. The function of this name in `step_display` is
+        for whoever has no console."""
+        with self._board.paused():
+            yield
 
     def note(self, text: str) -> None:
         """A line beside the result."""
-        self.rich.print(text, markup=False)
+        self._board.say(lambda: self.rich.print(text, markup=False))
 
     def warn(self, text: str) -> None:
-        self.rich.print("warning: " + text, style="yellow", markup=False)
+        line = "warning: " + text
+        self._board.say(lambda: self.rich.print(line, style="yellow", markup=False))
 
     def error(self, error: SpinstackError) -> None:
         """Details first, then what failed, where, why if it is known, and what to do."""
@@ -114,8 +111,9 @@ class Console:
 
     def result(self, text: str) -> None:
         """What was asked for, on standard output."""
-        print(text)
-        sys.stdout.flush()
+        with self._board.aside():
+            print(text)
+            sys.stdout.flush()
 
     def json(self, value: Any) -> None:
         """The result for a script."""
@@ -125,6 +123,13 @@ class Console:
         """Columns on standard output, as wide as their widest cell."""
         for line in columns(headings, rows):
             self.result(line)
+
+
+def _is_a_stop(error: BaseException) -> bool:
+    """Whether it is no failure of the step's own."""
+    from spinstack.runner import Stopped
+
+    return isinstance(error, KeyboardInterrupt | Stopped)
 
 
 def columns(headings: list[str], rows: list[list[str]]) -> list[str]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from spinstack import engine as engines
+from spinstack import login_prompt, ssh_login
 from spinstack import registry as registries
-from spinstack import ssh_login
 from spinstack.doctor import Outcome, State
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def keys(session: Session) -> Outcome:
     destination = session.destination
     if destination.login_answer_file:
         return Outcome("key", "ok", "not needed: a rehearsal answers its own prompt")
-    path = (destination.identity_file or ssh_login.SSHPROXY_KEY).expanduser()
+    path = (destination.identity_file or login_prompt.SSHPROXY_KEY).expanduser()
     renew = "run sshproxy.sh, which fetches one for 24 h"
     if not path.exists():
         state: State = "problem" if destination.identity_file else "warning"

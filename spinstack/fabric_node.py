@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import paramiko
 from fabric import Config, Connection
 
-from spinstack import relaying, ssh_login
+from spinstack import login_prompt, relaying, ssh_login
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine
@@ -278,9 +278,9 @@ class FabricLoginNode:
         destination = self._destination
         from_config = hop.ssh_config.get("identityfile", [])
         answers = destination.login_answer_file
-        ask: ssh_login.Prompt = ssh_login.ask_on_terminal
+        ask: login_prompt.Prompt = login_prompt.ask_on_terminal
         if answers and not destination.practise:
-            ask = ssh_login.answers_from(answers.expanduser())
+            ask = login_prompt.answers_from(answers.expanduser())
         only = hop.ssh_config.get("identitiesonly", "no").lower() == "yes"
         files = ssh_login.identity_files(destination.identity_file, from_config, Path.home())
         return ssh_login.Login(hop.user, identity_files=files, agent=not only, ask=ask)
@@ -289,13 +289,11 @@ class FabricLoginNode:
         self, login: ssh_login.Login, error: paramiko.AuthenticationException
     ) -> SpinstackError:
         if login.outdated:
-            return SpinstackError(login.outdated, where=self.name, remedy=ssh_login.RENEW)
+            return SpinstackError(login.outdated, where=self.name, remedy=login_prompt.RENEW)
         return SpinstackError(
             f"{self.name} refused the login: {error}",
             where="; ".join(login.notes) or self.name,
-            remedy="a one-time code works once and only for 30 s: wait for the next one and answer "
-            "with the password and the six digits after it, no blank between; or renew the key "
-            "with sshproxy.sh",
+            remedy=login_prompt.ONCE,
         )
 
     def _unreachable(self, error: Exception) -> SpinstackError:

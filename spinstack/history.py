@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from spinstack import changing, recording
+from spinstack import changing
 from spinstack.bookkeeping import ReleaseNote
 from spinstack.carrying import Carrying
 from spinstack.changing import Changing, make_remote
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.laptop import ask_if_protected
+from spinstack.recording import recorded
 from spinstack.remote import Remote
 from spinstack.upgrading import LeftUnfinished, Plan
 
@@ -65,7 +66,7 @@ def confirm(session: Session, *, yes: bool) -> None:
             f"Keep the upgrade of {names}? The containers from before it are removed.", yes=yes
         )
         directory = _begun_directory(change)
-        with recording.recorded(session, change.remote.node, "confirm"):
+        with recorded(session, change.remote.node, "confirm"):
             change.confirm(directory)
 
 
@@ -90,8 +91,10 @@ def _take_back(change: Changing, *, yes: bool) -> None:
         f"Take back the upgrade of {names}? The containers from before it run again.", yes=yes
     )
     directory = _begun_directory(change)
-    recorded = recording.recorded(session, change.remote.node, "rollback", "the open upgrade")
-    with recorded, session.console.step("roll back") as step:
+    with (
+        recorded(session, change.remote.node, "rollback", "the open upgrade"),
+        session.console.step("roll back") as step,
+    ):
         services = session.stack.service_names if session.dry else change.situation.unconfirmed
         change.remote.roll_back(directory, services)
         step.done(names)
@@ -177,7 +180,11 @@ def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
             "to them then; what runs is not touched.",
             yes=yes,
         )
-        with session.console.step("prune") as step:
+        told = f"{len(old)} releases, {old[0]} to {old[-1]}"
+        with (
+            recorded(session, change.remote.node, "prune", told),
+            session.console.step("prune") as step,
+        ):
             change.remote.remove_releases(old)
             step.done(f"{len(old)} removed")
     return old
@@ -208,5 +215,6 @@ def unlock(session: Session, *, yes: bool) -> str:
         session.confirm(
             f"Break the lock of {told}? If a change is really under way, two will mix.", yes=yes
         )
-        remote.break_lock()
+        with recorded(session, node, "unlock", f"the lock of {told}"):
+            remote.break_lock()
     return told

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spinstack import secrets_and_volumes as kept
 from spinstack.choosing import check_name, rancher
 from spinstack.errors import UsageError
+from spinstack.recording import recorded
 from spinstack.secrets_and_volumes import Thing
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def create_secret(session: Session, name: str, service: str, file: str) -> None:
     value = b"dry" if session.dry else _value(session, whole, file)
     kept.check_value(value)
     with rancher(session) as there:
-        kept.create_secret(there, whole, value)
+        kept.must_be_new(there, kept.secrets(there), whole, "a secret")
+        with recorded(session, there.node, "secret.create", whole):
+            kept.create_secret(there, whole, value)
     if session.dry:
         return
     if value.endswith(b"\n"):
@@ -55,7 +58,8 @@ def remove_secret(session: Session, name: str, service: str, *, yes: bool) -> No
             "nobody can read back. Containers that run keep their copy; new ones don't start.",
             yes=yes,
         )
-        kept.remove(there, "secret", found)
+        with recorded(session, there.node, "secret.rm", whole):
+            kept.remove(there, "secret", found)
     if not session.dry:
         session.console.result(f"removed {whole}")
 
@@ -71,7 +75,9 @@ def create_volume(session: Session, service: str, driver: str) -> None:
     """Make a volume, named SERVICE.STACK; an empty `driver` is the usual one."""
     whole = _volume_name(session, service)
     with rancher(session) as there:
-        kept.create_volume(there, whole, driver or kept.DRIVER)
+        kept.must_be_new(there, kept.volumes(there), whole, "a volume")
+        with recorded(session, there.node, "volume.create", whole):
+            kept.create_volume(there, whole, driver or kept.DRIVER)
     if session.dry:
         return
     session.console.result(f"made {whole}")
@@ -94,7 +100,8 @@ def remove_volume(session: Session, service: str, *, yes: bool) -> None:
             "for good. Kept: mounted directories, releases, images.",
             yes=yes,
         )
-        kept.remove(there, "volume", found)
+        with recorded(session, there.node, "volume.rm", whole):
+            kept.remove(there, "volume", found)
     if not session.dry:
         session.console.result(f"removed {whole}")
 

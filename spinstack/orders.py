@@ -19,6 +19,7 @@ from spinstack.choosing import (
 )
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.on_rancher import OnRancher
+from spinstack.recording import recorded
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -38,7 +39,10 @@ def start(session: Session, service: str, *, json: bool, yes: bool) -> None:
             return
         _ask_if_protected(session, f"Start {what}", yes)
         limit = session.destination.healthy_within
-        with session.console.step("start") as step:
+        with (
+            recorded(session, there.node, "start", service),
+            session.console.step("start") as step,
+        ):
             states = operations.start(there, names, limit, step.detail)
             step.done(", ".join(names))
     done(session, "start", states, json, f"{what} runs")
@@ -60,7 +64,10 @@ def stop(session: Session, service: str, *, json: bool, yes: bool) -> None:
             "until `invoke start`. Nothing is lost: containers, logs and files stay.",
             yes=yes,
         )
-        with session.console.step("stop") as step:
+        with (
+            recorded(session, there.node, "stop", service),
+            session.console.step("stop") as step,
+        ):
             states = operations.stop(there, service, names, step.detail)
             step.done(", ".join(names))
     done(session, "stop", states, json, f"{what} is stopped; `invoke start` brings it back")
@@ -80,7 +87,10 @@ def restart(session: Session, service: str, *, json: bool, yes: bool) -> None:
             yes=yes,
         )
         limit = session.destination.healthy_within
-        with session.console.step("restart") as step:
+        with (
+            recorded(session, there.node, "restart", service),
+            session.console.step("restart") as step,
+        ):
             states = operations.restart(there, names, limit, step.detail)
             step.done(", ".join(names))
     done(session, "restart", states, json, f"{what} runs again")
@@ -106,7 +116,10 @@ def scale(session: Session, service: str, count: int, *, json: bool, yes: bool) 
             return
         _ask_to_scale(session, before, count, yes)
         limit = session.destination.healthy_within
-        with session.console.step("scale") as step:
+        with (
+            recorded(session, there.node, "scale", f"{name}={count}"),
+            session.console.step("scale") as step,
+        ):
             states = operations.scale(there, name, count, limit, step.detail)
             step.done(f"{name}: {before.scale} → {count}")
     done(session, "scale", states, json, f"{name} runs {_containers(count)}")
@@ -131,7 +144,10 @@ def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
             "directories. Kept: releases, mounted directories, images, secrets, named volumes.",
             yes=yes,
         )
-        with session.console.step("remove") as step:
+        with (
+            recorded(session, there.node, "rm", service),
+            session.console.step("remove") as step,
+        ):
             begun = bool(states) and all(state.state == "removing" for state in states)
             operations.remove(there, service, begun=begun)
             step.done(names)

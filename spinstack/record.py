@@ -99,11 +99,11 @@ def append_command(root: PurePosixPath, template: str, *, make: bool = True) -> 
     """Append a line, its marks (WHEN, WHO, RELEASE) filled in, in a shell of its own.
 
     Exit code and message are those of the write. A line that a full disk or a dead node cut
-    off is ended first. Without `make` nothing is done where there is no directory.
+    off is ended first. Without `make` nothing is done where there is no project directory.
     """
-    there = shlex.quote(str(root))
-    enter = f"mkdir -p {there} && cd {there}" if make else f"test -d {there} || exit 0; cd {there}"
-    lines = [f"( {UMASK.script()}", f"{enter} || exit", f"line={shlex.quote(template)}"]
+    there, project = shlex.quote(str(root)), shlex.quote(str(root.parent))
+    lines = ["(", UMASK.script()] if make else ["(", f"test -d {project} || exit 0", UMASK.script()]
+    lines += [f"mkdir -p {there} && cd {there} || exit", f"line={shlex.quote(template)}"]
     lines += [_fill(key, mark, value) for (key, mark), value in _FILLED.items()]
     lines += [
         f"{{ gap=; test -s {FILE} && test -n \"$(tail -c 1 {FILE})\" && gap=$'\\n'; }} 2>/dev/null",
@@ -122,7 +122,7 @@ def _fill(key: str, mark: str, command: str) -> str:
 
 def append_step(root: PurePosixPath, record: Record) -> Step:
     """Append the record to the history; its failure fails nothing else. One that tells of a
-    failure does not make the stack's directory."""
+    failure does not make the project directory, which may be a slip of the pen."""
     command = append_command(root, line(record), make=record.outcome != FAILED)
     return Step(STEP, (command,), must=False)
 

@@ -95,6 +95,7 @@ class Remote:
 
     @property
     def node(self) -> LoginNode:
+        """The connection that it works through."""
         return self._node
 
     @property

@@ -118,8 +118,7 @@ def check_value(value: bytes) -> None:
 
 
 def create_secret(there: OnRancher, name: str, value: bytes) -> None:
-    """Raises SpinstackError if there is one of this name, or Rancher refuses."""
-    _must_be_new(there, secrets(there), name, "a secret")
+    """Make one of a new name. Raises SpinstackError if Rancher refuses."""
     there.order(_create_step(name, value), what=f"the secret {name} was not made")
     _must_be_there(there, secrets(there), name)
 
@@ -145,8 +144,7 @@ def _create_step(name: str, value: bytes) -> Step:
 
 
 def create_volume(there: OnRancher, name: str, driver: str) -> None:
-    """Raises SpinstackError if there is one of this name, or Rancher refuses."""
-    _must_be_new(there, volumes(there), name, "a volume")
+    """Make one of a new name. Raises SpinstackError if Rancher refuses."""
     call = rancher("volumes", "create", "--driver", driver, name)
     step = Step("create the volume", (call,), must=False)
     there.order(step, what=f"the volume {name} was not made")
@@ -177,7 +175,8 @@ def find(there: OnRancher, things: Sequence[Thing], name: str, kind: str) -> Thi
     return next((thing for thing in things if thing.name == name), None)
 
 
-def _must_be_new(there: OnRancher, things: Sequence[Thing], name: str, what: str) -> None:
+def must_be_new(there: OnRancher, things: Sequence[Thing], name: str, what: str) -> None:
+    """Raises SpinstackError if one of the things has this name. `what`: `a secret`."""
     if any(thing.name == name for thing in things):
         raise SpinstackError(
             f"there is {what} {name} already",

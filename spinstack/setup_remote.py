@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spinstack import cattle, setup_facts, setup_plan
+from spinstack import cattle, record, recording, setup_facts, setup_plan
 from spinstack.changing import key_password, make_remote
 from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
@@ -39,6 +39,7 @@ def setup(session: Session, *, yes: bool = False) -> list[Line]:
             facts = _look(session, node, wanted)
         items = setup_plan.plan(session.destination.project_dir, wanted, facts)
         lines = _carried_out(session, node, items)
+        _record(session, node, items, lines)
         lines.append(_key(session, node, facts))
         if session.dry:
             _show_updates(session, node, wanted)
@@ -110,6 +111,19 @@ def _carried_out(session: Session, node: LoginNode, items: Sequence[Item]) -> li
             on_begin=lambda name: display.detail(name),
         )
     return [_judged(item, result) for item in items]
+
+
+def _record(
+    session: Session, node: LoginNode, items: Sequence[Item], lines: Sequence[Line]
+) -> None:
+    """What was made, or was to be made, in the stack's history; nothing where all is there."""
+    tried = [line for item, line in zip(items, lines, strict=True) if item.step]
+    wrong = [line for line in tried if line.state == "needs you"]
+    told = [f"{line.what} {line.state}" for line in tried if line not in wrong]
+    told += [f"{line.what} {line.text}" for line in wrong]
+    if tried:
+        outcome = record.FAILED if wrong else record.DONE
+        recording.note(session, node, "setup", ", ".join(told), outcome)
 
 
 def _judged(item: Item, result: ScriptResult) -> Line:

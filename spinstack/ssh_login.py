@@ -8,10 +8,8 @@ then the prompts of the server, each asked once.
 from __future__ import annotations
 
 import base64
-import getpass
 import hashlib
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import paramiko
@@ -26,12 +24,7 @@ from paramiko.auth_strategy import (
 
 from spinstack import ssh_certificate
 from spinstack.errors import SpinstackError, UsageError
-
-# Where NERSC's sshproxy.sh leaves its key, next to the certificate `nersc-cert.pub`.
-SSHPROXY_KEY = Path("~/.ssh/nersc")
-RENEW = "renew it with sshproxy.sh, which asks for password and code; then run it again"
-
-Prompt = Callable[[str], str]
+from spinstack.login_prompt import RENEW, SSHPROXY_KEY, Prompt
 
 
 def fingerprint(key: paramiko.PKey) -> str:
@@ -203,40 +196,3 @@ def identity_files(
     if not from_ssh_config:
         found += [user_home / ".ssh" / f"id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
     return list(dict.fromkeys(found))
-
-
-def ask_on_terminal(prompt: str) -> str:
-    """Ask for a secret, not echoed. Raises UsageError where nobody can answer."""
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"the login node asks {prompt.strip()!r} and there is no terminal to ask on",
-            remedy="run it in a terminal, or fetch a key first with sshproxy.sh",
-        )
-    return getpass.getpass(prompt if prompt.endswith(" ") else prompt + " ")
-
-
-def answers_from(path: Path) -> Prompt:
-    """Answers every prompt with the first line of a file, read anew each time.
-
-    Raises UsageError if the file is missing or others can read it.
-    """
-
-    def answer(prompt: str) -> str:
-        try:
-            mode = path.stat().st_mode
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"the login answer can't be read: {error.strerror}",
-                where=str(path),
-                remedy="start the rehearsal again, or remove the setting login_answer_file",
-            ) from None
-        if mode & 0o077:
-            raise UsageError(
-                "others can read the file with the login answer",
-                where=str(path),
-                remedy=f"chmod 600 {path}",
-            )
-        return text.split("\n", 1)[0]
-
-    return answer

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from spinstack import centre, finding, preflight
+from spinstack import centre, finding, preflight, recording
 from spinstack.checks import image_state, laptop, mend, nginx_test
 from spinstack.checks.visit import Visit
 from spinstack.errors import SpinstackError, UsageError
@@ -85,6 +85,8 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
     ):
         visit = Visit(node, session.destination, session.stack)
         found = visit.findings(fix=fix, deep=deep)
+        if visit.mended:
+            recording.note(session, node, "check --fix", "; ".join(visit.mended))
         step.done(f"{len(found)} to look at" if found else "nothing wrong")
     report.mended += visit.mended
     return found

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import openssh
 
@@ -128,7 +129,7 @@ class LoginNode:
             sessions=len(re.findall(r"^Starting session: ", text, re.MULTILINE)),
         )
 
-    def settings(self, **more: object) -> dict[str, object]:
+    def settings(self, **more: object) -> dict[str, Any]:
         """A destination's settings for the way in."""
         way = {"host": "127.0.0.1", "port": self.port, "user": self.user}
         return {**way, "known_hosts_file": str(self.known_hosts), **more}

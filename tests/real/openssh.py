@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from spinstack.rehearsal.account import GID, UID
 
 
 @dataclass
@@ -80,6 +83,15 @@ def start(
     process = subprocess.Popen(words, stderr=log)
     _wait_for(port, process, directory / "sshd.log")
     return Sshd(port, getpass.getuser(), identity, known_hosts, process)
+
+
+def as_demo(home: Path, shell: str = "bash") -> str:
+    """For `start(command=…)`: what sshd would do for the rehearsal's account, whose home this
+    is, if its login shell were this one."""
+    numbers = [f"--reuid={UID}", f"--regid={GID}", "--clear-groups"]
+    variables = [f"HOME={home}", "USER=demo", "LOGNAME=demo", f"SHELL={shell}"]
+    inner = f'cd && exec {shell} -c "$SSH_ORIGINAL_COMMAND"'
+    return shlex.join(["exec", "setpriv", *numbers, "env", *variables, "sh", "-c", inner])
 
 
 def _keys(directory: Path, name: str) -> Path:

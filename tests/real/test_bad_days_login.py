@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -87,14 +86,6 @@ def _plain(value: object) -> object:
     return value if isinstance(value, (int, str)) else str(value)
 
 
-def _as_demo(home: Path, shell: str) -> str:
-    """What sshd would do for the rehearsal's account if its login shell were this one."""
-    numbers = [f"--reuid={UID}", f"--regid={GID}", "--clear-groups"]
-    variables = [f"HOME={home}", "USER=demo", "LOGNAME=demo", f"SHELL={shell}"]
-    inner = f'cd && exec {shell} -c "$SSH_ORIGINAL_COMMAND"'
-    return shlex.join(["exec", "setpriv", *numbers, "env", *variables, "sh", "-c", inner])
-
-
 @pytest.fixture
 def csh(stage: Stage, tmp_path: Path) -> Iterator[SmallSite]:
     """A stack behind a server whose accounts have tcsh, in a home that talks."""
@@ -107,7 +98,7 @@ def csh(stage: Stage, tmp_path: Path) -> Iterator[SmallSite]:
         os.chown(path, UID, GID)
     shell = shutil.which("tcsh")
     assert shell
-    server = openssh.start(tmp_path, command=_as_demo(home, shell))
+    server = openssh.start(tmp_path, command=openssh.as_demo(home, shell))
     made = SmallSite(stage, tmp_path / NAME, make_image(stage))
     made.write(
         "csh",

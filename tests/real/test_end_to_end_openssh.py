@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from spinstack.rehearsal.account import GID, UID
+from spinstack.rehearsal.account import UID
 
 from . import openssh
 from .browser import visit
@@ -30,17 +29,9 @@ DESTINATION = """\
 """
 
 
-def _as_demo(home: Path) -> str:
-    """A shell command that runs what a client asked for as the rehearsal's account."""
-    numbers = [f"--reuid={UID}", f"--regid={GID}", "--clear-groups"]
-    variables = [f"HOME={home}", "USER=demo", "LOGNAME=demo"]
-    inner = 'cd && exec bash -c "$SSH_ORIGINAL_COMMAND"'
-    return shlex.join(["exec", "setpriv", *numbers, "env", *variables, "sh", "-c", inner])
-
-
 @pytest.fixture
 def server(stage: Stage, tmp_path: Path) -> Iterator[openssh.Sshd]:
-    running = openssh.start(tmp_path, command=_as_demo(stage.login_home))
+    running = openssh.start(tmp_path, command=openssh.as_demo(stage.login_home))
     yield running
     running.stop()
 

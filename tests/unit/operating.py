@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from spinstack import record
 from spinstack.login_node import LoginNode, RecordingLoginNode
 from tests.unit.stack_session import StackSession, baked
 
@@ -20,7 +22,9 @@ class Operator(StackSession):
 
     def __init__(self, tmp_path: Path, answers: Answers, *, dry: bool = False) -> None:
         super().__init__(baked(tmp_path), dry=dry)
-        self.node = RecordingLoginNode({"rancher environment": ("", 0), **answers})
+        self.node = RecordingLoginNode(
+            {"rancher environment": ("", 0), "history": ("", 0), **answers}
+        )
 
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
@@ -34,6 +38,19 @@ class Operator(StackSession):
     def steps(self) -> list[str]:
         """What was done, without the step that every script begins with."""
         return [step for step in self.node.steps if step != "rancher environment"]
+
+    @property
+    def history(self) -> list[str]:
+        """The records that were to be appended: what, how it ended, detail."""
+        return records(self.node.sent)
+
+
+def records(scripts: list[str]) -> list[str]:
+    """The records that scripts append, `stop done: web` each."""
+    lines = [line for script in scripts for line in script.splitlines()]
+    texts = [shlex.split(line)[0][5:] for line in lines if line.startswith("line='{")]
+    found = record.parse("\n".join(texts).replace(record.WHEN, "2026-11-22T16:00:00Z"))
+    return [f"{one.doing} {one.outcome}: {one.detail}" for one in found]
 
 
 def service(name: str, state: str = "active", health: str = "healthy", **more: Any) -> str:

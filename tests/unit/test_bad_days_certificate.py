@@ -17,7 +17,7 @@ DAY = 86_400
 NOON = 1_762_171_200  # 2025-11-03 12:00 UTC
 
 
-def certified(directory: Path, begin: int, end: int) -> Path:
+def certified(directory: Path, begin: int, end: int, name: str = "nersc") -> Path:
     """The path of a private key with a certificate beside it."""
     builder = (
         SSHCertificateBuilder()
@@ -28,9 +28,9 @@ def certified(directory: Path, begin: int, end: int) -> Path:
         .valid_after(begin)
         .valid_before(end)
     )
-    path = directory / "nersc"
+    path = directory / name
     made = builder.sign(Ed25519PrivateKey.generate())
-    path.with_name("nersc-cert.pub").write_bytes(made.public_bytes() + b" me@here\n")
+    path.with_name(f"{name}-cert.pub").write_bytes(made.public_bytes() + b" me@here\n")
     return path
 
 

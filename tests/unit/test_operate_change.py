@@ -25,7 +25,7 @@ def test_stop_waits_until_everything_is_stopped(
     watched = rounds(BOTH, half, STOPPED)
     session = Operator(tmp_path, {"states": (BOTH, 0), "stop": ("1st1\n", 0), "watch": watched})
     run(operate.stop, session, yes=True)
-    assert session.steps == ["states", "stop", "watch"]
+    assert session.steps == ["states", "stop", "watch", "history"]
     assert f"rancher stop --type stack {STACK}" in session.node.sent[1]
     assert "is stopped; `invoke start`" in capsys.readouterr().out
 
@@ -214,7 +214,7 @@ def test_rm_waits_for_a_removal_that_was_begun(tmp_path: Path) -> None:
     going = service("app", "removing", "")
     session = Operator(tmp_path, {"states": (going, 0), "gone": ("", 0)})
     run(operate.rm, session, yes=True)
-    assert session.steps == ["states", "gone"]
+    assert session.steps == ["states", "gone", "history"]
 
 
 def test_rm_of_a_service_leaves_the_others(tmp_path: Path) -> None:

@@ -108,9 +108,12 @@ def test_a_failure_to_append_is_told_and_ends_no_script(tmp_path: Path) -> None:
     assert "went on" in told
 
 
-def test_what_failed_makes_no_directory(tmp_path: Path) -> None:
-    assert "mark end 0 0" in append(tmp_path / "none", replace(FULL, outcome=record.FAILED))
+def test_what_failed_makes_no_project_directory(tmp_path: Path) -> None:
+    failed = replace(FULL, outcome=record.FAILED)
+    assert "mark end 0 0" in append(tmp_path / "none" / "stack", failed)
     assert not (tmp_path / "none").exists()
+    append(tmp_path / "stack", failed)
+    assert history(tmp_path / "stack") == [failed]
 
 
 def test_reading_where_nothing_was_written_yet(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import setup_remote
+from spinstack import record, setup_remote
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, LoginNode, OnBegin, OnLine
@@ -179,6 +179,22 @@ def snapshot(root: Path) -> dict[str, tuple[int, float]]:
     """Every file and directory with its mode and the time of its last change."""
     paths = sorted(root.rglob("*"))
     return {str(path): (path.lstat().st_mode, path.lstat().st_mtime) for path in paths}
+
+
+def test_the_history_has_what_was_made_and_what_was_not(place: Place) -> None:
+    place.setup()
+    place.setup()
+    (place.project / "code" / "code.py").unlink()
+    place.setup()
+    (made,) = record.parse((place.project / "demo" / record.FILE).read_text())
+    assert (made.doing, made.outcome, made.who) == ("setup", "done", "alice")
+    assert "CODE_DIR made" in made.detail
+
+    again = Place(place.root / "again")
+    again.setup(ref="nowhere")
+    (failed,) = record.parse((again.project / "demo" / record.FILE).read_text())
+    assert failed.outcome == "failed"
+    assert "CODE_DIR not done: " in failed.detail
 
 
 def test_a_checkout_follows_its_branch(place: Place) -> None:

@@ -1,0 +1,132 @@
+"""The language of an OpenSSH master's socket: sessions on a login that is there already.
+
+Spoken by hand instead of by an `ssh` program of its own for each session: nothing here can log
+in, so no second login can happen by mistake, and no configuration is read again. Source:
+PROTOCOL.mux of OpenSSH, version 4 of the protocol, unchanged since OpenSSH 5.4 (2010).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+VERSION = 4
+# Requests and answers, by the names and numbers of PROTOCOL.mux.
+HELLO = 0x00000001
+NEW_SESSION = 0x10000002
+ALIVE_CHECK = 0x10000004
+TERMINATE = 0x10000005
+OK = 0x80000001
+PERMISSION_DENIED = 0x80000002
+FAILURE = 0x80000003
+EXIT_MESSAGE = 0x80000004
+ALIVE = 0x80000005
+SESSION_OPENED = 0x80000006
+
+_NO_ESCAPE = 0xFFFFFFFF
+# A master has one answer to give at a time, and does so at once: it waits for nobody.
+ANSWER_SECONDS = 5.0
+
+
+class Refused(OSError):
+    """The master answered, but not what was asked for."""
+
+
+class Client:
+    """One connection to a master's socket. Every method raises OSError when the master does
+    not answer, TimeoutError among them, and Refused when it says no."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(ANSWER_SECONDS)
+        try:
+            self.socket.connect(str(path))
+            self._greet()
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _greet(self) -> None:
+        self._send(HELLO, VERSION)
+        kind, body = self.receive()
+        if kind != HELLO or body[:4] != struct.pack(">I", VERSION):
+            raise Refused(f"it does not speak version {VERSION} of the protocol")
+
+    def pid(self) -> int:
+        """The process id of the master."""
+        self._send(ALIVE_CHECK, 0)
+        kind, body = self.receive()
+        if kind != ALIVE:
+            raise Refused(_reason(kind, body))
+        return int(struct.unpack(">I", body[4:8])[0])
+
+    def terminate(self) -> None:
+        """End the master, and the connection with all its sessions."""
+        self._send(TERMINATE, 0)
+        # It may be gone before its answer is.
+        with contextlib.suppress(OSError):
+            kind, body = self.receive()
+            if kind != OK:
+                raise Refused(_reason(kind, body))
+
+    def open_session(
+        self, command: str, files: Sequence[int], *, terminal: str = "", seconds: float
+    ) -> None:
+        """Run a command there with our descriptors as its input, output and errors.
+
+        `terminal`: the type of the terminal that it gets there, of the size of the one behind
+        `files`. `seconds`: how long the other end may take to open it.
+        """
+        flags = (int(bool(terminal)), 0, 0, 0)  # terminal, X11, agent, subsystem
+        head = struct.pack(">I", 0) + _text("") + struct.pack(">5I", *flags, _NO_ESCAPE)
+        self._write(NEW_SESSION, head + _text(terminal) + _text(command))
+        for file in files:
+            socket.send_fds(self.socket, [b"\0"], [file])
+        self.socket.settimeout(seconds)
+        kind, body = self.receive()
+        if kind != SESSION_OPENED:
+            raise Refused(_reason(kind, body))
+
+    def receive(self) -> tuple[int, bytes]:
+        """The next message: its kind, and what follows it."""
+        (size,) = struct.unpack(">I", self._exactly(4))
+        message = self._exactly(size)
+        return struct.unpack(">I", message[:4])[0], message[4:]
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            if not piece:
+                raise ConnectionResetError("the master has ended")
+            data += piece
+        return data
+
+    def _send(self, kind: int, number: int) -> None:
+        self._write(kind, struct.pack(">I", number))
+
+    def _write(self, kind: int, body: bytes) -> None:
+        self.socket.sendall(struct.pack(">II", len(body) + 4, kind) + body)
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack(">I", len(data)) + data
+
+
+def _reason(kind: int, body: bytes) -> str:
+    if kind in (FAILURE, PERMISSION_DENIED) and len(body) >= 8:
+        return body[8:].decode("utf-8", "replace")
+    return f"answer {kind:#x}"

@@ -1,0 +1,238 @@
+"""The steps that are under way, told from any thread: live lines at the foot of a terminal,
+signs of life in a log.
+
+A terminal that can move its cursor (rich's rules) shows one line for each step that takes
+longer than a moment; the lines of finished steps stay above. Anything else gets finished
+steps, and now and then a line for one that takes long.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.console import Group
+    from rich.live import Live
+
+# Seconds: between two looks; until a step is worth a live line, and its amount a bar.
+TICK, A_MOMENT, BAR_AFTER = 0.1, 0.2, 1.0
+
+# Seconds until the first sign of life in a log; then twice, four times … as many, but never
+# longer apart than `LONGEST_SILENCE`.
+FIRST_SIGN, LONGEST_SILENCE = 10.0, 60.0
+
+# As much of a program's line as is worth looking at.
+_LONGEST_DETAIL = 200
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How far a step is: `done` of `total`, and the words for it (`step 4/9`)."""
+
+    done: float
+    total: float
+    told: str
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(max(self.done / self.total, 0.0), 1.0) if self.total else 0.0
+
+
+class StepDisplay:
+    """A step that is under way."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.began = time.monotonic()
+        self.outcome = ""
+        self.doing = ""
+        self.amount: Amount | None = None
+        self.next_sign = FIRST_SIGN
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def detail(self, text: str) -> None:
+        """What it waits for just now; seen while it runs only."""
+        self.doing = text.strip()[:_LONGEST_DETAIL]
+
+    def bytes(self, done: float, total: float) -> None:
+        """How much of an upload is there; a bar where it takes longer than a second."""
+        self.amount = Amount(done, total, bytes_told(done, total))
+        self.amount = replace(self.amount, told=f"{self.amount.told} {self.amount.share:.0%}")
+
+    def parts(self, done: float, total: float, told: str) -> None:
+        """How many parts are done, in words such as `step 4/9`."""
+        self.amount = Amount(done, total, told)
+
+    def done(self, outcome: str) -> None:
+        """What came out of it, shown when the step ends."""
+        self.outcome = outcome
+
+    def sign(self) -> str:
+        """A line of a log that tells that it still runs."""
+        far = " ".join(
+            part for part in (self.amount.told if self.amount else "", self.doing) if part
+        )
+        return f"… {self.name:<18} {far[:80]}{' ' if far else ''}{self.seconds:.0f} s"
+
+
+def bytes_told(done: float, total: float) -> str:
+    """`12.3/114.0 MB`, in powers of 1000 as engines tell sizes."""
+    unit, size = next((unit, size) for unit, size in _UNITS if total >= size or size == 1)
+    digits = 0 if size == 1 else 1
+    return f"{min(done, total) / size:.{digits}f}/{total / size:.{digits}f} {unit}"
+
+
+_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+
+
+class Board:
+    """The steps of one console. Its methods may be called from several threads."""
+
+    def __init__(self, rich: Callable[[], RichConsole]) -> None:
+        self._rich = rich
+        self._lock = threading.RLock()
+        self._steps: list[StepDisplay] = []
+        self._ticking: threading.Event | None = None
+        self._live: Live | None = None
+        # While somebody is asked: by which thread, how often over, and what waits to be said.
+        self._asking = threading.RLock()
+        self._asker: int | None = None
+        self._asked = 0
+        self._held: list[Callable[[], None]] = []
+        _boards.add(self)
+
+    def begin(self, step: StepDisplay) -> None:
+        with self._lock:
+            self._steps.append(step)
+            if self._ticking is None:
+                self._ticking = threading.Event()
+                ticker = threading.Thread(target=self._tick, args=(self._ticking,), daemon=True)
+                ticker.start()
+
+    def end(self, step: StepDisplay) -> None:
+        with self._lock:
+            self._steps.remove(step)
+            if not self._steps:
+                if self._ticking:
+                    self._ticking.set()
+                self._ticking = None
+                self._take_down()
+
+    def say(self, write: Callable[[], None]) -> None:
+        """Write a line above the live ones; later, if somebody is being asked."""
+        with self._lock:
+            if self._asker in (None, threading.get_ident()):
+                if self._live:
+                    # Without steps that have ended, or they would be there twice.
+                    self._live.refresh()
+                write()
+            else:
+                self._held.append(write)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The terminal without live lines for a moment, for a write to another stream."""
+        with self._lock:
+            self._take_down()
+            yield
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The terminal to oneself while somebody is asked something."""
+        with self._asking:
+            with self._lock:
+                self._asker = threading.get_ident()
+                self._asked += 1
+                self._take_down()
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._asked -= 1
+                    if not self._asked:
+                        self._asker = None
+                        self._say_held()
+
+    def _say_held(self) -> None:
+        held, self._held = self._held, []
+        for write in held:
+            write()
+
+    def _tick(self, ended: threading.Event) -> None:
+        while not ended.wait(TICK):
+            with self._lock:
+                if ended.is_set() or self._asker is not None:
+                    continue
+                if self._can_move():
+                    self._show_live()
+                else:
+                    self._give_signs()
+
+    def _can_move(self) -> bool:
+        """Whether lines can be written over. `FORCE_COLOR` makes no terminal of a log."""
+        rich = self._rich()
+        return rich.is_interactive and rich.file.isatty() and not rich.is_dumb_terminal
+
+    def _show_live(self) -> None:
+        shown = [step for step in self._steps if step.seconds >= A_MOMENT]
+        if self._live is None:
+            if not shown:
+                return
+            from rich.live import Live
+
+            self._live = Live(
+                get_renderable=self._lines,
+                console=self._rich(),
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+            # A cursor that stays hidden would be a bad thing to leave behind.
+            atexit.register(self._take_down)
+        self._live.refresh()
+
+    def _lines(self) -> Group:
+        from spinstack.step_lines import lines
+
+        shown = [step for step in self._steps if step.seconds >= A_MOMENT]
+        return lines(shown, self._rich().encoding)
+
+    def _take_down(self) -> None:
+        with self._lock:
+            live, self._live = self._live, None
+            if live is not None:
+                live.stop()
+                atexit.unregister(self._take_down)
+
+    def _give_signs(self) -> None:
+        for step in self._steps:
+            if step.seconds >= step.next_sign:
+                step.next_sign += min(step.next_sign, LONGEST_SILENCE)
+                self._rich().print(step.sign(), markup=False, style="dim")
+
+
+_boards: weakref.WeakSet[Board] = weakref.WeakSet()
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """The terminal to oneself, whatever console shows steps there: for a question of our own,
+    or of a program that asks on the terminal itself."""
+    with ExitStack() as stack:
+        for board in list(_boards):
+            stack.enter_context(board.paused())
+        yield
