@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -68,11 +69,11 @@ class Carrying:
         following = Following(self.session, change.id, creating=change.creating)
         following.uploaded = note.id
         if self.session.dry:
-            self._show_job(change, plan)
+            self._show_job(replace(change, creating=False))
         try:
             code = self.remote.start(change, self.situation, made, note, following)
         except KeyboardInterrupt:
-            following.leave(well=False)
+            following.leave(goes_on=following.started)
             code = self._interrupted(following)
         except ConnectionLost as lost:
             following.leave(well=False)
@@ -89,7 +90,7 @@ class Carrying:
         try:
             code = self.remote.follow(following)
         except KeyboardInterrupt:
-            following.leave(well=False)
+            following.leave(goes_on=following.started)
             code = self._interrupted(following)
         except ConnectionLost as lost:
             following.leave(well=False)
@@ -169,10 +170,8 @@ class Carrying:
             for ended, outcome in _OUTCOMES.items()
         }
 
-    def _show_job(self, change: Job, plan: Plan) -> None:
+    def _show_job(self, change: Job) -> None:
         console = self.session.console
-        if plan is not Plan.CREATE:
-            console.result("# if the stack is not there yet: up without --upgrade")
         console.result("# the script that goes on there by itself:")
         for line in change.outline():
             console.result(f"  {line}")
@@ -180,15 +179,19 @@ class Carrying:
     def _interrupted(self, following: Following) -> int | None:
         """After Ctrl-C: it goes on, or is taken back. Without a person there it goes on."""
         if not following.started:
-            self.remote.unlock()
+            with suppress(SpinstackError):
+                self.remote.unlock()
             error = SpinstackError("stopped by Ctrl-C", where=self.session.settings.stack)
             error.now = "nothing that runs was touched"
             raise error
-        if not self._take_back():
+        if not self._take_back(following):
             raise self._left_running()
         try:
             self.remote.ask_to_stop(following.id)
-            return self.remote.follow(following)
+            code = self.remote.follow(following)
+            if following.journal.outcome == journal.DONE:
+                self.session.console.warn("it was over already: `invoke rollback` takes it back")
+            return code
         except KeyboardInterrupt:
             following.leave(well=False)
             raise self._left_running("it is being taken back there") from None
@@ -196,16 +199,23 @@ class Carrying:
             following.leave(well=False)
             raise self._cut_off(lost, following) from None
 
-    def _take_back(self) -> bool:
+    def _take_back(self, following: Following) -> bool:
+        """Ask; while somebody thinks about it nothing is made final there."""
         if not sys.stdin.isatty():
             return False
-        console = self.session.console
-        console.note(f"\nThe {self.me.doing} goes on on the login node.")
-        try:
-            answer = input("Leave it running, or take it back? [leave/back] ")
-        except (KeyboardInterrupt, EOFError):
-            return False
-        return answer.strip().lower() in ("b", "back", "take it back", "roll back", "rollback")
+        with self.session.console.paused():
+            try:
+                with suppress(SpinstackError):
+                    self.remote.hold(following.id)
+                print(f"\nThe {self.me.doing} goes on on the login node.", file=sys.stderr)
+                answer = input("Leave it running, or take it back? [leave/back] ")
+            except (KeyboardInterrupt, EOFError):
+                answer = ""
+        back = answer.strip().lower() in ("b", "back", "take it back", "roll back", "rollback")
+        if not back:
+            with suppress(SpinstackError):
+                self.remote.go_on(following.id)
+        return back
 
     def _left_running(self, now: str = "") -> SpinstackError:
         error = SpinstackError(

@@ -3,7 +3,9 @@
 # job.py puts values and the functions with Rancher's commands before this, and `change` after it:
 #   mark                 begins the lines of the journal that are no output
 #   stack, address       the stack's name; fqdn or endpoint: how visitors find it
-#   place                directory of this change; a file `stop` in it asks to take it back
+#   made                 what is changed by whom, for the journal's first line
+#   place                directory of this change; a file `stop` in it asks to take it back, a
+#                        file `hold` to make nothing final while somebody is asked about it
 #   services, pages      arrays: what must be up, the pages that must answer well
 #   healthy_within, answer_within   seconds
 #   creating, careful, resuming, confirming     yes or empty
@@ -31,6 +33,18 @@ step() {
 }
 
 stopping() { [ -e "$place/stop" ]; }
+
+# While whoever made the change is asked whether it is to go on, nothing is made final; but
+# not for ever: the laptop may be gone.
+wait_for_word() {
+    local end=$((SECONDS + 120))
+    while [ -e "$place/hold" ] && ! stopping && ((SECONDS < end)); do sleep 0.2; done
+    if stopping; then return 75; fi
+}
+
+word() {
+    if [ -e "$place/hold" ] || stopping; then step 'wait for a word' wait_for_word; fi
+}
 
 # order PATTERN COMMAND [ARGUMENT…]: fails like the command, with 65 if it printed a line of the
 # pattern, with 75 if somebody asked to stop meanwhile.
@@ -199,6 +213,7 @@ back_up() { watch 60 "$@"; }
 take_back() {
     local names name
     outcome=unfinished
+    if stopping; then ill=(); fi
     for name in "${ill[@]}"; do step "last lines of $name" log_of "$name"; done
     if [ -n "$creating" ]; then
         outcome=stays
@@ -251,8 +266,9 @@ change() {
     (while sleep 5 && kill -0 "$upkeep" 2>/dev/null; do say alive; done) &
     trap "kill $! 2>/dev/null" EXIT
     trap '' HUP
+    say made "$made"
     if prepare; then
-        if carry_out; then
+        if carry_out && word; then
             if [ -z "$confirming" ]; then
                 outcome='left open'
             elif ! step 'lock still ours' still_ours; then
@@ -267,6 +283,7 @@ change() {
         fi
     fi
     step 'write it down' write_down
+    rm -f "$place/said"
     step 'unlock' unlock
     say over "$outcome"
 }

@@ -81,7 +81,7 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         return error
     now, remedy = _NOW.get(told.outcome, ("", ""))
     error.now = now
-    if told.outcome == journal.TAKEN_BACK or not error.remedy:
+    if not error.remedy or (told.outcome == journal.TAKEN_BACK and step.code != job.STOPPED):
         error.remedy = remedy
     if told.outcome == journal.UNFINISHED:
         _add_rollback(error, step, told)
@@ -92,7 +92,8 @@ def _cause(step: Told, told: Journal, session: Session) -> SpinstackError:
     """What the first failure is, whatever followed from it."""
     where = f"{session.settings.stack} at {session.destination.environment}"
     if step.code == job.STOPPED:
-        return SpinstackError("stopped by Ctrl-C", where=session.settings.stack)
+        remedy = "invoke deploy, when it is to go on"
+        return SpinstackError("stopped by Ctrl-C", where=session.settings.stack, remedy=remedy)
     result = StepResult(step.name, step.output, step.code)
     if step.name in ("rancher environment", "enter the release", "lock still ours"):
         return must_not_fail(result, session.destination.host)

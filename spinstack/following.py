@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from spinstack.journal import Journal, Told
 from spinstack.waiting import Watcher
 
 if TYPE_CHECKING:
-    from spinstack.console import StepDisplay
     from spinstack.session import Session
+    from spinstack.step_display import StepDisplay
 
 # Step of the journal -> what a person calls it. The others are shown only when they fail.
 _SHOWN = {
@@ -26,7 +27,7 @@ _SHOWN = {
     "wait for the old ones": "wait for the old ones",
 }
 # Their failure follows from another one, or is no failure of the change.
-_ASIDE = ("look again", "unlock", "forget the upgrade", "write it down")
+_ASIDE = ("look again", "unlock", "forget the upgrade", "write it down", "wait for a word")
 
 
 class Failed(Exception):
@@ -62,11 +63,20 @@ class Following:
             self.journal.take(text)
         return False
 
-    def leave(self, *, well: bool = True) -> None:
+    def rejoin(self) -> None:
+        """Show the step that is under way, again."""
+        step = self.journal.under_way
+        if step and self._display is None and step.name in self._names:
+            self._show(self._names[step.name])
+
+    def leave(self, *, well: bool = True, goes_on: bool = False) -> None:
         """Nothing is shown any more: somebody is asked something, or it is over."""
-        step, self._step, self._display = self._step, None, None
-        if step is None:
+        step, display = self._step, self._display
+        self._step, self._display = None, None
+        if step is None or display is None:
             return
+        if goes_on:
+            display.done("goes on there")
         if well:
             step.__exit__(None, None, None)
             return
@@ -107,4 +117,7 @@ class Following:
         aside = step.name in _ASIDE or step.name.startswith("last lines")
         if self._display is None and not step.ok and not aside:
             self._show(step.name)
+        if self._display and step.seconds > self._display.seconds + 1:
+            # It was over before we looked on.
+            self._display.began = time.monotonic() - step.seconds
         self.leave(well=step.ok)

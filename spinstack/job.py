@@ -7,6 +7,7 @@ with a journal beside it that anybody of the group can follow:
     changes/<id>/script     what runs
     changes/<id>/journal    what it says, steps between marks, a sign of life every 5 s
     changes/<id>/stop       asks it to take back what it has done
+    changes/<id>/hold       asks it to make nothing final, for two minutes at most
 
 Pure: values to text and steps.
 """
@@ -93,6 +94,7 @@ class Job:
         flags = ("creating", "careful", "resuming", "confirming")
         values = {
             "mark": mark_word(self.id),
+            "made": f"{self.owner.doing} of {self.release}, {self.owner.told()}",
             "stack": self.stack,
             "address": self.address,
             "place": str(self.place),
@@ -153,7 +155,8 @@ class Job:
     def outline(self) -> list[str]:
         """For a dry run: what it does, a line each."""
         orders = {name: call.shown() for name, call in self.orders().items()}
-        lines = [f"cd {self.directory}", orders["render"], orders["bring"]]
+        lines = [f"cd {self.directory}", orders["render"]]
+        lines.append(f"{orders['bring']}   # the first time without --upgrade")
         lines.append(f"{rows.command().shown()}   # until {', '.join(self.services)} are up")
         lines += [f"curl … THE-SITE{page}   # until it answers well" for page in self.pages]
         lines.append(orders["confirm"] if self.confirming else "# the old containers are kept")
@@ -223,6 +226,15 @@ def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
 def stop_step(root: PurePosixPath, job_id: str) -> Step:
     """Ask it to take back what it has done."""
     return Step("ask it to stop", (Command("touch", str(place(root, job_id) / "stop")),))
+
+
+def hold_step(root: PurePosixPath, job_id: str) -> Step:
+    """Ask it to make nothing final for now."""
+    return Step("hold", (Command("touch", str(place(root, job_id) / "hold")),), must=False)
+
+
+def go_on_step(root: PurePosixPath, job_id: str) -> Step:
+    return Step("go on", (Command("rm", "-f", str(place(root, job_id) / "hold")),), must=False)
 
 
 def under_way_step(root: PurePosixPath) -> Step:

@@ -1,7 +1,7 @@
 """Reads the journal of a change as it arrives: its steps, what they said, how it ended.
 
-Its lines come from `change.sh`: output, and marks `spinstack-<id> SECONDS begin NAME`,
-`… end CODE`, `… alive`, `… over OUTCOME`, where SECONDS is the login node's clock.
+Its lines come from `change.sh`: output, and marks `spinstack-<id> SECONDS made WHAT`,
+`… begin NAME`, `… end CODE`, `… alive`, `… over OUTCOME`, where SECONDS is the login node's clock.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Journal:
     ) -> None:
         self.steps: list[Told] = []
         self.outcome = ""
+        # What is changed and by whom, in words.
+        self.made = ""
         self.count = 0
         # What was said outside of steps: the shell's own start-up files, or why it died.
         self.between: list[str] = []
@@ -81,6 +83,11 @@ class Journal:
             self._on_line(self._open, line)
 
     @property
+    def under_way(self) -> Told | None:
+        """The step that runs now."""
+        return self._open
+
+    @property
     def _open(self) -> Told | None:
         return self.steps[-1] if self.steps and self.steps[-1].code is None else None
 
@@ -97,6 +104,8 @@ class Journal:
             step.code = int(rest) if rest.isdigit() else 1
             step.ended = at
             self._on_end(step)
+        elif word == "made":
+            self.made = rest
         elif word == "over":
             self.outcome = rest
 

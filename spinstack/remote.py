@@ -244,8 +244,23 @@ class Remote:
         """Go on following a change that runs there; the exit code of that."""
         step = job.follow_step(self.root, following.id, following.journal.count)
         following.started = True
+        following.rejoin()
         script = Script((step,), seconds=FOLLOWED)
         return self._node.run(script, on_line=following.line)["follow"].code
+
+    def hold(self, job_id: str) -> None:
+        """Let a change that runs there make nothing final while somebody is asked about it."""
+        self._node.run(Script((job.hold_step(self.root, job_id),), seconds=20))
+
+    def go_on(self, job_id: str) -> None:
+        """The end of `hold`."""
+        self._node.run(Script((job.go_on_step(self.root, job_id),), seconds=20))
+
+    def newest_change(self, wanted: str = "") -> str:
+        """The id of the newest change, or of the newest one whose id begins so; empty if there
+        is none."""
+        step = job.newest_step(self.root, wanted)
+        return self._node.run(Script((step,)))[step.name].output.strip()
 
     def ask_to_stop(self, job_id: str) -> None:
         """Ask a change that runs there to take back what it has done."""
