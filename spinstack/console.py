@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from spinstack.errors import SpinstackError
 
+__all__ = ["Console", "StepDisplay", "columns"]
+
 
 class Console:
     """Prints steps, results and errors."""
@@ -42,6 +44,11 @@ class Console:
 
             self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True)
         return self._rich
+
+    @property
+    def live(self) -> bool:
+        """Whether steps are shown while they run, by lines that change."""
+        return not self._dry and self._board.can_move()
 
     @contextmanager
     def step(self, name: str, *, lasting: bool = True) -> Iterator[StepDisplay]:

@@ -53,12 +53,14 @@ def tail(output: str) -> str:
 
 
 def is_chatter(line: str) -> bool:
-    """Whether the line is only Docker's advice to install its newer builder."""
+    """Whether the line tells nothing of a failure: Docker's advice to install its newer
+    builder, how far a layer is."""
     return _CHATTER.search(line) is not None
 
 
 _CHATTER = re.compile(
     r"^DEPRECATED: The legacy builder|^\s+Install the buildx component|docs\.docker\.com/go/buildx"
+    r"|^[0-9a-f]{12}: (Preparing|Waiting|Pushing)\b"
 )
 
 DISK_FULL = Cause(

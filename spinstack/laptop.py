@@ -10,6 +10,7 @@ from spinstack import finding, preflight
 from spinstack.errors import SpinstackError
 
 if TYPE_CHECKING:
+    from spinstack.image_work import ImageWork
     from spinstack.session import Session
 
 
@@ -38,70 +39,47 @@ def check(session: Session) -> None:
         session.console.warn(found.line())
 
 
-class ImagesUnderWay:
-    """The images of a stack on their way into the registry."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._digests: dict[str, str] | None = None
-
-    def wait(self) -> dict[str, str]:
-        """The manifests' digests: variable in the compose file -> `sha256:…` ("" unknown).
-
-        Comes back when the registry has every image. Raises the first SpinstackError.
-        """
-        if self._digests is None:
-            build(self._session)
-            self._digests = push(self._session)
-        return self._digests
-
-
 @contextmanager
-def images_under_way(session: Session) -> Iterator[ImagesUnderWay]:
+def images_under_way(session: Session) -> Iterator[ImageWork]:
     """Bring all images of the stack into the registry while the caller does other things.
 
-    Leaving the context by an exception stops what still runs; leaving it otherwise waits.
+    `wait()` of what it gives comes back when they are there, with the manifests' digests:
+    variable in the compose file -> `sha256:…` ("" where nobody told); it raises the first
+    SpinstackError. Leaving the context by an exception, Ctrl-C too, stops builds and pushes;
+    leaving it otherwise waits for them.
     """
-    images = ImagesUnderWay(session)
-    yield images
-    images.wait()
+    from spinstack.image_work import ImageWork
+
+    work = ImageWork(session)
+    with _stopped_by_exceptions(work):
+        yield work
 
 
 def build(session: Session, *, force: bool = False) -> None:
-    """Build each image whose content has no image yet."""
-    from spinstack import images
+    """Build each image whose content has no image on this machine, side by side."""
+    from spinstack.image_work import ImageWork
 
-    for image in session.settings.images:
-        reference = session.image_reference(image)
-        with session.console.step(f"build {image.key}") as step:
-            outcome = images.build(
-                session.runner,
-                session.engine,
-                session.image_spec(image),
-                reference,
-                on_line=step.detail,
-                force=force,
-            )
-            step.done(f"{_short(reference)}{'' if outcome.built else ' (there already)'}")
+    with _stopped_by_exceptions(ImageWork(session, pushes=False, force=force)):
+        pass
 
 
 def push(session: Session) -> dict[str, str]:
-    """Push each image that the registry does not have yet; digests as `ImagesUnderWay.wait`."""
-    from spinstack import images
+    """Push each image that the registry does not have yet, side by side; their digests as
+    `images_under_way` tells them."""
+    from spinstack.image_work import ImageWork
 
-    digests = {}
-    for image in session.settings.images:
-        reference = session.image_reference(image)
-        with session.console.step(f"push {image.key}") as step:
-            outcome = images.push(session.runner, session.engine, reference, on_line=step.detail)
-            step.done(f"{_short(reference)}{'' if outcome.pushed else ' (there already)'}")
-        digests[image.variable] = outcome.digest
-        if outcome.replaced:
-            session.console.warn(
-                f"{reference} stood for another image before: nodes that pulled that one keep it"
-            )
-    return digests
+    work = ImageWork(session, builds=False)
+    with _stopped_by_exceptions(work):
+        return work.wait()
 
 
-def _short(reference: str) -> str:
-    return reference.rsplit("/", 1)[-1]
+@contextmanager
+def _stopped_by_exceptions(work: ImageWork) -> Iterator[None]:
+    """The work, begun and waited for."""
+    try:
+        work.start()
+        yield
+        work.wait()
+    except BaseException:
+        work.give_up()
+        raise

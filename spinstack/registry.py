@@ -25,6 +25,7 @@ from spinstack.command import Command
 from spinstack.engine import Engine, is_loopback
 from spinstack.engine_failures import LOGIN, LOGIN_OTHERWISE, explained
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.image_lookup import CONTENT_LABEL
 from spinstack.runner import Runner
 from spinstack.service import ImageName
 
@@ -187,6 +188,26 @@ def manifest(image: ImageName, login: Credentials | None) -> Manifest | None:
         return Manifest(headers.get("Docker-Content-Digest", ""), str(config))
     except (OSError, ValueError, LookupError, AttributeError, HTTPException):
         # Unreachable, refused, redirected, not JSON: for the engine to find out and say.
+        return None
+
+
+def made_of(
+    image: ImageName, login: Credentials | None, manifest: Manifest
+) -> tuple[str, str] | None:
+    """What spinstack says in an image of the registry about itself: the content that it was
+    built from, and its platform. None where there is nothing of this, or no clear answer.
+
+    Source: distribution/spec, "Pulling blobs"; opencontainers/image-spec, "Image Configuration".
+    """
+    if not manifest.config:
+        return None
+    scheme = "http" if is_loopback(image.registry) else "https"
+    url = f"{scheme}://{image.registry}/v2/{image.path}/blobs/{manifest.config}"
+    try:
+        value = json.loads(_asked(url, login)[1])
+        content = _mapping(_mapping(value, "config"), "Labels").get(CONTENT_LABEL)
+        return (str(content), f"{value['os']}/{value['architecture']}") if content else None
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, HTTPException):
         return None
 
 

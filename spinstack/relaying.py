@@ -7,16 +7,14 @@ import select
 import signal
 import sys
 import termios
+import threading
 import time
 import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+from spinstack.channel import Channel
 from spinstack.command import Command
-
-if TYPE_CHECKING:
-    import paramiko
 
 CHUNK = 65536
 # Leaves a command that hangs, or a network that is gone: at the start of a line, as in ssh.
@@ -69,14 +67,15 @@ class Gate:
 
 
 class Relay:
-    """One command's channel. `before`: what came before the command began; `left`: whether
-    the person left it, or our terminal went away."""
+    """One command's channel. `input` is given to it first. `before`: what came before the
+    command began; `left`: whether the person left it, or our terminal went away."""
 
-    def __init__(self, channel: paramiko.Channel, mark: bytes, alive: Callable[[], bool]) -> None:
+    def __init__(self, channel: Channel, mark: bytes, input: bytes = b"") -> None:
         self._channel = channel
-        self._alive = alive
+        self._input = input
         self._gates = {1: Gate(mark), 2: Gate(mark)}
         self._last_keys = b"\r"
+        self._ended = False
         self.left = False
 
     @property
@@ -90,34 +89,52 @@ class Relay:
     def plain(self) -> int | None:
         """Its outputs to ours until it ends; its exit code, None if it was left or the
         connection was lost."""
-        return self._carry(None, None)
+        with self._feeding():
+            return self._carry(None, None)
 
     def on_terminal(self) -> int | None:
         """The same, with our keys and our window's size going to it."""
         with _raw_keys(), _resizes() as resized:
             return self._carry(sys.stdin.fileno(), resized)
 
+    @contextmanager
+    def _feeding(self) -> Iterator[None]:
+        """Gives the input beside what is shown: a command may answer before it has read all."""
+        if not self._input:
+            yield
+            return
+        thread = threading.Thread(target=self._feed, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(DRAIN_SECONDS)
+
+    def _feed(self) -> None:
+        with suppress(OSError):  # it has ended, which its exit code tells better
+            self._channel.write(self._input)
+
     def _carry(self, keys: int | None, resized: int | None) -> int | None:
-        watched: list[Any] = [self._channel, *(fd for fd in (keys, resized) if fd is not None)]
+        ours = [fd for fd in (keys, resized) if fd is not None]
         ended_at = 0.0
         while True:
-            ready, _, _ = select.select(watched, [], [], 0.2)
+            patience = 0.02 if self._ended else 0.2
+            ready, _, _ = select.select([*self._channel.filenos(), *ours], [], [], patience)
             if keys in ready and not self._type(keys):
                 self.left = True
                 return None
             if resized in ready and resized is not None:
                 os.read(resized, CHUNK)
-                self._channel.resize_pty(*window())
+                self._channel.resize(*window())
             if self._show():
                 continue
-            if self._channel.exit_status_ready():
+            code = self._channel.exit_code()
+            if code is not None:
                 ended_at = ended_at or time.monotonic()
-                late = time.monotonic() - ended_at > DRAIN_SECONDS
-                if self._channel.eof_received or self._channel.closed or late:
+                if self._ended or time.monotonic() - ended_at > DRAIN_SECONDS:
                     self._show()
-                    code = self._channel.recv_exit_status()
-                    return None if code < 0 else code
-            elif not self._alive() or self._channel.closed:
+                    return code
+            elif not self._channel.alive:
                 return None
 
     def _type(self, keys: int | None) -> bool:
@@ -126,17 +143,18 @@ class Relay:
         self._last_keys = (self._last_keys + typed)[-len(LEAVE) :]
         if not typed or self._last_keys == LEAVE:
             return False
-        if not self._channel.closed:
-            self._channel.sendall(typed)
+        with suppress(OSError):  # it has ended, which its exit code tells better
+            self._channel.write(typed)
         return True
 
     def _show(self) -> bool:
         """Show what has come; whether anything had."""
         shown = False
-        while self._channel.recv_ready():
-            shown = self._write(1, self._channel.recv(CHUNK)) or shown
-        while self._channel.recv_stderr_ready():
-            shown = self._write(2, self._channel.recv_stderr(CHUNK)) or shown
+        while data := self._channel.read(0):
+            shown = self._write(1, data)
+        self._ended = data == b""
+        while data := self._channel.read_error():
+            shown = self._write(2, data)
         return shown
 
     def _write(self, stream: int, data: bytes) -> bool:

@@ -8,18 +8,22 @@ destinations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from spinstack.errors import UsageError
 
 
-class Key(NamedTuple):
+class Key:
     """A setting: its name, the Python types that its value may have, its meaning."""
 
-    name: str
-    types: tuple[type, ...]
-    meaning: str
-    default: Any = None
+    # No dataclass: making one takes as long as all keys together, at every command.
+    def __init__(
+        self, name: str, types: tuple[type, ...], meaning: str, default: Any = None
+    ) -> None:
+        self.name = name
+        self.types = types
+        self.meaning = meaning
+        self.default = default
 
     @property
     def wanted(self) -> str:

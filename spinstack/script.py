@@ -1,8 +1,8 @@
 """Scripts for the login node: named steps in, what each step printed out.
 
-A script is sent to one `bash -l` in one ssh channel. Marks around each step tell its output
-from the message of the day and from the other steps, and tell progress as it happens. Pure:
-values to text, text to values.
+Scripts are sent one after the other to a `bash -l` (`remote_shell.py`). Marks around each step
+tell its output from the message of the day and from the other steps, and tell progress as it
+happens. Pure: values to text, text to values.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Script:
     def text(self, mark: str) -> str:
         """The script as bash reads it. `mark` must be a word that no program prints.
 
-        The braces make bash read all of it before anything runs, so that no program in it
-        can read the rest of the script as its input: they get an empty one.
+        It runs in a subshell: what it sets, where it goes and how it ends is its own affair,
+        and the shell is as it was for the next one. Its programs get an empty input.
         """
-        lines = ["{"]
+        lines = ["("]
         for number, step in enumerate(self.steps):
             lines.append(_printf(f"{mark} begin {number}"))
             lines.append(f"{{ {step.body()}\n}} 2>&1")
@@ -59,8 +59,9 @@ class Script:
             if step.must:
                 lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
         lines.append(_printf(f"{mark} done"))
-        lines.append("exit 0")
-        lines.append("} 3<&0 </dev/null\n" if self.endless else "} </dev/null\n")
+        lines.append(") 3<&0 </dev/null" if self.endless else ") </dev/null")
+        # By the shell itself, also if the subshell was killed or a step has left it.
+        lines.append(_printf(f"{mark} over") + "\n")
         return "\n".join(lines)
 
 
@@ -109,7 +110,7 @@ class ScriptResult:
 
 
 class Transcript:
-    """Reads a script's output as it arrives.
+    """Reads a script's output as it arrives. `over`: nothing more of it will come.
 
     `on_line(step name, line)` is called for every whole line of a step, `on_begin(step
     name)` and `on_end(result)` at its marks.
@@ -125,6 +126,7 @@ class Transcript:
         on_end: Callable[[StepResult], None] | None = None,
     ) -> None:
         self.result = ScriptResult()
+        self.over = False
         self._script = script
         self._mark = mark
         self._on_begin = on_begin
@@ -160,6 +162,8 @@ class Transcript:
             self._end(int(words[1]), int(words[2]))
         elif words[0] == "done":
             self.result.complete = True
+        elif words[0] == "over":
+            self.over = True
 
     def _end(self, number: int, code: int) -> None:
         step = self.result.steps[-1]

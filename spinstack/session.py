@@ -12,25 +12,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinstack import settings as settings_module
-from spinstack import stack as stack_module
-from spinstack.command import Command
 from spinstack.console import Console
 from spinstack.errors import UsageError
-from spinstack.image_content import ImageSpec, reference
-from spinstack.login_node import LoginNode, PrintingLoginNode
-from spinstack.runner import LocalRunner, PrintingRunner, Runner
-from spinstack.settings import Destination, ImageSetting, Settings
-from spinstack.stack import Stack
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
     from spinstack.engine import Engine
+    from spinstack.image_content import ImageSpec
+    from spinstack.login_node import LoginNode
+    from spinstack.runner import Runner
+    from spinstack.settings import Destination, ImageSetting, Settings
+    from spinstack.stack import Stack
 
 
 class Session:
-    """One task's view of the world."""
+    """One task's view of the world. What a part of it needs is imported with that part."""
 
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
@@ -48,6 +45,8 @@ class Session:
 
     @cached_property
     def runner(self) -> Runner:
+        from spinstack.runner import LocalRunner, PrintingRunner
+
         if self.dry:
             return PrintingRunner(self.console.result)
         echo = self._context.config.run.echo
@@ -55,7 +54,9 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
-        return settings_module.load(self._context.config, self.directory)
+        from spinstack import settings
+
+        return settings.load(self._context.config, self.directory)
 
     @cached_property
     def directory(self) -> Path:
@@ -79,6 +80,8 @@ class Session:
 
     def image_spec(self, image: ImageSetting) -> ImageSpec:
         """What is built for an image of the stack at this destination."""
+        from spinstack.image_content import ImageSpec
+
         return ImageSpec(
             key=image.key,
             context=self.directory / image.context,
@@ -88,14 +91,18 @@ class Session:
         )
 
     def image_reference(self, image: ImageSetting) -> str:
+        from spinstack.image_content import reference
+
         to = self.destination
         return reference(self.image_spec(image), to.registry, to.namespace)
 
     @cached_property
     def stack(self) -> Stack:
         """The stack's files, its images named by their content."""
+        from spinstack import stack
+
         images = {image.variable: self.image_reference(image) for image in self.settings.images}
-        return stack_module.read(self.settings, images)
+        return stack.read(self.settings, images)
 
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
@@ -108,6 +115,9 @@ class Session:
 
     def _node(self) -> LoginNode:
         if self.dry:
+            from spinstack.command import Command
+            from spinstack.login_node import PrintingLoginNode
+
             to = self.destination
             words = ["-p", str(to.port)] if to.port else []
             words.append(f"{to.user}@{to.host}" if to.user else to.host)

@@ -175,12 +175,12 @@ class Board:
             with self._lock:
                 if ended.is_set() or self._asker is not None:
                     continue
-                if self._can_move():
+                if self.can_move():
                     self._show_live()
                 else:
                     self._give_signs()
 
-    def _can_move(self) -> bool:
+    def can_move(self) -> bool:
         """Whether lines can be written over. `FORCE_COLOR` makes no terminal of a log."""
         rich = self._rich()
         return rich.is_interactive and rich.file.isatty() and not rich.is_dumb_terminal

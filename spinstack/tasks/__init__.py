@@ -22,7 +22,7 @@ from spinstack.tasks import (
     ship,
 )
 from spinstack.tasks.manual import collected
-from spinstack.tasks.settings_file import refuse_unreadable
+from spinstack.tasks.settings_file import explain_unreadable
 
 TOPICS = (
     prepare.TOPIC,
@@ -41,4 +41,4 @@ TOPICS = (
 
 ns = collected("spinstack", TOPICS)
 
-refuse_unreadable(Path.cwd())
+explain_unreadable(Path.cwd())

@@ -7,7 +7,7 @@ topic's word; the command `spinstack` lists topic by topic.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from invoke.collection import Collection
 from invoke.tasks import Task
@@ -15,14 +15,20 @@ from invoke.tasks import Task
 from spinstack import schema
 
 
-class Topic(NamedTuple):
-    """A heading of the list: the word, what it is about, its tasks in order."""
+class Topic:
+    """A heading of the list: the word, what it is about, its tasks in order.
 
-    word: str
-    about: str
-    tasks: tuple[Task[Any], ...]
-    # Name of the collection that holds them; empty for tasks without a prefix.
-    group: str = ""
+    `group`: name of the collection that holds them; empty for tasks without a prefix.
+    """
+
+    # No dataclass: making one takes as long as all topics together, at every command.
+    def __init__(
+        self, word: str, about: str, tasks: tuple[Task[Any], ...], group: str = ""
+    ) -> None:
+        self.word = word
+        self.about = about
+        self.tasks = tasks
+        self.group = group
 
     def names(self) -> list[str]:
         """The tasks as they are typed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks import inside, look
+from spinstack.tasks import inside, look, past
 from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, ONE, SERVICE, TO, YES, task
 
@@ -101,6 +101,7 @@ TOPIC = Topic(
     "Once it runs",
     (
         *(look.status, look.logs, look.url, look.open_, look.inspect),
+        *(past.history, past.cite),
         *(inside.shell, inside.exec_),
         *(start, stop, restart, scale, rm),
     ),

@@ -8,14 +8,14 @@ already. What a task works with is imported inside it. A test counts modules
 
 from __future__ import annotations
 
-import functools
+import copy
 import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
-from invoke.tasks import task as invoke_task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -31,58 +31,74 @@ ONE = "which service"
 Body = TypeVar("Body", bound=Callable[..., Any])
 
 
-def task(
-    topic: str, *, help: dict[str, str] | None = None, **options: Any
-) -> Callable[[Body], Task[Body]]:
+class StackTask(Task[Body]):
     """Invoke's task, with spinstack's errors told as a person wants them.
 
-    `topic`: the word that its line in `--list` begins with. A task with an option `to` is
-    given a `Session`, any other one Invoke's context.
+    A task with an option `to` is given a `Session`, any other one Invoke's context. At every
+    command Invoke makes and copies all tasks with all their options; so that is cheap here.
     """
 
-    def decorate(body: Body) -> Task[Body]:
-        names, needed = _parameters(body)
+    def __init__(self, body: Body, topic: str, **options: Any) -> None:
+        function = cast(FunctionType, body)
+        # What `inspect.signature`, which Invoke would ask, finds out slowly.
+        names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+        needed = names[: len(names) - len(function.__defaults__ or ())]
+        super().__init__(body, positional=needed, **options)
+        self.wants_session = "to" in names
+        self.__doc__ = f"({topic}) {body.__doc__}"
 
-        @functools.wraps(body)
-        def run(context: Context, *args: Any, **kwargs: Any) -> Any:
-            return _told(body, context, "to" in names, args, kwargs)
+    def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Raises Exit with the exit code, after whatever stopped the task was told."""
+        self.times_called += 1
+        return _told(self, context, args, kwargs)
 
-        run.__doc__ = f"({topic}) {body.__doc__}"
-        made: Task[Body] = invoke_task(help=help or {}, positional=needed, **options)(run)
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        return [Option.of(made) for made in super().get_arguments(ignore_unknown_help)]
+
+    def __deepcopy__(self, memo: object) -> StackTask[Body]:
+        made = copy.copy(self)
+        # The one thing in it that changes: Invoke takes the texts out when it uses them.
+        made.help = dict(self.help)
         return made
+
+
+class Option(Argument):
+    """An option of a task; a flat copy is enough, for Invoke replaces its value as a whole."""
+
+    @classmethod
+    def of(cls, made: Argument) -> Option:
+        option = cls.__new__(cls)
+        option.__dict__ = made.__dict__
+        return option
+
+    def __deepcopy__(self, memo: object) -> Option:
+        return copy.copy(self)
+
+
+def task(
+    topic: str, *, help: dict[str, str] | None = None, **options: Any
+) -> Callable[[Body], StackTask[Body]]:
+    """Make a function a task. `topic`: the word that its line in `--list` begins with."""
+
+    def decorate(body: Body) -> StackTask[Body]:
+        return StackTask(body, topic, help=help, **options)
 
     return decorate
 
 
-def _parameters(body: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of a task's options, and of those without a default.
-
-    Read from the function itself: `inspect.signature`, which Invoke would ask, is slow for
-    sixty tasks at every command.
-    """
-    function = cast(FunctionType, body)
-    names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-    return names, names[: len(names) - len(function.__defaults__ or ())]
-
-
 def _told(
-    body: Callable[..., Any],
-    context: Context,
-    wants_session: bool,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    task: StackTask[Any], context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Run a task; whatever stops it is told in lines. Raises Exit with the exit code."""
     from invoke.exceptions import Exit
 
     from spinstack.console import Console
     from spinstack.errors import SpinstackError
     from spinstack.session import Session
 
-    session = Session(context, kwargs.get("to")) if wants_session else None
+    session = Session(context, kwargs.get("to")) if task.wants_session else None
     console = session.console if session else Console()
     try:
-        return body(session or context, *args, **kwargs)
+        return task.body(session or context, *args, **kwargs)
     except SpinstackError as error:
         _trace_if_asked()
         console.error(error)

@@ -1,17 +1,15 @@
-"""A stack's invoke.yaml that Invoke could not read: told before Invoke shows a traceback."""
+"""A stack's invoke.yaml that Invoke can't read: told in three lines instead of a traceback.
+
+Invoke reads it right after the tasks were imported, outside of every task, and lets what is
+wrong with it go up to Python. `sys.excepthook` is the place to say it in other words; where
+the file is fine nothing is read twice.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
-
-import yaml
-
-from spinstack.errors import UsageError
-
-# The parser in C where PyYAML brings it: it reads the same language in a tenth of the time.
-Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from types import TracebackType
 
 
 def stack_directory(here: Path) -> Path:
@@ -22,27 +20,37 @@ def stack_directory(here: Path) -> Path:
     return here
 
 
-def refuse_unreadable(here: Path) -> None:
-    """Look at the settings of the stack around `here`, as Invoke is about to.
+def explain_unreadable(here: Path) -> None:
+    """From now on, tell what is wrong with the settings of the stack around `here` if
+    something that nobody caught comes from there, and exit with code 2."""
+    usual = sys.excepthook
 
-    Invoke reads them right after the tasks, outside of every task. Exits with code 2 and
-    three lines if they are not YAML, or no mapping.
-    """
-    path = stack_directory(here) / "invoke.yaml"
+    def explain(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        path = stack_directory(here) / "invoke.yaml"
+        wrong = _wrong(path)
+        if not wrong:
+            usual(kind, error, trace)
+            return
+        from spinstack.errors import UsageError
+
+        told = UsageError(wrong, where=str(path), remedy="mend the file, or take it from git")
+        print("\n".join(told.lines()), file=sys.stderr)
+        raise SystemExit(told.exit_code)
+
+    sys.excepthook = explain
+
+
+def _wrong(path: Path) -> str:
+    """What keeps the settings from being read; empty if nothing does."""
+    import yaml
+
     try:
-        wrong = _wrong(path.read_bytes())
+        value = yaml.safe_load(path.read_bytes())
     except OSError:
         # None there; or unreadable, which Invoke tells in a sentence.
-        return
-    if wrong:
-        error = UsageError(wrong, where=str(path), remedy="mend the file, or take it from git")
-        print("\n".join(error.lines()), file=sys.stderr)
-        raise SystemExit(error.exit_code)
-
-
-def _wrong(content: bytes) -> str:
-    try:
-        value = yaml.load(content, Loader)
+        return ""
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""

@@ -59,4 +59,4 @@ def _original(answers: tuple[tuple[str, str], ...]) -> Path:
 
 def run(task: Any, session: Session, **options: Any) -> Any:
     """What the task does once it has its session."""
-    return task.body.__wrapped__(session, **options)
+    return task.body(session, **options)

@@ -1,0 +1,56 @@
+"""One session on the connection to a login node, as both wires give it: bytes both ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+# How long the other end may take to accept a session, or a piece of what is sent; seconds.
+OPEN_SECONDS = 30
+WRITE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Pty:
+    """A terminal that a command gets there: its type, its size in characters."""
+
+    kind: str
+    columns: int
+    rows: int
+
+
+class Channel(Protocol):
+    """A command that runs there. With a terminal, its two outputs are one."""
+
+    def filenos(self) -> list[int]:
+        """Descriptors of which one is readable whenever something has come or ended."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send all of it to the command's input. Raises OSError when that can't be done."""
+        ...
+
+    def read(self, seconds: float) -> bytes | None:
+        """The next piece of its output: empty at the end, None if nothing came in time."""
+        ...
+
+    def read_error(self) -> bytes:
+        """What has come of its error output; empty if nothing has."""
+        ...
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell its terminal of a new size."""
+        ...
+
+    def exit_code(self, seconds: float = 0) -> int | None:
+        """Its exit code; None if it is not known in time, or the connection was lost."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection below it still is."""
+        ...
+
+    def close(self) -> None:
+        """End the session; it may have ended already."""
+        ...

@@ -1,0 +1,137 @@
+"""A login node over channels: what both wires have in common. A wire only opens channels."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import time
+from abc import ABC, abstractmethod
+from contextlib import closing
+
+from spinstack import relaying
+from spinstack.channel import Channel, Pty
+from spinstack.command import Command
+from spinstack.errors import SpinstackError
+from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine
+from spinstack.remote_shell import Shell
+from spinstack.runner import Result
+from spinstack.script import Script, ScriptResult
+
+# Silence after which a program that has printed something is taken to wait for an answer.
+ASKS_SECONDS = 0.5
+
+
+class ChannelNode(ABC):
+    """Logs in when something runs for the first time, and not again."""
+
+    dry = False
+    name = ""
+
+    def __init__(self) -> None:
+        self._shell: Shell | None = None
+
+    @abstractmethod
+    def _open_channel(self, command: str, pty: Pty | None = None) -> Channel:
+        """Run a command in a session of its own, by the person's login shell there.
+
+        Raises SpinstackError when the login fails, ConnectionLost when it was there before.
+        """
+
+    def run(
+        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+    ) -> ScriptResult:
+        if self._shell is None:
+            self._shell = Shell(self.name, self._open_channel)
+        return self._shell.run(script, on_begin=on_begin, on_line=on_line)
+
+    def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
+        """Each time the program has printed something and then waits, its last line is put
+        to `answer` once."""
+        words = _login_shell(command.script())
+        with closing(self._open_channel(words, Pty("dumb", 200, 24))) as channel:
+            deadline = time.monotonic() + seconds
+            output, asked = "", ""
+            while time.monotonic() < deadline:
+                data = channel.read(ASKS_SECONDS)
+                if data is None:
+                    prompt = output.rsplit("\n", 1)[-1].strip()
+                    if prompt and output != asked:
+                        asked = output
+                        _reply(channel, answer(prompt))
+                elif data:
+                    output += data.decode("utf-8", "replace").replace("\r\n", "\n")
+                else:
+                    return Result(output, "", self._code(channel))
+        raise SpinstackError(
+            f"{command.shown()} did not finish within {seconds:.0f} s",
+            where=self.name,
+            remedy="run it by hand on the login node",
+        )
+
+    def _code(self, channel: Channel) -> int:
+        code = channel.exit_code(relaying.DRAIN_SECONDS)
+        if code is None:
+            raise self._lost_in_command()
+        return code
+
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        mark = f"spinstack-{secrets.token_hex(8)}"
+        words = _login_shell(relaying.script(prepare, command, mark, terminal=terminal))
+        pty = Pty(os.environ.get("TERM") or "xterm", *relaying.window()) if terminal else None
+        with closing(self._open_channel(words, pty)) as channel:
+            relay = relaying.Relay(channel, mark.encode(), input)
+            code = relay.on_terminal() if terminal else relay.plain()
+            if relay.left:
+                raise SpinstackError(
+                    "left the command: it may still run there",
+                    where=self.name,
+                    remedy="`invoke restart` ends what runs in a container",
+                )
+            if code is None:
+                raise self._lost_in_command()
+            if not relay.begun:
+                raise SpinstackError(
+                    "the command could not be started on the login node",
+                    where=self.name,
+                    remedy="see whether the modules of the setting `modules` can be loaded there",
+                    details=relay.before,
+                )
+            return code
+
+    def _lost_in_command(self) -> ConnectionLost:
+        return ConnectionLost(
+            f"the connection to {self.name} was lost while a command ran there",
+            where=self.name,
+            remedy="see `invoke status`, then run it again",
+        )
+
+    def _lost(self) -> ConnectionLost:
+        """The connection has gone between two commands; no other one is made."""
+        return ConnectionLost(
+            f"the connection to {self.name} was lost",
+            where=self.name,
+            remedy="run the same command again: every step may be repeated",
+        )
+
+    def close(self) -> None:
+        if self._shell:
+            self._shell.close()
+
+
+def _login_shell(text: str) -> str:
+    """The shell is told what to do in base64: the login shell that reads it first may be
+    csh, which takes exclamation marks and newlines for its own even in quotes."""
+    script = base64.b64encode(text.encode()).decode()
+    return f"exec bash -l -c 'eval \"$(printf %s {script} | base64 -d)\"'"
+
+
+def _reply(channel: Channel, reply: str | None) -> None:
+    if reply is None:
+        return
+    try:
+        channel.write(reply.encode() + b"\n")
+    except OSError:  # it has ended meanwhile: the next look says how
+        return

@@ -1,0 +1,173 @@
+"""A `bash -l` on the login node that is given script after script, all in one session."""
+
+from __future__ import annotations
+
+import codecs
+import secrets
+import time
+from collections.abc import Callable, Iterator
+
+from spinstack.channel import Channel
+from spinstack.errors import SpinstackError
+from spinstack.login_node import ConnectionLost, OnBegin, OnLine
+from spinstack.script import Script, ScriptResult, Transcript
+
+# More than any step prints; a program that prints for ever is stopped here.
+OUTPUT_LIMIT = 8_000_000
+# How often a silent connection is asked whether it is alive.
+LOOK_SECONDS = 1.0
+
+# Each script comes as a line with its size in bytes, and then the script. It is read whole
+# before any of it runs, and by nobody else: start-up files that read their input find it empty.
+# The line is read by the person's own login shell first, be it csh: no quotes within quotes,
+# no exclamation mark, no line break. A script that bash can't read ends the shell.
+_LOOP = (
+    "exec <&4 4<&-; while read -r spinstack_size; do "
+    r"LC_ALL=C IFS= read -r -N \$spinstack_size spinstack_text && "
+    r"eval \"\$spinstack_text\" || break; done"
+)
+START = f"exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"{_LOOP}\"'"
+
+
+class Shell:
+    """`open_channel` starts a command in a session of its own on the connection."""
+
+    def __init__(self, name: str, open_channel: Callable[[str], Channel]) -> None:
+        self._name = name
+        self._open_channel = open_channel
+        self._channel: Channel | None = None
+
+    def run(
+        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+    ) -> ScriptResult:
+        """As `LoginNode.run`. A script that is left, or cut off, takes the shell with it; the
+        next one has a new shell."""
+        run = _Run(self._name, script, on_begin, on_line)
+        channel = self._ready()
+        finished = False
+        try:
+            _send(self._name, channel, run.text())
+            finished = run.read(channel)
+        finally:
+            if not finished or script.endless:
+                self.close()
+        return run.result()
+
+    def _ready(self) -> Channel:
+        """The shell of the script before, if it is still there, or a new one."""
+        if self._channel is not None and not _is_idle(self._channel):
+            self.close()
+        if self._channel is None:
+            self._channel = self._open_channel(START)
+        return self._channel
+
+    def close(self) -> None:
+        """Give the shell up; what it runs may go on."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+def _is_idle(channel: Channel) -> bool:
+    """Whether it waits for a script. What the last one left behind is passed over."""
+    while (data := channel.read(0)) is not None:
+        if not data:
+            return False
+    return True
+
+
+def _send(name: str, channel: Channel, data: bytes) -> None:
+    try:
+        channel.write(data)
+    except OSError as error:
+        raise ConnectionLost(
+            f"the connection to {name} ended while a script was sent: {error}",
+            where=name,
+            remedy="nothing of it has run; run the same command again",
+        ) from None
+
+
+class _Run:
+    """One script on its way through a shell."""
+
+    def __init__(
+        self, name: str, script: Script, on_begin: OnBegin | None, on_line: OnLine | None
+    ) -> None:
+        self._name = name
+        self._script = script
+        self._mark = f"spinstack-{secrets.token_hex(8)}"
+        self._left = False
+        self._on_line = on_line
+        line = self._line if on_line else None
+        self._transcript = Transcript(script, self._mark, on_begin=on_begin, on_line=line)
+
+    def text(self) -> bytes:
+        """As the shell's loop reads it."""
+        text = self._script.text(self._mark).encode()
+        return f"{len(text)}\n".encode() + text
+
+    def _line(self, step: str, text: str) -> None:
+        if self._on_line and not self._left:
+            self._left = self._on_line(step, text)
+
+    def read(self, channel: Channel) -> bool:
+        """Take in the output up to the script's end; whether the shell waits for another."""
+        for piece in self._pieces(channel):
+            self._transcript.feed(piece)
+            if self._left or self._transcript.over:
+                break
+        return self._transcript.over and not self._left
+
+    def result(self) -> ScriptResult:
+        """Raises ConnectionLost unless it came to its end or was left."""
+        transcript = self._transcript
+        if transcript.result.complete or self._left:
+            return transcript.result
+        step = transcript.unfinished
+        if transcript.over:
+            what = f"the shell on {self._name} was ended in the step {step!r}"
+        elif step:
+            what = f"the connection to {self._name} was lost during the step {step!r}"
+        else:
+            what = f"the connection to {self._name} was lost before the first step"
+        raise ConnectionLost(
+            what, where=self._name, remedy="run the same command again: every step may be repeated"
+        )
+
+    def _pieces(self, channel: Channel) -> Iterator[str]:
+        """The output as it comes, until it ends, the time limit or the size limit."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        deadline = time.monotonic() + self._script.seconds
+        size = 0
+        while True:
+            left = deadline - time.monotonic()
+            data = channel.read(max(0.0, min(LOOK_SECONDS, left)))
+            if data == b"":
+                return
+            if data:
+                size += len(data)
+                yield decoder.decode(data)
+            elif left <= 0:
+                raise self._too_long()
+            elif not channel.alive:
+                return
+            if time.monotonic() > deadline:
+                raise self._too_long()
+            if size > OUTPUT_LIMIT and not self._script.endless:
+                raise self._too_much()
+
+    def _too_long(self) -> SpinstackError:
+        step = self._transcript.unfinished or "logging in to a shell"
+        return SpinstackError(
+            f"the step {step!r} did not finish within {self._script.seconds:.0f} s",
+            where=self._name,
+            remedy="see `invoke status`, then run it again: every step may be repeated",
+        )
+
+    def _too_much(self) -> SpinstackError:
+        steps = self._transcript.result.steps
+        return SpinstackError(
+            f"the step {self._transcript.unfinished!r} prints without end on {self._name}",
+            where=(steps[-1].output[-300:] if steps else "") or "login node",
+            remedy="look at the step by hand: --dry shows the commands",
+        )
