@@ -191,7 +191,7 @@ ask() {
         while :; do
             status=$(curl -sS -L --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 10 \
                 "$site$page" 2>&1)
-            printf 'asked %s: %s\n' "$site$page" "$status"
+            printf 'asked %s: %s\n' "$site$page" "${status//$'\n'/ }"
             case ${status: -3} in 2??) break ;; esac
             if stopping; then return 75; fi
             ((SECONDS < end)) || return 1

@@ -141,7 +141,7 @@ def _not_healthy(step: Told, told: Journal, session: Session) -> SpinstackError:
 
 def _no_good_answer(step: Told, told: Journal, session: Session) -> SpinstackError:
     asked = [line for line in step.lines if line.startswith("asked ")]
-    page, _, status = asked[-1].removeprefix("asked ").rpartition(": ") if asked else ("", "", "")
+    page, _, status = asked[-1].removeprefix("asked ").partition(": ") if asked else ("", "", "")
     code = re.search(r"(\d{3})\s*$", status)
     seen = code[1] if code and code[1] != "000" else "no answer"
     error = SiteFailed(
