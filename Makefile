@@ -15,7 +15,7 @@ demo-stop: $(VENV)/demo
 test: $(VENV)/dev
 	@$(INVOKE) test
 
-# Fifteen minutes on a machine that does nothing else: see docs/performance.md.
+# Half an hour on a machine that does nothing else: see docs/performance.md.
 bench: $(VENV)/demo
 	@$(INVOKE) bench
 

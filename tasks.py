@@ -2,7 +2,7 @@
 
 make demo    the main job on this machine, from the template to a page in the browser
 make test    every test, with what it needs installed first where that is possible
-make bench   how fast the stack serves, against the tutorial's and bare nginx
+make bench   how fast the site, a deploy and the command line are, against other ways
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ REPOSITORY = Path(__file__).resolve().parent
 DEMO = REPOSITORY / "demo"
 DEMO_STACK = "nightwatch-desi"
 MAKERS = "own"
+
+# In the order in which they run, each a module of benchmarks/.
+BENCHMARKS = ("serving", "remote", "cli")
 
 # Programs that the tests with real parts use, and the Debian packages that bring them.
 TEST_PARTS = {
@@ -159,8 +162,9 @@ def _prepare_real_parts(context: Context) -> None:
 @task(
     MAKERS,
     help={
-        "quick": "a smoke run of a minute, whose figures say nothing",
-        "only": "a scenario (static, busy, images, …); may be repeated",
+        "quick": "a smoke run, whose figures say nothing",
+        "only": "serving, remote or cli, or a scenario of serving (static, busy, …); may be "
+        "repeated",
         "output": "directory for the figures, instead of benchmarks/results and docs",
     },
     iterable=["only"],
@@ -168,11 +172,31 @@ def _prepare_real_parts(context: Context) -> None:
 def bench(
     context: Context, quick: bool = False, only: Sequence[str] | None = None, output: str = ""
 ) -> None:
-    """Measure how the stack serves, against the tutorial's and bare nginx (15 minutes)."""
-    words = ["--quick"] if quick else []
-    words += [word for name in only or () for word in ("--only", name)]
-    words += ["--output", output] if output else []
-    _live(context, sys.executable, "-m", "benchmarks.serving", *words)
+    """Measure the site, deploys from far away, and the command line (half an hour).
+
+    The site against the tutorial's and bare nginx, deploys over a line of 40 ms against bare
+    ssh, Fabric and Ansible, commands against trivial ones.
+    """
+    common = [*(["--quick"] if quick else []), *(["--output", output] if output else [])]
+    failed = 0
+    for name, scenarios in _benchmarks(only or ()):
+        words = [word for scenario in scenarios for word in ("--only", scenario)]
+        try:
+            _live(context, sys.executable, "-m", f"benchmarks.{name}", *words, *common)
+        except Exit as error:
+            # The others need other things: that one can't run is no reason to leave them out.
+            failed = failed or error.code
+    if failed:
+        raise Exit(code=failed)
+
+
+def _benchmarks(only: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The benchmarks that are meant, each with the scenarios of it; all of them for nothing."""
+    scenarios = [name for name in only if name not in BENCHMARKS]
+    chosen = [name for name in BENCHMARKS if name in only or not only]
+    if scenarios and "serving" not in chosen:
+        chosen.insert(0, "serving")
+    return [(name, scenarios if name == "serving" else []) for name in chosen]
 
 
 @task(MAKERS)

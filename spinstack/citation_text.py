@@ -124,7 +124,8 @@ def cff(found: Citation) -> dict[str, Any]:
         "version": made.release,
         "date-released": made.when[:10],
         "commit": made.commit,
-        "repository-code": found.repository,
+        # The format's own rule: no other schemes.
+        "repository-code": found.repository if found.repository.startswith("http") else "",
         "url": found.address,
     }
     return {**{key: value for key, value in told.items() if value}, "spinstack": _more(found)}
@@ -140,6 +141,7 @@ def _more(found: Citation) -> dict[str, Any]:
         "since": made.when,
         "by": made.who,
         "doing": made.doing,
+        "repository": found.repository,
         "dirty": made.dirty,
         "images": dict(made.images),
         "code": [asdict(code) for code in found.code],

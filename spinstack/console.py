@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from spinstack.plain_text import is_plain
 from spinstack.step_display import Board, StepDisplay
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ class Console:
             yield step
             return
         self._board.begin(step)
-        mark = "[red]✗[/]"
+        mark = "✗"
         try:
             yield step
-            mark = "[green]✓[/]" if lasting else ""
+            mark = "✓" if lasting else ""
         except BaseException as error:
             if _is_a_stop(error):
                 step.done("stopped")
@@ -77,11 +78,14 @@ class Console:
                 self._board.say(lambda: self._print_end(mark, step))
 
     def _print_end(self, mark: str, step: StepDisplay) -> None:
-        from rich.markup import escape
+        line, took = f"{step.name:<18} {step.outcome}", f"{step.seconds:.1f} s"
+        if is_plain(sys.stderr):
+            self._print(f"{mark} {line} {took}")
+            return
+        from rich.text import Text
 
-        self.rich.print(
-            f"{mark} {escape(step.name):<18} {escape(step.outcome)} [dim]{step.seconds:.1f} s[/]"
-        )
+        style = "green" if mark == "✓" else "red"
+        self.rich.print(Text.assemble((mark, style), f" {line} ", (took, "dim")))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -93,11 +97,18 @@ class Console:
 
     def note(self, text: str) -> None:
         """A line beside the result."""
-        self._board.say(lambda: self.rich.print(text, markup=False))
+        self._board.say(lambda: self._print(text))
 
     def warn(self, text: str) -> None:
         line = "warning: " + text
-        self._board.say(lambda: self.rich.print(line, style="yellow", markup=False))
+        self._board.say(lambda: self._print(line, "yellow"))
+
+    def _print(self, text: str, style: str = "") -> None:
+        """A line on standard error, as it is; its style where there are colours."""
+        if is_plain(sys.stderr):
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self.rich.print(text, style=style, markup=False)
 
     def error(self, error: SpinstackError) -> None:
         """Details first, then what failed, where, why if it is known, and what to do."""
@@ -105,16 +116,16 @@ class Console:
 
         if error.details:
             for line in error.details.rstrip().splitlines():
-                self.rich.print("  | " + line, markup=False, style="dim")
+                self._print("  | " + line, "dim")
         first, *rest = error.lines()
-        self.rich.print(first, markup=False, style="bold red")
+        self._print(first, "bold red")
         # The cause is asked for here and nowhere else; it stands before what to do.
         at = len(rest) - bool(error.remedy)
         known = translator.lines_for(error, self.stack)
         # After a rollback the remedy is a general one: a known cause has a better one.
         rest = rest[:at] if known and error.now else rest
         for line in (*rest[:at], *known, *rest[at:]):
-            self.rich.print(line, markup=False)
+            self._print(line)
 
     def result(self, text: str) -> None:
         """What was asked for, on standard output."""

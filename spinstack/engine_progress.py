@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(r"(?:\[\d+/\d+\] )?step (\d+)/(\d+) ?: ?(.*)", re.IGNORECASE)
 _VERTEX = re.compile(r"#(\d+) \[(?:(\S+) +)?(\d+)/(\d+)\] (.*)")
-_OF_VERTEX = re.compile(r"#(\d+) (?:(DONE|CACHED|ERROR)\b|[\d.]+ (.*))")
+_OF_VERTEX = re.compile(r"#(\d+) (?:(DONE|CACHED|ERROR)\b.*|[\d.]+ (.*))")
 
 
 @dataclass
@@ -41,7 +41,8 @@ class BuildProgress:
             self.step.detail(found[5])
         elif found := _OF_VERTEX.fullmatch(text.strip()):
             self._goes_on(found[1], found[2] or "", found[3] or "")
-        else:
+        elif not text.strip().startswith("--->"):
+            # The classic builder's names of containers and layers say nothing to a person.
             self.step.detail(text)
 
     def _began(self, vertex: str, stage: str, number: int, total: int) -> None:

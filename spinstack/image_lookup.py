@@ -69,7 +69,8 @@ def locals_of(runner: Runner, engine: Engine, references: Sequence[str]) -> dict
         if len(references) == 1:
             return {references[0]: _understood(found[0])}
         tagged = {tag: value for value in found for tag in value.get("RepoTags") or ()}
-        return {name: _understood(tagged[name]) for name in references if name in tagged}
+        pairs = ((name, _tagged(tagged, name)) for name in references)
+        return {name: _understood(value) for name, value in pairs if value is not None}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SpinstackError(
             f"the answer of {engine.name} about an image can't be understood",
@@ -77,6 +78,11 @@ def locals_of(runner: Runner, engine: Engine, references: Sequence[str]) -> dict
             remedy=f"see whether `{engine.name} image inspect` works; update {engine.name}",
             details=result.stdout[:400],
         ) from None
+
+
+def _tagged(tagged: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any] | None:
+    """The image of that name; Docker leaves its own registry out where it tells names."""
+    return tagged.get(name, tagged.get(name.removeprefix("docker.io/")))
 
 
 def _understood(value: dict[str, Any]) -> Local:

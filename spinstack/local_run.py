@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack import foreground, images, local, local_images, local_up
 from spinstack.command import Command
+from spinstack.engine_progress import BuildProgress
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.local_compose import HERE
 from spinstack.rehearsal.account import GID
@@ -82,7 +83,7 @@ def _build(session: Session, setting: ImageSetting) -> None:
             session.engine,
             session.image_spec(setting),
             session.image_reference(setting),
-            on_line=step.detail,
+            on_line=BuildProgress(step).line,
         )
         step.done("" if outcome.built else "there already")
 

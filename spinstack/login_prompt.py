@@ -28,7 +28,10 @@ def ask_on_terminal(prompt: str) -> str:
             f"the login node asks {prompt.strip()!r} and there is no terminal to ask on",
             remedy="run it in a terminal, or fetch a key first with sshproxy.sh",
         )
-    return getpass.getpass(prompt if prompt.endswith(" ") else prompt + " ")
+    from spinstack.step_display import paused
+
+    with paused():
+        return getpass.getpass(prompt if prompt.endswith(" ") else prompt + " ")
 
 
 def answers_from(path: Path) -> Prompt:

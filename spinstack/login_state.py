@@ -10,9 +10,75 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinstack import ssh_certificate
+from spinstack.wires import OPENSSH
 
 if TYPE_CHECKING:
+    from spinstack.openssh_master import Alive
     from spinstack.settings import Destination
+
+BY_ITSELF = "each command logs in by itself, and nothing outlives it (wire: fabric)"
+
+
+@dataclass(frozen=True)
+class LoginState:
+    """What the next command will find at a destination. `name`: the account; `answered`: a
+    file answers the prompt, as in rehearsals; `master`: the connection that is kept, if there
+    is one."""
+
+    destination: str
+    name: str
+    wire: str
+    answered: bool
+    master: Alive | None
+    certificates: tuple[Certificate, ...]
+
+    def logged_in(self, now: float) -> bool:
+        """Whether a master lives; where there is none to have, whether a certificate is good."""
+        if self.wire == OPENSSH:
+            return self.master is not None
+        return any(certificate.valid(now) for certificate in self.certificates)
+
+    def lines(self, now: float) -> list[str]:
+        """For a person: the login, then each key."""
+        told = [f"login  {self.name}: {self._login(now)}"]
+        told += [f"key    {found.key}: {found.told(now)}" for found in self.certificates]
+        if not self.certificates and not self.answered:
+            told.append("key    none with a certificate; invoke login --sshproxy fetches one")
+        return told
+
+    def _login(self, now: float) -> str:
+        if self.wire != OPENSSH:
+            return BY_ITSELF
+        if self.master:
+            return kept(self.master)
+        if self.answered:
+            return "not logged in; the next command will be, a file answers the prompt"
+        if any(certificate.valid(now) for certificate in self.certificates):
+            return "not logged in; the next command will be, by the key"
+        return "not logged in; invoke login"
+
+    def as_dict(self, now: float) -> dict[str, Any]:
+        """For a script; moments in ISO 8601, spans in seconds."""
+        master = self.master and {
+            "pid": self.master.pid,
+            "since": iso(self.master.since),
+            "until": iso(self.master.until),
+            "seconds_left": round(self.master.left),
+        }
+        return {
+            "destination": self.destination,
+            "login": self.name,
+            "wire": self.wire,
+            "logged_in": self.logged_in(now),
+            "master": master,
+            "certificates": [found.as_dict(now) for found in self.certificates],
+        }
+
+
+def kept(master: Alive) -> str:
+    """How long a login that is kept has lived, and will."""
+    left = lasting(master.left)
+    return f"logged in since {moment(master.since)}; ends in {left} unless it is used"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from spinstack import overview, translator
+from spinstack import overview
 from spinstack.choosing import check_name, rancher, service_names
 from spinstack.console import columns
 from spinstack.errors import SpinstackError
 from spinstack.on_rancher import OnRancher
 from spinstack.operations import chosen
 from spinstack.overview import Overview
+from spinstack.plain_text import is_plain
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -114,7 +115,11 @@ def logs(
 
         read = reading.follow if follow else reading.show
         _until_ctrl_c(session, lambda: read(there, names, wanted, after, show))
-    for note in [] if json else translator.notes(heard, session.console.stack):
+    if json:
+        return
+    from spinstack import translator
+
+    for note in translator.notes(heard, session.console.stack):
         session.console.note(note)
 
 
@@ -124,11 +129,7 @@ COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
 def _printer(session: Session, names: list[str], json: bool) -> Callable[[str, str, str], None]:
     """Prints a line of a service; names in front where there are several, coloured on a
     terminal that can (rich's rules)."""
-    from rich.console import Console
-    from rich.text import Text
-
-    out = Console(highlight=False, soft_wrap=True)
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    coloured = None if json else _coloured(names)
     width = max(map(len, names)) if len(names) > 1 else 0
 
     def show(service: str, container: str, line: str) -> None:
@@ -137,12 +138,28 @@ def _printer(session: Session, names: list[str], json: bool) -> Callable[[str, s
         if json:
             entry = {"service": service, "container": container, "text": line}
             session.console.result(jsons.dumps(entry, ensure_ascii=False))
-        elif out.is_terminal:
-            out.print(Text.assemble((prefix, colours[service]), line))
+        elif coloured:
+            coloured(service, prefix, line)
         else:
             session.console.result(prefix + line)
 
     return show
+
+
+def _coloured(names: list[str]) -> Callable[[str, str, str], None] | None:
+    """Prints the prefix in the colour of its service; None where there are no colours."""
+    if is_plain(sys.stdout):
+        return None
+    from rich.console import Console
+    from rich.text import Text
+
+    out = Console(highlight=False, soft_wrap=True)
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+
+    def show(service: str, prefix: str, line: str) -> None:
+        out.print(Text.assemble((prefix, colours[service]), line))
+
+    return show if out.is_terminal else None
 
 
 def url(session: Session, service: str, *, json: bool) -> None:

@@ -66,10 +66,22 @@ def log_in(destination: Destination, name: str, socket: Path, persist: int) -> N
     """
     asked = asking(destination)
     words = [*master_words(socket, persist), *options(destination, asked), "--", destination.host]
-    with _environment(asked, socket) as environment:
+    with _environment(asked, socket) as environment, _terminal(asked):
         code, said = _run(words, environment, asked)
     if code:
         raise _failure(destination, name, asked, said)
+
+
+@contextlib.contextmanager
+def _terminal(asked: Asking) -> Iterator[None]:
+    """The terminal for ssh alone, if it may ask there."""
+    if not asked.person:
+        yield
+        return
+    from spinstack.step_display import paused
+
+    with paused():
+        yield
 
 
 def master_words(socket: Path, persist: int) -> list[str]:
@@ -94,9 +106,11 @@ def options(destination: Destination, asked: Asking) -> list[str]:
     if destination.known_hosts_file:
         words += ["-o", f"UserKnownHostsFile={_known_hosts(destination)}"]
     words += ["-o", f"StrictHostKeyChecking={'ask' if asked.person else 'yes'}"]
+    # A code that was refused is used up: ssh would ask again without saying so.
+    words += ["-o", "NumberOfPasswordPrompts=1"]
     if not asked.person:
         words += ["-o", "LogLevel=ERROR"]
-        words += ["-o", "NumberOfPasswordPrompts=1"] if asked.file else ["-o", "BatchMode=yes"]
+        words += [] if asked.file else ["-o", "BatchMode=yes"]
     return words
 
 

@@ -98,9 +98,10 @@ class Master:
 
     def _open(self) -> Alive:
         # Left by a master that was killed, or by another machine that was called like this one.
+        gone = "the login that was kept is gone; " if self.socket.exists() else ""
         self.socket.unlink(missing_ok=True)
         check_program()
-        self._say(f"logging in to {self.name}; the login is kept for {PERSIST_HOURS} hours")
+        self._say(f"{gone}logging in to {self.name}; the login is kept for {PERSIST_HOURS} hours")
         openssh_login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600)
         os.utime(self._lock)
         there = self.alive()

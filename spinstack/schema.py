@@ -64,6 +64,7 @@ DESTINATION_KEYS = (
     Key("include", TEXT, "a YAML file with more of these settings, written by another program"),
     Key("platform", TEXT, "what runs the stack there", "cattle"),
     Key("host", TEXT, "login node, or its name in your ssh config", "perlmutter.nersc.gov"),
+    Key("wire", TEXT, "openssh: one login a day; fabric: one a command; auto: what can be", "auto"),
     Key("port", NUMBER, "ssh port, if it is neither 22 nor in your ssh config"),
     Key("user", TEXT, "your name on the login node"),
     Key("identity_file", TEXT, "private key, such as sshproxy's ~/.ssh/nersc"),

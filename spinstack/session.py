@@ -122,9 +122,9 @@ class Session:
             words = ["-p", str(to.port)] if to.port else []
             words.append(f"{to.user}@{to.host}" if to.user else to.host)
             return PrintingLoginNode(Command(*words).shown(), self.console.result)
-        from spinstack.fabric_node import FabricLoginNode
+        from spinstack import wires
 
-        return FabricLoginNode(self.destination)
+        return wires.login_node(self.destination, self.console.note)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost. Raises UsageError for a no, or where nobody can say."""
@@ -134,5 +134,7 @@ class Session:
             return
         if not sys.stdin.isatty():
             raise UsageError(f"{question} Nobody is there to ask", remedy="say --yes")
-        if input(f"{question} [yes/no] ").strip().lower() not in ("y", "yes"):
+        with self.console.paused():
+            answer = input(f"{question} [yes/no] ")
+        if answer.strip().lower() not in ("y", "yes"):
             raise UsageError("left as it is", remedy="answer yes, or say --yes")

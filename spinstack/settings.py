@@ -47,6 +47,7 @@ class Destination:
     name: str
     platform: str
     host: str
+    wire: str
     port: int | None
     user: str
     identity_file: Path | None
@@ -170,6 +171,13 @@ def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
     return tuple(images)
 
 
+_CHOICES = {
+    "platform": ("cattle",),
+    "address": ("fqdn", "endpoint"),
+    "wire": ("auto", "fabric", "openssh"),
+}
+
+
 def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
     own = (raw.get("destinations") or {}).get(name) or {}
     values = {key.name: key.default for key in schema.DESTINATION_KEYS}
@@ -187,7 +195,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
             where=f"{where}.centre",
             remedy="the shape of spin.yaml in the package spinstack",
         ) from None
-    for key, allowed in {"platform": ("cattle",), "address": ("fqdn", "endpoint")}.items():
+    for key, allowed in _CHOICES.items():
         if values[key] not in allowed:
             raise UsageError(
                 f"{key} can't be {values[key]!r}",
@@ -198,6 +206,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
         name=name,
         platform=values["platform"],
         host=values["host"],
+        wire=values["wire"],
         port=values["port"],
         user=values["user"] or "",
         identity_file=_path(values["identity_file"]),

@@ -26,19 +26,20 @@ def fetch(session: Session, person: str) -> Path:
     destination = session.destination
     command = _command(destination, person)
     key = _key(destination, person)
-    if not session.dry and not sys.stdin.isatty():
+    if session.dry:
+        foreground.run(session.runner, command)
+        return key
+    _refuse_missing(destination)
+    if not sys.stdin.isatty():
         raise UsageError(
             f"{command.argv()[0]} asks for password and code, and there is no terminal to ask on",
             where=command.shown(),
             remedy="run it in a terminal",
         )
-    before = ssh_certificate.validity(key)
     code = foreground.run(session.runner, command)
-    if session.dry:
-        return key
     if code:
         raise _failed(command, code)
-    if ssh_certificate.validity(key) in (None, before) or ssh_certificate.outdated(key):
+    if ssh_certificate.validity(key) is None or ssh_certificate.outdated(key):
         raise SpinstackError(
             "it left no certificate that is good now",
             where=str(ssh_certificate.certificate_of(key)),
@@ -56,22 +57,21 @@ def _command(destination: Destination, person: str) -> Command:
             where=f"the destination {destination.name}",
             remedy="add user: in ~/.invoke.yaml or in invoke.yaml",
         )
-    words = [_program(destination), "-u", person or user]
+    words = [str(destination.sshproxy or destination.centre.sshproxy.program), "-u", person or user]
     if person and person != user:
         words += ["-c", user]
     return Command(*words)
 
 
-def _program(destination: Destination) -> str:
+def _refuse_missing(destination: Destination) -> None:
     """Raises UsageError, saying where the centre offers it."""
-    offered = destination.centre.sshproxy
-    wanted = str(destination.sshproxy or offered.program)
-    if shutil.which(wanted):
-        return wanted
-    if destination.sshproxy:
-        what, where = f"{wanted} is no program", "the setting sshproxy"
+    offered, own = destination.centre.sshproxy, destination.sshproxy
+    if shutil.which(str(own or offered.program)):
+        return
+    if own:
+        what, where = f"{own} is no program", "the setting sshproxy"
     else:
-        what, where = f"there is no {wanted} on your PATH", offered.page
+        what, where = f"there is no {offered.program} on your PATH", offered.page
     raise UsageError(
         what,
         where=where,

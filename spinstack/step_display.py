@@ -9,6 +9,7 @@ steps, and now and then a line for one that takes long.
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 import weakref
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from spinstack.plain_text import is_plain
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -182,6 +185,8 @@ class Board:
 
     def can_move(self) -> bool:
         """Whether lines can be written over. `FORCE_COLOR` makes no terminal of a log."""
+        if is_plain(sys.stderr):
+            return False
         rich = self._rich()
         return rich.is_interactive and rich.file.isatty() and not rich.is_dumb_terminal
 
@@ -209,7 +214,7 @@ class Board:
         from spinstack.step_lines import lines
 
         shown = [step for step in self._steps if step.seconds >= A_MOMENT]
-        return lines(shown, self._rich().encoding)
+        return lines(shown, self._rich().encoding, self._rich().width)
 
     def _take_down(self) -> None:
         with self._lock:
@@ -222,7 +227,10 @@ class Board:
         for step in self._steps:
             if step.seconds >= step.next_sign:
                 step.next_sign += min(step.next_sign, LONGEST_SILENCE)
-                self._rich().print(step.sign(), markup=False, style="dim")
+                if is_plain(sys.stderr):
+                    print(step.sign(), file=sys.stderr, flush=True)
+                else:
+                    self._rich().print(step.sign(), markup=False, style="dim")
 
 
 _boards: weakref.WeakSet[Board] = weakref.WeakSet()

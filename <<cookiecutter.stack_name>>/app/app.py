@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 
+import libraries
 import uwsgi
 from capacity import cores, fewest
 from nightwatch_web import preload
 from nightwatch_web.options import parse
 from nightwatch_web.routes import create_app
+
+for failure in libraries.load():
+    print(failure, file=sys.stderr, flush=True)
+# The libraries were compiled into the image, which can't be written to; nightwatch's code is
+# compiled into memory, for all workers.
+sys.pycache_prefix = str(Path(tempfile.gettempdir(), "pycache"))
 
 # Half of the threads that are always there make pages; the others answer what takes no time.
 app = create_app(parse(sys.argv[1:]), slots=fewest(cores()) * uwsgi.cores // 2)

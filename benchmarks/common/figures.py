@@ -55,6 +55,10 @@ class Rounds:
     def spread(self, way: str, metric: str) -> Spread | None:
         return spread(list(self.values(way, metric).values()))
 
+    def milliseconds(self, way: str, metric: str = "seconds") -> Spread | None:
+        """Of a metric in seconds."""
+        return spread([1000 * value for value in self.values(way, metric).values()])
+
     def largest(self, way: str, metric: str) -> Spread | None:
         """For what is counted and must never be more than so much."""
         return single(max(self.values(way, metric).values(), default=None))

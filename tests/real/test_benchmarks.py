@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -14,9 +15,8 @@ from spinstack.rehearsal import packages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.real("engine")
 
-
+@pytest.mark.real("engine")
 @pytest.mark.skipif(
     not (shutil.which("wrk") or packages.can_install()), reason="needs wrk, or root on Debian"
 )
@@ -37,3 +37,43 @@ def test_a_smoke_run_measures_and_cleans_up(tmp_path: Path):
     engine = "docker" if shutil.which("docker") else "podman"
     left = [engine, "ps", "--all", "--quiet", "--filter", "label=org.spinstack.bench"]
     assert subprocess.run(left, capture_output=True, text=True).stdout == ""
+
+
+@pytest.mark.real("root", "sshd")
+@pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs tun devices")
+def test_a_smoke_run_of_the_line_counts_what_a_deploy_costs(tmp_path: Path):
+    words = [sys.executable, "-m", "benchmarks.remote", "--quick", "--output", str(tmp_path)]
+    run(words)
+
+    goals = json.loads((tmp_path / "remote.json").read_text())
+    sessions = [goal for goal in goals if goal["unit"] == "sessions"]
+    assert sessions and all(goal["met"] for goal in sessions)
+    figures = json.loads((tmp_path / "remote-figures.json").read_text())
+    by_way = {cell["way"]: cell["rounds"][0] for cell in figures["cells"]}
+    assert by_way["15 × ssh host command"]["logins"] == 15
+    assert by_way["Fabric: 15 run() and 12 put()"]["sessions"] == 16
+    assert by_way["spinstack, OpenSSH wire, master there"]["logins"] == 0
+    assert left_running("/spinstack-bench-") == []
+
+
+def run(words: list[str]) -> None:
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def left_running(part: str) -> list[str]:
+    """The processes with a part of a path in their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = process.read_bytes().decode("utf-8", "replace").split("\0")
+            if any(part in word for word in words):
+                found.append(" ".join(words))
+    return found
+
+
+def test_a_smoke_run_of_the_command_line_measures_every_command(tmp_path: Path):
+    words = [sys.executable, "-m", "benchmarks.cli", "--quick", "--output", str(tmp_path)]
+    run(words)
+    goals = json.loads((tmp_path / "cli.json").read_text())
+    assert goals and all(goal["measured"] > 0 for goal in goals)

@@ -45,6 +45,9 @@ def test_a_closed_directory_is_named_with_what_mends_it_and_mended(stage: Stage,
         mended = stage.done("check", "--to", "rehearsal", "--fix")
         assert f"chmod o+x {closed}" in mended.err and mended.last_line == CLEAN, mended
         assert closed.stat().st_mode & 0o001
+        (newest,) = json.loads(stage.done("history", "--json", "--limit", "1").out)
+        assert (newest["doing"], newest["outcome"]) == ("check --fix", "done")
+        assert newest["detail"].endswith(f"chmod o+x {closed}")
     finally:
         closed.chmod(mode)
 

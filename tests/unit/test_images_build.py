@@ -11,6 +11,7 @@ import pytest
 from spinstack.command import Command
 from spinstack.engine import Engine
 from spinstack.errors import SpinstackError
+from spinstack.image_lookup import locals_of
 from spinstack.images import ImageSpec, build, content_tag, reference
 from spinstack.runner import PrintingRunner, RecordingRunner, Result
 
@@ -144,3 +145,19 @@ def test_a_dry_run_shows_the_build_and_does_nothing(spec: ImageSpec) -> None:
 def test_an_answer_that_makes_no_sense_is_told(spec: ImageSpec) -> None:
     with pytest.raises(SpinstackError, match="can't be understood"):
         build(answering([Result("WARNING: surprise")]), DOCKER, spec, named(spec))
+
+
+def test_images_are_found_by_their_names_in_one_answer() -> None:
+    """In whatever order; docker.io is not told, and what is missing is not there."""
+    here, hub, missing = "127.0.0.1:5000/demo/a:c-1", "docker.io/demo/b:c-2", "x.org/demo/c:c-3"
+    told = {"Os": "linux", "Architecture": "amd64"}
+    answer = [
+        {**told, "Id": "sha256:b", "RepoTags": ["demo/b:c-2"]},
+        {**told, "Id": "sha256:a", "RepoTags": ["other:1", here]},
+    ]
+    runner = RecordingRunner(
+        {"docker image inspect": Result(json.dumps(answer), "No such image: x.org/demo/c:c-3", 1)}
+    )
+    found = locals_of(runner, DOCKER, [here, hub, missing])
+    assert {name: image.id for name, image in found.items()} == {here: "a", hub: "b"}
+    assert len(runner.calls) == 1

@@ -183,3 +183,12 @@ def test_the_details_are_the_last_lines_without_advertisement() -> None:
     )
     error = explained(BUILD, BUILD_OTHERWISE, output + advertisement, FIELDS)
     assert error.details.splitlines() == [f"line {n}" for n in range(25, 40)]
+
+
+def test_a_failed_push_is_not_buried_under_its_figures() -> None:
+    states = [f"aa37c9dfce77: Pushing  {number}MB/197.2MB" for number in range(40)]
+    said = "\n".join([*states, "denied: requested access to the resource is denied", *states])
+    fields = {"namespace": "demo", "registry": "r", "reference": "r/demo/a:c-1", "engine": "docker"}
+    error = explained(PUSH, PUSH_OTHERWISE, said, fields)
+    assert error.details == "denied: requested access to the resource is denied"
+    assert error.what == "you may not push to demo at r"

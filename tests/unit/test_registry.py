@@ -15,7 +15,15 @@ import pytest
 from spinstack.engine import Engine
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images import push
-from spinstack.registry import Credentials, Manifest, credentials, login, manifest, read_password
+from spinstack.registry import (
+    Credentials,
+    Manifest,
+    credentials,
+    login,
+    made_of,
+    manifest,
+    read_password,
+)
 from spinstack.runner import PrintingRunner, RecordingRunner, Result
 from spinstack.service import ImageName
 
@@ -117,6 +125,11 @@ class Fake(BaseHTTPRequestHandler):
             self.answer(401, {}, **{"WWW-Authenticate": realm})
         elif Fake.mode == "garbage":
             self.answer(200, [1])
+        elif self.path == "/v2/demo/app/blobs/sha256:config":
+            labels = {"spinstack.content": "c-1"}
+            self.answer(200, {"os": "linux", "architecture": "arm64", "config": {"Labels": labels}})
+        elif self.path == "/v2/demo/app/blobs/sha256:strange":
+            self.answer(200, {"config": {"Labels": None}})
         elif self.path == "/v2/demo/app/manifests/c-1":
             digest = {"Docker-Content-Digest": "sha256:manifest"}
             self.answer(200, {"config": {"digest": "sha256:config"}}, **digest)
@@ -159,6 +172,22 @@ def test_any_doubt_is_no_answer(fake: str, mode: str) -> None:
     assert manifest(ImageName(fake, "demo/app", "c-2"), None) is None
     assert not any("elsewhere" in line for line in Fake.seen)
     assert manifest(ImageName("127.0.0.1:1", "demo/app", "c-1"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("sha256:config", ("c-1", "linux/arm64")),
+        ("sha256:strange", None),
+        ("sha256:missing", None),
+        ("", None),
+    ],
+)
+def test_an_image_of_the_registry_tells_what_it_was_made_of(
+    fake: str, config: str, told: tuple[str, str] | None
+) -> None:
+    image = ImageName(fake, "demo/app", "c-1")
+    assert made_of(image, None, Manifest("sha256:manifest", config)) == told
 
 
 def local(identity: str, *digests: str) -> Result:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from spinstack import running_programs
 from spinstack.command import Command, Raw, Secret
 from spinstack.errors import SpinstackError
-from spinstack.runner import LocalRunner, PrintingRunner, RecordingRunner
+from spinstack.runner import LocalRunner, PrintingRunner, RecordingRunner, Stopped
 
 
 def test_a_program_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
@@ -48,3 +51,53 @@ def test_the_recording_runner_refuses_what_was_not_announced() -> None:
 def test_shell_syntax_never_reaches_a_program_without_a_shell() -> None:
     with pytest.raises(ValueError, match="shell syntax"):
         LocalRunner().run(Command("echo", Raw("; rm -r /")))
+
+
+@pytest.mark.parametrize("way", ["collected", "streamed", "on a terminal"])
+def test_what_is_stopped_ends_and_what_is_apart_goes_on(way: str) -> None:
+    here = LocalRunner()
+    there = here.apart()
+    begun = threading.Event()
+    # Without output nobody knows when a program has begun: a moment later does.
+    timer = threading.Timer(0.3, begun.set) if way == "collected" else None
+    if timer:
+        timer.start()
+    stopping = threading.Thread(target=lambda: (begun.wait(20), there.stop()))
+    stopping.start()
+    code = "import time; print('begun', flush=True); time.sleep(60)"
+    options: dict[str, Any] = {"on_line": lambda line: begun.set()}
+    options["terminal"] = way == "on a terminal"
+    with pytest.raises(Stopped):
+        there.run(Command(sys.executable, "-c", code), **({} if timer else options))
+    stopping.join(20)
+    with pytest.raises(Stopped, match="not begun"):
+        there.run(Command(sys.executable, "-c", "pass"))
+    assert here.run(Command(sys.executable, "-c", "pass")).ok
+
+
+def test_a_program_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_programs, "GRACE", 0.3)
+    runner = LocalRunner().apart()
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('deaf', flush=True); time.sleep(60)"
+    )
+    with pytest.raises(Stopped):
+        runner.run(
+            Command(sys.executable, "-c", code),
+            on_line=lambda line: threading.Thread(target=runner.stop).start(),
+        )
+
+
+def test_a_program_on_a_terminal_shows_how_far_it_is() -> None:
+    """Lines that are written over come one by one, without what moves the cursor."""
+    lines: list[str] = []
+    code = (
+        "import sys; assert sys.stdout.isatty() and not sys.stdin.isatty();"
+        r"print('\x1b[1mone\x1b[0m');"
+        r"sys.stdout.write('1 %\r2 %\x1b[1A\x1b[2Kü\x1b[1B'); sys.exit(3)"
+    )
+    result = LocalRunner().run(
+        Command(sys.executable, "-c", code), on_line=lines.append, terminal=True
+    )
+    assert (lines, result.code) == (["one", "1 %", "2 %", "ü"], 3)

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 from invoke.config import Config
 from invoke.context import Context
-from rich.console import Console as RichConsole
 
 from spinstack import logs, looking, translator
 from spinstack.cattle import ServiceState
@@ -211,11 +210,9 @@ def test_a_broken_file_names_its_entry_and_hides_no_error(
 
 def shown(error: SpinstackError, stack: Path | None = None) -> str:
     """What a person reads of an error."""
-    console = Console(stack=stack)
-    console._rich = RichConsole(file=io.StringIO(), soft_wrap=True)
-    console.error(error)
-    text: str = console._rich.file.getvalue()  # type: ignore[attr-defined]
-    return text
+    with contextlib.redirect_stderr(io.StringIO()) as told:
+        Console(stack=stack).error(error)
+    return told.getvalue()
 
 
 def test_an_error_is_shown_with_the_cause_that_its_details_tell() -> None:

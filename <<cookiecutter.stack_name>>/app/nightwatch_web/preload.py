@@ -1,4 +1,4 @@
-"""Imports nightwatch, and the scientific libraries with it, before anybody asks for a page."""
+"""Imports nightwatch before anybody asks for a page; its libraries are imported by then."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""What a deploy with nothing to build does on the login node: the product's own steps.
+
+Fifteen of them besides the upload. Ours sends them as it sends all steps: what it must know
+first in one script, the change in another. The other ways run the same commands, a session,
+a `run()` or a task each.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from spinstack import bookkeeping, cattle, release
+from spinstack.bookkeeping import Mark, ReleaseNote
+from spinstack.command import Command
+from spinstack.release import Release
+from spinstack.script import Script, Step
+from spinstack.session import Session
+from spinstack.settings import Destination
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """The remote part of one deploy."""
+
+    made: Release
+    destination: Destination
+    stack: str
+    env_file: str
+    me: Mark
+
+    @property
+    def root(self) -> PurePosixPath:
+        return PurePosixPath(self.destination.project_dir, self.stack)
+
+    @property
+    def begun(self) -> Mark:
+        return bookkeeping.mark(self.me.who, self.me.host, "deploy", release=self.made.id)
+
+    def look(self) -> list[Step]:
+        """What must be known before anything is changed: seven steps."""
+        root = self.root
+        return [
+            Step("uid", (Command("id", "-u"),)),
+            bookkeeping.lock_step(root, self.me),
+            cattle.ready_step((), self.destination.environment),
+            bookkeeping.read_current_step(root),
+            bookkeeping.read_unfinished_step(root),
+            cattle.key_step(),
+            cattle.states_if_key_step(),
+        ]
+
+    def change(self) -> list[Step]:
+        """After the upload: eight steps."""
+        root, stack = self.root, self.stack
+        note = ReleaseNote(self.made.id, self.me.who, self.me.host, self.me.when)
+        return [
+            bookkeeping.note_release_step(self.made.directory, note),
+            bookkeeping.unfinished_step(root, self.begun),
+            cattle.render_step(stack, self.env_file),
+            cattle.upgrade_step(stack, self.env_file),
+            Step("healthy", cattle.states_step().commands),
+            cattle.confirm_step(stack, self.env_file),
+            bookkeeping.current_step(root, self.made.id),
+            Step(
+                "finished",
+                (
+                    *bookkeeping.finished_step(root).commands,
+                    *bookkeeping.free_lock_step(root, self.me).commands,
+                ),
+            ),
+        ]
+
+    def scripts(self) -> tuple[Script, Script]:
+        """Ours: two scripts, because what the first one tells decides whether there is a
+        second one."""
+        ready = cattle.ready_step((), self.destination.environment)
+        enter = Step("enter the release", (Command("cd", str(self.made.directory)),))
+        upload = release.upload_step(self.made)
+        return (
+            Script(tuple(self.look())),
+            Script((upload, ready, enter, *self.change())),
+        )
+
+    def commands(self) -> list[str]:
+        """The fifteen steps for ways that know no scripts: each a command line that stands for
+        itself."""
+        inside = shlex.quote(str(self.made.directory))
+        before = f"export UID RANCHER_ENVIRONMENT={self.destination.environment}; cd {inside}; "
+        steps = [*self.look(), *self.change()]
+        # Nothing runs yet: asking which release does is no failure.
+        return [before + f"{{ {step.body()}\n}}{'' if step.must else ' || true'}" for step in steps]
+
+
+def of(session: Session) -> Deploy:
+    """The deploy of a session's stack, packed now."""
+    made = release.make(session.stack, session.destination)
+    me = bookkeeping.mark("demo", "laptop", "deploy")
+    settings = session.settings
+    return Deploy(made, session.destination, settings.stack, settings.env_file, me)

@@ -1,0 +1,1 @@
+"""What is measured of the command line itself: whole processes, on this machine alone."""
