@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -207,6 +208,7 @@ class There:
             env={"HOME": str(self.home), "PATH": os.environ["PATH"]},
             cwd=self.home,
             text=True,
+            start_new_session=True,
         )
         assert shell.stdin
         assert shell.stdout
@@ -217,7 +219,8 @@ class There:
                 for text in shell.stdout:
                     transcript.feed(text)
             except BaseException:
-                shell.kill()
+                # All that the connection held; not what has made itself independent.
+                os.killpg(shell.pid, signal.SIGKILL)
                 raise
         if not transcript.result.complete:
             raise ConnectionLost("the connection was lost", remedy="run it again")
