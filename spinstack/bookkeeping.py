@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
@@ -67,6 +66,8 @@ def now() -> str:
 
 def mark(who: str, host: str, doing: str, **more: str) -> Mark:
     """A mark of this process, now."""
+    import secrets
+
     nonce = secrets.token_hex(6)
     return Mark(who, host, os.getpid(), now(), doing=doing, nonce=nonce, **more)
 

@@ -27,6 +27,8 @@ class ChannelNode(ABC):
 
     dry = False
     name = ""
+    # As the setting names it.
+    wire = ""
 
     def __init__(self) -> None:
         self._shell: Shell | None = None
@@ -48,7 +50,7 @@ class ChannelNode(ABC):
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
         """Each time the program has printed something and then waits, its last line is put
         to `answer` once."""
-        words = _login_shell(command.script())
+        words = _unasked(command.script())
         with closing(self._open_channel(words, Pty("dumb", 200, 24))) as channel:
             deadline = time.monotonic() + seconds
             output, asked = "", ""
@@ -79,7 +81,8 @@ class ChannelNode(ABC):
         self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
     ) -> int:
         mark = f"spinstack-{secrets.token_hex(8)}"
-        words = _login_shell(relaying.script(prepare, command, mark, terminal=terminal))
+        text = relaying.script(prepare, command, mark, terminal=terminal)
+        words = _for_person(text) if terminal else _unasked(text)
         pty = Pty(os.environ.get("TERM") or "xterm", *relaying.window()) if terminal else None
         with closing(self._open_channel(words, pty)) as channel:
             relay = relaying.Relay(channel, mark.encode(), input)
@@ -121,11 +124,22 @@ class ChannelNode(ABC):
             self._shell.close()
 
 
-def _login_shell(text: str) -> str:
-    """The shell is told what to do in base64: the login shell that reads it first may be
-    csh, which takes exclamation marks and newlines for its own even in quotes."""
-    script = base64.b64encode(text.encode()).decode()
-    return f"exec bash -l -c 'eval \"$(printf %s {script} | base64 -d)\"'"
+def _for_person(text: str) -> str:
+    """A login shell that runs the text; its start-up files may ask the person, too."""
+    return f"exec bash -l -c '{_evaluated(text)}'"
+
+
+def _unasked(text: str) -> str:
+    """The same where nobody is there: start-up files that read their input find it empty, and
+    neither wait for ever nor get what is meant for the text."""
+    inner = _evaluated(text).replace('"', r"\"").replace("$", r"\$")
+    return f"exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"exec <&4 4<&-; {inner}\"'"
+
+
+def _evaluated(text: str) -> str:
+    """In base64: the login shell that reads it first may be csh, which takes exclamation marks
+    and newlines for its own even in quotes."""
+    return f'eval "$(printf %s {base64.b64encode(text.encode()).decode()} | base64 -d)"'
 
 
 def _reply(channel: Channel, reply: str | None) -> None:

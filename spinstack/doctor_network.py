@@ -154,10 +154,10 @@ def keys(session: Session) -> Outcome:
     if destination.login_answer_file:
         return Outcome("key", "ok", "not needed: a rehearsal answers its own prompt")
     path = (destination.identity_file or login_prompt.SSHPROXY_KEY).expanduser()
-    renew = "run sshproxy.sh, which fetches one for 24 h"
+    renew = "invoke login --sshproxy fetches one for 24 h"
     if not path.exists():
         state: State = "problem" if destination.identity_file else "warning"
-        return Outcome("key", state, f"no {path}: each task asks {_prompt(destination)}", renew)
+        return Outcome("key", state, f"no {path}: each login asks {_prompt(destination)}", renew)
     if path.stat().st_mode & 0o077:
         return Outcome("key", "warning", f"others can read {path}", f"chmod 600 {path}")
     certificate = path.with_name(f"{path.name}-cert.pub")

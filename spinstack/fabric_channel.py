@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 
 import paramiko
 
 from spinstack.channel import OPEN_SECONDS, WRITE_SECONDS, Pty
 
 CHUNK = 65536
+# How long to wait while the other end takes no more.
+FULL_SECONDS = 0.005
 
 
 class FabricChannel:
@@ -31,11 +34,21 @@ class FabricChannel:
         return [] if self._ended else [self._channel.fileno()]
 
     def write(self, data: bytes) -> None:
-        self._channel.settimeout(WRITE_SECONDS)
-        try:
-            self._channel.sendall(data)
-        except paramiko.SSHException as error:
-            raise OSError(str(error)) from None
+        # The channel's own time limit is that of `read`, which another thread may be in.
+        left, deadline = memoryview(data), time.monotonic() + WRITE_SECONDS
+        while left:
+            try:
+                sent = self._channel.send(bytes(left[:CHUNK]))
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(FULL_SECONDS)
+            except paramiko.SSHException as error:
+                raise OSError(str(error)) from None
+            else:
+                if not sent:
+                    raise BrokenPipeError("the session has ended")
+                left, deadline = left[sent:], time.monotonic() + WRITE_SECONDS
 
     def read(self, seconds: float) -> bytes | None:
         self._channel.settimeout(seconds)

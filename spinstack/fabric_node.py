@@ -30,6 +30,8 @@ KEEPALIVE_SECONDS = 15
 class FabricLoginNode(ChannelNode):
     """A connection of its own for each command."""
 
+    wire = "fabric"
+
     def __init__(self, destination: Destination) -> None:
         super().__init__()
         self._destination = destination

@@ -11,11 +11,14 @@ from spinstack.errors import UsageError
 
 # Where NERSC's sshproxy.sh leaves its key, next to the certificate `nersc-cert.pub`.
 SSHPROXY_KEY = Path("~/.ssh/nersc")
-RENEW = "renew it with sshproxy.sh, which asks for password and code; then run it again"
+RENEW = (
+    "renew it with sshproxy.sh, which asks for password and code (invoke login --sshproxy); "
+    "then run it again"
+)
 ONCE = (
     "a one-time code works once and only for 30 s: wait for the next one and answer "
     "with the password and the six digits after it, no blank between; or renew the key "
-    "with sshproxy.sh"
+    "(invoke login --sshproxy)"
 )
 
 Prompt = Callable[[str], str]
@@ -26,7 +29,7 @@ def ask_on_terminal(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise UsageError(
             f"the login node asks {prompt.strip()!r} and there is no terminal to ask on",
-            remedy="run it in a terminal, or fetch a key first with sshproxy.sh",
+            remedy="run it in a terminal, or fetch a key first: invoke login --sshproxy",
         )
     from spinstack.step_display import paused
 

@@ -112,7 +112,7 @@ def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
             where=attempt.outdated or attempt.where,
             remedy=login_prompt.RENEW
             if attempt.outdated
-            else "in a terminal: invoke login; or fetch a key first with sshproxy.sh",
+            else "in a terminal: invoke login; or fetch a key first: invoke login --sshproxy",
         )
     if attempt.outdated:
         return SpinstackError(attempt.outdated, where=attempt.name, remedy=login_prompt.RENEW)

@@ -20,6 +20,8 @@ class OpenSSHLoginNode(ChannelNode):
     """Uses the login that is there, and makes one where there is none, before anything has run;
     a login that ends later is not made again within the same command."""
 
+    wire = "openssh"
+
     def __init__(self, destination: Destination, say: Callable[[str], None] | None = None) -> None:
         super().__init__()
         self.master = Master(destination, say)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +34,11 @@ class Answer:
 
 def ask(url: str) -> Answer:
     """One GET, redirects followed."""
+    import http.client
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
     request = urllib.request.Request(url, headers={"User-Agent": "spinstack"})
     here = is_loopback(urllib.parse.urlsplit(url).netloc)
     # A proxy of the person's would ask its own 127.0.0.1.

@@ -7,16 +7,15 @@ afterwards: containers keep the very files that they were started with.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import io
 import re
 import shlex
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from spinstack import envfile
 from spinstack.bookkeeping import UMASK
@@ -25,6 +24,9 @@ from spinstack.errors import SpinstackError
 from spinstack.script import Step
 from spinstack.settings import Destination
 from spinstack.stack import Stack
+
+if TYPE_CHECKING:
+    import tarfile
 
 # Everything else in the directory is part of a release, hidden files apart.
 LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
@@ -75,6 +77,8 @@ def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile
     """A file as it is packed: no times, no owners, so that the same files are the same bytes."""
     name = path.relative_to(stack.directory).as_posix()
     data = _content(stack, destination, path, name)
+    import tarfile
+
     info = tarfile.TarInfo(name)
     info.size = len(data)
     # Containers run as the uid that owns the release; others need only to pass.
@@ -83,6 +87,9 @@ def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile
 
 
 def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    import gzip
+    import tarfile
+
     if sum(info.size for info, _ in packed) > LARGEST:
         largest = max(packed, key=lambda item: item[0].size)[0]
         raise SpinstackError(

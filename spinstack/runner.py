@@ -8,7 +8,6 @@ Three backends behind one protocol: `LocalRunner` runs, `PrintingRunner` shows (
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -111,6 +110,8 @@ class LocalRunner:
             raise Stopped(f"{command.shown()}: not begun")
         if self._echo:
             self._echo(command.shown())
+        import shutil
+
         argv = command.argv()
         if shutil.which(argv[0]) is None:
             raise SpinstackError(

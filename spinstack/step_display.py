@@ -178,10 +178,16 @@ class Board:
             with self._lock:
                 if ended.is_set() or self._asker is not None:
                     continue
-                if self.can_move():
-                    self._show_live()
-                else:
-                    self._give_signs()
+                try:
+                    self._show()
+                except OSError:  # the terminal is gone, and the work goes on
+                    return
+
+    def _show(self) -> None:
+        if self.can_move():
+            self._show_live()
+        else:
+            self._give_signs()
 
     def can_move(self) -> bool:
         """Whether lines can be written over. `FORCE_COLOR` makes no terminal of a log."""

@@ -11,7 +11,7 @@ umask 077
 service=app
 port=5001
 file=/tmp/app-server.conf
-pause=3  # seconds between two looks
+pause=1  # seconds between two looks
 
 address() {
     getent ahostsv4 "$service" | { read -r ip _ && echo "$ip"; }
@@ -19,9 +19,9 @@ address() {
 
 # Port 9 of this container, where nothing listens, stands for an unknown address: nginx
 # answers 502 until there is one. Twice the same server: what a dying worker did not answer is
-# asked once more. After 3 failures nobody has to wait for it, for 2 s.
+# asked once more. After 3 failures nobody has to wait for it, for 1 s.
 write() {
-    server="server ${1:-127.0.0.1:9} max_fails=3 fail_timeout=2s;"
+    server="server ${1:-127.0.0.1:9} max_fails=3 fail_timeout=1s;"
     printf '%s\n%s\n' "$server" "$server" > "$file.new" && mv "$file.new" "$file"
 }
 

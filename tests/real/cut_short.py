@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import socket
 import sys
 import threading
@@ -22,8 +23,8 @@ from typing import Any
 
 from invoke.main import program
 
+from spinstack.channel_node import ChannelNode
 from spinstack.command import Command
-from spinstack.fabric_node import FabricLoginNode
 from spinstack.script import Script, ScriptResult, Step
 
 SIGN = "the-bad-moment-is-now"
@@ -34,15 +35,15 @@ MOMENT = 0.25
 
 
 class BadDay:
-    """Replaces `FabricLoginNode.run`."""
+    """Replaces `ChannelNode.run`, whatever the wire."""
 
     def __init__(self, deed: str, step: str, nth: int) -> None:
         self.deed = deed
         self.step = step
         self.left = nth
-        self._run = FabricLoginNode.run
+        self._run = ChannelNode.run
 
-    def run(self, node: FabricLoginNode, script: Script, **told: Any) -> ScriptResult:
+    def run(self, node: ChannelNode, script: Script, **told: Any) -> ScriptResult:
         on_begin, on_line = told.pop("on_begin", None), told.pop("on_line", None)
 
         def begin(name: str) -> None:
@@ -80,20 +81,27 @@ class BadDay:
         commands = (*step.commands[:place], *stop, *step.commands[place:])
         return Step(step.name, commands, step.must)
 
-    def _do(self, node: FabricLoginNode) -> None:
+    def _do(self, node: ChannelNode) -> None:
         if self.deed == "hold":
             print("holding", flush=True)
             sys.stdin.readline()
             return
-        link = node._connection.transport.sock
         delay = MOMENT if self.deed == "during" else 0
-        threading.Timer(delay, link.shutdown, (socket.SHUT_RDWR,)).start()
+        threading.Timer(delay, break_connection, (node,)).start()
+
+
+def break_connection(node: ChannelNode) -> None:
+    """As if the cable was pulled: at this end everything about the connection is gone."""
+    if node.wire == "openssh":
+        os.kill(vars(node)["_pid"], signal.SIGKILL)
+    else:
+        vars(node)["_connection"].transport.sock.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> None:
     deed, step, nth, *words = sys.argv[1:]
     day = BadDay(deed, step, int(nth))
-    FabricLoginNode.run = lambda node, script, **told: day.run(node, script, **told)  # type: ignore[method-assign,assignment]
+    ChannelNode.run = lambda node, script, **told: day.run(node, script, **told)  # type: ignore[method-assign,assignment]
     if os.environ.get("LAPTOP"):
         socket.gethostname = lambda: os.environ["LAPTOP"]
     program.run(["invoke", *words])

@@ -1,8 +1,9 @@
 """A login node as a centre has it: a real OpenSSH server whose PAM asks `Password + OTP: `.
 
 The answer is the password with six digits after it. Each code is valid for a short time and
-accepted once; every login and every session is counted. The PAM service is one of our own,
-so that the machine's own logins stay as they are.
+accepted once; every login and every session is counted. A key needs no answer if its
+certificate is signed by the node's authority, as sshproxy's are; plain keys are refused. The
+PAM service is one of our own, so that the machine's own logins stay as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import secrets
 import signal
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -93,6 +95,32 @@ class Authenticator:
         return f"{(number & 0x7FFFFFFF) % 10**DIGITS:0{DIGITS}}"
 
 
+@contextmanager
+def handed_out(person: Authenticator, directory: Path) -> Iterator[Path]:
+    """A file for the setting `login_answer_file` that holds another answer each time it is
+    read, as if the person typed it."""
+    path, over = directory / "answers", threading.Event()
+    os.mkfifo(path, 0o600)
+
+    def hand_out() -> None:
+        while not over.is_set():
+            # Waits for a reader.
+            with path.open("w") as file:
+                file.write("" if over.is_set() else person.answer() + "\n")
+            # Whoever reads has to see the end of this one before the next one begins.
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=hand_out, daemon=True)
+    thread.start()
+    try:
+        yield path
+    finally:
+        over.set()
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        thread.join(10)
+        os.close(reader)
+
+
 def _now() -> int:
     return int(time.time()) // STEP
 
@@ -103,7 +131,9 @@ class Counted:
 
     # Prompts shown; a login asks once, a client may try again in the same connection.
     asked: int
+    # By answers, and by keys.
     logins: int
+    by_key: int
     refused: int
     sessions: int
 
@@ -116,6 +146,8 @@ class LoginNode:
     known_hosts: Path
     log: Path
     person: Authenticator
+    # Signs keys that are let in without a question.
+    authority: Path
     user: str = "root"
 
     def counted(self) -> Counted:
@@ -125,6 +157,7 @@ class LoginNode:
         return Counted(
             asked=len(re.findall(r"^Postponed keyboard-interactive for", text, re.MULTILINE)),
             logins=len(re.findall(rf"^Accepted {by_prompt}", text, re.MULTILINE)),
+            by_key=len(re.findall(r"^Accepted publickey for", text, re.MULTILINE)),
             refused=len(re.findall(rf"^Failed {by_prompt}", text, re.MULTILINE)),
             sessions=len(re.findall(r"^Starting session: ", text, re.MULTILINE)),
         )
@@ -149,10 +182,11 @@ def login_node(directory: Path, *, command: str = "", environment: str = "") -> 
     try:
         server = openssh.start(
             directory, command=command, environment=environment,
-            program=_own_program(directory, name), settings=_settings(name),
+            program=_own_program(directory, name), settings=_settings(name, directory),
         )  # fmt: skip
         try:
-            yield LoginNode(server.port, server.known_hosts, directory / "sshd.log", person)
+            log, authority = directory / "sshd.log", directory / "host_key"
+            yield LoginNode(server.port, server.known_hosts, log, person, authority)
         finally:
             _end(server)
     finally:
@@ -180,13 +214,15 @@ def _own_program(directory: Path, name: str) -> Path:
     return link
 
 
-def _settings(name: str) -> str:
+def _settings(name: str, directory: Path) -> str:
     """Lines of sshd_config."""
     lines = [
         "UsePAM yes",
         "KbdInteractiveAuthentication yes",
-        "AuthenticationMethods keyboard-interactive",
-        "PubkeyAuthentication no",
+        # One or the other.
+        "AuthenticationMethods publickey keyboard-interactive",
+        f"TrustedUserCAKeys {directory}/host_key.pub",
+        "AuthorizedKeysFile none",
         "LogLevel VERBOSE",
     ]
     if openssh.version() >= (9, 8):

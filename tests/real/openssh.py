@@ -12,8 +12,12 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from spinstack.rehearsal.account import GID, UID
+from spinstack.settings import Destination, load
 
 
 @dataclass
@@ -27,6 +31,8 @@ class Sshd:
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
+        """Connections end too, and with them whatever keeps one open."""
+        subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
         self.process.terminate()
         self.process.wait(10)
 
@@ -36,6 +42,35 @@ def sshd_program() -> Path:
     found = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     assert found
     return Path(found)
+
+
+def destination(sshd: Sshd, **changes: Any) -> Destination:
+    """Settings that lead to the server, with some of them changed."""
+    values = {
+        "host": "127.0.0.1",
+        "port": sshd.port,
+        "user": sshd.user,
+        "identity_file": str(sshd.identity),
+        "known_hosts_file": str(sshd.known_hosts),
+        "environment": "dev-cattle",
+        "project_dir": "/global/cfs/cdirs/desi/x",
+    }
+    raw = {"stack": "x", "destinations": {"test": {**values, **changes}}}
+    return load({"spinstack": raw}, Path("/")).destination("test")
+
+
+def own_config(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Path:
+    """The ssh config of the test's home, for the `ssh` program too, which looks for it in the
+    home that the system knows."""
+    config = Path.home() / ".ssh" / "config"
+    config.parent.mkdir(mode=0o700, exist_ok=True)
+    programs = directory / "programs"
+    programs.mkdir()
+    wrapper = programs / "ssh"
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return config
 
 
 def version() -> tuple[int, int]:

@@ -9,6 +9,7 @@ import pytest
 
 from spinstack import record
 
+from .at_terminal import AtTerminal
 from .small_site import SmallSite
 from .stage import Typed
 
@@ -93,14 +94,12 @@ def test_a_line_that_was_cut_off_costs_no_other(worked_on: SmallSite) -> None:
 
 def test_a_history_that_can_not_be_written_is_a_warning(worked_on: SmallSite) -> None:
     file = worked_on.root / record.FILE
-    kept = file.read_bytes()
-    file.unlink()
+    kept = file.rename(file.with_suffix(".kept"))
     file.symlink_to("/dev/full")
     try:
         restarted = done(worked_on, "restart", "--service", "app", "--yes")
     finally:
-        file.unlink()
-        file.write_bytes(kept)
+        kept.rename(file)
     assert "warning: restart is not in the history" in restarted.err
     assert "No space left on device" in " ".join(restarted.err.split())
 
@@ -136,3 +135,14 @@ def test_cite_names_release_commit_and_images(worked_on: SmallSite) -> None:
     cff = json.loads(done(worked_on, "cite", "--at", "2026-01-03", "--json").out)
     assert (cff["version"], cff["spinstack"]["dirty"]) == (current, True)
     assert done(worked_on, "cite", "--at", "2026-01-03", "--bibtex").out.startswith("@software{")
+
+
+def test_what_ctrl_c_left_is_told(worked_on: SmallSite) -> None:
+    environment = worked_on.stage.environment(TERM="xterm")
+    typing = AtTerminal(["invoke", "restart", "--yes"], environment, worked_on.directory)
+    typing.wait_for("restart")
+    typing.type("\x03")
+    assert typing.code() == 1
+    (newest,) = json.loads(done(worked_on, "history", "--json", "--limit", "1").out)
+    told = (newest["doing"], newest["outcome"], newest["detail"])
+    assert told == ("restart", "left open", "stopped by Ctrl-C")

@@ -1,83 +1,49 @@
-"""The Fabric connection against a real OpenSSH server."""
+"""The login itself, against a real OpenSSH server: what each wire does in its own way."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
+import signal
+import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from spinstack import settings
-from spinstack.command import Command, Raw, Secret
-from spinstack.errors import SpinstackError
+from spinstack import openssh_login, openssh_master, wires
+from spinstack.command import Command
+from spinstack.errors import SpinstackError, UsageError
 from spinstack.fabric_node import FabricLoginNode
-from spinstack.login_node import ConnectionLost
+from spinstack.openssh_master import Master
+from spinstack.openssh_node import OpenSSHLoginNode
 from spinstack.script import Script, Step
 
 from . import openssh
+from .at_terminal import AtTerminal
+from .stage import REPOSITORY
 
 pytestmark = pytest.mark.real("sshd")
+
+SCRIPT = Script((Step("step", (Command("echo", "hallo"),)),), seconds=20)
 
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[openssh.Sshd]:
-    server = openssh.start(tmp_path)
+    banner = tmp_path / "banner"
+    banner.write_text("NOTICE TO USERS\nPermission denied (of nothing)\n")
+    server = openssh.start(tmp_path, settings=f"Banner {banner}\n")
     yield server
     server.stop()
 
 
-def destination(sshd: openssh.Sshd, **changes: Any) -> settings.Destination:
-    values = {
-        "host": "127.0.0.1",
-        "port": sshd.port,
-        "user": sshd.user,
-        "identity_file": str(sshd.identity),
-        "known_hosts_file": str(sshd.known_hosts),
-        "environment": "dev-cattle",
-        "project_dir": "/global/cfs/cdirs/desi/x",
-    }
-    raw = {"stack": "x", "destinations": {"test": {**values, **changes}}}
-    return settings.load({"spinstack": raw}, Path("/")).destination("test")
+def logins(tmp_path: Path) -> int:
+    return (tmp_path / "sshd.log").read_text().count("Accepted publickey")
 
 
-def script(*commands: Command, seconds: float = 20) -> Script:
-    return Script((Step("step", commands),), seconds=seconds)
-
-
-def test_many_scripts_one_login(sshd: openssh.Sshd, tmp_path: Path) -> None:
-    node = FabricLoginNode(destination(sshd))
-    begun: list[str] = []
-    for number in range(3):
-        result = node.run(script(Command("echo", f"it's {number}")), on_begin=begun.append)
-        assert result.output("step") == f"it's {number}\n"
-    node.close()
-    assert begun == ["step"] * 3
-    assert (tmp_path / "sshd.log").read_text().count("Accepted publickey") == 1
-
-
-def test_a_large_payload_arrives_whole(sshd: openssh.Sshd) -> None:
-    data = os.urandom(3_000_000)
-    bulk = Secret(base64.b64encode(data).decode(), label="<bulk>")
-    words = ("printf", "%s", bulk, Raw("|"), "base64", "-d", Raw("|"), "sha256sum")
-    result = FabricLoginNode(destination(sshd)).run(script(Command(*words)))
-    assert result.output("step").split()[0] == hashlib.sha256(data).hexdigest()
-
-
-def test_an_unknown_host_is_refused_where_nobody_can_be_asked(
-    sshd: openssh.Sshd, tmp_path: Path
-) -> None:
-    node = FabricLoginNode(destination(sshd, known_hosts_file=str(tmp_path / "none")))
-    with pytest.raises(SpinstackError, match="is not known") as error:
-        node.run(script(Command("true")))
-    assert "SHA256:" in error.value.where
-
-
-def test_an_unknown_host_is_shown_asked_about_and_remembered(
+def test_fabric_shows_an_unknown_host_asks_and_remembers(
     sshd: openssh.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -90,79 +56,173 @@ def test_an_unknown_host_is_shown_asked_about_and_remembered(
     monkeypatch.setattr("builtins.input", answer)
     known = tmp_path / "new" / "known_hosts"
     for _ in range(2):
-        node = FabricLoginNode(destination(sshd, known_hosts_file=str(known)))
-        assert node.run(script(Command("true"))).complete
+        node = FabricLoginNode(openssh.destination(sshd, known_hosts_file=str(known)))
+        assert node.run(SCRIPT).complete
     (text,) = asked
     assert "SHA256:" in text
 
 
-def test_a_changed_host_key_is_refused(sshd: openssh.Sshd, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    second = openssh.start(other)
-    key = second.known_hosts.read_text().split(" ", 1)[1]
-    second.stop()
-    sshd.known_hosts.write_text(f"[127.0.0.1]:{sshd.port} {key}")
-    with pytest.raises(SpinstackError, match="CHANGED"):
-        FabricLoginNode(destination(sshd)).run(script(Command("true")))
+# What a task does, in a process of its own: port, user, identity and known hosts are given.
+PROGRAM = """\
+import sys
+from pathlib import Path
+from spinstack import settings
+from spinstack.openssh_node import OpenSSHLoginNode
+from spinstack.command import Command
+from spinstack.script import Script, Step
+
+port, user, identity, known_hosts, *words = sys.argv[1:]
+values = {"host": "127.0.0.1", "port": int(port), "user": user, "identity_file": identity,
+          "known_hosts_file": known_hosts, "environment": "dev-cattle", "project_dir": "/x"}
+raw = {"stack": "x", "destinations": {"test": values}}
+node = OpenSSHLoginNode(settings.load({"spinstack": raw}, Path("/")).destination("test"), print)
+step = Step("step", (Command(*words),))
+print(node.run(Script((step,)), on_begin=lambda name: print(name, flush=True)).output("step"))
+assert not {"paramiko", "fabric", "rich"} & set(sys.modules), "the other wire's libraries"
+"""
 
 
-def test_the_ssh_config_is_honoured(sshd: openssh.Sshd) -> None:
-    config = Path.home() / ".ssh" / "config"
-    config.parent.mkdir(mode=0o700)
-    config.write_text(
-        f"Host spin-login\n  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n"
-        f"  IdentityFile {sshd.identity}\n  UserKnownHostsFile {sshd.known_hosts}\n"
-    )
-    to = destination(
-        sshd, host="spin-login", port=None, user=None, identity_file=None, known_hosts_file=None
-    )
-    result = FabricLoginNode(to).run(script(Command("echo", "hallo")))
-    assert result.output("step") == "hallo\n"
+def command(sshd: openssh.Sshd, *words: str, known_hosts: Path | None = None) -> list[str]:
+    login = (sshd.port, sshd.user, sshd.identity, known_hosts or sshd.known_hosts)
+    return [sys.executable, "-c", PROGRAM, *map(str, login), *words]
 
 
-def test_a_refused_login_says_what_to_do(sshd: openssh.Sshd, tmp_path: Path) -> None:
-    to = destination(sshd, identity_file=str(tmp_path / "host_key"))
-    with pytest.raises(SpinstackError, match="refused the login") as error:
-        FabricLoginNode(to).run(script(Command("true")))
-    assert "sshproxy" in error.value.remedy
+def test_ssh_itself_asks_about_an_unknown_host_and_remembers(
+    sshd: openssh.Sshd, tmp_path: Path
+) -> None:
+    words = command(sshd, "echo", "hallo", known_hosts=tmp_path / "new" / "known_hosts")
+    person = AtTerminal(words, os.environ, REPOSITORY)
+    person.wait_for("continue connecting")
+    person.type("yes\r", "hallo")
+    assert person.code() == 0, person.shown
+    assert "SHA256:" in person.shown
+    assert Master(openssh.destination(sshd)).close()
+    done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, cwd=REPOSITORY)
+    assert b"hallo" in done.stdout, done
 
 
-def test_a_step_that_never_ends_is_ended(sshd: openssh.Sshd) -> None:
-    begin = time.monotonic()
-    with pytest.raises(SpinstackError, match="'step' did not finish within 1 s"):
-        FabricLoginNode(destination(sshd)).run(script(Command("sleep", "60"), seconds=1))
-    assert time.monotonic() - begin < 15
+def test_one_login_serves_commands_at_once_and_one_after_the_other(
+    sshd: openssh.Sshd, tmp_path: Path
+) -> None:
+    words = command(sshd, "echo", "hallo")
+    at_once = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY)
+        for _ in range(3)
+    ]
+    said = [process.communicate(timeout=60) for process in at_once]
+    assert all(b"hallo" in out for out, _ in said), said
+    assert sum(b"the login is kept" in out for out, _ in said) == 1, said
+    assert not any(b"NOTICE" in out + err for out, err in said), said
+    master = Master(openssh.destination(sshd, project_dir="/another/stack"))
+    there = master.alive()
+    assert there and time.time() - there.since < 60
+    assert 0 < openssh_master.PERSIST_HOURS * 3600 - there.left < 60
+    assert OpenSSHLoginNode(openssh.destination(sshd)).run(SCRIPT).output("step") == "hallo\n"
+    assert logins(tmp_path) == 1
+    assert stat.S_IMODE(master.socket.parent.stat().st_mode) == 0o700
+    assert master.close() and not master.close()
+    assert master.alive() is None
 
 
-def test_a_step_that_prints_without_end_is_ended(sshd: openssh.Sshd) -> None:
-    with pytest.raises(SpinstackError, match="prints without end"):
-        FabricLoginNode(destination(sshd)).run(script(Command("yes"), seconds=60))
+def test_ctrl_c_ends_the_command_not_the_login(sshd: openssh.Sshd, tmp_path: Path) -> None:
+    person = AtTerminal(command(sshd, "sleep", "60"), os.environ, REPOSITORY)
+    person.wait_for("step")
+    person.type("\x03")
+    assert person.code() != 0
+    assert OpenSSHLoginNode(openssh.destination(sshd)).run(SCRIPT).complete
+    assert logins(tmp_path) == 1
 
 
-def test_a_lost_connection_names_the_step(sshd: openssh.Sshd) -> None:
-    node = FabricLoginNode(destination(sshd))
-    # The parent of the login shell is the server's process for this connection.
-    cut = Command("kill", "-9", Raw("$PPID"))
-    with pytest.raises(ConnectionLost, match="during the step 'step'"):
-        node.run(script(Command("sleep", "0.5"), cut, Command("sleep", "5")))
+def test_a_socket_that_was_left_behind_is_replaced(sshd: openssh.Sshd) -> None:
+    to = openssh.destination(sshd)
+    os.kill(Master(to).open().pid, signal.SIGKILL)
+    assert Master(to).socket.exists()
+    node = OpenSSHLoginNode(to)
+    assert node.run(SCRIPT).complete
 
 
-def test_a_host_that_is_down_is_named(sshd: openssh.Sshd) -> None:
-    sshd.stop()
-    with pytest.raises(SpinstackError, match=r"127\.0\.0\.1 can't be reached"):
-        FabricLoginNode(destination(sshd)).run(script(Command("true")))
+def test_a_login_that_hangs_is_told(sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spinstack.openssh_mux.ANSWER_SECONDS", 0.5)
+    to = openssh.destination(sshd)
+    pid = Master(to).open().pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SpinstackError, match="does not answer") as error:
+            OpenSSHLoginNode(to).run(SCRIPT)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert str(Master(to).socket) in error.value.where
 
 
-def test_a_program_that_asks_on_the_terminal_is_answered(sshd: openssh.Sshd) -> None:
-    ask = 'read -s -p "Password for user x? " p; echo; [ "$p" = "s3 cret" ] && echo fine'
-    asked: list[str] = []
+def test_a_directory_that_others_can_enter_is_refused(sshd: openssh.Sshd) -> None:
+    to = openssh.destination(sshd)
+    directory = Master(to).socket.parent
+    directory.mkdir(parents=True)
+    directory.chmod(0o770)
+    with pytest.raises(SpinstackError, match="can be entered by others") as error:
+        OpenSSHLoginNode(to).run(SCRIPT)
+    assert error.value.remedy.startswith(f"chmod 700 {directory}")
 
-    def answer(prompt: str) -> str:
-        asked.append(prompt)
-        return "s3 cret"
 
-    done = FabricLoginNode(destination(sshd)).converse(Command("bash", "-c", ask), answer)
-    assert done.ok
-    assert "fine" in done.stdout
-    assert asked == ["Password for user x?"]
+@pytest.mark.real("root")
+def test_a_directory_of_somebody_else_is_refused(sshd: openssh.Sshd) -> None:
+    to = openssh.destination(sshd)
+    directory = Master(to).socket.parent
+    directory.mkdir(parents=True, mode=0o700)
+    os.chown(directory, 12345, 12345)
+    with pytest.raises(SpinstackError, match="belongs to somebody else"):
+        OpenSSHLoginNode(to).run(SCRIPT)
+
+
+def test_a_long_home_has_its_sockets_elsewhere(
+    sshd: openssh.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / ("long" * 20)))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    to = openssh.destination(sshd)
+    assert Master(to).socket.parent == Path(f"/tmp/spinstack-ssh-{os.getuid()}")
+    assert OpenSSHLoginNode(to).run(SCRIPT).complete
+    assert Master(to).close()
+
+
+def test_no_ssh_or_an_old_one_is_told_by_name(
+    sshd: openssh.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = openssh.destination(sshd, wire="openssh")
+    old = tmp_path / "ssh"
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        with pytest.raises(UsageError, match="there is no ssh program of OpenSSH"):
+            Master(to).open()
+        old.write_text("#!/bin/sh\necho 'OpenSSH_8.2p1 Ubuntu-4ubuntu0.11, OpenSSL 1.1.1f' >&2\n")
+        old.chmod(0o755)
+        with pytest.raises(UsageError, match=r"too old: OpenSSH 8\.2") as error:
+            Master(to).open()
+        assert wires.chosen(openssh.destination(sshd)) == "fabric"
+    assert wires.chosen(openssh.destination(sshd)) == "openssh"
+    assert "wire: fabric" in error.value.remedy
+
+
+def test_a_key_with_a_passphrase_is_not_answered_with_the_login_answer(
+    sshd: openssh.Sshd, tmp_path: Path
+) -> None:
+    """It would go into a log of whoever asks for passphrases; and the key is not used."""
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "s3cret", "-f", str(sshd.identity)], check=True)
+    answer = tmp_path / "answer"
+    answer.write_text("s3cret\n")
+    answer.chmod(0o644)
+    to = openssh.destination(sshd, login_answer_file=str(answer))
+    with pytest.raises(UsageError, match="others can read the file with the login answer"):
+        OpenSSHLoginNode(to).run(SCRIPT)
+    answer.chmod(0o600)
+    with pytest.raises(SpinstackError, match="refused the login"):
+        OpenSSHLoginNode(to).run(SCRIPT)
+    assert [path.suffix for path in Master(to).socket.parent.iterdir()] == [".lock"]
+
+
+def test_words_of_ssh_hold_no_secret(sshd: openssh.Sshd, tmp_path: Path) -> None:
+    answer = tmp_path / "answer"
+    answer.write_text("s3cret123456\n")
+    to = openssh.destination(sshd, login_answer_file=str(answer))
+    words = openssh_login.options(to, openssh_login.asking(to))
+    assert "s3cret" not in " ".join(words)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,18 +34,18 @@ esac
 PROGRAM = """\
 import sys
 from pathlib import Path
-from spinstack import inside, logs, settings
+from spinstack import inside, logs, settings, wires
 from spinstack.containers import Container
-from spinstack.fabric_node import FabricLoginNode
 from spinstack.on_rancher import OnRancher
 
-port, user, identity, known_hosts, what, *words = sys.argv[1:]
-values = {"host": "127.0.0.1", "port": int(port), "user": user, "identity_file": identity,
-          "known_hosts_file": known_hosts, "environment": "dev-cattle", "project_dir": "/x",
+wire, port, user, identity, known_hosts, what, *words = sys.argv[1:]
+values = {"wire": wire, "host": "127.0.0.1", "port": int(port), "user": user,
+          "identity_file": identity, "known_hosts_file": known_hosts,
+          "environment": "dev-cattle", "project_dir": "/x",
           "centre": {"rancher": {"modules": []}}}
 raw = {"stack": "x", "destinations": {"test": values}}
 destination = settings.load({"spinstack": raw}, Path("/")).destination("test")
-there = OnRancher(FabricLoginNode(destination), destination, "x")
+there = OnRancher(wires.login_node(destination), destination, "x")
 if what == "follow":
     logs.follow(there, ["app", "web"], 10, "", lambda *line: print(*line, flush=True))
 else:
@@ -72,29 +72,32 @@ def sshd(tmp_path: Path) -> Iterator[openssh.Sshd]:
     server.stop()
 
 
-def words(sshd: openssh.Sshd, what: str, *more: str) -> list[str]:
+Words = Callable[..., list[str]]
+
+
+@pytest.fixture(params=["fabric", "openssh"])
+def words(request: pytest.FixtureRequest, sshd: openssh.Sshd) -> Words:
+    """The command that does one of the program's deeds, over each of the wires."""
     login = (str(sshd.port), sshd.user, str(sshd.identity), str(sshd.known_hosts))
-    return [sys.executable, "-c", PROGRAM, *login, what, *more]
+    return lambda *more: [sys.executable, "-c", PROGRAM, str(request.param), *login, *more]
 
 
-def test_without_a_terminal_outputs_and_exit_code_are_the_command_s_alone(
-    sshd: openssh.Sshd,
-) -> None:
-    command = words(sshd, "plain", "sh", "-c", "echo out; cat; echo err >&2; exit 7")
+def test_without_a_terminal_outputs_and_exit_code_are_the_command_s_alone(words: Words) -> None:
+    command = words("plain", "sh", "-c", "echo out; cat; echo err >&2; exit 7")
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, cwd=REPOSITORY)
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
 
 
-def test_input_arrives_to_its_last_byte(sshd: openssh.Sshd) -> None:
+def test_input_arrives_to_its_last_byte(words: Words) -> None:
     data = os.urandom(300_000)
-    command = words(sshd, "fed", "cat")
+    command = words("fed", "cat")
     done = subprocess.run(command, capture_output=True, input=data, cwd=REPOSITORY, timeout=60)
     assert done.stdout == data
     assert done.returncode == 0
 
 
-def test_a_terminal_is_there_as_large_as_here_and_gets_every_key(sshd: openssh.Sshd) -> None:
-    command = words(sshd, "terminal", "sh")
+def test_a_terminal_is_there_as_large_as_here_and_gets_every_key(words: Words) -> None:
+    command = words("terminal", "sh")
     person = AtTerminal(command, os.environ, REPOSITORY)
     person.wait_for("# ")
     person.type("stty size\r", "33 101")
@@ -110,8 +113,8 @@ def test_a_terminal_is_there_as_large_as_here_and_gets_every_key(sshd: openssh.S
     assert "Welcome" not in person.shown
 
 
-def test_a_command_that_hangs_can_be_left(sshd: openssh.Sshd) -> None:
-    person = AtTerminal(words(sshd, "terminal", "sh"), os.environ, REPOSITORY)
+def test_a_command_that_hangs_can_be_left(words: Words) -> None:
+    person = AtTerminal(words("terminal", "sh"), os.environ, REPOSITORY)
     person.wait_for("# ")
     person.type("trap '' INT; cat > /dev/null\r", "null")
     person.type("\x03\r~.", "left the command")
@@ -128,11 +131,11 @@ def followers(home: Path) -> list[int]:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_following_leaves_nothing_behind_however_it_ends(
-    sshd: openssh.Sshd, tmp_path: Path, end: signal.Signals
+    words: Words, tmp_path: Path, end: signal.Signals
 ) -> None:
     home = tmp_path / "remote-home"
     with subprocess.Popen(
-        words(sshd, "follow"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY
+        words("follow"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY
     ) as person:
         assert person.stdout
         seen = {person.stdout.readline().decode().split()[0] for _ in range(2)}

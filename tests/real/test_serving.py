@@ -1,195 +1,34 @@
 """The site as visitors feel it, in real nginx and uWSGI: what is there is sent whatever app
-does, what is made is made once, and what fails is told."""
+does, and what is made is made once."""
 
 from __future__ import annotations
 
 import gzip
-import http.client
-import json
 import os
-import re
-import resource
-import socket
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
-from tests.real.lab import GID, UID, Lab, laboratory
+from tests.real.serving import (
+    BIG,
+    EXPOSURE,
+    NIGHT,
+    SLOW,
+    Answer,
+    Site,
+    clients,
+    eventually,
+    image,
+    meanwhile,
+    site,
+    spectra,
+)
 
+__all__ = ["site"]
 pytestmark = pytest.mark.real("engine")
-
-NIGHT, EXPOSURE = "20240102", "00000123"
-# In the tests' own night: what the stand-in for nightwatch is told, and what it has made.
-SECONDS, MADE = "seconds", ".made"
-# As a visitor would call it slow, on a machine that does other things too. Seconds.
-SLOW = 2.0
-
-# Makes pages of 100 kB, as slowly as a file among the data says.
-NIGHTWATCH = f'''
-import pathlib, time
-
-def make(data, what):
-    time.sleep(float((pathlib.Path(data) / "{SECONDS}").read_text()))
-    with open("/app/static/{NIGHT}/{MADE}", "a") as log:
-        log.write(what + "\\n")
-    return "<html>" + what * (100_000 // len(what)) + "</html>"
-'''
-SPECTRA = f"""
-from nightwatch.webpages.make import make
-
-def get_spectra_html(data, night, expid, view, frame, downsample, select=None):
-    return make("/app/data/{NIGHT}", f"{{expid}} {{view}} {{downsample}} {{select}} ")
-"""
-PLOTIMAGE = f"""
-from nightwatch.webpages.make import make
-
-def write_image_html(input, output, downsample, night):
-    with open(output, "w") as file:
-        file.write(make("/app/data/{NIGHT}", f"image {{downsample}} "))
-"""
-TIMESERIES = "def generate_timeseries_html(*arguments):\n    return '<p>'\n"
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        packed = self.headers["Content-Encoding"] == "gzip"
-        return (gzip.decompress(self.body) if packed else self.body).decode()
-
-
-@dataclass
-class Site:
-    """A running stack; `page`, in the static tree, is written by the tests."""
-
-    lab: Lab
-    port: int
-
-    @property
-    def directory(self) -> Path:
-        return self.lab.static / NIGHT / EXPOSURE
-
-    def get(self, path: str, within: float = 30, method: str = "GET", **headers: str) -> Answer:
-        """The whole answer; raises OSError or HTTPException where there is none."""
-        started = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            connection.request(method, path, headers=sent)
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        return Answer(answer.status, answer.headers, body, time.monotonic() - started)
-
-    def get_all(self, paths: list[str], **headers: str) -> list[Answer]:
-        """The answers to all of them, asked for at the same time."""
-        with ThreadPoolExecutor(len(paths)) as visitors:
-            return list(visitors.map(lambda path: self.get(path, **headers), paths))
-
-    def write(self, name: str, text: str) -> str:
-        """Replaces a page in one step, as batch jobs do; returns its address."""
-        half = self.directory / f".{name}.half"
-        half.write_text(text)
-        half.replace(self.directory / name)
-        return f"/{NIGHT}/{EXPOSURE}/{name}"
-
-    def pages_take(self, seconds: float) -> None:
-        (self.lab.data / NIGHT / SECONDS).write_text(str(seconds))
-
-    def made(self) -> Counter[str]:
-        log = self.lab.static / NIGHT / MADE
-        return Counter(log.read_text().splitlines()) if log.exists() else Counter()
-
-    def docker(self, *words: str) -> str:
-        return self.lab.docker(*words)
-
-    @property
-    def app(self) -> str:
-        return f"{self.lab.name}-app"
-
-    def in_app(self, command: str) -> str:
-        return self.docker("exec", self.app, "sh", "-c", command)
-
-    def log(self) -> list[dict[str, object]]:
-        """web's access log so far; it is written within a tenth of a second."""
-        time.sleep(0.5)
-        lines = self.docker("logs", f"{self.lab.name}-web").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
-
-def spectra(selection: int | str, exposure: int = 123) -> str:
-    return f"/{NIGHT}/{exposure}/spectra/input/{selection}/qframe/4x/"
-
-
-def image(downsample: int) -> str:
-    return f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-{downsample}x.html"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with laboratory(tmp_path_factory.mktemp("serving")) as lab:
-        for root in (lab.static, lab.data):
-            (root / NIGHT / EXPOSURE).mkdir(parents=True)
-        (lab.data / NIGHT / EXPOSURE / f"preproc-b0-{EXPOSURE}.fits").write_text("SIMPLE")
-        webpages = lab.project / "nightwatch/py/nightwatch/webpages"
-        for name, text in (
-            ("make", NIGHTWATCH),
-            ("spectra", SPECTRA),
-            ("plotimage", PLOTIMAGE),
-            ("timeseries", TIMESERIES),
-        ):
-            (webpages / f"{name}.py").write_text(text)
-        lab.start("app")
-        lab.start("web")
-        made = Site(lab, lab.port())
-        made.pages_take(0)
-        made.write(f"qa-summary-{EXPOSURE}.html", "the summary")
-        (lab.static / NIGHT / "exposures.html").write_text("the exposures")
-        if os.geteuid() == 0:
-            for place in (lab.static / NIGHT, lab.static / NIGHT / EXPOSURE):
-                os.chown(place, UID, GID)
-        lab.wait_for("/readyz", 200)
-        yield made
-
-
-@contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """Does it again and again in another thread, which has to go well."""
-    done = threading.Event()
-
-    def again() -> None:
-        while not done.is_set():
-            act()
-
-    with ThreadPoolExecutor(1) as other:
-        acting = other.submit(again)
-        try:
-            yield
-        finally:
-            done.set()
-        acting.result()
-
-
-def eventually(condition: Callable[[], bool], within: float = 20) -> bool:
-    deadline = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 # ---- What is there
@@ -235,9 +74,9 @@ def test_what_is_hidden_or_leads_away_is_not_sent(site: Site):
 
 
 def test_a_page_is_compressed_once_for_each_version(site: Site):
-    for version in ("first", "second"):
+    for age, version in ((200, "first"), (100, "second")):
         text = f"<p>{version}</p>" * 20_000
-        address = site.write("packed.html", text)
+        address = site.write("packed.html", text, age)
         assert eventually(lambda a=address, t=text: site.get(a, Accept_Encoding="gzip").text == t)
         answers = site.get_all([address] * 20, Accept_Encoding="gzip, br")
         assert {answer.text for answer in answers} == {text}
@@ -248,11 +87,68 @@ def test_a_page_is_compressed_once_for_each_version(site: Site):
     assert seen["MISS"] == 2
 
 
-def test_a_compressed_sibling_is_taken_as_it_is(site: Site):
-    packed = gzip.compress(b"made ahead" * 500)
-    (site.directory / "ahead.html.gz").write_bytes(packed)
-    address = site.write("ahead.html", "made ahead" * 500)
-    assert site.get(address, Accept_Encoding="gzip").body == packed
+def test_a_compressed_sibling_is_sent_unless_it_is_older_than_its_page(site: Site):
+    def seen() -> str:
+        """How it begins for a visitor who takes gzip."""
+        return site.get(address, Accept_Encoding="gzip").text[:7]
+
+    def sibling(text: str, age: float) -> None:
+        path = site.directory / "ahead.html.gz"
+        path.write_bytes(gzip.compress(text.encode()))
+        made = time.time() - age
+        os.utime(path, (made, made))
+
+    # What the sibling says is another text, so that one sees where an answer is from.
+    sibling("sibling" * 500, 300)
+    address = site.write("ahead.html", "page v1" * 500, 300)
+    assert seen() == "sibling"
+    assert site.get(address, Accept_Encoding="identity").text[:7] == "page v1"
+    # The page is rewritten, the sibling stays: within seconds the new page, and so from then on.
+    site.write("ahead.html", "page v2" * 500, 200)
+    assert eventually(lambda: seen() == "page v2", within=3)
+    assert [seen() for _ in range(5)] == ["page v2"] * 5
+    # Both are.
+    sibling("renewed" * 500, 90)
+    site.write("ahead.html", "page v3" * 500, 100)
+    assert eventually(lambda: seen() == "renewed", within=3)
+    # The sibling is removed, or may not be read: the page itself, when it has changed.
+    (site.directory / "ahead.html.gz").unlink()
+    site.write("ahead.html", "page v4" * 500, 80)
+    assert eventually(lambda: seen() == "page v4", within=3)
+    sibling("private" * 500, 0)
+    (site.directory / "ahead.html.gz").chmod(0)
+    site.write("ahead.html", "page v5" * 500, 60)
+    assert eventually(lambda: seen() == "page v5", within=3)
+
+
+def test_a_page_that_is_rewritten_within_a_second_to_the_same_size(site: Site):
+    """Nothing but the text tells the two apart: neither time nor size, so neither does ETag."""
+    now = int(time.time())
+    first, second = "<p>one</p>" * 5000, "<p>two</p>" * 5000
+    address = site.write("twice.html", first, written=now)
+    told = site.get(address, Accept_Encoding="gzip").headers["ETag"]
+    site.write("twice.html", second, written=now)
+    for encoding in ("identity", "gzip"):
+        ask = {"Accept_Encoding": encoding}
+        assert eventually(lambda h=ask: site.get(address, **h).text == second, within=6)
+    assert site.get(address, Accept_Encoding="gzip", If_None_Match=told).text == second
+
+
+def test_a_page_that_is_written_in_place_is_seen_within_seconds(site: Site):
+    """As nightwatch writes: under its own name, in pieces."""
+    address = site.write("live.html", "<p>old</p>" * 1000)
+    text = "<p>new</p>" * 20_000
+    for encoding in ("identity", "gzip"):
+        site.get(address, Accept_Encoding=encoding)
+    with (site.directory / "live.html").open("w") as page:
+        for start in range(0, len(text), 20_000):
+            page.write(text[start : start + 20_000])
+            page.flush()
+            site.get(address, Accept_Encoding="gzip")
+            time.sleep(0.05)
+    for encoding in ("identity", "gzip"):
+        ask = {"Accept_Encoding": encoding}
+        assert eventually(lambda h=ask: site.get(address, **h).text == text, within=5)
 
 
 def test_a_page_that_is_rewritten_while_it_is_read_arrives_whole(site: Site):
@@ -353,150 +249,30 @@ def test_nobody_notices_that_a_worker_is_killed(site: Site):
 def test_workers_are_replaced_without_anybody_noticing(site: Site):
     # So slowly that one visitor may ask for that many.
     site.pages_take(0.1)
-    stats = "uwsgi --connect-and-read /tmp/uwsgi-stats 2>&1"
+    made_anew = spectra(29_999)
+    assert "shiny" not in site.get(made_anew).text
 
     def workers() -> set[int]:
-        found = json.loads(site.in_app(stats))["workers"]
-        return {worker["pid"] for worker in found if worker["status"] != "cheap"}
+        return {worker["pid"] for worker in site.workers()}
 
     before, answers = workers(), []
     assert len(before) >= 2
     numbers = iter(range(30_000, 10**6))
     with meanwhile(lambda: answers.append(site.get(spectra(next(numbers))).status)):
+        site.change_nightwatch("view", "shiny")
         site.in_app("echo c > /tmp/uwsgi-commands")
         assert eventually(lambda: not before & workers())
     assert set(answers) == {200}
+    # They have read nightwatch's code anew.
+    assert eventually(lambda: "shiny" in site.get(made_anew).text)
 
 
-# ---- What fails
-
-
-def test_a_frozen_app_is_not_noticed(site: Site):
+def test_slow_readers_of_pages_that_are_made_hold_no_worker(site: Site):
     site.pages_take(0)
-    pages = [spectra(88), "/nights.html", f"/{NIGHT}/"]
-    encodings = ("identity", "gzip")
-    for page in pages:
-        for encoding in encodings:
-            site.get(page, Accept_Encoding=encoding)
-    site.docker("pause", site.app)
-    try:
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            for page in pages:
-                for encoding in encodings:
-                    answer = site.get(page, Accept_Encoding=encoding)
-                    assert (answer.status, answer.seconds < 1) == (200, True)
-    finally:
-        site.docker("unpause", site.app)
-    assert site.get("/readyz").status == 200
-
-
-def test_an_app_that_is_gone_takes_nothing_along(site: Site):
-    site.pages_take(0)
-    warm = spectra(99)
-    assert site.get(warm).status == 200
-    site.docker("kill", site.app)
-    try:
-        for _ in range(20):
-            assert site.get("/nights.html").status == 200
-            answer = site.get(warm)
-            assert (answer.status, answer.seconds < 4) == (200, True)
-            time.sleep(0.1)
-        cold = site.get(spectra(98))
-        assert (cold.status, cold.headers["Retry-After"]) == (502, "10")
-        assert "does not answer" in cold.text and "traceback" not in cold.text.lower()
-    finally:
-        site.docker("start", site.app)
-    assert eventually(lambda: site.get(spectra(98)).status == 200)
-
-
-def test_a_stuck_worker_is_replaced_and_that_is_told(site: Site):
-    site.pages_take(20)
-    name = site.lab.start(
-        "app", container=f"{site.lab.name}-stuck", alias="stuck", more=("--harakiri", "2")
-    )
-    ask = (
-        "import socket; s = socket.create_connection(('127.0.0.1', 5000)); "
-        f"s.sendall(b'GET {spectra(55)} HTTP/1.0\\r\\n\\r\\n'); s.recv(1)"
-    )
-    assert eventually(lambda: "spawned uWSGI worker 2" in site.lab.logs(name))
-    with suppress(AssertionError):
-        site.docker("exec", name, "python3", "-c", ask)
-    assert eventually(lambda: "HARAKIRI" in site.lab.logs(name))
-    assert re.search(r"HARAKIRI.*spectra/input/55", site.lab.logs(name), re.DOTALL)
-    site.docker("rm", "--force", name)
-
-
-@contextmanager
-def clients(site: Site, count: int, sent: bytes) -> Iterator[None]:
-    """So many connections on which this was sent, and nothing is read."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    held = []
-    try:
-        for _ in range(count):
-            held.append(socket.create_connection(("127.0.0.1", site.port), timeout=10))
-            held[-1].sendall(sent)
-        yield
-    finally:
-        for connection in held:
-            connection.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_slow_readers_and_half_sent_requests_hold_nobody_up(site: Site):
-    address = site.write("big.html", "0123456789" * 300_000)
-    reader = f"GET {address} HTTP/1.1\r\nHost: site\r\n\r\n".encode()
-    with clients(site, 100, reader), clients(site, 2500, reader[:-2]):
-        answers = [site.get("/nights.html") for _ in range(100)]
-    assert {answer.status for answer in answers} == {200}
-    assert sorted(answer.seconds for answer in answers)[-3] < 0.5
-
-
-def test_a_request_that_is_never_finished_is_let_go(site: Site):
-    with socket.create_connection(("127.0.0.1", site.port), timeout=25) as slow:
-        slow.sendall(b"GET / HTTP/1.1\r\nHost: site\r\n")
-        with suppress(ConnectionError):
-            assert slow.recv(1000) == b""
-
-
-def test_requests_that_are_too_large_are_refused(site: Site):
-    assert site.get("/" + "x" * 40_000).status == 414
-    assert site.get("/nights.html", Cookie="x" * 40_000).status == 400
-
-
-# ---- What is sent with the pages and what is logged
-
-
-def test_headers_keep_browsers_from_what_pages_do_not_need(site: Site):
-    for path in ("/nights.html", f"/{NIGHT}/{EXPOSURE}/", "/timeseries/", "/missing.html"):
-        headers = site.get(path).headers
-        assert headers["Server"] == "nginx"
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["X-Frame-Options"] == "SAMEORIGIN"
-        assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
-        assert "script-src 'self' 'unsafe-inline'" in headers["Content-Security-Policy"]
-        assert headers.get_all("Cache-Control") in (["no-cache"], ["no-store"])
-        assert {"X-Powered-By", "X-Accel-Expires"}.isdisjoint(headers)
-
-
-def test_the_log_tells_times_and_where_an_answer_came_from(site: Site):
-    site.get("/nights.html?for=the+log", User_Agent='a "strange" \\ one', Accept_Encoding="gzip")
-    (line,) = [line for line in site.log() if "for=the+log" in str(line["request"])]
-    assert (line["status"], line["request"]) == (200, "GET /nights.html?for=the+log HTTP/1.1")
-    assert line["agent"] == 'a "strange" \\ one'
-    assert line["cache"] in ("MISS", "HIT")
-    assert isinstance(line["seconds"], float) and isinstance(line["bytes"], int)
-
-
-def test_one_visitor_can_ask_for_so_much_and_others_do_not_notice(site: Site):
-    """The last one: for a while, this visitor gets no more."""
-    site.pages_take(0)
-    wrong = [f"/{NIGHT}/123/spectra/input/{number}/no-frame/4x/" for number in range(400)]
-    with ThreadPoolExecutor(16) as visitor:
-        answers = list(visitor.map(site.get, wrong))
-    told = [answer for answer in answers if answer.status == 429]
-    assert told and {answer.status for answer in answers} <= {400, 429, 503}
-    assert told[0].headers["Retry-After"] == "5"
-    assert site.get("/nights.html").status == 200
-    assert site.get("/timeseries/").status == 200
+    before = site.made()
+    with ExitStack() as readers:
+        for number in range(4):
+            sent = f"GET {spectra(BIG + number)} HTTP/1.1\r\nHost: site\r\n\r\n".encode()
+            readers.enter_context(clients(site, 1, sent))
+        assert eventually(lambda: (site.made() - before).total() == 4)
+        assert eventually(lambda: all(worker["status"] == "idle" for worker in site.workers()))

@@ -162,7 +162,7 @@ HOUR = 3600
 def test_the_certificate_of_sshproxy_is_read(
     session: StackSession, begin: int, end: int, state: str, said: str
 ) -> None:
-    assert "each task asks Password + OTP" in doctor_network.keys(session).found
+    assert "each login asks Password + OTP" in doctor_network.keys(session).found
     key = Path.home() / ".ssh/nersc"
     key.parent.mkdir()
     certificate(key, time.time() + begin, time.time() + end + 60)

@@ -1,0 +1,317 @@
+"""The contract of a login node, on both wires, against a real OpenSSH server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinstack import wires
+from spinstack.channel_node import ChannelNode
+from spinstack.command import Command, Raw, Secret
+from spinstack.errors import SpinstackError
+from spinstack.login_node import ConnectionLost
+from spinstack.script import Script, Step
+
+from . import openssh
+from .cut_short import break_connection
+
+pytestmark = pytest.mark.real("sshd")
+
+# Start-up files that talk, and that read what is not theirs.
+PROFILE = """\
+echo 'Welcome; 3 messages of the day'
+echo 'beware' >&2
+read -r greedy; cat >/dev/null
+export FROM_PROFILE=yes
+"""
+
+
+@pytest.fixture(params=["fabric", "openssh"])
+def wire(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[openssh.Sshd]:
+    home = tmp_path / "remote-home"
+    home.mkdir()
+    (home / ".bash_profile").write_text(PROFILE)
+    server = openssh.start(tmp_path, environment=f"HOME={home}", settings="LogLevel VERBOSE\n")
+    yield server
+    server.stop()
+
+
+Connect = Callable[..., ChannelNode]
+
+
+@pytest.fixture
+def connect(sshd: openssh.Sshd, wire: str) -> Iterator[Connect]:
+    """Makes nodes with settings that may differ from what fits the server."""
+    made: list[ChannelNode] = []
+
+    def node(**changes: Any) -> ChannelNode:
+        found = wires.login_node(openssh.destination(sshd, wire=wire, **changes))
+        assert isinstance(found, ChannelNode)
+        made.append(found)
+        return found
+
+    yield node
+    for found in made:
+        found.close()
+
+
+def script(*commands: Command, seconds: float = 20) -> Script:
+    return Script((Step("step", commands),), seconds=seconds)
+
+
+def output(node: ChannelNode, *words: str | Raw | Secret, seconds: float = 20) -> str:
+    return node.run(script(Command(*words), seconds=seconds)).output("step")
+
+
+def logged(tmp_path: Path, text: str) -> int:
+    return (tmp_path / "sshd.log").read_text().count(text)
+
+
+def test_steps_are_told_as_they_happen_and_one_that_fails_ends_the_script(
+    connect: Connect,
+) -> None:
+    told: list[str] = []
+
+    def line(step: str, text: str) -> bool:
+        told.append(f"{step}: {text}")
+        return False
+
+    steps = (
+        Step("may", (Command("echo", "first"), Command("false")), must=False),
+        Step("set", (Command(Raw('here="it\'s"')), Command("cd", "/tmp"))),
+        Step("seen", (Command("printf", "%s %s", Raw('"$here" "$PWD"')),)),
+        Step("must", (Command("ls", "/none"),)),
+        Step("never", (Command("true"),)),
+    )
+    node = connect()
+    result = node.run(Script(steps), on_begin=lambda name: told.append(name), on_line=line)
+    assert [step.name for step in result.steps] == ["may", "set", "seen", "must"]
+    assert result.output("seen") == "it's /tmp"
+    assert result.failed and result.failed.name == "must"
+    assert result.complete
+    assert told[:3] == ["may", "may: first", "may: "]
+    assert "/none" in result.output("must"), "standard error belongs to the step"
+
+
+def test_script_after_script_in_one_session_and_nothing_leaks(
+    connect: Connect, tmp_path: Path
+) -> None:
+    node = connect()
+    assert output(node, "echo", Raw('"$FROM_PROFILE"')) == "yes\n"
+    home, shell = output(node, "pwd"), output(node, "echo", Raw("$$"))
+    leaving = (Command(Raw("leak=1")), Command("cd", "/tmp"), Command("exec", "true"))
+    with pytest.raises(SpinstackError, match="was ended in the step 'step'"):
+        node.run(script(*leaving))
+    assert output(node, "cat") == "", "no script is another one's input"
+    node.run(Script((Step("fails", (Command("false"),)),)))
+    assert output(node, "echo", Raw('"$leak$PWD"')) == home
+    assert output(node, "echo", Raw("$$")) == shell
+    assert logged(tmp_path, "Accepted publickey") == 1
+    assert logged(tmp_path, "Starting session: command") == 1
+
+
+def test_a_large_payload_arrives_whole(connect: Connect) -> None:
+    data = os.urandom(3_000_000)
+    bulk = Secret(base64.b64encode(data).decode(), label="<bulk>")
+    words = ("printf", "%s", bulk, Raw("|"), "base64", "-d", Raw("|"), "sha256sum")
+    assert output(connect(), *words).split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def test_any_text_arrives_as_it_is(connect: Connect) -> None:
+    text = 'it\'s "ünïcode" \\ $HOME `x` !! \n\ttab, and a line\n'
+    node = connect()
+    assert output(node, "printf", "%s", text) == text
+    assert output(node, "printf", "%s", "x" * 200_000) == "x" * 200_000
+
+
+def test_a_step_that_never_ends_is_ended_and_the_next_script_runs(connect: Connect) -> None:
+    node = connect()
+    assert output(node, "echo", "before") == "before\n"
+    begin = time.monotonic()
+    with pytest.raises(SpinstackError, match="'step' did not finish within 1 s"):
+        output(node, "sleep", "60", seconds=1)
+    assert time.monotonic() - begin < 10
+    assert output(node, "echo", "after") == "after\n"
+
+
+def test_a_step_that_prints_without_end_is_ended_and_the_next_script_runs(
+    connect: Connect,
+) -> None:
+    node = connect()
+    with pytest.raises(SpinstackError, match="'step' prints without end"):
+        output(node, "yes", seconds=60)
+    assert output(node, "echo", "after") == "after\n"
+
+
+def test_ctrl_c_ends_the_script_and_the_next_one_runs(connect: Connect) -> None:
+    node = connect()
+
+    def stop(step: str, text: str) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        node.run(script(Command("echo", "x"), Command("sleep", "60")), on_line=stop)
+    assert output(node, "echo", "after") == "after\n"
+
+
+def test_a_script_that_is_left_ends_there_and_the_next_one_runs(
+    connect: Connect, tmp_path: Path
+) -> None:
+    node, gone = connect(), tmp_path / "gone"
+    wait = f"while read -r -u 3 _; do :; done; touch {gone}"
+    endless = Script((Step("wait", (Command("echo", "here"), Command(Raw(wait)))),), endless=True)
+    result = node.run(endless, on_line=lambda step, text: text == "here")
+    assert not result.complete
+    assert output(node, "echo", "after") == "after\n"
+    deadline = time.monotonic() + 10
+    while not gone.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert gone.exists(), "a step sees that it was left"
+
+
+def test_a_lost_connection_names_the_step_and_is_not_made_anew(
+    connect: Connect, tmp_path: Path
+) -> None:
+    node = connect()
+    threading.Timer(1.0, break_connection, (node,)).start()
+    with pytest.raises(ConnectionLost, match="during the step 'step'") as error:
+        node.run(script(Command("echo", "x"), Command("sleep", "20")))
+    assert "every step may be repeated" in error.value.remedy
+    with pytest.raises(ConnectionLost, match="was lost"):
+        output(node, "true")
+    assert logged(tmp_path, "Accepted publickey") == 1
+
+
+def test_a_server_that_ends_the_connection_is_noticed_at_once(connect: Connect) -> None:
+    node = connect()
+    # The parent of the login shell is the server's process for this connection.
+    cut = Command("kill", "-9", Raw("$PPID"))
+    with pytest.raises(ConnectionLost, match="during the step 'step'"):
+        node.run(script(Command("sleep", "0.5"), cut, Command("sleep", "5")))
+
+
+def test_a_host_that_is_down_is_named(sshd: openssh.Sshd, connect: Connect) -> None:
+    sshd.stop()
+    with pytest.raises(SpinstackError, match=r"127\.0\.0\.1 can't be reached") as error:
+        output(connect(), "true")
+    assert str(sshd.port) in error.value.where
+
+
+def test_a_name_that_does_not_exist_is_named(connect: Connect) -> None:
+    with pytest.raises(SpinstackError, match=r"nowhere\.invalid can't be reached") as error:
+        output(connect(host="nowhere.invalid", port=None), "true")
+    assert "its name can't be resolved" in error.value.what
+
+
+def test_a_server_that_says_nothing_is_given_up(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinstack.openssh_login.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("spinstack.fabric_node.CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        node = connect(port=silent.getsockname()[1])
+        with pytest.raises(SpinstackError, match="can't be reached"):
+            output(node, "true")
+
+
+def test_a_refused_login_says_what_to_do(connect: Connect, tmp_path: Path) -> None:
+    with pytest.raises(SpinstackError, match="refused the login") as error:
+        output(connect(identity_file=str(tmp_path / "host_key")), "true")
+    assert "sshproxy" in error.value.remedy
+
+
+def test_an_unknown_host_is_refused_where_nobody_can_be_asked(
+    connect: Connect, tmp_path: Path
+) -> None:
+    with pytest.raises(SpinstackError, match="is not known") as error:
+        output(connect(known_hosts_file=str(tmp_path / "none")), "true")
+    assert "SHA256:" in error.value.where
+
+
+def test_a_changed_host_key_is_refused(
+    connect: Connect, sshd: openssh.Sshd, tmp_path: Path
+) -> None:
+    key = (tmp_path / "identity.pub").read_text()
+    sshd.known_hosts.write_text(f"[127.0.0.1]:{sshd.port} {key}")
+    with pytest.raises(SpinstackError, match="CHANGED") as error:
+        output(connect(), "true")
+    assert "SHA256:" in error.value.where
+
+
+def test_the_ssh_config_is_honoured(
+    connect: Connect, sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = openssh.own_config(monkeypatch, tmp_path)
+    config.write_text(
+        f"Host spin-login\n  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n"
+        f"  IdentityFile {sshd.identity}\n  UserKnownHostsFile {sshd.known_hosts}\n"
+    )
+    way = dict.fromkeys(("port", "user", "identity_file", "known_hosts_file"))
+    assert output(connect(host="spin-login", **way), "echo", "hallo") == "hallo\n"
+
+
+def test_a_program_that_asks_on_the_terminal_is_answered(connect: Connect) -> None:
+    ask = 'read -s -p "Password for user x? " p; echo; [ "$p" = "s3 cret!" ] && echo fine; exit 3'
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return "s3 cret!"
+
+    node = connect()
+    done = node.converse(Command("bash", "-c", ask), answer)
+    assert done.code == 3
+    assert "fine" in done.stdout
+    assert asked[-1] == "Password for user x?"
+    assert output(node, "echo", "after") == "after\n"
+
+
+@pytest.mark.parametrize("size", [0, 3_000_000])
+def test_a_command_gives_its_outputs_and_its_exit_code(
+    connect: Connect, capfdbinary: pytest.CaptureFixture[bytes], size: int
+) -> None:
+    data = os.urandom(size)
+    count = f"head -c {size}; echo err >&2; printf '\\377\\000\\n'; exit 7"
+    node = connect()
+    code = node.interact(Command("true"), Command("sh", "-c", count), terminal=False, input=data)
+    shown = capfdbinary.readouterr()
+    assert code == 7
+    assert shown.out == data + b"\xff\x00\n"
+    assert shown.err == b"err\n"
+    with pytest.raises(SpinstackError, match="could not be started"):
+        node.interact(Command("false"), Command("true"), terminal=False)
+
+
+@pytest.mark.real("tcsh")
+def test_a_login_shell_that_is_csh(wire: str, tmp_path: Path) -> None:
+    home = tmp_path / "remote-home"
+    home.mkdir()
+    (home / ".cshrc").write_text("echo 'welcome to csh'\n")
+    server = openssh.start(
+        tmp_path,
+        environment=f"HOME={home}",
+        command="/bin/sh -c 'exec tcsh -c \"$SSH_ORIGINAL_COMMAND\"'",
+    )
+    node = wires.login_node(openssh.destination(server, wire=wire))
+    assert isinstance(node, ChannelNode)
+    try:
+        for text in ("it's $HOME!", "no 'quote' \"lost\"!\n"):
+            assert output(node, "printf", "%s", text) == text
+        assert node.converse(Command("echo", "it's !"), lambda _: None).stdout.endswith("it's !\n")
+    finally:
+        node.close()
+        server.stop()
