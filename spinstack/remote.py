@@ -223,6 +223,7 @@ class Remote:
             take(self.root, change.owner),
             bookkeeping.as_it_was_step(self.root, found.current, found.unfinished),
             *upload,
+            bookkeeping.still_ours_step(self.root, change.owner),
             job.start_step(change),
             job.follow_step(self.root, change.id),
         )
@@ -235,6 +236,7 @@ class Remote:
             self.unlock()
             if result.failed.name == "as it was":
                 raise Changed(self.root)
+            self._check(result)
             raise not_written(result.failed.output, str(change.directory), "the release")
         # The change gives it back itself.
         self._held = None
