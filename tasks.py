@@ -43,6 +43,8 @@ TEST_PARTS = {
     # One-time codes for that sshd, by way of PAM.
     "google-authenticator": "libpam-google-authenticator",
     "tcsh": "tcsh",
+    "zsh": "zsh",
+    "fish": "fish",
     "nginx": "nginx-light",
     "chromium": "chromium",
     "curl": "curl",

@@ -24,7 +24,7 @@ def list_secrets(session: Session, *, all: bool, json: bool) -> None:
     _show(session, "secrets", found, all, json, ["NAME", "CREATED"])
 
 
-def create_secret(session: Session, name: str, service: str, file: str) -> None:
+def create_secret(session: Session, name: str, service: str, file: str, *, json: bool) -> None:
     """Make a secret; its value comes from a file or standard input."""
     whole = _secret_name(session, name, service)
     value = b"dry" if session.dry else _value(session, whole, file)
@@ -37,7 +37,8 @@ def create_secret(session: Session, name: str, service: str, file: str) -> None:
         return
     if value.endswith(b"\n"):
         session.console.warn("the value ends with a newline, which is a part of it")
-    session.console.result(f"made {whole} ({len(value)} bytes)")
+    made = {"action": "secret.create", "name": whole, "bytes": len(value)}
+    session.give(json, made, f"made {whole} ({len(value)} bytes)")
     session.console.note(
         f"name it in {session.settings.compose_file}: secrets: [{whole}] in the service, and "
         f"at the end of the file secrets: {{{whole}: {{external: true}}}}; after the next deploy "
@@ -45,13 +46,14 @@ def create_secret(session: Session, name: str, service: str, file: str) -> None:
     )
 
 
-def remove_secret(session: Session, name: str, service: str, *, yes: bool) -> None:
+def remove_secret(session: Session, name: str, service: str, *, yes: bool, json: bool) -> None:
     """Remove a secret."""
     whole = _secret_name(session, name, service)
     with rancher(session) as there:
         found = kept.find(there, kept.secrets(there), whole, "secret")
         if found is None:
-            session.console.result(f"{whole} is not there: nothing to remove")
+            gone = {"action": "secret.rm", "name": whole, "was_there": False}
+            session.give(json, gone, f"{whole} is not there: nothing to remove")
             return
         session.confirm(
             f"Remove the secret {whole} at {session.destination.name}? Lost: its value, which "
@@ -60,8 +62,8 @@ def remove_secret(session: Session, name: str, service: str, *, yes: bool) -> No
         )
         with recorded(session, there.node, "secret.rm", whole):
             kept.remove(there, "secret", found)
-    if not session.dry:
-        session.console.result(f"removed {whole}")
+    gone = {"action": "secret.rm", "name": whole, "was_there": True}
+    session.give(json, gone, f"removed {whole}")
 
 
 def list_volumes(session: Session, *, all: bool, json: bool) -> None:
@@ -71,7 +73,7 @@ def list_volumes(session: Session, *, all: bool, json: bool) -> None:
     _show(session, "volumes", found, all, json, ["NAME", "STATE", "DRIVER"])
 
 
-def create_volume(session: Session, service: str, driver: str) -> None:
+def create_volume(session: Session, service: str, driver: str, *, json: bool) -> None:
     """Make a volume, named SERVICE.STACK; an empty `driver` is the usual one."""
     whole = _volume_name(session, service)
     with rancher(session) as there:
@@ -80,20 +82,21 @@ def create_volume(session: Session, service: str, driver: str) -> None:
             kept.create_volume(there, whole, driver or kept.DRIVER)
     if session.dry:
         return
-    session.console.result(f"made {whole}")
+    session.give(json, {"action": "volume.create", "name": whole}, f"made {whole}")
     session.console.note(
         f"mount it in {session.settings.compose_file}: volumes: ['{whole}:/DIRECTORY'], and "
         f"declare it at the end of the file: volumes: {{{whole}: {{external: true}}}}"
     )
 
 
-def remove_volume(session: Session, service: str, *, yes: bool) -> None:
+def remove_volume(session: Session, service: str, *, yes: bool, json: bool) -> None:
     """Remove a volume with all that is in it."""
     whole = _volume_name(session, service)
     with rancher(session) as there:
         found = kept.find(there, kept.volumes(there), whole, "volume")
         if found is None:
-            session.console.result(f"{whole} is not there: nothing to remove")
+            gone = {"action": "volume.rm", "name": whole, "was_there": False}
+            session.give(json, gone, f"{whole} is not there: nothing to remove")
             return
         session.confirm(
             f"Remove the volume {whole} at {session.destination.name}? Lost: all that is in it, "
@@ -102,8 +105,8 @@ def remove_volume(session: Session, service: str, *, yes: bool) -> None:
         )
         with recorded(session, there.node, "volume.rm", whole):
             kept.remove(there, "volume", found)
-    if not session.dry:
-        session.console.result(f"removed {whole}")
+    gone = {"action": "volume.rm", "name": whole, "was_there": True}
+    session.give(json, gone, f"removed {whole}")
 
 
 def _show(

@@ -27,16 +27,20 @@ class Attempt:
         return f"{self.host}, port {self.port}" if self.port else self.host
 
 
+_SILENT = "no answer in time"
+# What ssh says of a host that it did not reach, first line first; and how we say it, unless it
+# is what follows the last colon.
 _UNREACHABLE = (
-    (r"Could not resolve hostname (\S+): .*", "its name can't be resolved"),
-    (r"connect to (?:host|address) .*: (?:Connection|Operation) timed out", "no answer in time"),
-    (r"(?:connect to (?:host|address) .*: )(.+)", ""),
-    (r"Connection timed out during banner exchange", "no answer in time"),
-    (r"(?:kex_exchange_identification: .*|banner exchange: .*)", ""),
-    (r"(?:Connection (?:closed|reset|timed out).*)", ""),
-    (r"(?:Received disconnect from .*|Disconnected from .*)", ""),
-    (r"(?:Timeout, server .* not responding\..*)", "no answer in time"),
+    (r"Could not resolve hostname (?P<host>\S+): .*", "its name can't be resolved"),
+    (r"connect to host (?P<host>\S+) port \d+: (?:Connection|Operation) timed out", _SILENT),
+    (r"connect to (?:host|address) (?P<host>\S+) port \d+: (?P<reason>.+)", ""),
+    (r"Connection timed out during banner exchange|Timeout, server .*not responding", _SILENT),
+    (r"(?:kex_exchange_identification|banner exchange): (?P<reason>.*)", ""),
+    (r"(?P<reason>Connection (?:closed|reset|timed out).*)", ""),
+    (r"(?P<reason>Received disconnect from .*|Disconnected from .*)", ""),
 )
+# Why a key was not used.
+_NOTE = r"Load key .*|Permissions \d+ for .*|(?:Warning: )?Identity file .* not accessible.*"
 _CONFIG = "|".join(
     (
         r"terminating, \d+ bad configuration options?",
@@ -67,18 +71,7 @@ def explained(said: str, attempt: Attempt) -> SpinstackError:
 
 def _host_key(text: str, attempt: Attempt) -> SpinstackError | None:
     if "HOST IDENTIFICATION HAS CHANGED" in text:
-        key = re.search(r"The fingerprint for the (\S+) key .*\n(SHA256:\S+?)\.?$", text, re.M)
-        known = re.search(r"Offending (?:\S+ )?key (?:for .* )?in (\S+)", text)
-        return SpinstackError(
-            f"the host key of {attempt.host} has CHANGED: somebody may be listening",
-            where="; ".join(
-                [f"offered {key[1]} {key[2]}"] * bool(key) + [f"known {known[1]}"] * bool(known)
-                if key and known
-                else [attempt.where]
-            ),
-            remedy="ask the centre whether it changed its key; if it did, remove the line that is "
-            "known (file:line above), and log in again",
-        )
+        return _changed(text, attempt)
     if re.search(r"No \S+ host key is known for", text):
         return unknown_host(attempt, "")
     if "Host key verification failed" in text:
@@ -88,6 +81,19 @@ def _host_key(text: str, attempt: Attempt) -> SpinstackError | None:
             remedy="compare it with the fingerprints that the centre publishes, then try again",
         )
     return None
+
+
+def _changed(text: str, attempt: Attempt) -> SpinstackError:
+    key = re.search(r"The fingerprint for the (\S+) key .*\n(SHA256:\S+?)\.?$", text, re.M)
+    known = re.search(r"Offending (?:\S+ )?key (?:for .* )?in (\S+)", text)
+    told = [f"offered {key[1]} {key[2]}"] if key else []
+    told += [f"known by {known[1]}"] if known else []
+    return SpinstackError(
+        f"the host key of {attempt.host} has CHANGED: somebody may be listening",
+        where=", ".join(told) or attempt.where,
+        remedy="ask the centre whether it changed its key; if it did, remove the line of that "
+        "file by which it is known, and log in again",
+    )
 
 
 def unknown_host(attempt: Attempt, fingerprint: str) -> SpinstackError:
@@ -101,25 +107,24 @@ def unknown_host(attempt: Attempt, fingerprint: str) -> SpinstackError:
 
 
 def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
-    denied = re.search(r"Permission denied \((\S*)\)", text)
+    denied = re.search(r"(?:(\S+@\S+): )?Permission denied \((\S*)\)", text)
     if not denied and "Too many authentication failures" not in text:
         return None
-    ways = denied[1] if denied else ""
-    prompts = "keyboard-interactive" in ways or "password" in ways
-    if prompts and not attempt.asked:
+    # A host on the way, perhaps.
+    name, ways = (denied[1] or attempt.name, denied[2]) if denied else (attempt.name, "")
+    if ("keyboard-interactive" in ways or "password" in ways) and not attempt.asked:
+        renew = login_prompt.RENEW if attempt.outdated else ""
         return UsageError(
-            f"{attempt.name} asks for password and code, and there is no terminal to ask on",
+            f"{name} asks for password and code, and there is no terminal to ask on",
             where=attempt.outdated or attempt.where,
-            remedy=login_prompt.RENEW
-            if attempt.outdated
-            else "in a terminal: invoke login; or fetch a key first: invoke login --sshproxy",
+            remedy=renew or "in a terminal: invoke login; or fetch a key first with sshproxy.sh",
         )
     if attempt.outdated:
-        return SpinstackError(attempt.outdated, where=attempt.name, remedy=login_prompt.RENEW)
+        return SpinstackError(attempt.outdated, where=name, remedy=login_prompt.RENEW)
     told = f" (what it allows: {ways})" if ways else ""
     return SpinstackError(
-        f"{attempt.name} refused the login: Authentication failed{told}",
-        where=attempt.where,
+        f"{name} refused the login: Authentication failed{told}",
+        where="; ".join(re.findall(_NOTE, text)) or attempt.where,
         remedy=login_prompt.ONCE,
     )
 
@@ -135,12 +140,14 @@ def _configuration(lines: list[str]) -> SpinstackError | None:
 
 def _unreachable(lines: list[str], attempt: Attempt) -> SpinstackError | None:
     for line in lines:
-        for pattern, reason in _UNREACHABLE:
+        for pattern, told in _UNREACHABLE:
             found = re.search(pattern, line)
             if found:
-                told = reason or (found[1] if found.groups() else found[0])
+                named = found.groupdict()
+                host, reason = named.get("host") or attempt.host, told or named["reason"]
                 return SpinstackError(
-                    f"the login node {attempt.host} can't be reached: {told}",
+                    f"the login node {attempt.host} can't be reached: "
+                    f"{'' if host == attempt.host else f'{host}: '}{reason}",
                     where=attempt.where,
                     remedy=attempt.unreachable,
                 )

@@ -9,6 +9,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,14 +75,19 @@ def log_in(destination: Destination, name: str, socket: Path, persist: int) -> N
 
 @contextlib.contextmanager
 def _terminal(asked: Asking) -> Iterator[None]:
-    """The terminal for ssh alone, if it may ask there."""
-    if not asked.person:
+    """The terminal for ssh alone, if it may ask there, and afterwards as it was: ssh does not
+    show what is typed, and may be ended meanwhile."""
+    if not asked.person or not sys.stdin.isatty():
         yield
         return
     from spinstack.step_display import paused
 
+    modes = termios.tcgetattr(sys.stdin)
     with paused():
-        yield
+        try:
+            yield
+        finally:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, modes)
 
 
 def master_words(socket: Path, persist: int) -> list[str]:
@@ -218,6 +224,9 @@ def _listen(
             return whole.decode("utf-8", "replace")
         if ready and not data:
             process.wait()
+        # It would go on without a socket that anybody could use.
+        if b"disabling multiplexing" in whole:
+            return whole.decode("utf-8", "replace")
         if deadline and time.monotonic() > deadline:
             return whole.decode("utf-8", "replace") + "\nTimeout, server not responding."
 

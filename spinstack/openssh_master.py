@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,10 +155,14 @@ class Master:
 
 def version() -> tuple[int, int] | None:
     """Of the `ssh` program; None if there is none of OpenSSH."""
-    if shutil.which("ssh") is None:
-        return None
+    program = shutil.which("ssh")
+    return _version_of(program) if program else None
+
+
+@cache
+def _version_of(program: str) -> tuple[int, int] | None:
     done = subprocess.run(
-        ["ssh", "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
+        [program, "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
     )
     found = re.search(r"OpenSSH\w*_(\d+)\.(\d+)", done.stderr + done.stdout)
     return (int(found[1]), int(found[2])) if found else None

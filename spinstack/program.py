@@ -6,6 +6,7 @@ does what `invoke` does there.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from invoke.program import Program
@@ -41,7 +42,12 @@ class SpinstackProgram(Program):
 
 
 def main() -> None:
-    """Entry point of the installed command."""
+    """Entry point of the installed command; shells ask it by `--complete -- WORDS`."""
+    if sys.argv[1:3] == ["--complete", "--"]:
+        from spinstack import completion
+
+        completion.tell(sys.argv[3:])
+        return
     from spinstack.tasks import ns
 
     SpinstackProgram(name="spinstack", binary="spinstack", namespace=ns, version=__version__).run()

@@ -6,7 +6,7 @@ backends here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -125,6 +125,17 @@ class Session:
         from spinstack import wires
 
         return wires.login_node(self.destination, self.console.note)
+
+    def give(self, json: bool, fields: Mapping[str, Any], text: str = "") -> None:
+        """What a task ends with: `fields` for a script, or a line for a person; nothing after
+        a dry run, which has done nothing."""
+        if self.dry:
+            return
+        if json:
+            where = {"stack": self.settings.stack, "destination": self.destination.name}
+            self.console.json({**where, **fields})
+        elif text:
+            self.console.result(text)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost. Raises UsageError for a no, or where nobody can say."""

@@ -46,6 +46,9 @@ PARTS: dict[str, Callable[[], bool]] = {
     # PAM's module for one-time codes; its package brings this program, too.
     "one-time codes": _installed("google-authenticator"),
     "tcsh": _installed("tcsh"),
+    "bash": _installed("bash"),
+    "zsh": _installed("zsh"),
+    "fish": _installed("fish"),
     "registry": _installed("docker-registry"),
     "nginx": _installed("nginx"),
     "chromium": _installed("chromium", "chromium-browser", "google-chrome"),

@@ -6,10 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import libraries
 import uwsgi
 from capacity import cores, fewest
-from nightwatch_web import preload
+from nightwatch_web import libraries, preload
 from nightwatch_web.options import parse
 from nightwatch_web.routes import create_app
 

@@ -70,6 +70,12 @@ class Rounds:
         mine = self.values(way, metric)
         return spread([mine[n] / others[n] for n in mine if others.get(n)])
 
+    def difference(self, way: str, to: str, metric: str) -> Spread | None:
+        """Of the differences within the same round."""
+        others = self.values(to, metric)
+        mine = self.values(way, metric)
+        return spread([mine[n] - others[n] for n in mine if n in others])
+
     def as_json(self) -> list[dict[str, object]]:
         """Every figure that was taken."""
         return [

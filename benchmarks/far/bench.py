@@ -51,7 +51,8 @@ class Bench:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
         home = self.place.near / ("warm" if warm else "cold")
         home.mkdir(exist_ok=True)
-        own = {"HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+        path = f"{self.place.near}/bin:{os.environ['PATH']}"
+        own = {"HOME": str(home), "PATH": path, "PYTHONPATH": str(REPOSITORY)}
         return {**kept, **own, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
 
     def ssh(self, *options: str) -> list[str]:

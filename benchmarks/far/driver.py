@@ -122,6 +122,26 @@ class Deploy(Job):
                 _must_succeed(node.run(script))
 
 
+class Product(Job):
+    """The product's own deploy, whole, with nothing to build; what it prints is thrown away."""
+
+    def load(self) -> None:
+        import spinstack.session
+        import spinstack.tasks  # noqa: F401
+
+    def prepare(self) -> None:
+        from spinstack.session import Session
+
+        self.session = Session(context(self.stack), self.given["destination"])
+        assert self.session.stack.service_names
+
+    def go(self) -> None:
+        from spinstack import deploy
+
+        with contextlib.redirect_stderr(io.StringIO()):
+            deploy.deploy(self.session, yes=True)
+
+
 class Commands(Job):
     """Tells the fifteen steps as command lines and where the release is to be, and writes
     down the scripts of ours."""
@@ -259,6 +279,7 @@ WAYS: dict[str, Callable[[dict[str, Any]], Job]] = {
     "commands": Commands,
     "deploy": Deploy,
     "task": Task,
+    "product": Product,
     "render": Render,
     "login": Login,
     "texts": Texts,

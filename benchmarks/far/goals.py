@@ -12,7 +12,8 @@ FASTER = "× faster"
 
 def goals(results: Rounds) -> list[Goal]:
     """Every goal, in the order of the reasons for them."""
-    return [*_deploy(results), *_sessions(results), *_tasks(results)]
+    parts = (_deploy, _sessions, _nothing, _tasks)
+    return [goal for part in parts for goal in part(results)]
 
 
 def _deploy(results: Rounds) -> list[Goal]:
@@ -47,6 +48,19 @@ def _sessions(results: Rounds) -> list[Goal]:
         Goal(f"sessions of a deploy, {kind}, by sshd's log", AT_MOST, 2, "sessions",
              results.largest(way, "sessions"))
         for kind, way in kinds.items()
+    ]  # fmt: skip
+
+
+def _nothing(results: Rounds) -> list[Goal]:
+    """The round trips of `true` are those of opening a session, which any command needs."""
+    trips = results.difference(ways.NOTHING_WARM, ways.WARM_TRUE, "round_trips")
+    return [
+        Goal("invoke deploy with nothing to do, as typed, OpenSSH wire, master there",
+             AT_MOST, 2, "s", results.spread(ways.NOTHING_WARM, "seconds")),
+        Goal("invoke deploy with nothing to do, as typed, Fabric wire",
+             AT_MOST, 2, "s", results.spread(ways.NOTHING_FABRIC, "seconds")),
+        Goal("invoke deploy with nothing to do, round trips more than `ssh host true`, master "
+             "there", AT_MOST, 1, "round trips", trips),
     ]  # fmt: skip
 
 

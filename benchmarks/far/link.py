@@ -4,8 +4,9 @@ and holds each packet for a while.
     python -m benchmarks.far.link MILLISECONDS
 
 Kernels without netem (`tc qdisc … netem delay`) have no other way. Prints `ready` when both
-ends are up, and from then on for every line that it is given the round trips since the last
-one, as a number. It ends with its standard input, and both devices with it.
+ends are up, and from then on for every line that it is given the round trips of connections to
+the sshd since the last one, as a number. It ends with its standard input, and both devices
+with it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import time
 from collections import deque
 
-from benchmarks.far.namespaces import FAR, NEAR, enter_new
+from benchmarks.far.namespaces import FAR, NEAR, SSH_PORT, enter_new
 from benchmarks.far.turns import Turns, speaks
 
 # <linux/if_tun.h>
@@ -80,11 +81,11 @@ def relay(near: int, far: int, hold: float) -> None:
         now = time.monotonic()
         while near in ready and (packet := read(near)) is not None:
             there.add(packet, now)
-            if speaks(packet):
+            if speaks(packet, SSH_PORT):
                 turns.sent(now)
         while far in ready and (packet := read(far)) is not None:
             back.add(packet, now)
-            if speaks(packet):
+            if speaks(packet, SSH_PORT):
                 turns.answered(now)
         if sys.stdin.fileno() in ready:
             if not os.read(sys.stdin.fileno(), 4096):

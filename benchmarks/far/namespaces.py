@@ -22,6 +22,7 @@ from pathlib import Path
 from spinstack.errors import SpinstackError
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
+SSH_PORT = 2222
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -104,6 +105,16 @@ class Link:
         self._process.stdin.flush()
         return int(self._line())
 
+    def serve(self, host: str, port: int, *, far: bool) -> None:
+        """Run `answers.py` on one of the sides, until this process ends."""
+        words = [sys.executable, "-m", "benchmarks.far.answers", host, str(port)]
+        subprocess.Popen(
+            self.in_far(*words) if far else words,
+            cwd=REPOSITORY,
+            preexec_fn=_die_with_parent,
+            start_new_session=True,
+        )
+
     def in_far(self, *words: str) -> list[str]:
         """The words of a command, to be run in the far namespace."""
         return ["nsenter", f"--net=/proc/{self._process.pid}/ns/net", *words]
@@ -135,7 +146,7 @@ def sshd(link: Link, directory: Path, environment: str) -> Iterator[Server]:
     ends with it.
     """
     host_key, identity = _key(directory / "host_key"), _key(directory / "identity")
-    server = Server(2222, "root", identity, directory / "known_hosts", directory / "sshd.log")
+    server = Server(SSH_PORT, "root", identity, directory / "known_hosts", directory / "sshd.log")
     public = " ".join(host_key.with_suffix(".pub").read_text().split()[:2])
     server.known_hosts.write_text(f"[{FAR}]:{server.port} {public}\n")
     config = directory / "sshd_config"

@@ -33,6 +33,8 @@ FILES = (
     "web/start.sh",
 )
 LOG_LINES = 100
+SITE_PORT = 60037
+REGISTRY_PORT = 5005
 # By wire: the destination that uses it.
 DESTINATIONS = {"openssh": "far-openssh", "fabric": "far-fabric"}
 
@@ -63,13 +65,20 @@ class Place:
 def make(work: Path) -> Place:
     """Everything that needs no server."""
     place = Place(*(work / name for name in ("home", "project", STACK, "whole", "near")))
-    place.near.mkdir()
+    _engine(place)
     _account(place)
     baked = bake(place.whole)
     for name in FILES:
         (place.stack / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(baked / name, place.stack / name)
     return place
+
+
+def _engine(place: Place) -> None:
+    (place.near / "bin").mkdir(parents=True)
+    docker = place.near / "bin" / "docker"
+    shutil.copyfile(Path(__file__).with_name("docker.sh"), docker)
+    docker.chmod(0o755)
 
 
 def bake(output: Path) -> Path:
@@ -93,7 +102,8 @@ def _account(place: Place) -> None:
     answers = place.home / "rancher"
     answers.mkdir()
     names = ("app", "web")
-    (answers / "services").write_text("".join(_line(_service(name)) for name in names))
+    (answers / "rows.in").write_text("".join(_row(name) for name in names))
+    (answers / "services.in").write_text("".join(_line(_service(name)) for name in names))
     (answers / "containers").write_text("".join(_line(_container(name)) for name in names))
     log = (f"2026-01-31T04:05:{n % 60:02d}Z worker {n} answered\n" for n in range(LOG_LINES))
     (answers / "log").write_text("".join(log))
@@ -103,13 +113,19 @@ def _line(value: object) -> str:
     return json.dumps(value) + "\n"
 
 
+def _row(name: str) -> str:
+    """A service as the product's own format of `ps` has it."""
+    point = f"{FAR}:{SITE_PORT} " if name == "web" else ""
+    return f"row|{STACK}/{name}|@STATE@|healthy|no|{point}||\n"
+
+
 def _service(name: str) -> dict[str, object]:
-    points = [{"ipAddress": FAR, "port": 60037}] if name == "web" else []
+    points = [{"ipAddress": FAR, "port": SITE_PORT}] if name == "web" else []
     service = {
         "state": "@STATE@",
         "healthState": "healthy",
         "transitioning": "no",
-        "launchConfig": {"imageUuid": f"docker:registry/{name}:1"},
+        "launchConfig": {"imageUuid": f"docker:@{name.upper()}@"},
         "scale": 1,
         "currentScale": 1,
         "publicEndpoints": points,
@@ -127,7 +143,12 @@ def settle(place: Place) -> None:
     """The far side as before a deploy: what runs is healthy, nothing was uploaded yet."""
     shutil.rmtree(place.project, ignore_errors=True)
     (place.project / STACK).mkdir(parents=True)
-    (place.home / "rancher" / "state").write_text("active\n")
+    for name in ("services", "rows"):
+        known = (place.home / "rancher" / f"{name}.in").read_text().replace("@STATE@", "active")
+        # Not those that are going to be deployed.
+        (place.home / "rancher" / name).write_text(
+            known.replace("@APP@", "x").replace("@WEB@", "x")
+        )
 
 
 def add_destinations(place: Place, server: Server) -> None:
@@ -144,6 +165,12 @@ def add_destinations(place: Place, server: Server) -> None:
         "environment": "dev-cattle",
         "project_dir": str(place.project),
         "address": "endpoint",
+        "registry": f"127.0.0.1:{REGISTRY_PORT}",
+        "namespace": "demo",
+        "centre": {
+            "storage": {"mountable": [str(place.project)]},
+            "registries": {"own": [f"127.0.0.1:{REGISTRY_PORT}"]},
+        },
     }
     for stack in (place.stack, place.whole / STACK):
         settings = stack / "invoke.yaml"

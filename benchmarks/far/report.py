@@ -73,4 +73,4 @@ def picture(results: Rounds, subtitle: str) -> str:
 def _series(name: str) -> str:
     if name in _FLOORS:
         return _FLOOR
-    return _OURS if name.startswith("spinstack") else _OTHERS
+    return _OURS if name.startswith(("spinstack", "invoke", "deploy")) else _OTHERS

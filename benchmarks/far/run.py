@@ -16,7 +16,7 @@ from benchmarks.common.outcome import Outcome, picture_path
 from benchmarks.far import ansible, place, report, ways
 from benchmarks.far.bench import Bench, Way
 from benchmarks.far.goals import goals
-from benchmarks.far.namespaces import Link, adopt_orphans, connect_seconds, end_children, sshd
+from benchmarks.far.namespaces import FAR, Link, adopt_orphans, connect_seconds, end_children, sshd
 from spinstack.errors import SpinstackError
 from spinstack.rehearsal import packages
 from spinstack.runner import LocalRunner
@@ -86,6 +86,8 @@ def _opened(hold: float, playbook: Path | None, say: Say) -> Iterator[Bench]:
             link = Link(hold)
             with sshd(link, work, found.environment) as server:
                 place.add_destinations(found, server)
+                link.serve("127.0.0.1", place.REGISTRY_PORT, far=False)
+                link.serve(FAR, place.SITE_PORT, far=True)
                 yield Bench(link, server, found, work, say, playbook)
         finally:
             # The link, and every master that was left: they would keep the near namespace.

@@ -7,14 +7,16 @@ import struct
 _TCP, _SYN = 6, 0x02
 
 
-def speaks(packet: bytes) -> bool:
-    """Whether an IPv4 packet says something to the other side: data of TCP, or the wish for a
-    connection. Bare acknowledgements and ends of connections do not."""
+def speaks(packet: bytes, port: int) -> bool:
+    """Whether an IPv4 packet from or to a port says something to the other side: data of TCP,
+    or the wish for a connection. Bare acknowledgements and ends of connections do not."""
     if len(packet) < 20 or packet[0] >> 4 != 4 or packet[9] != _TCP:
         return False
     header = (packet[0] & 15) * 4
     (length,) = struct.unpack_from("!H", packet, 2)
     if len(packet) < header + 14:
+        return False
+    if port not in struct.unpack_from("!HH", packet, header):
         return False
     offset = (packet[header + 12] >> 4) * 4
     return length > header + offset or bool(packet[header + 13] & _SYN)

@@ -27,6 +27,12 @@ OURS_WARM = "spinstack, OpenSSH wire, master there"
 OURS_FABRIC = "spinstack, Fabric wire"
 WHOLE_COLD = "spinstack, all 27 files, OpenSSH wire, no master yet"
 WHOLE_WARM = "spinstack, all 27 files, OpenSSH wire, master there"
+PRODUCT_COLD = "deploy as it is, OpenSSH wire, no master yet"
+PRODUCT_WARM = "deploy as it is, OpenSSH wire, master there"
+PRODUCT_FABRIC = "deploy as it is, Fabric wire"
+NOTHING_WARM = "invoke deploy, nothing to do, OpenSSH wire, master there, with Python's start"
+NOTHING_FABRIC = "invoke deploy, nothing to do, Fabric wire, with Python's start"
+INVOKE_WARM = "invoke deploy, Rancher at once, OpenSSH wire, master there, with Python's start"
 
 
 def bare(task: str, kind: str) -> str:
@@ -65,6 +71,12 @@ def ways() -> list[Way]:
         Way(MASTER_15, _master_steps, after=_end_master),
         Way(WHOLE_COLD, lambda bench: _deploy(bench, OPENSSH, whole=True), after=_log_out),
         Way(WHOLE_WARM, lambda bench: _deploy(bench, OPENSSH, warm=True, whole=True)),
+        Way(PRODUCT_COLD, lambda bench: _product(bench, OPENSSH), after=_log_out),
+        Way(PRODUCT_WARM, lambda bench: _product(bench, OPENSSH, warm=True)),
+        Way(PRODUCT_FABRIC, lambda bench: _product(bench, FABRIC)),
+        Way(INVOKE_WARM, _invoke_deploy),
+        Way(NOTHING_WARM, lambda bench: _nothing(bench, OPENSSH)),
+        Way(NOTHING_FABRIC, lambda bench: _nothing(bench, FABRIC)),
         *(way for task in TASKS for way in _of_task(task)),
         Way(ANSIBLE, lambda bench: ansible.run(bench, pipelining=True), after=ansible.end),
         Way(
@@ -162,6 +174,25 @@ def _deploy(
     places.settle(bench.place)
     stack = bench.place.whole / places.STACK if whole else bench.place.stack
     return bench.driven("deploy", warm=warm, destination=destination, stack=stack)
+
+
+def _product(bench: Bench, destination: str, *, warm: bool = False) -> dict[str, float]:
+    """All that a deploy does; upgrade and site are there as soon as they are asked for."""
+    places.settle(bench.place)
+    return bench.driven("product", warm=warm, destination=destination)
+
+
+def _invoke_deploy(bench: Bench) -> dict[str, float]:
+    """The same as a person types it."""
+    places.settle(bench.place)
+    return bench.invoked("deploy", "--to", OPENSSH, warm=True)
+
+
+def _nothing(bench: Bench, destination: str) -> dict[str, float]:
+    """The whole command, again."""
+    _invoke_deploy(bench)
+    bench.count_anew()
+    return bench.invoked("deploy", "--to", destination, warm=True)
 
 
 def _task(bench: Bench, task: str, destination: str, *, warm: bool = False) -> dict[str, float]:

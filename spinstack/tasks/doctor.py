@@ -9,6 +9,8 @@ from spinstack.tasks.manual import Topic
 from spinstack.tasks.running import JSON, TO, task
 
 if TYPE_CHECKING:
+    from invoke.context import Context
+
     from spinstack.doctor import Outcome, Part
     from spinstack.session import Session
 
@@ -20,7 +22,9 @@ def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
     """Look whether this machine has all that a deploy needs.
 
     Programs, engine, login node, host key, registry, clock, disk, settings. Changes nothing
-    and logs in nowhere. Exit code 1 if something is missing.
+    and logs in nowhere.
+
+    Exit codes: 0 all is there, 1 something is missing, 2 wrong use.
     """
     from invoke.exceptions import Exit
 
@@ -78,4 +82,21 @@ def _show(session: Session, outcomes: list[Outcome]) -> None:
             out.print(Text(f"{'':<8} {'':<{width}}  to do: {outcome.remedy}"))
 
 
-TOPIC = Topic("make", "Is this machine ready?", (doctor,))
+@task("make", help={"shell": "bash, zsh or fish"})
+def completion(context: Context, shell: str) -> None:
+    """Print what makes a shell complete tasks and options.
+
+    Once, for the shell that you use:
+        spinstack completion bash >> ~/.bashrc
+        spinstack completion zsh >> ~/.zshrc
+        spinstack completion fish > ~/.config/fish/conf.d/spinstack.fish
+
+    New shells then complete tasks, options, destinations, services and images, for
+    `spinstack` anywhere and for `invoke` where its tasks are.
+    """
+    from spinstack import completion as completing
+
+    print(completing.script(shell), end="")
+
+
+TOPIC = Topic("make", "Is this machine ready?", (doctor, completion))

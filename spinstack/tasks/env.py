@@ -34,7 +34,10 @@ def env(
     """Show settings and variables with their origin; change the env file.
 
     A change is made only if the check has nothing new against it at the destination; comments
-    and order stay.
+    and order stay. It is a change of the file: the site has it after the next deploy.
+
+        invoke env --to dev
+        invoke env --set WEB_PORT=60021
     """
     if edit and (set or unset):
         from spinstack.errors import UsageError

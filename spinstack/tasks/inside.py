@@ -17,7 +17,8 @@ def shell(session: Session, service: str = "", to: str | None = None, number: in
     """Open a shell in a service's container.
 
     Bash where the container has it, sh elsewhere. What is changed in there is gone with the
-    container; mounted directories are the real ones. Enter ~ . leaves one that hangs.
+    container; mounted directories are the real ones. Enter ~ . leaves one that hangs. Its exit
+    code is that of this task.
     """
     from spinstack import inside
 
@@ -47,9 +48,14 @@ def exec_(
 ) -> None:
     """Run a command in a service's container.
 
-    Its exit code is that of this task. On a terminal it has one too, so that editors and
-    Ctrl-C work; in scripts its two outputs are this task's, and its input is empty unless
-    --input names one. No shell reads the command: for pipes say 'sh -c "…"'.
+    On a terminal it has one too, so that editors and Ctrl-C work; in scripts its two outputs
+    are this task's, and its input is empty unless --input names one. No shell reads the
+    command: for pipes say 'sh -c "…"'.
+
+        invoke exec --service app --command 'python -V'
+        invoke exec --service web --command 'sh -c "ls /data | wc -l"'
+
+    Exit code: that of the command; 1 or 2 also where it could not be run at all.
     """
     from spinstack import inside
 

@@ -30,35 +30,58 @@ def secret_list(
         "service": "the service that it is for (default: all)",
         "file": "file that holds the value; - or nothing: standard input",
         "to": TO,
+        "json": JSON,
     },
     name="create",
 )
 def secret_create(
-    session: Session, name: str, service: str = "", file: str = "", to: str | None = None
+    session: Session,
+    name: str,
+    service: str = "",
+    file: str = "",
+    to: str | None = None,
+    json: bool = False,
 ) -> None:
     """Make a secret; its value comes from a file or standard input.
 
     Its whole name says whose it is: SERVICE.STACK.NAME, or STACK.NAME. Spin also wants a
     description `owner:USER`, which Rancher's command line can't write: the centre can.
+
+        invoke secret.create password --service app --file ~/password
+        pwgen 20 1 | invoke secret.create password --service app
     """
     from spinstack import keeping
 
-    keeping.create_secret(session, name, service, file)
+    keeping.create_secret(session, name, service, file, json=json)
 
 
 @task(
     "keep",
-    help={"name": "as it was given to secret.create, or whole", "service": "its service", "to": TO}
-    | {"yes": YES},
+    help={
+        "name": "as it was given to secret.create, or whole, as secret.list shows it",
+        "service": "the service that it is for, if it was made for one",
+        "to": TO,
+        "yes": YES,
+        "json": JSON,
+    },
     name="rm",
 )
 def secret_rm(
-    session: Session, name: str, service: str = "", to: str | None = None, yes: bool = False
+    session: Session,
+    name: str,
+    service: str = "",
+    to: str | None = None,
+    yes: bool = False,
+    json: bool = False,
 ) -> None:
-    """Remove a secret."""
+    """Remove a secret.
+
+    Its value is lost. Containers that run keep their copy; new ones don't start without it.
+    One that is not there is no failure.
+    """
     from spinstack import keeping
 
-    keeping.remove_secret(session, name, service, yes=yes)
+    keeping.remove_secret(session, name, service, yes=yes, json=json)
 
 
 @task("keep", help={"to": TO, "all": ALL, "json": JSON}, name="list")
@@ -77,11 +100,16 @@ def volume_list(
         "service": "the service that it is for",
         "driver": "storage driver (default: rancher-nfs)",
         "to": TO,
+        "json": JSON,
     },
     name="create",
 )
 def volume_create(
-    session: Session, service: str = "", driver: str = "", to: str | None = None
+    session: Session,
+    service: str = "",
+    driver: str = "",
+    to: str | None = None,
+    json: bool = False,
 ) -> None:
     """Make a volume: storage of a service that outlives its containers.
 
@@ -90,17 +118,25 @@ def volume_create(
     """
     from spinstack import keeping
 
-    keeping.create_volume(session, service, driver)
+    keeping.create_volume(session, service, driver, json=json)
 
 
-@task("keep", help={"service": "the service that it is for", "to": TO, "yes": YES}, name="rm")
+@task(
+    "keep",
+    help={"service": "the service that it is for", "to": TO, "yes": YES, "json": JSON},
+    name="rm",
+)
 def volume_rm(
-    session: Session, service: str = "", to: str | None = None, yes: bool = False
+    session: Session,
+    service: str = "",
+    to: str | None = None,
+    yes: bool = False,
+    json: bool = False,
 ) -> None:
     """Remove a volume with all that is in it."""
     from spinstack import keeping
 
-    keeping.remove_volume(session, service, yes=yes)
+    keeping.remove_volume(session, service, yes=yes, json=json)
 
 
 SECRETS = Topic("keep", "Secrets at Rancher", (secret_list, secret_create, secret_rm), "secret")

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 AS_AT = "take settings and image names of this destination (default: the stack's own)"
 
 
-@task("try", help={"to": AS_AT, "port": "port on 127.0.0.1 (default: the stack's own)"})
-def up(session: Session, to: str | None = None, port: int = 0) -> None:
+@task(
+    "try",
+    help={"to": AS_AT, "port": "port on 127.0.0.1 (default: the stack's own)", "json": JSON},
+)
+def up(session: Session, to: str | None = None, port: int = 0, json: bool = False) -> None:
     """Start the stack on this machine; ends with the address.
 
     By docker compose, docker-compose or podman, with the user, capabilities and read-only
@@ -26,12 +29,20 @@ def up(session: Session, to: str | None = None, port: int = 0) -> None:
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port", remedy="1025 to 65535")
     url = local_up.up(session, port=port or None)
-    if url:
-        session.console.result(url)
+    session.give(json, {"action": "local.up", "url": url}, url)
 
 
-@task("try", help={"to": AS_AT, "data": "remove volumes and sample data too", "yes": YES})
-def down(session: Session, to: str | None = None, data: bool = False, yes: bool = False) -> None:
+@task(
+    "try",
+    help={"to": AS_AT, "data": "remove volumes and sample data too", "yes": YES, "json": JSON},
+)
+def down(
+    session: Session,
+    to: str | None = None,
+    data: bool = False,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
     """Stop the stack on this machine.
 
     Containers and network go; images, sample data and the pages made in it stay.
@@ -46,13 +57,16 @@ def down(session: Session, to: str | None = None, data: bool = False, yes: bool 
             yes=yes,
         )
     done = local.down(session, data=data)
-    if not session.dry:
-        session.console.result(done)
+    session.give(json, {"action": "local.down"}, done)
 
 
 @task("try", help={"to": AS_AT, "json": JSON})
 def status(session: Session, to: str | None = None, json: bool = False) -> None:
-    """Show what runs on this machine, and whether it answers."""
+    """Show what runs on this machine, and whether it answers.
+
+    Exit codes: 0 told, 1 nothing runs here (with --json it is told as an empty list), 2 wrong
+    use.
+    """
     from spinstack import local
 
     here = local.LocalStack(session)
@@ -75,7 +89,7 @@ def status(session: Session, to: str | None = None, json: bool = False) -> None:
     help={
         "to": AS_AT,
         "service": "one service (default: all)",
-        "tail": "how many lines of each service",
+        "tail": "how many lines of each service (default: 100)",
         "follow": "go on as the log grows, until Ctrl-C",
     },
 )

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def status(
     session: Session, to: str | None = None, watch: bool = False, json: bool = False
 ) -> None:
-    """Show services, health, release and address."""
+    """Show services, health, release and address.
+
+    Exit codes: 0 told (also of services that are not well: see --json), 1 nothing runs there
+    or it could not be seen, 2 wrong use.
+    """
     from spinstack import looking
 
     looking.status(session, watch=watch, json=json)
@@ -47,6 +51,10 @@ def logs(
 
     With several services each line begins with the name of its own. What is known about the
     errors in them comes last.
+
+        invoke logs --service app --tail 20
+        invoke logs --since 2h
+        invoke logs --follow
     """
     from spinstack import looking
 

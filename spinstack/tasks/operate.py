@@ -76,6 +76,8 @@ def scale(
 
     It stays so at the next deploy: Rancher reads `scale` in rancher-compose.yml only when it
     creates a service.
+
+        invoke scale --service app --count 2
     """
     from spinstack import orders
 

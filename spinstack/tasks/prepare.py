@@ -31,7 +31,14 @@ def new(
     # No default of another kind: Invoke would take the kind of its values from it.
     answer: Sequence[str] | None = None,
 ) -> None:
-    """Create a stack's directory after a few questions."""
+    """Create a stack's directory after a few questions.
+
+    Prints the directory that it made. Nothing is made if an answer is wrong, or if a
+    directory of that name is there already.
+
+        spinstack new
+        spinstack new --no-input --answer stack_name=my-site --answer web_port=60021
+    """
     from spinstack import template
 
     made = template.make(output, answer or (), ask=not no_input, dry=context.config.run.dry)
@@ -56,7 +63,17 @@ def check(
     fix: bool = False,
     deep: bool = False,
 ) -> None:
-    """Check the stack's files against Spin's rules; with --to the login node too."""
+    """Check the stack's files against Spin's rules; with --to the login node too.
+
+    Each finding says what is wrong, where, and what to do; --explain says why there is that
+    rule. Changes nothing, unless --fix is given.
+
+        invoke check                          the files here
+        invoke check --to dev                 the directories and permissions at NERSC too
+        invoke check --explain mount-access   why, and who says so
+
+    Exit codes: 0 a deploy may go on (there may be warnings), 1 an error was found, 2 wrong use.
+    """
     if explain:
         _explain(session, explain, json)
         return

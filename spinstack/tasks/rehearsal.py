@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 NAME = "which rehearsal, if you have several (default: default)"
 
 
-@task("rehearse", help={"name": NAME})
-def start(context: Context, name: str = "default") -> None:
+@task("rehearse", help={"name": NAME, "json": JSON})
+def start(context: Context, name: str = "default", json: bool = False) -> None:
     """Start a pretend NERSC on this machine.
 
     An ssh login node, Spin with Rancher, a registry and global storage, all on 127.0.0.1:
@@ -28,9 +28,12 @@ def start(context: Context, name: str = "default") -> None:
 
     session = Session(context)
     status = lifecycle.start(name, runner=session.runner, say=session.console.note)
-    if status is not None:
-        for line in how_to_practise(status):
-            session.console.note(line)
+    if status is None:
+        return
+    if json:
+        session.console.json(status.as_json())
+    for line in [] if json else how_to_practise(status):
+        session.console.note(line)
 
 
 @task(
@@ -64,7 +67,10 @@ def stop(
 
 @task("rehearse", help={"name": NAME, "json": JSON})
 def status(context: Context, name: str = "default", json: bool = False) -> None:
-    """Tell whether the pretend NERSC runs, and where."""
+    """Tell whether the pretend NERSC runs, and where.
+
+    Exit code 0 in either case; --json has it as `running`.
+    """
     from spinstack.console import Console
     from spinstack.rehearsal import lifecycle
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from spinstack.errors import SpinstackError
 
-TO = "destination in invoke.yaml (default: the stack's own)"
-YES = "don't ask"
+TO = "a destination of invoke.yaml, such as dev (default: the one that it names)"
+YES = "take yes for an answer to every question"
 JSON = "print the result as JSON"
 SERVICE = "one service (default: all)"
 ONE = "which service"

@@ -21,6 +21,9 @@ def setup(session: Session, to: str | None = None, yes: bool = False, json: bool
     checkouts of `checkouts` in invoke.yaml at their refs, the permission o+x on what is yours,
     and the Rancher key. What is there stays; a checkout with changes of its own is never
     touched. Run again it does nothing.
+
+    Exit codes: 0 all is there, 1 failed or something needs you (the line says what), 2 wrong
+    use.
     """
     from spinstack import setup_remote
 

@@ -11,56 +11,85 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 
-@task("ship", help={"to": TO, "force": "build even what is there already"})
-def build(session: Session, to: str | None = None, force: bool = False) -> None:
-    """Build the images whose files changed."""
+@task("ship", help={"to": TO, "force": "build even what is there already", "json": JSON})
+def build(session: Session, to: str | None = None, force: bool = False, json: bool = False) -> None:
+    """Build the images whose files changed.
+
+    An image is named by the content of its files, so what is there already is not built again.
+    """
     from spinstack import laptop
 
     laptop.build(session, force=force)
+    session.give(json, {"images": _references(session)})
 
 
-@task("ship", help={"to": TO})
-def push(session: Session, to: str | None = None) -> None:
-    """Push the images that the registry lacks."""
+@task("ship", help={"to": TO, "json": JSON})
+def push(session: Session, to: str | None = None, json: bool = False) -> None:
+    """Push the images that the registry lacks.
+
+    They must have been built (invoke build), and the registry may want a login first
+    (invoke registry.login).
+    """
     from spinstack import laptop
 
-    laptop.push(session)
+    digests = laptop.push(session)
+    session.give(json, {"images": _references(session), "digests": digests})
+
+
+def _references(session: Session) -> dict[str, str]:
+    """The stack's images by their variables in the compose file."""
+    images = session.settings.images
+    return {image.variable: session.image_reference(image) for image in images}
 
 
 @task("ship", help={"to": TO})
 def render(session: Session, to: str | None = None) -> None:
-    """Show what would be sent, variables filled in."""
+    """Show what would be sent, variables filled in.
+
+    The compose files and the variables as Rancher gets them, on standard output; nothing is
+    contacted. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
+    | diff dev -
+    """
     from spinstack import rendering
 
     session.console.result(rendering.rendered(session.stack, session.destination))
 
 
-@task("ship", help={"to": TO, "yes": YES})
-def deploy(session: Session, to: str | None = None, yes: bool = False) -> None:
+@task("ship", help={"to": TO, "yes": YES, "json": JSON})
+def deploy(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Bring the stack to Spin; ends with the address.
 
     Checks, builds, pushes, logs in once, uploads a release, lets Rancher create or upgrade
     the services, waits until all are healthy, asks the site itself and confirms. After a
-    failure the version before runs again.
+    failure the version before runs again. The first deploy and every later one are the same
+    command; what has not changed is neither built nor pushed.
+
+        invoke deploy --to rehearsal      try it on this machine (invoke rehearsal.start first)
+        invoke --dry deploy --to dev      show every command and run none
+        invoke deploy --to dev            in earnest
+        url=$(invoke deploy --to dev)     progress goes to standard error, the address here
+
+    Exit codes: 0 the site answers, 1 failed (the last lines say why, and what runs now),
+    2 nothing was tried: a wrong setting, or no was the answer.
     """
     from spinstack import deploy as way
 
-    _print(session, way.deploy(session, yes=yes))
+    _print(session, "deploy", way.deploy(session, yes=yes), json)
 
 
-@task("ship", help={"to": TO, "yes": YES})
-def up(session: Session, to: str | None = None, yes: bool = False) -> None:
+@task("ship", help={"to": TO, "yes": YES, "json": JSON})
+def up(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Start a stack that is not there yet.
 
     Like deploy, without building and pushing: the images must be in the registry.
     """
     from spinstack import deploy as way
 
-    _print(session, way.up(session, yes=yes))
+    _print(session, "up", way.up(session, yes=yes), json)
 
 
-@task("ship", help={"to": TO, "yes": YES})
-def upgrade(session: Session, to: str | None = None, yes: bool = False) -> None:
+@task("ship", help={"to": TO, "yes": YES, "json": JSON})
+def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Upgrade and leave the decision open.
 
     New containers run, the old ones are kept stopped, until `invoke confirm` or
@@ -68,13 +97,12 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False) -> None:
     """
     from spinstack import deploy as way
 
-    url = way.upgrade(session, yes=yes)
-    _print(session, url)
+    _print(session, "upgrade", way.upgrade(session, yes=yes), json)
     session.console.note("look at the site, then: invoke confirm, or: invoke rollback")
 
 
-@task("ship", help={"to": TO, "yes": YES})
-def confirm(session: Session, to: str | None = None, yes: bool = False) -> None:
+@task("ship", help={"to": TO, "yes": YES, "json": JSON})
+def confirm(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Keep an upgrade that was left open.
 
     Removes the old containers, which were kept stopped.
@@ -82,13 +110,26 @@ def confirm(session: Session, to: str | None = None, yes: bool = False) -> None:
     from spinstack import history
 
     history.confirm(session, yes=yes)
+    session.give(json, {"action": "confirm"})
 
 
 @task(
     "ship",
-    help={"to": TO, "yes": YES, "release": "which one to go back to (see invoke releases)"},
+    help={
+        "to": TO,
+        "yes": YES,
+        "release": "which one to go back to, by its id in `invoke releases` (default: the one "
+        "before)",
+        "json": JSON,
+    },
 )
-def rollback(session: Session, to: str | None = None, release: str = "", yes: bool = False) -> None:
+def rollback(
+    session: Session,
+    to: str | None = None,
+    release: str = "",
+    yes: bool = False,
+    json: bool = False,
+) -> None:
     """Take back an upgrade, or go back to a release.
 
     If an upgrade was left open, the old containers run again. Otherwise the stack is brought
@@ -96,7 +137,7 @@ def rollback(session: Session, to: str | None = None, release: str = "", yes: bo
     """
     from spinstack import history
 
-    _print(session, history.roll_back(session, to_release=release, yes=yes))
+    _print(session, "rollback", history.roll_back(session, to_release=release, yes=yes), json)
 
 
 @task("ship", help={"to": TO, "json": JSON})
@@ -150,14 +191,22 @@ def journal(
 def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     """Show what a deploy would change; exit code 2 if anything.
 
-    Service by service against what runs: image, mounts, ports, user, capabilities, names of
-    variables. Exit code 0: nothing to do.
+    Service by service against what runs: image, command, mounts and the files behind them,
+    ports, user, capabilities, variables. Changes nothing.
+
+    Exit codes: 0 nothing to do, 1 failed or wrongly used, 2 a deploy would change something.
     """
     from invoke.exceptions import Exit
 
     from spinstack import difference
+    from spinstack.errors import UsageError
 
-    found = difference.changes(session)
+    try:
+        found = difference.changes(session)
+    except UsageError as error:
+        # Its usual code means something else here.
+        error.exit_code = 1
+        raise
     if session.dry:
         return
     if json:
@@ -170,8 +219,22 @@ def diff(session: Session, to: str | None = None, json: bool = False) -> None:
         session.console.result("nothing to do")
 
 
-@task("ship", help={"to": TO, "yes": YES, "keep": "how many to keep besides the running one"})
-def prune(session: Session, to: str | None = None, keep: int = 5, yes: bool = False) -> None:
+@task(
+    "ship",
+    help={
+        "to": TO,
+        "yes": YES,
+        "keep": "how many to keep besides the running one (default: 5)",
+        "json": JSON,
+    },
+)
+def prune(
+    session: Session,
+    to: str | None = None,
+    keep: int = 5,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
     """Remove old releases and images.
 
     At the destination all but the newest releases; on this machine the stack's images that
@@ -181,23 +244,26 @@ def prune(session: Session, to: str | None = None, keep: int = 5, yes: bool = Fa
 
     old = history.prune(session, keep=keep, yes=yes)
     images = pruning.remove_old_images(session)
-    if not session.dry:
-        session.console.result(f"{len(old)} releases and {images} images removed")
+    text = f"{len(old)} releases and {images} images removed"
+    session.give(json, {"action": "prune", "releases": old, "images": images}, text)
 
 
-@task("ship", help={"to": TO, "yes": YES})
-def unlock(session: Session, to: str | None = None, yes: bool = False) -> None:
-    """Break the lock of a deploy that died."""
+@task("ship", help={"to": TO, "yes": YES, "json": JSON})
+def unlock(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
+    """Break the lock of a deploy that died.
+
+    Only if it is known to be dead: the question names who holds the lock, from which machine
+    and since when.
+    """
     from spinstack import history
 
     owner = history.unlock(session, yes=yes)
-    if not session.dry:
-        session.console.result(f"the lock of {owner} is broken")
+    text = f"the lock of {owner} is broken"
+    session.give(json, {"action": "unlock", "owner": owner}, text)
 
 
-def _print(session: Session, url: str) -> None:
-    if url:
-        session.console.result(url)
+def _print(session: Session, action: str, url: str, json: bool) -> None:
+    session.give(json, {"action": action, "url": url}, url)
 
 
 TOPIC = Topic(

@@ -48,9 +48,11 @@ class Lab:
         static: str = "rw",
         alias: str = "",
         more: tuple[str, ...] = (),
+        limits: tuple[str, ...] = (),
     ) -> str:
         """A container of a service, with what its part of docker-compose.yml says, and `more`
-        words of its command. `alias`: its name in the network, unless it is the service's."""
+        words of its command. `alias`: its name in the network, unless it is the service's.
+        `limits`: more options of the engine's `run`."""
         container = container or f"{self.name}-{service}"
         composed = yaml.safe_load((self.stack / "docker-compose.yml").read_text())
         asked = self._filled_in(composed["services"][service])
@@ -66,6 +68,7 @@ class Lab:
             words += ["--volume", f"{(self.stack / source).resolve()}:{target}:{mode}"]
         words += [f"--publish=127.0.0.1::{port.split(':')[1]}" for port in asked.get("ports", [])]
         words += ["--entrypoint", asked["entrypoint"]] if "entrypoint" in asked else []
+        words += limits
         self.docker(*words, self.images[service], *asked.get("command", []), *more)
         return container
 

@@ -29,21 +29,29 @@ echo -n 'no line end'
 
 @pytest.fixture
 def tried(stage: Stage, tmp_path: Path) -> SmallSite:
-    """A stack that nobody deploys."""
-    return SmallSite(stage, tmp_path / NAME, f"{stage.rehearsal['node_address']}:1/demo/tiny:1.0")
+    """A stack that nobody deploys, and nobody is logged in."""
+    image = f"{stage.rehearsal['node_address']}:1/demo/tiny:1.0"
+    made = SmallSite(stage, tmp_path / NAME, image)
+    made.write("0")
+    assert made.invoke("logout").code == 0
+    return made
 
 
-def test_a_wrong_one_time_code_is_tried_once(stage: Stage, tried: SmallSite) -> None:
+WIRES = pytest.mark.parametrize("wire", ["openssh", "fabric"])
+
+
+@WIRES
+def test_a_wrong_one_time_code_is_tried_once(stage: Stage, tried: SmallSite, wire: str) -> None:
     answer = tried.directory.parent / "answer"
     answer.write_text((stage.private / "login").read_text().strip()[:-6] + "000000\n")
     answer.chmod(0o600)
-    tried.write("0", login_answer_file=str(answer))
+    tried.write("0", login_answer_file=str(answer), wire=wire)
     told = tried.invoke("status")
     assert_told_well(told)
     assert "error: demo@127.0.0.1 refused the login: Authentication failed" in told.err
     assert "a one-time code works once and only for 30 s: wait for the next one" in told.err
     # The code that is valid has not been used up, and the account is not locked.
-    tried.write("0")
+    tried.write("0", wire=wire)
     assert "refused the login" not in tried.invoke("status").err
 
 
@@ -62,8 +70,11 @@ def _expired(directory: Path, server: openssh.Sshd) -> Path:
 
 
 @pytest.mark.real("sshd")
+@WIRES
 @pytest.mark.parametrize("also_asks", [False, True], ids=["keys only", "or a password"])
-def test_an_expired_certificate_is_named(tried: SmallSite, tmp_path: Path, also_asks: bool) -> None:
+def test_an_expired_certificate_is_named(
+    tried: SmallSite, tmp_path: Path, also_asks: bool, wire: str
+) -> None:
     server = openssh.start(tmp_path)
     try:
         key = _expired(tmp_path, server)
@@ -71,7 +82,8 @@ def test_an_expired_certificate_is_named(tried: SmallSite, tmp_path: Path, also_
         if also_asks:
             # The rehearsal's own server, which offers nothing but its prompt.
             way = {"login_answer_file": str(tmp_path / "none"), "practise": True}
-        tried.write("0", identity_file=str(key), **{k: _plain(v) for k, v in way.items()})
+        plain = {k: _plain(v) for k, v in way.items()}
+        tried.write("0", identity_file=str(key), wire=wire, **plain)
         told = tried.invoke("status")
     finally:
         server.stop()

@@ -28,19 +28,20 @@ SYN, ACK, FIN = 0x02, 0x10, 0x01
 
 def packet(data: bytes = b"", flags: int = ACK, protocol: int = 6) -> bytes:
     """Headers of IPv4 and TCP without addresses that mean anything, TCP's with an option."""
-    tcp = struct.pack("!HHIIBBHHH", 1, 2, 3, 4, 8 << 4, flags, 100, 0, 0) + bytes(12)
+    tcp = struct.pack("!HHIIBBHHH", 50000, 22, 3, 4, 8 << 4, flags, 100, 0, 0) + bytes(12)
     ip = struct.pack("!BBHHHBBH8x", 0x45, 0, 20 + len(tcp) + len(data), 0, 0, 64, protocol, 0)
     return ip + tcp + data
 
 
 def test_only_data_and_the_wish_for_a_connection_say_something() -> None:
-    assert speaks(packet(b"x"))
-    assert speaks(packet(flags=SYN))
-    assert not speaks(packet())
-    assert not speaks(packet(flags=FIN | ACK))
-    assert not speaks(packet(b"x", protocol=17))
-    assert not speaks(b"\x60" + bytes(60))  # IPv6
-    assert not any(speaks(packet(b"x")[:length]) for length in range(34))
+    assert speaks(packet(b"x"), 22)
+    assert speaks(packet(flags=SYN), 22)
+    assert not speaks(packet(b"x"), 80)
+    assert not speaks(packet(), 22)
+    assert not speaks(packet(flags=FIN | ACK), 22)
+    assert not speaks(packet(b"x", protocol=17), 22)
+    assert not speaks(b"\x60" + bytes(60), 22)  # IPv6
+    assert not any(speaks(packet(b"x")[:length], 22) for length in range(34))
 
 
 def test_a_round_trip_is_what_waited_for_an_answer() -> None:

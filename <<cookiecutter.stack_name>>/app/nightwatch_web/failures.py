@@ -59,14 +59,24 @@ class Busy(Unavailable):
 CACHING = "max-age=1"
 
 
+# As nginx.conf has it for pages of nginx's own.
+STYLE = (
+    '<meta name="viewport" content="width=device-width">'
+    "<style>body{font:1.1rem/1.5 sans-serif;max-width:36rem;margin:15vh auto 0;padding:0 1rem}"
+    "</style>"
+)
+
+
 def page(status: int, title: str, text: str, failure: type[Failure] = Failure) -> Response:
     """A plain page about a failure."""
-    again = f'<meta http-equiv="refresh" content="{failure.retry_after}">'
+    again, promise = "", ""
+    if failure.refreshes:
+        again = f'<meta http-equiv="refresh" content="{failure.retry_after}">'
+        promise = f"<p>This page tries again every {failure.retry_after} seconds, by itself.</p>\n"
     html = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
-        f"{again if failure.refreshes else ''}"
-        f"<title>{status} {escape(title)}</title>\n"
-        f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n"
+        f"{STYLE}{again}<title>{status} {escape(title)}</title>\n"
+        f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n{promise}"
         f'<p>Status {status}. <a href="/">To the calendar</a></p>\n</html>\n'
     )
     response = Response(html, status, content_type="text/html; charset=utf-8")

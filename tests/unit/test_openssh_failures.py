@@ -1,0 +1,95 @@
+"""What OpenSSH says when a login fails, as a person reads it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinstack.errors import UsageError
+from spinstack.openssh_failures import Attempt, explained
+
+ATTEMPT = Attempt(
+    name="bob@login", host="login", port=0, asked=True, outdated="", unreachable="see the centre"
+)
+CHANGED = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r
+The fingerprint for the ED25519 key sent by the remote host is\n\
+SHA256:abcdef0123.\r
+Offending ECDSA key in /home/bob/.ssh/known_hosts:7\r
+Host key for login has changed and you have requested strict checking.\r
+Host key verification failed.\r
+"""
+JUMP = """\
+ssh: connect to host jump port 22: Connection refused\r
+kex_exchange_identification: Connection closed by remote host\r
+Connection closed by UNKNOWN port 65535\r
+"""
+CONFIG = """\
+/home/bob/.ssh/config: line 3: Bad configuration option: hostnam\r
+/home/bob/.ssh/config: terminating, 1 bad configuration options\r
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "where"),
+    [
+        ("ssh: connect to host login port 22: Connection refused\r\n",
+         "the login node login can't be reached: Connection refused", "login"),
+        ("ssh: connect to host login port 22: Operation timed out",
+         "the login node login can't be reached: no answer in time", "login"),
+        ("ssh: Could not resolve hostname login: Name or service not known",
+         "the login node login can't be reached: its name can't be resolved", "login"),
+        (JUMP, "the login node login can't be reached: jump: Connection refused", "login"),
+        ("kex_exchange_identification: read: Connection reset by peer",
+         "the login node login can't be reached: read: Connection reset by peer", "login"),
+        ("bob@login: Permission denied (publickey,keyboard-interactive).",
+         "bob@login refused the login: Authentication failed "
+         "(what it allows: publickey,keyboard-interactive)", "login"),
+        ("Permissions 0644 for '/k' are too open.\nbob@jump: Permission denied (publickey).",
+         "bob@jump refused the login: Authentication failed (what it allows: publickey)",
+         "Permissions 0644 for '/k' are too open."),
+        ("Received disconnect from 1.2.3.4 port 22:2: Too many authentication failures",
+         "bob@login refused the login: Authentication failed", "login"),
+        (CHANGED, "the host key of login has CHANGED: somebody may be listening",
+         "offered ED25519 SHA256:abcdef0123, known by /home/bob/.ssh/known_hosts:7"),
+        ("No ED25519 host key is known for login and you have requested strict checking.\r\n"
+         "Host key verification failed.", "the host key of login is not known", "login"),
+        ("Host key verification failed.", "the host key of login was not accepted", "login"),
+        (CONFIG, "ssh can't use its configuration",
+         "/home/bob/.ssh/config: line 3: Bad configuration option: hostnam"),
+        ("Unable to negotiate with 1.2.3.4 port 22: no matching cipher found.",
+         "ssh could not log in to bob@login: "
+         "Unable to negotiate with 1.2.3.4 port 22: no matching cipher found.", "login"),
+        ("", "ssh could not log in to bob@login: it said nothing", "login"),
+    ],
+)  # fmt: skip
+def test_ssh_is_put_in_our_words(said: str, what: str, where: str) -> None:
+    error = explained(said, ATTEMPT)
+    assert (error.what, error.where) == (what, where)
+    assert error.remedy
+
+
+def test_nobody_to_ask_and_a_certificate_that_is_no_good() -> None:
+    said = "bob@login: Permission denied (publickey,keyboard-interactive)."
+    alone = dataclasses.replace(ATTEMPT, asked=False)
+    error = explained(said, alone)
+    assert isinstance(error, UsageError)
+    assert "there is no terminal to ask on" in error.what
+    assert "invoke login" in error.remedy
+    expired = "the certificate of /k expired on 2026-01-01 00:00 UTC"
+    for attempt in (ATTEMPT, alone):
+        error = explained(said, dataclasses.replace(attempt, outdated=expired))
+        assert expired in (error.what, error.where)
+        assert "renew it with sshproxy.sh" in error.remedy
+
+
+@given(st.text())
+def test_whatever_it_says_is_told_in_single_lines(said: str) -> None:
+    error = explained(said, ATTEMPT)
+    assert all(len(text.splitlines()) <= 1 for text in (error.what, error.where, error.remedy))
