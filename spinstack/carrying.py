@@ -67,7 +67,7 @@ class Carrying:
         """
         change = self._job(note, plan, confirming=confirming)
         following = Following(self.session, change.id, creating=change.creating)
-        following.uploaded = note.id
+        following.uploaded = note.id if made else ""
         if self.session.dry:
             self._show_job(replace(change, creating=False))
         try:
@@ -252,15 +252,23 @@ def _silent(code: int | None, told: journal.Journal, session: Session) -> Spinst
 
 
 def found(session: Session, node: LoginNode, doing: str) -> Carrying:
-    """Log in, make a Rancher key if there is none, see what runs and who is at it."""
+    """Make a Rancher key if there is none, see what runs and who is at it."""
     me = bookkeeping.mark(changing.who(session), socket.gethostname(), doing)
     remote = changing.make_remote(session, node)
-    with session.console.step("log in") as step:
+    with session.console.step("look") as step:
         situation = remote.look()
-        step.done(f"uid {situation.uid}" if situation.uid else "")
+        step.done(_seen(situation))
     if not situation.has_key or session.dry:
         situation = changing.with_key(session, remote)
     return Carrying(session, remote, me, situation)
+
+
+def _seen(situation: Situation) -> str:
+    """What runs there, in words."""
+    if not situation.uid:
+        return ""
+    told = ", ".join(f"{state.name} {state.shown}" for state in situation.states)
+    return f"uid {situation.uid}: {told or 'nothing runs yet'}"
 
 
 def refuse_another(carrying: Carrying) -> None:

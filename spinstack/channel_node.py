@@ -13,7 +13,7 @@ from spinstack import relaying
 from spinstack.channel import Channel, Pty
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine
+from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.remote_shell import Shell
 from spinstack.runner import Result
 from spinstack.script import Script, ScriptResult
@@ -40,12 +40,24 @@ class ChannelNode(ABC):
         Raises SpinstackError when the login fails, ConnectionLost when it was there before.
         """
 
-    def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
-    ) -> ScriptResult:
+    def open(self) -> None:
+        self._its_shell().open()
+
+    def _its_shell(self) -> Shell:
         if self._shell is None:
             self._shell = Shell(self.name, self._open_channel)
-        return self._shell.run(script, on_begin=on_begin, on_line=on_line)
+        return self._shell
+
+    def run(
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
+    ) -> ScriptResult:
+        shell = self._its_shell()
+        return shell.run(script, on_begin=on_begin, on_line=on_line, on_sent=on_sent)
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
         """Each time the program has printed something and then waits, its last line is put

@@ -20,6 +20,7 @@ from spinstack.waiting import SiteFailed, address
 
 if TYPE_CHECKING:
     from spinstack.bookkeeping import ReleaseNote
+    from spinstack.login_node import LoginNode
     from spinstack.release import Release
     from spinstack.session import Session
 
@@ -42,7 +43,8 @@ def deploy(session: Session, *, yes: bool = False) -> str:
     """
     ask_if_protected(session, yes=yes)
     check(session)
-    with _looked(session, "deploy") as there, laptop.images_under_way(session) as images:
+    with _logged_in(session) as node, laptop.images_under_way(session) as images:
+        there = carrying.found(session, node, "deploy")
         carrying.wait_for_own(there)
         wanted = _Wanted(there)
         chosen = wanted.plan()
@@ -56,7 +58,8 @@ def up(session: Session, *, yes: bool = False) -> str:
     """Start a stack that is not there yet, its images having been pushed; its address."""
     ask_if_protected(session, yes=yes)
     check(session)
-    with _looked(session, "up") as there:
+    with _logged_in(session) as node:
+        there = carrying.found(session, node, "up")
         carrying.refuse_another(there)
         return _Wanted(there).carry((Plan.CREATE,))
 
@@ -68,16 +71,22 @@ def upgrade(session: Session, *, yes: bool = False) -> str:
     """
     ask_if_protected(session, yes=yes)
     check(session)
-    with _looked(session, "upgrade") as there:
+    with _logged_in(session) as node:
+        there = carrying.found(session, node, "upgrade")
         carrying.refuse_another(there)
         allowed = (Plan.UPGRADE, Plan.RESUME, Plan.NOTHING)
         return _Wanted(there).carry(allowed, confirming=False)
 
 
 @contextmanager
-def _looked(session: Session, doing: str) -> Iterator[Carrying]:
+def _logged_in(session: Session) -> Iterator[LoginNode]:
+    """The login comes first: nobody builds for ten minutes to be refused then, and what it
+    asks is asked before anything else is on the screen."""
     with session.login_node() as node:
-        yield carrying.found(session, node, doing)
+        with session.console.step("log in") as step:
+            node.open()
+            step.done(node.name)
+        yield node
 
 
 class _Wanted:

@@ -46,16 +46,29 @@ class Following:
         self._watcher = Watcher([])
         self.id = job_id
         self.journal = Journal(job_id, on_begin=self._begun, on_line=self._said, on_end=self._ended)
-        # The release that is uploaded first; whether the change may have begun.
+        # The release that is uploaded first, if one is; whether the change may have begun.
         self.uploaded = ""
         self.started = False
 
+    def sent(self, done: int, total: int) -> None:
+        """So many bytes of the script that starts the change, with the release in it, are
+        there."""
+        if self.uploaded:
+            self._uploading().bytes(done, total)
+
     def outer(self, step: str) -> None:
-        """A step of the script that starts the change begins."""
-        self.leave()
-        self.started = self.started or step in ("start", "follow")
-        if step == "upload":
+        """A step of that script begins."""
+        if step in ("start", "follow"):
+            self.leave()
+            self.started = True
+        elif self.uploaded:
+            self._uploading()
+
+    def _uploading(self) -> StepDisplay:
+        if self._display is None:
             self._show("upload")
+        assert self._display
+        return self._display
 
     def line(self, step: str, text: str) -> bool:
         """A line that such a step printed; never the end of it."""

@@ -122,7 +122,9 @@ def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
             return notes[wanted]
         what = f"{wanted} runs now" if wanted == current else f"can't go back to {wanted!r}"
     else:
-        before = [name for name in possible if name < current] or possible
+        # The files that run now may have been uploaded more than once.
+        other = [name for name in possible if name[-8:] != current[-8:]]
+        before = [name for name in other if name < current] or other
         if before:
             return notes[before[-1]]
         what = "there is no earlier release to go back to"

@@ -229,7 +229,9 @@ class Remote:
         )
         self._held = change.owner
         script = Script(steps, seconds=FOLLOWED)
-        result = self._node.run(script, on_begin=following.outer, on_line=following.line)
+        result = self._node.run(
+            script, on_begin=following.outer, on_line=following.line, on_sent=following.sent
+        )
         self._must_be_locked(result)
         if result.failed:
             following.leave(well=False)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 
 from spinstack.channel import Channel
 from spinstack.errors import SpinstackError
-from spinstack.login_node import ConnectionLost, OnBegin, OnLine
+from spinstack.login_node import ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.script import Script, ScriptResult, Transcript
 
 # More than any step prints; a program that prints for ever is stopped here.
 OUTPUT_LIMIT = 8_000_000
+# Bytes that are sent at a time, and told of.
+PIECE = 65536
 # How often a silent connection is asked whether it is alive.
 LOOK_SECONDS = 1.0
 
@@ -37,8 +39,17 @@ class Shell:
         self._open_channel = open_channel
         self._channel: Channel | None = None
 
+    def open(self) -> None:
+        """Log in and start the shell, so that the first script need not wait for it."""
+        self._ready()
+
     def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
     ) -> ScriptResult:
         """As `LoginNode.run`. A script that is left, or cut off, takes the shell with it; the
         next one has a new shell."""
@@ -46,7 +57,7 @@ class Shell:
         channel = self._ready()
         finished = False
         try:
-            _send(self._name, channel, run.text())
+            _send(self._name, channel, run.text(), on_sent)
             finished = run.read(channel)
         finally:
             if not finished or script.endless:
@@ -76,9 +87,12 @@ def _is_idle(channel: Channel) -> bool:
     return True
 
 
-def _send(name: str, channel: Channel, data: bytes) -> None:
+def _send(name: str, channel: Channel, data: bytes, on_sent: OnSent | None) -> None:
     try:
-        channel.write(data)
+        for begin in range(0, len(data), PIECE):
+            channel.write(data[begin : begin + PIECE])
+            if on_sent:
+                on_sent(min(begin + PIECE, len(data)), len(data))
     except OSError as error:
         raise ConnectionLost(
             f"the connection to {name} ended while a script was sent: {error}",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spinstack.command import Command
-from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine
+from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.runner import Result
 from spinstack.script import Script, ScriptResult, Transcript
 
@@ -186,7 +186,12 @@ class There:
             time.sleep(0.02)
 
     def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
     ) -> ScriptResult:
         def begin(name: str) -> None:
             self.steps.append(name)
