@@ -46,6 +46,10 @@ _OUTCOMES = {
 LEFT_RUNNING = "left running on the login node"
 
 
+class Silent(SpinstackError):
+    """A change whose journal ended before it did."""
+
+
 @dataclass
 class Carrying:
     """A change that is to be made: who makes it, what was found there."""
@@ -241,7 +245,7 @@ def _silent(code: int | None, told: journal.Journal, session: Session) -> Spinst
     step = told.steps[-1].name if told.steps else "the first step"
     said = told.steps[-1].output if told.steps else "\n".join(told.between)
     quiet = f" for {job.SILENT_SECONDS} s" if code == job.SILENT else ""
-    error = SpinstackError(
+    error = Silent(
         f"the change has given no sign of life{quiet}, last during {step!r}",
         where=session.destination.host,
         remedy="run the same command again: it finishes it",
@@ -293,9 +297,14 @@ def wait_for_own(carrying: Carrying) -> str | None:
     if lock.job and age is not None and age < job.SILENT_SECONDS:
         if lock.who != carrying.me.who:
             raise Locked(lock, remote.root)
-        url = carrying.attach(lock)
-        carrying.situation = remote.look()
-        return url
+        try:
+            url = carrying.attach(lock)
+        except Silent as silent:
+            carrying.session.console.note(f"{silent.what}: taken over")
+        else:
+            carrying.situation = remote.look()
+            return url
+        age = job.SILENT_SECONDS
     changing.take_over(carrying.session, remote, lock, age, carrying.me)
     carrying.situation = remote.look()
     return None

@@ -133,6 +133,18 @@ class Console:
             print(text)
             sys.stdout.flush()
 
+    def marked(self, mark: str, style: str, text: str) -> None:
+        """A line of the result that begins with a word of its own colour."""
+        if is_plain(sys.stdout):
+            self.result(f"{mark} {text}")
+            return
+        from rich.console import Console as RichConsole
+        from rich.text import Text
+
+        with self._board.aside():
+            out = RichConsole(highlight=False, soft_wrap=True)
+            out.print(Text.assemble((mark, style), f" {text}"))
+
     def json(self, value: Any) -> None:
         """The result for a script."""
         self.result(json.dumps(value, indent=2, ensure_ascii=False))

@@ -29,6 +29,8 @@ from spinstack.script import Step
 
 # A journal that has been silent for so many seconds is that of a job that is no more.
 SILENT_SECONDS = 60
+# As many until its first line.
+BEGIN_SECONDS = 15
 # Changes whose journals are kept.
 KEPT = 20
 # Lines of a service's log that a failure shows.
@@ -215,9 +217,11 @@ def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
     journal = shlex.quote(str(place(root, job_id) / "journal"))
     over = shlex.quote(mark_word(job_id)) + "' '*' over '*"
     loop = (
-        f"code={SILENT}; exec {{journal}}< <(exec tail -n +{after + 1} -s 0.2 -f {journal}); "
-        f'tail=$!; while IFS= read -r -t {SILENT_SECONDS} -u "$journal" line; do '
-        f"printf '%s\\n' \"$line\"; case $line in {over}) code=0; break ;; esac; done; "
+        f"code={SILENT} wait={BEGIN_SECONDS}; test -s {journal} && wait={SILENT_SECONDS}; "
+        f"exec {{journal}}< <(exec tail -n +{after + 1} -s 0.2 -f {journal}); "
+        'tail=$!; while IFS= read -r -t "$wait" -u "$journal" line; do '
+        f"printf '%s\\n' \"$line\"; wait={SILENT_SECONDS}; "
+        f"case $line in {over}) code=0; break ;; esac; done; "
         'kill "$tail"; exec {journal}<&-; ( exit "$code" )'
     )
     return Step("follow", (Command(Raw(loop)),), must=False)
@@ -238,9 +242,11 @@ def go_on_step(root: PurePosixPath, job_id: str) -> Step:
 
 
 def under_way_step(root: PurePosixPath) -> Step:
-    """Seconds since the last sign of life of the job that has the lock; fails without one."""
+    """Seconds since the last sign of life of the job that has the lock; fails without one. They
+    count more while it has not said its first word."""
     journal = shlex.quote(str(root / "lock" / "job" / "journal"))
-    age = f"echo $(( $(date +%s) - $(stat -L -c %Y {journal}) ))"
+    more = f"$(test -s {journal} || echo + {SILENT_SECONDS - BEGIN_SECONDS})"
+    age = f"echo $(( $(date +%s) - $(stat -L -c %Y {journal}) {more} ))"
     return Step(
         "change under way", (Command("test", "-e", Raw(journal)), Command(Raw(age))), must=False
     )

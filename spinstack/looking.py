@@ -16,7 +16,7 @@ from spinstack.errors import SpinstackError
 from spinstack.on_rancher import OnRancher
 from spinstack.operations import chosen
 from spinstack.overview import Overview
-from spinstack.plain_text import is_plain
+from spinstack.plain_text import can_move, is_plain
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -60,7 +60,7 @@ def _until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
 
 def _watch(session: Session, there: OnRancher, json: bool) -> None:
     """One round after the other: in place on a terminal, JSON a line each."""
-    clear = CLEAR if sys.stdout.isatty() else ""
+    clear = CLEAR if can_move(sys.stdout) else ""
 
     def seen(found: Overview) -> None:
         if json:

@@ -16,3 +16,8 @@ _SAYING_OTHERWISE = ("FORCE_COLOR", "TTY_COMPATIBLE")
 def is_plain(stream: TextIO) -> bool:
     """Whether a stream gets plain lines for certain. If not, rich decides."""
     return not stream.isatty() and not any(map(os.environ.get, _SAYING_OTHERWISE))
+
+
+def can_move(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can clear its screen."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")

@@ -16,6 +16,8 @@ from spinstack.script import Script, ScriptResult, Transcript
 OUTPUT_LIMIT = 8_000_000
 # Bytes that are sent at a time, and told of.
 PIECE = 65536
+# As many bytes of what a shell said that did not get to the first step.
+LAST_WORDS = 1000
 # How often a silent connection is asked whether it is alive.
 LOOK_SECONDS = 1.0
 
@@ -57,7 +59,7 @@ class Shell:
         channel = self._ready()
         finished = False
         try:
-            _send(self._name, channel, run.text(), on_sent)
+            run.send(channel, on_sent)
             finished = run.read(channel)
         finally:
             if not finished or script.endless:
@@ -87,20 +89,6 @@ def _is_idle(channel: Channel) -> bool:
     return True
 
 
-def _send(name: str, channel: Channel, data: bytes, on_sent: OnSent | None) -> None:
-    try:
-        for begin in range(0, len(data), PIECE):
-            channel.write(data[begin : begin + PIECE])
-            if on_sent:
-                on_sent(min(begin + PIECE, len(data)), len(data))
-    except OSError as error:
-        raise ConnectionLost(
-            f"the connection to {name} ended while a script was sent: {error}",
-            where=name,
-            remedy="nothing of it has run; run the same command again",
-        ) from None
-
-
 class _Run:
     """One script on its way through a shell."""
 
@@ -111,14 +99,24 @@ class _Run:
         self._script = script
         self._mark = f"spinstack-{secrets.token_hex(8)}"
         self._left = False
+        self._unsent = ""
+        # What came before the first step: the shell's last words, if it does not get there.
+        self._before = b""
         self._on_line = on_line
         line = self._line if on_line else None
         self._transcript = Transcript(script, self._mark, on_begin=on_begin, on_line=line)
 
-    def text(self) -> bytes:
-        """As the shell's loop reads it."""
+    def send(self, channel: Channel, on_sent: OnSent | None) -> None:
+        """As the shell's loop reads it. Why it could not be sent, the output may tell."""
         text = self._script.text(self._mark).encode()
-        return f"{len(text)}\n".encode() + text
+        data = f"{len(text)}\n".encode() + text
+        try:
+            for begin in range(0, len(data), PIECE):
+                channel.write(data[begin : begin + PIECE])
+                if on_sent:
+                    on_sent(min(begin + PIECE, len(data)), len(data))
+        except OSError as error:
+            self._unsent = str(error) or type(error).__name__
 
     def _line(self, step: str, text: str) -> None:
         if self._on_line and not self._left:
@@ -137,16 +135,23 @@ class _Run:
         transcript = self._transcript
         if transcript.result.complete or self._left:
             return transcript.result
-        step = transcript.unfinished
+        what = f"the connection to {self._name} was lost {self._where()}"
         if transcript.over:
-            what = f"the shell on {self._name} was ended in the step {step!r}"
-        elif step:
-            what = f"the connection to {self._name} was lost during the step {step!r}"
-        else:
-            what = f"the connection to {self._name} was lost before the first step"
-        raise ConnectionLost(
-            what, where=self._name, remedy="run the same command again: every step may be repeated"
-        )
+            what = f"the shell on {self._name} was ended in the step {transcript.unfinished!r}"
+        remedy = "run the same command again: every step may be repeated"
+        if self._unsent:
+            what = f"{what}: {self._unsent}"
+            remedy = "nothing of it has run; run the same command again"
+        raise ConnectionLost(what, where=self._name, remedy=remedy, details=self._last_words())
+
+    def _where(self) -> str:
+        steps = self._transcript.result.steps
+        if self._transcript.unfinished:
+            return f"during the step {self._transcript.unfinished!r}"
+        return f"after the step {steps[-1].name!r}" if steps else "before the first step"
+
+    def _last_words(self) -> str:
+        return "" if self._transcript.result.steps else self._before.decode("utf-8", "replace")
 
     def _pieces(self, channel: Channel) -> Iterator[str]:
         """The output as it comes, until it ends, the time limit or the size limit."""
@@ -156,10 +161,12 @@ class _Run:
         while True:
             left = deadline - time.monotonic()
             data = channel.read(max(0.0, min(LOOK_SECONDS, left)))
+            self._keep(channel.read_error())
             if data == b"":
                 return
             if data:
                 size += len(data)
+                self._keep(data)
                 yield decoder.decode(data)
             elif left <= 0:
                 raise self._too_long()
@@ -170,12 +177,17 @@ class _Run:
             if size > OUTPUT_LIMIT and not self._script.endless:
                 raise self._too_much()
 
+    def _keep(self, data: bytes) -> None:
+        if data and not self._transcript.result.steps:
+            self._before = (self._before + data)[-LAST_WORDS:]
+
     def _too_long(self) -> SpinstackError:
         step = self._transcript.unfinished or "logging in to a shell"
         return SpinstackError(
             f"the step {step!r} did not finish within {self._script.seconds:.0f} s",
             where=self._name,
             remedy="see `invoke status`, then run it again: every step may be repeated",
+            details=self._last_words(),
         )
 
     def _too_much(self) -> SpinstackError:

@@ -68,6 +68,11 @@ class Session:
     def destination(self) -> Destination:
         return self.settings.destination(self._to)
 
+    def must_know_destination(self) -> None:
+        """For tasks that do without its settings. Raises UsageError if `--to` names none."""
+        if self._to and self._to not in self.settings.destination_names:
+            self.settings.destination(self._to)
+
     @property
     def destination_was_named(self) -> bool:
         return self._to is not None

@@ -69,17 +69,12 @@ def _parts(session: Session) -> tuple[list[Part], list[Outcome]]:
 
 
 def _show(session: Session, outcomes: list[Outcome]) -> None:
-    from rich.console import Console as RichConsole
-    from rich.text import Text
-
-    out = RichConsole(highlight=False, soft_wrap=True)
     width = max(len(outcome.part) for outcome in outcomes)
     for outcome in outcomes:
-        line = Text(f"{outcome.state:<8} ", STYLES[outcome.state])
-        line.append(f"{outcome.part:<{width}}  {outcome.found}", style="default")
-        out.print(line)
+        line = f"{outcome.part:<{width}}  {outcome.found}"
+        session.console.marked(f"{outcome.state:<8}", STYLES[outcome.state], line)
         if outcome.remedy:
-            out.print(Text(f"{'':<8} {'':<{width}}  to do: {outcome.remedy}"))
+            session.console.result(f"{'':<8} {'':<{width}}  to do: {outcome.remedy}")
 
 
 @task("make", help={"shell": "bash, zsh or fish"})

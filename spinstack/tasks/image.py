@@ -24,6 +24,7 @@ def list_images(session: Session, to: str | None = None, json: bool = False) -> 
 
     from spinstack import local_images
 
+    session.must_know_destination()
     found = local_images.listed(session)
     if session.dry:
         return

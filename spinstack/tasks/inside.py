@@ -48,9 +48,9 @@ def exec_(
 ) -> None:
     """Run a command in a service's container.
 
-    On a terminal it has one too, so that editors and Ctrl-C work; in scripts its two outputs
-    are this task's, and its input is empty unless --input names one. No shell reads the
-    command: for pipes say 'sh -c "…"'.
+    Typed at a terminal, the command has a terminal too, so that editors and Ctrl-C work; in
+    scripts its two outputs are this task's, and its input is empty unless --input names one.
+    No shell reads the command: for pipes say 'sh -c "…"'.
 
         invoke exec --service app --command 'python -V'
         invoke exec --service web --command 'sh -c "ls /data | wc -l"'

@@ -49,6 +49,7 @@ def down(
     """
     from spinstack import local
 
+    session.must_know_destination()
     if data:
         here = local.LocalStack(session)
         session.confirm(
@@ -69,6 +70,7 @@ def status(session: Session, to: str | None = None, json: bool = False) -> None:
     """
     from spinstack import local
 
+    session.must_know_destination()
     here = local.LocalStack(session)
     if session.dry:
         here.containers()

@@ -51,6 +51,7 @@ TASKS = {
 
 # Options that other tasks can't do without.
 NEEDED = {
+    "completion": " bash",
     "exec": " --service web --command true",
     "shell": " --service web",
     "scale": " --service web --count 2",

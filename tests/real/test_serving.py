@@ -46,6 +46,13 @@ def test_the_addresses_of_pages(site: Site):
     assert site.get("/nights.html", method="POST").status == 405
 
 
+def test_a_healthy_start_says_nothing_to_wonder_about(site: Site):
+    lines = site.lab.logs(f"{site.lab.name}-web").splitlines()
+    # nginx may have asked for /readyz before the application listened.
+    told = [line for line in lines if line[0] != "{" and "connect() failed (111" not in line]
+    assert told == []
+
+
 def test_unchanged_pages_are_not_sent_again_and_parts_can_be_asked_for(site: Site):
     address = site.write("static.html", "0123456789" * 1000)
     for encoding in ("identity", "gzip"):
@@ -230,6 +237,10 @@ def test_a_hot_page_is_made_seldom_and_not_at_all_too_old(site: Site):
         states[site.get(address).headers["X-Cache"]] += 1
     assert states["HIT"] > 20 * (states["MISS"] + states["STALE"] + states["EXPIRED"])
     assert 2 <= (site.made() - before).total() <= 5
+    for encoding in ("identity", "gzip"):
+        told = site.get(address, Accept_Encoding=encoding).headers["ETag"]
+        again = site.get(address, Accept_Encoding=encoding, If_None_Match=told)
+        assert (again.status, again.body) == (304, b"")
 
 
 def test_nobody_notices_that_a_worker_is_killed(site: Site):

@@ -96,6 +96,7 @@ def test_a_request_that_is_never_finished_is_let_go(site: Site):
 def test_requests_that_are_too_large_are_refused(site: Site):
     assert site.get("/" + "x" * 40_000).status == 414
     assert site.get("/nights.html", Cookie="x" * 40_000).status == 400
+    assert site.get("/nights.html", Content_Length="100000").status == 413
 
 
 # ---- What is sent with the pages and what is logged

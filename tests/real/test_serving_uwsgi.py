@@ -72,6 +72,9 @@ def test_workers_for_the_cores_that_are_given(lab: Lab, limit: str, fewest: int,
     workers = app.workers()
     assert len(workers) == most
     assert len([worker for worker in workers if worker["status"] != "cheap"]) == fewest
+    told = app.run("python3", "-m", "nightwatch_web.workers").splitlines()
+    assert told[0].startswith(f"{fewest} of up to {most} workers run, 0 at work, 0 requests wait")
+    assert re.match(r"worker 1: idle, \d+ requests, \d+ MB, started 0 min ago", told[1])
     # And nothing that a person would wonder about.
     wondered = re.findall("(?i).*(?:warn|error|invalid|fail|unable|unknown|!!!).*", app.log)
     assert wondered == []
@@ -97,6 +100,14 @@ def test_the_libraries_are_imported_once_and_shared(lab: Lab):
             assert whole > 50_000
             assert own < 0.6 * whole
     app.gone()
+
+
+def test_the_image_runs_as_nobody_and_holds_no_compiler(lab: Lab):
+    for image in lab.images.values():
+        user = lab.docker("image", "inspect", "--format", "{{.Config.User}}", image)
+        assert user == "65534:65534"
+        tools = "command -v cc gcc g++ make ld || echo none"
+        assert lab.docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools) == "none"
 
 
 def test_a_worker_that_has_grown_is_replaced_when_it_has_answered(lab: Lab):

@@ -315,3 +315,16 @@ def test_a_login_shell_that_is_csh(wire: str, tmp_path: Path) -> None:
     finally:
         node.close()
         server.stop()
+
+
+def test_a_shell_that_takes_no_commands_has_the_last_word(wire: str, tmp_path: Path) -> None:
+    said = "This account is currently not available."
+    server = openssh.start(tmp_path, command=f"/bin/sh -c 'echo {said} >&2; exit 1'")
+    node = wires.login_node(openssh.destination(server, wire=wire))
+    try:
+        with pytest.raises(ConnectionLost, match="before the first step") as error:
+            node.run(script(Command("true")))
+        assert said in error.value.details
+    finally:
+        node.close()
+        server.stop()

@@ -135,3 +135,17 @@ def test_every_task_has_help_that_names_its_options(stack: Path) -> None:
         for task in topic.tasks:
             for argument in task.get_arguments():
                 assert argument.help, f"{task.name} --{argument.name}"
+
+
+def test_a_task_under_another_name_keeps_its_options(home: Path) -> None:
+    """A stack's tasks.py may be anything that Invoke takes."""
+    directory = home / "renamed"
+    directory.mkdir()
+    (directory / "tasks.py").write_text(
+        "from invoke import Collection\nfrom spinstack.tasks.ship import deploy\n"
+        "ns = Collection()\nns.add_task(deploy, name='go')\n"
+    )
+    for words, said in {"--help go": "--to=STRING", "--list": "go ", "-l": "go "}.items():
+        typed = [sys.executable, "-m", "invoke", *words.split()]
+        told = subprocess.run(typed, cwd=directory, capture_output=True, text=True, check=True)
+        assert said in told.stdout
