@@ -19,8 +19,7 @@ import gzip
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from spinstack import bookkeeping, cattle, record, rows
 from spinstack.bookkeeping import UMASK, Mark
@@ -89,7 +88,7 @@ class Job:
 
     def script(self) -> str:
         """The whole script, as bash reads it."""
-        functions = resources.files("spinstack").joinpath("change.sh").read_text("utf-8")
+        functions = Path(__file__).with_name("change.sh").read_text("utf-8")
         return "\n".join([*self._values(), *self._functions(), functions, "change", ""])
 
     def _values(self) -> list[str]:
