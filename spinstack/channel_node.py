@@ -13,13 +13,22 @@ from spinstack import relaying
 from spinstack.channel import Channel, Pty
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
+from spinstack.login_node import (
+    Answer,
+    ConnectionLost,
+    OnBegin,
+    OnLine,
+    OnSent,
+    SessionRefused,
+)
 from spinstack.remote_shell import Shell
 from spinstack.runner import Result
 from spinstack.script import Script, ScriptResult
 
 # Silence after which a program that has printed something is taken to wait for an answer.
 ASKS_SECONDS = 0.5
+# How long to wait before a session that was refused is asked for again, each time; seconds.
+PAUSES = (0.1, 0.3, 1.0)
 
 
 class ChannelNode(ABC):
@@ -45,7 +54,7 @@ class ChannelNode(ABC):
 
     def _its_shell(self) -> Shell:
         if self._shell is None:
-            self._shell = Shell(self.name, self._open_channel)
+            self._shell = Shell(self.name, self._session)
         return self._shell
 
     def run(
@@ -59,11 +68,23 @@ class ChannelNode(ABC):
         shell = self._its_shell()
         return shell.run(script, on_begin=on_begin, on_line=on_line, on_sent=on_sent)
 
+    def _session(self, command: str, pty: Pty | None = None) -> Channel:
+        """A session beside the shell's; in its place where the other end allows but one, and
+        still counts one that has just ended."""
+        for pause in PAUSES:
+            try:
+                return self._open_channel(command, pty)
+            except SessionRefused:
+                if self._shell:
+                    self._shell.close()
+                time.sleep(pause)
+        return self._open_channel(command, pty)
+
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
         """Each time the program has printed something and then waits, its last line is put
         to `answer` once."""
         words = _unasked(command.script())
-        with closing(self._open_channel(words, Pty("dumb", 200, 24))) as channel:
+        with closing(self._session(words, Pty("dumb", 200, 24))) as channel:
             deadline = time.monotonic() + seconds
             output, asked = "", ""
             while time.monotonic() < deadline:
@@ -96,7 +117,7 @@ class ChannelNode(ABC):
         text = relaying.script(prepare, command, mark, terminal=terminal)
         words = _for_person(text) if terminal else _unasked(text)
         pty = Pty(os.environ.get("TERM") or "xterm", *relaying.window()) if terminal else None
-        with closing(self._open_channel(words, pty)) as channel:
+        with closing(self._session(words, pty)) as channel:
             relay = relaying.Relay(channel, mark.encode(), input)
             code = relay.on_terminal() if terminal else relay.plain()
             if relay.left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
 from pathlib import Path
@@ -16,13 +17,16 @@ from spinstack.channel import Pty
 from spinstack.channel_node import ChannelNode
 from spinstack.errors import SpinstackError
 from spinstack.fabric_channel import FabricChannel, without_delay
-from spinstack.login_node import ConnectionLost
+from spinstack.login_node import SessionRefused
 from spinstack.ssh_transport import LoginTransport
 
 if TYPE_CHECKING:
     from spinstack.settings import Destination
 
 CONNECT_SECONDS = 30
+# What goes wrong is told as an error of ours; Python would print paramiko's log besides.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
 # Silence on the wire after which the connection is asked whether it is alive.
 KEEPALIVE_SECONDS = 15
 
@@ -50,7 +54,7 @@ class FabricLoginNode(ChannelNode):
         try:
             return FabricChannel(transport, command, pty)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise ConnectionLost(
+            raise SessionRefused(
                 f"{self.name} refused another session: {error or 'connection closed'}",
                 where=self.name,
                 remedy="run the same command again",

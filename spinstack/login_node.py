@@ -1,6 +1,6 @@
 """The seam to the login node: one connection that runs scripts.
 
-Everything above it is the same whether the connection is real (`fabric_node.py`), printing
+Everything above it is the same whether the connection is real (`channel_node.py`), printing
 (`--dry`) or recording (tests).
 """
 
@@ -29,6 +29,10 @@ class ConnectionLost(SpinstackError):
     """The connection ended while a step was running: nobody knows how far it got."""
 
 
+class SessionRefused(ConnectionLost):
+    """The other end opens no further session on the connection."""
+
+
 class LoginNode(Protocol):
     """One connection to a login node."""
 
@@ -50,10 +54,11 @@ class LoginNode(Protocol):
         on_line: OnLine | None = None,
         on_sent: OnSent | None = None,
     ) -> ScriptResult:
-        """Run a script by `bash -l` in one channel.
+        """Run a script by the one `bash -l` that this connection keeps, in a subshell of it.
 
         Raises SpinstackError when the login is refused or the script's time is up, and
-        ConnectionLost when the connection ends before the script.
+        ConnectionLost when the connection ends before the script. A script that was left, cut
+        off or is endless costs the next one a new shell.
         """
         ...
 

@@ -7,7 +7,6 @@ PROTOCOL.mux of OpenSSH, version 4 of the protocol, unchanged since OpenSSH 5.4 
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 from collections.abc import Sequence
@@ -75,11 +74,12 @@ class Client:
     def terminate(self) -> None:
         """End the master, and the connection with all its sessions."""
         self._send(TERMINATE, 0)
-        # It may be gone before its answer is.
-        with contextlib.suppress(OSError):
+        try:
             kind, body = self.receive()
-            if kind != OK:
-                raise Refused(_reason(kind, body))
+        except ConnectionError:  # it is gone before its answer is
+            return
+        if kind != OK:
+            raise Refused(_reason(kind, body))
 
     def open_session(
         self, command: str, files: Sequence[int], *, terminal: str = "", seconds: float

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spinstack import openssh_mux
 from spinstack.channel import Pty
 from spinstack.channel_node import ChannelNode
-from spinstack.login_node import ConnectionLost
+from spinstack.login_node import ConnectionLost, SessionRefused
 from spinstack.openssh_channel import OpenSSHChannel
 from spinstack.openssh_master import Master
 
@@ -48,8 +48,8 @@ class OpenSSHLoginNode(ChannelNode):
             remedy="look whether this machine is online; then: invoke logout, invoke login",
         )
 
-    def _no_session(self, reason: str) -> ConnectionLost:
-        return ConnectionLost(
+    def _no_session(self, reason: str) -> SessionRefused:
+        return SessionRefused(
             f"{self.name} refused another session: {reason}",
             where=self.name,
             remedy="run the same command again; if it stays so: invoke logout, invoke login",

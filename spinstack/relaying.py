@@ -6,10 +6,8 @@ import os
 import select
 import signal
 import sys
-import termios
 import threading
 import time
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -32,8 +30,9 @@ def script(prepare: Command, command: Command, mark: str, *, terminal: bool) -> 
 
 
 def on_terminal() -> bool:
-    """Whether a person sits at both ends of this process."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether a person sits at both ends of this process, on a terminal that passes every key:
+    that of Windows does not."""
+    return sys.platform != "win32" and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def window() -> tuple[int, int]:
@@ -169,6 +168,9 @@ class Relay:
 @contextmanager
 def _raw_keys() -> Iterator[None]:
     """Every key as it is typed; the terminal is put back whatever happens."""
+    import termios
+    import tty
+
     keys = sys.stdin.fileno()
     before = termios.tcgetattr(keys)
     tty.setraw(keys, termios.TCSADRAIN)

@@ -76,9 +76,9 @@ class Shell:
 
     def close(self) -> None:
         """Give the shell up; what it runs may go on."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
 
 def _is_idle(channel: Channel) -> bool:

@@ -37,6 +37,10 @@ def validity(key: Path) -> tuple[int, int] | None:
     """From when until when, in seconds since 1970 (`FOREVER` for no end); None where there is
     none that can be read."""
     try:
+        content = certificate_of(key).read_bytes()
+    except OSError:
+        return None
+    try:
         # Part of what paramiko needs; before its version 40 it knew no certificates.
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import (
@@ -46,8 +50,8 @@ def validity(key: Path) -> tuple[int, int] | None:
     except ImportError:
         return None
     try:
-        read = load_ssh_public_identity(certificate_of(key).read_bytes())
-    except (OSError, ValueError, UnsupportedAlgorithm):
+        read = load_ssh_public_identity(content)
+    except (ValueError, UnsupportedAlgorithm):
         return None
     return (read.valid_after, read.valid_before) if isinstance(read, SSHCertificate) else None
 

@@ -73,6 +73,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_sockets(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where logins are kept if a test's home has too long a name for a socket."""
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hides the developer's ssh config, known hosts, Invoke settings and Docker logins."""

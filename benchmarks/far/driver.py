@@ -149,8 +149,13 @@ class Commands(Job):
     def go(self) -> None:
         from spinstack.session import Session
 
-        deploy = steps.of(Session(context(self.stack), self.given["destination"]))
-        self.told = {"commands": deploy.commands(), "release": str(deploy.made.directory)}
+        session = Session(context(self.stack), self.given["destination"])
+        deploy = steps.of(session)
+        self.told = {
+            "commands": deploy.commands(),
+            "release": str(deploy.made.directory),
+            "images": session.stack.images,
+        }
         _write(self.given["script"], [script.text(_MARK) for script in deploy.scripts()])
 
 

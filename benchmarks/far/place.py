@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ FILES = (
     "web/nginx.conf",
     "web/start.sh",
 )
+SERVICES = ("app", "web")
 LOG_LINES = 100
 SITE_PORT = 60037
 REGISTRY_PORT = 5005
@@ -101,31 +103,46 @@ def _account(place: Place) -> None:
     (place.home / ".bash_profile").write_text(profile)
     answers = place.home / "rancher"
     answers.mkdir()
-    names = ("app", "web")
-    (answers / "rows.in").write_text("".join(_row(name) for name in names))
-    (answers / "services.in").write_text("".join(_line(_service(name)) for name in names))
-    (answers / "containers").write_text("".join(_line(_container(name)) for name in names))
+    (answers / "containers").write_text("".join(_line(_container(name)) for name in SERVICES))
+    # Whatever is deployed, these are other images.
+    _write_state(place, "before", "active", dict.fromkeys(SERVICES, "older"))
     log = (f"2026-01-31T04:05:{n % 60:02d}Z worker {n} answered\n" for n in range(LOG_LINES))
     (answers / "log").write_text("".join(log))
+
+
+def know_images(place: Place, images: Mapping[str, str]) -> None:
+    """What Rancher tells of the services once the stack was deployed. `images`: by the
+    variables of the compose file."""
+    wanted = {name: images[f"{name.upper()}_IMAGE"] for name in SERVICES}
+    for state in ("upgraded", "active"):
+        _write_state(place, state, state, wanted)
+
+
+def _write_state(place: Place, name: str, state: str, images: Mapping[str, str]) -> None:
+    answers = place.home / "rancher"
+    rows = "".join(_row(service, state) for service in SERVICES)
+    services = "".join(_line(_service(service, state, images[service])) for service in SERVICES)
+    (answers / f"rows.{name}").write_text(rows)
+    (answers / f"services.{name}").write_text(services)
 
 
 def _line(value: object) -> str:
     return json.dumps(value) + "\n"
 
 
-def _row(name: str) -> str:
+def _row(name: str, state: str) -> str:
     """A service as the product's own format of `ps` has it."""
     point = f"{FAR}:{SITE_PORT} " if name == "web" else ""
-    return f"row|{STACK}/{name}|@STATE@|healthy|no|{point}||\n"
+    return f"row|{STACK}/{name}|{state}|healthy|no|{point}||\n"
 
 
-def _service(name: str) -> dict[str, object]:
+def _service(name: str, state: str, image: str) -> dict[str, object]:
     points = [{"ipAddress": FAR, "port": SITE_PORT}] if name == "web" else []
     service = {
-        "state": "@STATE@",
+        "state": state,
         "healthState": "healthy",
         "transitioning": "no",
-        "launchConfig": {"imageUuid": f"docker:@{name.upper()}@"},
+        "launchConfig": {"imageUuid": f"docker:{image}"},
         "scale": 1,
         "currentScale": 1,
         "publicEndpoints": points,
@@ -143,12 +160,7 @@ def settle(place: Place) -> None:
     """The far side as before a deploy: what runs is healthy, nothing was uploaded yet."""
     shutil.rmtree(place.project, ignore_errors=True)
     (place.project / STACK).mkdir(parents=True)
-    for name in ("services", "rows"):
-        known = (place.home / "rancher" / f"{name}.in").read_text().replace("@STATE@", "active")
-        # Not those that are going to be deployed.
-        (place.home / "rancher" / name).write_text(
-            known.replace("@APP@", "x").replace("@WEB@", "x")
-        )
+    (place.home / "rancher" / "state").write_text("before\n")
 
 
 def add_destinations(place: Place, server: Server) -> None:

@@ -213,6 +213,7 @@ def prepare(bench: Bench) -> None:
     """The commands and scripts of all ways, and both masters that stay."""
     places.settle(bench.place)
     told = bench.asked("commands", destination=FABRIC, script=bench.work / "deploy.sh")
+    places.know_images(bench.place, told["images"])
     bench.commands, bench.release = told["commands"], Path(told["release"])
     bench.scripts["deploy"] = bench.work / "deploy.sh"
     for task in TASKS:

@@ -60,4 +60,4 @@ def picture(results: Rounds, subtitle: str) -> str:
         if bar:
             groups.append(Group(name, {"ours" if name in _OURS else "others": bar}, ""))
     title = "Milliseconds of a command, from the shell and back"
-    return chart(title, subtitle, groups, SERIES, left=330)
+    return chart(title, subtitle, groups, SERIES, left=380)

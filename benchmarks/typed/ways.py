@@ -3,15 +3,18 @@ what it makes."""
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import spinstack
 from benchmarks.far.place import STACK, TEMPLATE, bake
 
 BIN = Path(sys.executable).parent
+PACKAGE = Path(spinstack.__file__).parent
 
 TRIVIAL = '''\
 from invoke import task
@@ -78,7 +81,12 @@ class Way:
 
 
 def ways(work: Path) -> list[Way]:
-    """All of them, their directories made in `work`."""
+    """All of them, their directories made in `work`.
+
+    The package is compiled first, as pip does with one that is not a checkout: Invoke forbids
+    Python to write down what it compiled, so a checkout may be compiled at every command.
+    """
+    compileall.compile_dir(PACKAGE, quiet=1)
     stack = bake(work / "stack")
     trivial = _directory(work / "trivial", TRIVIAL)
     fabric, everything = (

@@ -61,13 +61,18 @@ class StackTask(Task[Body]):
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """The options; none for a list of tasks, which spares Invoke a third of its work."""
-        return [] if _is_listing() else super().get_arguments(ignore_unknown_help)
+        if _is_listing():
+            return []
+        # Invoke takes out the texts that it has used.
+        texts, self.help = self.help, dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = texts
 
     def __deepcopy__(self, memo: object) -> StackTask[Body]:
-        made = copy.copy(self)
-        # The one thing in it that changes: Invoke takes the texts out when it uses them.
-        made.help = dict(self.help)
-        return made
+        # Nothing in it is changed, once it is made.
+        return copy.copy(self)
 
 
 def _is_listing() -> bool:

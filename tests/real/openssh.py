@@ -131,9 +131,13 @@ def as_demo(home: Path, shell: str = "bash") -> str:
 
 def _keys(directory: Path, name: str) -> Path:
     path = directory / name
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
-    subprocess.run(words, check=True)
+    keygen("-t", "ed25519", "-N", "", "-f", str(path))
     return path
+
+
+def keygen(*words: str) -> None:
+    """Run ssh-keygen without what it says."""
+    subprocess.run(["ssh-keygen", "-q", *words], check=True)
 
 
 def _free_port() -> int:

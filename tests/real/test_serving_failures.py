@@ -15,6 +15,15 @@ from tests.real.serving import EXPOSURE, NIGHT, Site, clients, eventually, site,
 __all__ = ["site"]
 pytestmark = pytest.mark.real("engine")
 
+# From another container, for the same site; it prints the status.
+ASK = """
+import http.client
+connection = http.client.HTTPConnection("web", 8080)
+headers = {{"Host": "127.0.0.1:{port}", "Accept-Encoding": "{encoding}"}}
+connection.request("GET", "{address}", headers=headers)
+print(connection.getresponse().status)
+"""
+
 
 # ---- What fails
 
@@ -134,3 +143,16 @@ def test_one_visitor_can_ask_for_so_much_and_others_do_not_notice(site: Site):
     assert told[0].headers["Retry-After"] == "5"
     assert site.get("/nights.html").status == 200
     assert site.get("/timeseries/").status == 200
+    # What this one is told is not kept for others, who ask from other addresses.
+    for encoding in ("identity", "gzip"):
+        address = f"/{NIGHT}/123/spectra/input/9/{encoding}/4x/"
+        assert eventually(lambda ask=(address, encoding): _is_limited(site, *ask))
+        asked = ASK.format(port=site.port, address=address, encoding=encoding)
+        assert site.docker("exec", site.app, "python3", "-c", asked) == "400"
+
+
+def _is_limited(site: Site, address: str, encoding: str) -> bool:
+    """Whether this visitor is told so at this address, having asked for many others."""
+    others = [address.replace("/9/", f"/{time.monotonic_ns() + number}/") for number in range(40)]
+    site.get_all(others, Accept_Encoding=encoding)
+    return site.get(address, Accept_Encoding=encoding).status == 429

@@ -264,6 +264,40 @@ def test_the_ssh_config_is_honoured(
     assert output(connect(host="spin-login", **way), "echo", "hallo") == "hallo\n"
 
 
+def test_a_certificate_and_a_jump_host_of_the_ssh_config(
+    connect: Connect, sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, key = tmp_path / "authority", tmp_path / "certified"
+    for path in (authority, key):
+        openssh.keygen("-t", "ed25519", "-N", "", "-f", str(path))
+    openssh.keygen("-s", str(authority), "-I", "me", "-n", sshd.user, f"{key}.pub")
+    authorized = tmp_path / "authorized_keys"
+    public = authority.with_suffix(".pub").read_text()
+    authorized.write_text(f"cert-authority {public}")
+    config = openssh.own_config(monkeypatch, tmp_path)
+    way = f"  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n  IdentityFile {key}\n"
+    way += f"  UserKnownHostsFile {sshd.known_hosts}\n"
+    config.write_text(f"Host bastion\n{way}Host spin-login\n  ProxyJump bastion\n{way}")
+    other = dict.fromkeys(("port", "user", "identity_file", "known_hosts_file"))
+    node = connect(host="spin-login", **other)
+    assert output(node, "echo", "hallo") == "hallo\n"
+    assert logged(tmp_path, "Accepted publickey") == 2
+    assert logged(tmp_path, "ED25519-CERT") == 2
+
+
+def test_a_server_that_allows_one_session_at_a_time(wire: str, tmp_path: Path) -> None:
+    server = openssh.start(tmp_path, settings="MaxSessions 1\n")
+    node = wires.login_node(openssh.destination(server, wire=wire))
+    assert isinstance(node, ChannelNode)
+    try:
+        for _ in range(2):
+            assert output(node, "echo", "hallo") == "hallo\n"
+            assert node.converse(Command("echo", "asked"), lambda _: None).ok
+    finally:
+        node.close()
+        server.stop()
+
+
 def test_a_program_that_asks_on_the_terminal_is_answered(connect: Connect) -> None:
     ask = 'read -s -p "Password for user x? " p; echo; [ "$p" = "s3 cret!" ] && echo fine; exit 3'
     asked: list[str] = []

@@ -52,11 +52,11 @@ def test_of_a_secret_only_the_name_is_kept(tmp_path: Path) -> None:
     # Looked for, looked for again after it was made.
     answers: Answers = {"secrets": [("", 0), (there, 0)], "create the secret": ("", 0)}
     session = Operator(tmp_path, answers)
-    keeping.create_secret(session, "password", "app", str(value))
+    keeping.create_secret(session, "password", "app", str(value), json=False)
     assert session.history == [f"secret.create done: {name}"]
     assert not any("hush" in text for text in session.node.sent)
     with pytest.raises(SpinstackError, match="already"):
-        keeping.create_secret(session, "password", "app", str(value))
+        keeping.create_secret(session, "password", "app", str(value), json=False)
     assert len(session.history) == 1
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -42,8 +43,8 @@ finally:
 """
 
 
-def imported(directory: Path, words: Sequence[str], home: Path) -> set[str]:
-    """Names of the modules that are there when `invoke WORDS` ends."""
+def imported(directory: Path, words: Sequence[str], home: Path, code: int = 0) -> set[str]:
+    """Names of the modules that are there when `invoke WORDS` ends with this exit code."""
     typed = subprocess.run(
         [sys.executable, "-c", WATCHED, *words],
         cwd=directory,
@@ -55,7 +56,7 @@ def imported(directory: Path, words: Sequence[str], home: Path) -> set[str]:
     )
     last = typed.stdout.rstrip().splitlines()[-1:]
     assert last and last[0].endswith('"SEEN"]'), typed.stderr
-    assert typed.returncode == 0, typed.stderr
+    assert typed.returncode == code, typed.stderr
     names: list[str] = json.loads(last[0])[0]
     return set(names)
 
@@ -128,6 +129,13 @@ TASKS: dict[str, set[str]] = {
 @pytest.mark.parametrize("words", TASKS)
 def test_a_task_imports_what_it_uses(stack: Path, home: Path, words: str) -> None:
     assert heavy(added(stack, home, *words.split())) <= TASKS[words]
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="needs a program ssh")
+def test_the_wire_by_ssh_needs_no_ssh_of_its_own(stack: Path, home: Path) -> None:
+    """Looking for a login that is not there does all but connect."""
+    names = imported(stack, ["login", "--status", "--to", "dev"], home, code=1)
+    assert heavy(names - trivial(home)) == set()
 
 
 def test_every_task_has_help_that_names_its_options(stack: Path) -> None:
