@@ -98,12 +98,12 @@ class Master:
 
     def _open(self) -> Alive:
         # Left by a master that was killed, or by another machine that was called like this one.
-        gone = "the login that was kept is gone; " if self.socket.exists() else ""
+        gone = "the login that was kept is gone; " if self._lock.read_text() else ""
         self.socket.unlink(missing_ok=True)
         check_program()
         self._say(f"{gone}logging in to {self.name}; the login is kept for {PERSIST_HOURS} hours")
         openssh_login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600)
-        os.utime(self._lock)
+        self._lock.write_text("logged in\n")
         there = self.alive()
         if there is None:
             raise SpinstackError(
@@ -126,11 +126,13 @@ class Master:
             return False
         # Gone with it, but perhaps a moment later than the next command looks.
         self.socket.unlink(missing_ok=True)
+        self._lock.write_text("")
         return True
 
     @property
     def _lock(self) -> Path:
-        """Held while a command logs in; its time is that of the login."""
+        """Held while a command logs in; written then, and emptied by a logout: its time is that
+        of the login, and what is in it tells of one that ended by itself."""
         return self.socket.with_suffix(".lock")
 
     @contextlib.contextmanager

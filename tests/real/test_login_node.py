@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from spinstack import openssh_login, openssh_master, wires
-from spinstack.command import Command
+from spinstack.command import Command, Raw
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.fabric_node import FabricLoginNode
+from spinstack.login_node import ConnectionLost
 from spinstack.openssh_master import Master
 from spinstack.openssh_node import OpenSSHLoginNode
 from spinstack.script import Script, Step
@@ -27,6 +28,8 @@ from .stage import REPOSITORY
 
 pytestmark = pytest.mark.real("sshd")
 
+# The parent of the login shell is the server's process for this connection.
+LEAVING = Script((Step("leave", (Command("kill", "-9", Raw("$PPID")), Command("sleep", "5"))),))
 SCRIPT = Script((Step("step", (Command("echo", "hallo"),)),), seconds=20)
 
 
@@ -68,7 +71,7 @@ import sys
 from pathlib import Path
 from spinstack import settings
 from spinstack.openssh_node import OpenSSHLoginNode
-from spinstack.command import Command
+from spinstack.command import Command, Raw
 from spinstack.script import Script, Step
 
 port, user, identity, known_hosts, *words = sys.argv[1:]
@@ -137,8 +140,15 @@ def test_a_socket_that_was_left_behind_is_replaced(sshd: openssh.Sshd) -> None:
     to = openssh.destination(sshd)
     os.kill(Master(to).open().pid, signal.SIGKILL)
     assert Master(to).socket.exists()
-    node = OpenSSHLoginNode(to)
-    assert node.run(SCRIPT).complete
+    said: list[str] = []
+    assert OpenSSHLoginNode(to, said.append).run(SCRIPT).complete
+    assert Master(to).close()
+    assert OpenSSHLoginNode(to, said.append).run(SCRIPT).complete
+    # The server ends it, whose ssh takes its socket with it.
+    with pytest.raises(ConnectionLost):
+        OpenSSHLoginNode(to, said.append).run(LEAVING)
+    assert OpenSSHLoginNode(to, said.append).run(SCRIPT).complete
+    assert ["that was kept is gone" in line for line in said] == [True, False, True]
 
 
 def test_a_login_that_hangs_is_told(sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
