@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import Any
@@ -32,7 +32,8 @@ UMASK = Command("umask", "0026")
 @dataclass(frozen=True)
 class Mark:
     """Somebody did, or does, something: who, from which machine (and process), since when
-    (ISO 8601, UTC), with which release; `previous` is the one that ran before it."""
+    (ISO 8601, UTC), with which release; `previous` is the one that ran before it. `job`: the
+    change that goes on there by itself."""
 
     who: str
     host: str
@@ -42,6 +43,7 @@ class Mark:
     release: str = ""
     previous: str = ""
     nonce: str = ""
+    job: str = ""
 
     def text(self) -> str:
         """One line of JSON."""
@@ -68,6 +70,11 @@ def mark(who: str, host: str, doing: str, **more: str) -> Mark:
 
     nonce = secrets.token_hex(6)
     return Mark(who, host, os.getpid(), now(), doing=doing, nonce=nonce, **more)
+
+
+def with_job(owner: Mark, job: str) -> Mark:
+    """The mark of a change that goes on there by itself."""
+    return replace(owner, job=job)
 
 
 def parse_mark(output: str) -> Mark | None:
@@ -164,10 +171,34 @@ def lock_step(root: PurePosixPath, owner: Mark) -> Step:
     )
 
 
+def as_it_was_step(root: PurePosixPath, current: str, unfinished: Mark | None) -> Step:
+    """Fails if another release became the current one, or an upgrade was begun or ended, since
+    somebody looked."""
+    link = shlex.quote(str(root / "current"))
+    expected = shlex.quote(f"releases/{current}" if current else "")
+    note = root / "unfinished.json"
+    # A note that nobody can read is none.
+    sign = unfinished.nonce if unfinished else '"who"'
+    begun = Command(*([] if unfinished else [Raw("!")]), "grep", "-qsF", sign, str(note))
+    return Step(
+        "as it was",
+        (
+            Command(Raw(f'test "$(readlink {link} 2>/dev/null)" = {expected}')),
+            begun,
+        ),
+    )
+
+
 def still_ours_step(root: PurePosixPath, owner: Mark) -> Step:
     """Fails if the lock is not the owner's any more."""
     words = ("grep", "-q", owner.nonce, str(root / "lock" / "owner.json"))
     return Step("lock still ours", (Command(*words),))
+
+
+def hand_over_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Give the lock, which the owner has, to a change of the owner that goes on by itself."""
+    (mine,) = still_ours_step(root, owner).commands
+    return Step("lock", (UMASK, mine, _write(owner.text(), root / "lock" / "owner.json")))
 
 
 def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spinstack.command import Command, Raw
+from spinstack.command import Command, Raw, Word
 from spinstack.script import Step
 
 # Seconds that one quick call may take (its own limit to the server is 10 s a request).
@@ -25,7 +25,7 @@ SLOW = 900
 DAY = 86_400
 
 
-def rancher(*words: str, seconds: int | None = None) -> Command:
+def rancher(*words: Word, seconds: int | None = None) -> Command:
     """A call of the CLI under a time limit (coreutils' `timeout`, exit code 124), QUICK if
     none is given."""
     limit = QUICK if seconds is None else seconds
@@ -73,7 +73,7 @@ def watch_step(seconds: int) -> Step:
 
 
 def _up(
-    stack: str, env_file: str, *flags: str, services: Sequence[str] = (), seconds: int
+    stack: str, env_file: str, *flags: str, services: Sequence[Word] = (), seconds: int
 ) -> Command:
     flags = (*flags, "--stack", stack, "--env-file", env_file)
     return rancher("up", *flags, *services, seconds=seconds)
@@ -101,16 +101,16 @@ def confirm_step(stack: str, env_file: str) -> Step:
     return Step("confirm", (up,), must=False)
 
 
+def put_back(stack: str, env_file: str, service: Word) -> Command:
+    """Back to the old containers of a service."""
+    return _up(stack, env_file, "-d", "--rollback", services=(service,), seconds=SLOW)
+
+
 def rollback_steps(stack: str, env_file: str, services: Sequence[str]) -> list[Step]:
     """Back to the old containers, service by service: for several at once the CLI fails if
     one of them has nothing to go back to."""
-    flags = ("-d", "--rollback")
     return [
-        Step(
-            f"roll back {name}",
-            (_up(stack, env_file, *flags, services=(name,), seconds=SLOW),),
-            must=False,
-        )
+        Step(f"roll back {name}", (put_back(stack, env_file, name),), must=False)
         for name in services
     ]
 
@@ -121,15 +121,22 @@ def inspect_step(stack: str, service: str) -> Step:
     return Step(f"inspect {service}", (rancher("inspect", f"{stack}/{service}"),), must=False)
 
 
+def logs_of(service: Word, lines: int) -> Command:
+    """The last lines of a service, named `STACK/SERVICE`."""
+    return rancher("logs", "--timestamps", "--tail", str(lines), service, seconds=QUICK)
+
+
 def logs_step(stack: str, service: str, lines: int) -> Step:
-    words = ("logs", "--timestamps", "--tail", str(lines), f"{stack}/{service}")
-    call = rancher(*words, seconds=QUICK)
-    return Step(f"logs of {service}", (call,), must=False)
+    return Step(f"logs of {service}", (logs_of(f"{stack}/{service}", lines),), must=False)
+
+
+# Before the service, as `STACK/SERVICE`.
+STOP_SERVICE = ("stop", "--type", "service")
 
 
 def stop_step(stack: str, service: str = "") -> Step:
     call = (
-        rancher("stop", "--type", "service", f"{stack}/{service}")
+        rancher(*STOP_SERVICE, f"{stack}/{service}")
         if service
         else rancher("stop", "--type", "stack", stack)
     )

@@ -13,7 +13,14 @@ from spinstack import relaying
 from spinstack.channel import Channel, Pty
 from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine, SessionRefused
+from spinstack.login_node import (
+    Answer,
+    ConnectionLost,
+    OnBegin,
+    OnLine,
+    OnSent,
+    SessionRefused,
+)
 from spinstack.remote_shell import Shell
 from spinstack.runner import Result
 from spinstack.script import Script, ScriptResult
@@ -42,12 +49,24 @@ class ChannelNode(ABC):
         Raises SpinstackError when the login fails, ConnectionLost when it was there before.
         """
 
-    def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
-    ) -> ScriptResult:
+    def open(self) -> None:
+        self._its_shell().open()
+
+    def _its_shell(self) -> Shell:
         if self._shell is None:
             self._shell = Shell(self.name, self._session)
-        return self._shell.run(script, on_begin=on_begin, on_line=on_line)
+        return self._shell
+
+    def run(
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
+    ) -> ScriptResult:
+        shell = self._its_shell()
+        return shell.run(script, on_begin=on_begin, on_line=on_line, on_sent=on_sent)
 
     def _session(self, command: str, pty: Pty | None = None) -> Channel:
         """A session beside the shell's; in its place where the other end allows but one, and

@@ -1,20 +1,27 @@
-"""The way of a deploy: check, build, push, upload, render, up or upgrade, healthy, asked,
-confirmed. Until the upgrade begins nothing that runs has been touched; after it, a failure
-brings the old containers back.
+"""The way of a deploy: check; log in and look while the images are built and pushed; upload,
+upgrade, wait, ask, confirm. Until the upgrade begins nothing that runs has been touched;
+after it, a failure brings the old containers back.
 """
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spinstack import changing, release
-from spinstack.changing import Changing, make_remote
+from spinstack import carrying, laptop, probe, provenance, release
+from spinstack.carrying import Carrying
+from spinstack.changing import make_remote
 from spinstack.errors import UsageError
 from spinstack.laptop import ask_if_protected, build, check, push
+from spinstack.remote_failures import Changed
 from spinstack.upgrading import Plan, plan
+from spinstack.waiting import SiteFailed, address
 
 if TYPE_CHECKING:
+    from spinstack.bookkeeping import ReleaseNote
+    from spinstack.login_node import LoginNode
+    from spinstack.release import Release
     from spinstack.session import Session
 
 __all__ = [
@@ -32,28 +39,29 @@ __all__ = [
 def deploy(session: Session, *, yes: bool = False) -> str:
     """Carry the stack to its destination; the address where it answers.
 
-    Raises SpinstackError at the first thing that fails, after bringing back what ran.
+    Raises SpinstackError at the first thing that fails, after what ran was brought back.
     """
     ask_if_protected(session, yes=yes)
     check(session)
-    build(session)
-    push(session)
-    with changing.begun(session, "deploy") as change:
-        directory = _upload(change)
-        url = _bring_up(change, directory, (Plan.CREATE, Plan.UPGRADE, Plan.RESUME))
-        change.confirm(directory)
-    return url
+    with _logged_in(session) as node, laptop.images_under_way(session) as images:
+        there = carrying.found(session, node, "deploy")
+        carrying.wait_for_own(there)
+        wanted = _Wanted(there)
+        chosen = wanted.plan()
+        there.digests = images.wait()
+        if chosen is Plan.NOTHING:
+            return _nothing(there)
+        return wanted.carry((Plan.CREATE, Plan.UPGRADE, Plan.RESUME))
 
 
 def up(session: Session, *, yes: bool = False) -> str:
     """Start a stack that is not there yet, its images having been pushed; its address."""
     ask_if_protected(session, yes=yes)
     check(session)
-    with changing.begun(session, "up") as change:
-        directory = _upload(change)
-        url = _bring_up(change, directory, (Plan.CREATE,))
-        change.confirm(directory)
-    return url
+    with _logged_in(session) as node:
+        there = carrying.found(session, node, "up")
+        carrying.refuse_another(there)
+        return _Wanted(there).carry((Plan.CREATE,))
 
 
 def upgrade(session: Session, *, yes: bool = False) -> str:
@@ -63,36 +71,90 @@ def upgrade(session: Session, *, yes: bool = False) -> str:
     """
     ask_if_protected(session, yes=yes)
     check(session)
-    with changing.begun(session, "upgrade") as change:
-        return _bring_up(change, _upload(change), (Plan.UPGRADE, Plan.RESUME))
+    with _logged_in(session) as node:
+        there = carrying.found(session, node, "upgrade")
+        carrying.refuse_another(there)
+        allowed = (Plan.UPGRADE, Plan.RESUME, Plan.NOTHING)
+        return _Wanted(there).carry(allowed, confirming=False)
 
 
-def _upload(change: Changing) -> PurePosixPath:
-    """Upload the stack as a release, unless the very same files are there already."""
-    session, situation = change.session, change.situation
-    made = release.make(session.stack, session.destination)
-    change.plan = plan(situation, made.content, change.me)
-    known = [situation.current, situation.unfinished.release if situation.unfinished else ""]
-    with session.console.step("upload") as step:
+@contextmanager
+def _logged_in(session: Session) -> Iterator[LoginNode]:
+    """The login comes first: nobody builds for ten minutes to be refused then, and what it
+    asks is asked before anything else is on the screen."""
+    with session.login_node() as node:
+        with session.console.step("log in") as step:
+            node.open()
+            step.done(node.name)
+        yield node
+
+
+class _Wanted:
+    """The stack as it is here, to be carried there."""
+
+    def __init__(self, there: Carrying) -> None:
+        session = there.session
+        self._there = there
+        self._made = release.make(session.stack, session.destination)
+
+    def plan(self) -> Plan:
+        """What has to be done. Raises LeftUnfinished where a person has to choose first."""
+        there, session = self._there, self._there.session
+        services, _ = session.stack.services(session.destination)
+        images = {service.name: service.image for service in services}
+        return plan(there.situation, self._made.content, there.me, images)
+
+    def carry(self, allowed: tuple[Plan, ...], *, confirming: bool = True) -> str:
+        """Do it, if it is one of those allowed; the site's address."""
+        there = self._there
+        chosen = self.plan()
+        _must_be(chosen, allowed, there)
+        made, note = self._release()
+        try:
+            return there.run(made, note, chosen, confirming=confirming)
+        except Changed:
+            there.situation = there.remote.look()
+            carrying.refuse_another(there)
+            chosen = self.plan()
+            _must_be(chosen, allowed, there)
+            return there.run(made, note, chosen, confirming=confirming)
+
+    def _release(self) -> tuple[Release | None, ReleaseNote]:
+        """The release, and what is known of it; the first only if it must be uploaded."""
+        situation = self._there.situation
+        known = [situation.current, situation.unfinished.release if situation.unfinished else ""]
         for name in known:
-            if name and name.rsplit("-", 1)[-1] == made.content:
-                step.done(f"unchanged since {name}")
-                return made.called(name).directory
-        change.remote.upload(made, change.note(made))
-        step.done(made.id)
-    return made.directory
+            if name and name.rsplit("-", 1)[-1] == self._made.content:
+                return None, provenance.note(self._there.session, self._there.me, name)
+        return self._made, provenance.note(self._there.session, self._there.me, self._made.id)
 
 
-def _bring_up(change: Changing, directory: PurePosixPath, allowed: tuple[Plan, ...]) -> str:
-    """Render, create or upgrade, wait, ask the site; its address."""
-    if change.plan not in allowed and not change.session.dry:
-        there = change.plan is not Plan.CREATE
-        stack = change.session.settings.stack
-        raise UsageError(
-            f"{stack} {'runs already' if there else 'is not there yet'}",
-            where=change.session.destination.name,
-            remedy="invoke upgrade, or invoke deploy" if there else "invoke up, or invoke deploy",
-        )
-    with change.session.console.step("render"):
-        change.remote.render(directory)
-    return change.bring_up(directory)
+def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Carrying) -> None:
+    """Raises UsageError for what another task is for."""
+    if chosen in allowed or there.session.dry:
+        return
+    runs = chosen is not Plan.CREATE
+    raise UsageError(
+        f"{there.session.settings.stack} {'runs already' if runs else 'is not there yet'}",
+        where=there.session.destination.name,
+        remedy="invoke upgrade, or invoke deploy" if runs else "invoke up, or invoke deploy",
+    )
+
+
+def _nothing(there: Carrying) -> str:
+    """These files run, and well: the site is asked once, and no more. Its address.
+
+    Raises SiteFailed if it answers badly; one that is out of reach from here is none of that.
+    """
+    session = there.session
+    url = address(there.situation.states, session.destination)
+    for path in session.destination.probe_paths if url else ():
+        answer = probe.ask(url + path)
+        if answer.reached and not answer.ok:
+            raise SiteFailed(
+                "nothing to do, but the site does not answer as it should",
+                list(session.stack.service_names),
+                where=f"{url}{path}: {answer}",
+            )
+    session.console.note(f"nothing to do: {there.situation.current} runs")
+    return f"{url}/" if url else ""

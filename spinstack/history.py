@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spinstack import changing
 from spinstack.bookkeeping import ReleaseNote
+from spinstack.carrying import Carrying
 from spinstack.changing import Changing, make_remote
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.laptop import ask_if_protected
@@ -64,7 +65,9 @@ def confirm(session: Session, *, yes: bool) -> None:
         session.confirm(
             f"Keep the upgrade of {names}? The containers from before it are removed.", yes=yes
         )
-        change.confirm(_begun_directory(change))
+        directory = _begun_directory(change)
+        with recorded(session, change.remote.node, "confirm"):
+            change.confirm(directory)
 
 
 def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
@@ -88,7 +91,10 @@ def _take_back(change: Changing, *, yes: bool) -> None:
         f"Take back the upgrade of {names}? The containers from before it run again.", yes=yes
     )
     directory = _begun_directory(change)
-    with session.console.step("roll back") as step:
+    with (
+        recorded(session, change.remote.node, "rollback", "the open upgrade"),
+        session.console.step("roll back") as step,
+    ):
         services = session.stack.service_names if session.dry else change.situation.unconfirmed
         change.remote.roll_back(directory, services)
         step.done(names)
@@ -99,28 +105,28 @@ def _go_back(change: Changing, to_release: str, *, yes: bool) -> str:
     session = change.session
     if session.dry:
         session.console.result("# if no upgrade is unfinished: upgrade to an earlier release")
-        target = to_release or "<release before>"
+        note = ReleaseNote(to_release or "<release before>")
     else:
-        target = _target(listed(change.remote), to_release, change.situation.current)
-    session.confirm(f"Go back to the release {target}? The current one stays uploaded.", yes=yes)
-    directory = change.remote.root / "releases" / target
-    change.plan = Plan.UPGRADE
-    url = change.bring_up(directory)
-    change.confirm(directory)
-    return url
+        note = _target(listed(change.remote), to_release, change.situation.current)
+    session.confirm(f"Go back to the release {note.id}? The current one stays uploaded.", yes=yes)
+    there = Carrying(session, change.remote, change.me, change.situation)
+    return there.run(None, note, Plan.UPGRADE)
 
 
-def _target(found: list[Listed], wanted: str, current: str) -> str:
+def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
     """The release to go back to. Raises UsageError naming those there are."""
-    possible = [item.note.id for item in found if item.can_go_back]
+    notes = {item.note.id: item.note for item in found if item.can_go_back}
+    possible = list(notes)
     if wanted:
-        if wanted in possible:
-            return wanted
+        if wanted in notes:
+            return notes[wanted]
         what = f"{wanted} runs now" if wanted == current else f"can't go back to {wanted!r}"
     else:
-        before = [name for name in possible if name < current] or possible
+        # The files that run now may have been uploaded more than once.
+        other = [name for name in possible if name[-8:] != current[-8:]]
+        before = [name for name in other if name < current] or other
         if before:
-            return before[-1]
+            return notes[before[-1]]
         what = "there is no earlier release to go back to"
     remedy = f"one of: {', '.join(possible)}" if possible else "mend the stack, and deploy it"
     raise UsageError(what, remedy=remedy)

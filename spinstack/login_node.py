@@ -19,6 +19,8 @@ from spinstack.script import Script, ScriptResult, StepResult
 OnBegin = Callable[[str], None]
 # Told a step's name and a line of its output; a true answer ends the script there.
 OnLine = Callable[[str, str], bool]
+# Told how many bytes of a script of how many have been sent.
+OnSent = Callable[[int, int], None]
 # Given a prompt, answers it; None when there is no answer.
 Answer = Callable[[str], str | None]
 
@@ -37,8 +39,20 @@ class LoginNode(Protocol):
     name: str
     dry: bool
 
+    def open(self) -> None:
+        """Log in now, asking what has to be asked; what is used first does so otherwise.
+
+        Raises SpinstackError when the login is refused or the login node out of reach.
+        """
+        ...
+
     def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
     ) -> ScriptResult:
         """Run a script by the one `bash -l` that this connection keeps, in a subshell of it.
 
@@ -81,8 +95,16 @@ class PrintingLoginNode:
         self.name = name
         self._show = show
 
+    def open(self) -> None:
+        return
+
     def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
     ) -> ScriptResult:
         limit = "until Ctrl-C" if script.endless else f"within {script.seconds:.0f} s"
         self._show(f"$ ssh {self.name} bash -l   # {limit}")
@@ -125,8 +147,16 @@ class RecordingLoginNode:
     steps: list[str] = field(default_factory=list)
     inputs: list[bytes] = field(default_factory=list)
 
+    def open(self) -> None:
+        return
+
     def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
     ) -> ScriptResult:
         self.sent.append(script.text("mark"))
         result = ScriptResult()

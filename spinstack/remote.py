@@ -6,21 +6,21 @@ connection and reads the answers into values.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from spinstack import bookkeeping, cattle, release, service_log
+from spinstack import bookkeeping, cattle, job, release
 from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.cattle import ServiceState
 from spinstack.command import Command, joined
 from spinstack.errors import SpinstackError
 from spinstack.login_node import Answer, LoginNode
-from spinstack.reading import Rounds
 from spinstack.release import Release
 from spinstack.remote_failures import (
     MUST,
+    Changed,
     garbled,
     must_not_fail,
     not_locked,
@@ -28,25 +28,36 @@ from spinstack.remote_failures import (
     refused,
 )
 from spinstack.script import Script, ScriptResult, Step
-from spinstack.settings import Destination
 
-# Lines of a service's log shown when it fails.
-LOG_LINES = 20
+if TYPE_CHECKING:
+    from spinstack.following import Following
+    from spinstack.job import Job
+    from spinstack.settings import Destination
 
-# Told the states each time they were read; a true answer ends the watching.
-OnStates = Callable[[list[ServiceState]], bool]
+# Seconds that a change is followed at most; it has limits of its own for each of its steps.
+FOLLOWED = 7200.0
 
 
 @dataclass(frozen=True)
 class Situation:
     """What was found at the login node before anything is changed there. `current`: id of the
-    release that runs; `unfinished`: an upgrade that was begun and not ended."""
+    release that runs; `unfinished`: an upgrade that was begun and not ended; `lock`: who
+    changes the stack just now; `job_age`: seconds since the last sign of life of a change that
+    goes on there by itself."""
 
     uid: str
     has_key: bool
     states: list[ServiceState]
     current: str
     unfinished: Mark | None = None
+    lock: Mark | None = None
+    job_age: int | None = None
+
+    @property
+    def restless(self) -> bool:
+        """Whether services must be let arrive, taken back or stopped before an upgrade."""
+        stuck = any(state.unconfirmed and state.stuck for state in self.states)
+        return bool(self.moving or self.not_upgradable or stuck)
 
     @property
     def unconfirmed(self) -> list[str]:
@@ -99,7 +110,7 @@ class Remote:
         return cattle.ready_step(self._to.modules, self._to.environment)
 
     def look(self, lock: Mark | None = None) -> Situation:
-        """Who we are there, whether Rancher has a key for us, what runs.
+        """Who we are there, whether Rancher has a key for us, what runs, who is at it.
 
         With `lock` it takes the lock first. Raises Locked when somebody else has it.
         """
@@ -109,26 +120,44 @@ class Remote:
             self._ready(),
             bookkeeping.read_current_step(self.root),
             bookkeeping.read_unfinished_step(self.root),
+            *(
+                ()
+                if lock
+                else (bookkeeping.read_lock_step(self.root), job.under_way_step(self.root))
+            ),
             cattle.key_step(),
             cattle.states_if_key_step(),
         )
         self._held = lock or self._held
         result = self._node.run(Script(steps))
-        if result.failed and result.failed.name == "lock":
-            self._held = None
-            raise not_locked(result.failed.output, self.root)
+        self._must_be_locked(result)
         self._check(result)
         has_key = result["rancher key"].ok
         if has_key and not result["states"].ok:
             raise must_not_fail(result["states"], self._node.name)
         current = PurePosixPath(result.output("current release").strip()).name
+        age = result.output("change under way").strip()
         return Situation(
             uid=result.output("uid").strip(),
             has_key=has_key,
             states=self._read(result["states"].output) if has_key else [],
             current=current if result["current release"].ok else "",
             unfinished=bookkeeping.parse_mark(result.output("unfinished")),
+            lock=self._lock_owner(result),
+            job_age=int(age) if age.lstrip("-").isdigit() else None,
         )
+
+    def _must_be_locked(self, result: ScriptResult) -> None:
+        if result.failed and result.failed.name == "lock":
+            self._held = None
+            raise not_locked(result.failed.output, self.root)
+
+    def _lock_owner(self, result: ScriptResult) -> Mark | None:
+        """Who has the lock, from the step that reads it; None if nobody has it."""
+        step = next((step for step in result.steps if step.name == "lock owner"), None)
+        if step is None or not step.ok or self._node.dry:
+            return None
+        return bookkeeping.parse_mark(step.output) or Mark("somebody", "some machine")
 
     def unlock(self) -> None:
         """Give our lock back, if we have it."""
@@ -138,10 +167,7 @@ class Remote:
 
     def lock_owner(self) -> Mark | None:
         """Who has the lock; None if nobody has it."""
-        step = bookkeeping.read_lock_step(self.root)
-        there = self._run(Script((step,)))[step.name]
-        unknown = Mark("somebody", "some machine")
-        return (bookkeeping.parse_mark(there.output) or unknown) if there.ok else None
+        return self._lock_owner(self._run(Script((bookkeeping.read_lock_step(self.root),))))
 
     def _ours(self) -> tuple[Step, ...]:
         """Nothing where no lock was taken."""
@@ -173,68 +199,78 @@ class Remote:
             raise garbled(output, self._node.name)
         return cattle.parse_states(output, self._stack)
 
-    def upload(self, made: Release, note: ReleaseNote) -> None:
-        """Put the release in its place; it appears whole or not at all."""
-        steps = (release.upload_step(made), bookkeeping.note_release_step(made.directory, note))
-        result = self._node.run(Script(steps))
-        if result.failed:
-            raise not_written(result.failed.output, str(made.directory), "the release")
-
-    def render(self, directory: PurePosixPath) -> str:
-        """Let Rancher's command line read the files of a release; what it printed of them.
-
-        Raises SpinstackError for anything it complained of, also a variable that is not
-        set, which to the CLI is a mere warning.
-        """
-        steps = (
-            *(self._ready(), _enter(directory)),
-            cattle.render_step(self._stack, self._env_file),
-        )
-        step = self._run(Script(steps, seconds=cattle.QUICK + 30))["render"]
-        complaints = cattle.complaints(step.output)
-        if complaints or not step.ok:
-            raise SpinstackError(
-                "Rancher can't use the stack's files",
-                where=str(directory),
-                remedy="mend the compose file or the env file; `invoke check` may say more",
-                details="\n".join(complaints) or step.output.strip(),
-            )
-        return step.output
-
-    def apply(
+    def start(
         self,
-        directory: PurePosixPath,
-        begun: Mark,
-        *,
-        upgrade: bool,
-        stop_first: Sequence[str] = (),
-    ) -> None:
-        """Create the stack's services or upgrade them to the release in `directory`, after
-        writing down that it begins. It may end before they run.
+        change: Job,
+        found: Situation,
+        made: Release | None,
+        note: ReleaseNote,
+        following: Following,
+    ) -> int | None:
+        """Take the lock, upload the release if there is one, start the change and follow it;
+        the exit code of the following.
 
-        Raises SpinstackError for what the CLI complained of; warnings are passed over.
+        Raises Locked, Changed when it is not as it was found any more, SpinstackError when the
+        release can't be written; nothing that runs has been touched then.
         """
-        steps = [*self._ours(), bookkeeping.unfinished_step(self.root, begun)]
-        steps += [self._ready(), _enter(directory)]
-        steps += [cattle.stop_step(self._stack, name) for name in stop_first]
-        if stop_first:
-            # Source: Spin's own advice for a service that is not active: ten seconds or more.
-            steps.append(Step("wait", (Command("sleep", "10"),)))
-        step = (cattle.upgrade_step if upgrade else cattle.create_step)(self._stack, self._env_file)
-        result = self._run(Script((*steps, step), seconds=cattle.SLOW + 60))
-        if result.failed and result.failed.name == "note the upgrade":
-            raise not_written(result.failed.output, str(self.root), "who upgrades")
-        self._complain(result, step.name, "upgrade" if upgrade else "start", cattle.SLOW)
+        upload = (
+            (release.upload_step(made), bookkeeping.note_release_step(change.directory, note))
+            if made
+            else ()
+        )
+        take = bookkeeping.hand_over_step if self._held else bookkeeping.lock_step
+        steps = (
+            take(self.root, change.owner),
+            bookkeeping.as_it_was_step(self.root, found.current, found.unfinished),
+            *upload,
+            bookkeeping.still_ours_step(self.root, change.owner),
+            job.start_step(change),
+            job.follow_step(self.root, change.id),
+        )
+        self._held = change.owner
+        script = Script(steps, seconds=FOLLOWED)
+        result = self._node.run(
+            script, on_begin=following.outer, on_line=following.line, on_sent=following.sent
+        )
+        self._must_be_locked(result)
+        if result.failed:
+            following.leave(well=False)
+            self.unlock()
+            if result.failed.name == "as it was":
+                raise Changed(self.root)
+            self._check(result)
+            raise not_written(result.failed.output, str(change.directory), "the release")
+        # The change gives it back itself.
+        self._held = None
+        return result["follow"].code
 
-    def watch(self, seconds: int, on_states: OnStates) -> None:
-        """Read the states about once a second until `on_states` says it has seen enough."""
-        rounds = Rounds(self._stack, self._node.name, on_states)
+    def follow(self, following: Following) -> int | None:
+        """Go on following a change that runs there; the exit code of that."""
+        step = job.follow_step(self.root, following.id, following.journal.count)
+        following.started = True
+        following.rejoin()
+        script = Script((step,), seconds=FOLLOWED)
+        return self._node.run(script, on_line=following.line)["follow"].code
 
-        def take(step: str, line: str) -> bool:
-            return step == "watch" and rounds.take(line)
+    def hold(self, job_id: str) -> None:
+        """Let a change that runs there make nothing final while somebody is asked about it."""
+        self._node.run(Script((job.hold_step(self.root, job_id),), seconds=20))
 
-        script = Script((self._ready(), cattle.watch_step(seconds)), seconds=seconds + 60)
-        self._check(self._node.run(script, on_line=take))
+    def go_on(self, job_id: str) -> None:
+        """The end of `hold`."""
+        self._node.run(Script((job.go_on_step(self.root, job_id),), seconds=20))
+
+    def newest_change(self, wanted: str = "") -> str:
+        """The id of the newest change, or of the newest one whose id begins so; empty if there
+        is none."""
+        step = job.newest_step(self.root, wanted)
+        return self._node.run(Script((step,)))[step.name].output.strip()
+
+    def ask_to_stop(self, job_id: str) -> None:
+        """Ask a change that runs there to take back what it has done."""
+        result = self._node.run(Script((job.stop_step(self.root, job_id),)))
+        if result.failed:
+            raise not_written(result.failed.output, str(self.root), "the wish to stop")
 
     def confirm(self, directory: PurePosixPath) -> None:
         """Remove the old containers of an upgrade to the release in `directory`, and mark it
@@ -281,20 +317,6 @@ class Remote:
         result = self._node.run(Script((Step("prune", (Command("rm", "-rf", *paths),)),)))
         if result.failed:
             raise not_written(result.failed.output, str(self.root), "the releases")
-
-    def logs(self, service: str, lines: int = LOG_LINES) -> str:
-        """The last lines that a service printed, in all its containers."""
-        step = cattle.logs_step(self._stack, service, lines)
-        output = self._run(Script((self._ready(), step)))[step.name].output
-        return service_log.in_order(output, lines)
-
-    def ask_site(self, url: str) -> int:
-        """The HTTP status that the login node gets from the site; 0 for none."""
-        words = ("curl", "-sS", "-L", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "15")
-        step = Step("ask the site", (Command(*words, url),), must=False)
-        output = self._run(Script((step,)))["ask the site"].output
-        match = re.search(r"(\d{3})\s*$", output)
-        return int(match[1]) if match else 0
 
     def _run(self, script: Script) -> ScriptResult:
         return self._check(self._node.run(script))

@@ -103,6 +103,17 @@ class LockLost(SpinstackError):
     """Our lock was broken; whatever is there now may be somebody else's."""
 
 
+class Changed(SpinstackError):
+    """Between the look and the lock somebody deployed, or began or ended an upgrade."""
+
+    def __init__(self, root: PurePosixPath) -> None:
+        super().__init__(
+            "somebody has changed the stack just now",
+            where=str(root),
+            remedy="see `invoke history`, then run it again",
+        )
+
+
 class Locked(SpinstackError):
     """Somebody else is changing the stack; `owner` says who, if it could be read."""
 
@@ -110,7 +121,10 @@ class Locked(SpinstackError):
         super().__init__(
             f"{owner.told() if owner else 'somebody'} is at it: {owner.doing if owner else '?'}",
             where=str(root / "lock"),
-            remedy="wait until that is done; if it is dead for certain: invoke unlock",
+            remedy="wait until that is done (`invoke journal` looks on); if it is dead for "
+            "certain: invoke unlock"
+            if owner and owner.job
+            else "wait until that is done; if it is dead for certain: invoke unlock",
         )
         self.owner = owner
 

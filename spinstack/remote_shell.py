@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 
 from spinstack.channel import Channel
 from spinstack.errors import SpinstackError
-from spinstack.login_node import ConnectionLost, OnBegin, OnLine
+from spinstack.login_node import ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.script import Script, ScriptResult, Transcript
 
 # More than any step prints; a program that prints for ever is stopped here.
 OUTPUT_LIMIT = 8_000_000
+# Bytes that are sent at a time, and told of.
+PIECE = 65536
 # As many bytes of what a shell said that did not get to the first step.
 LAST_WORDS = 1000
 # How often a silent connection is asked whether it is alive.
@@ -39,8 +41,17 @@ class Shell:
         self._open_channel = open_channel
         self._channel: Channel | None = None
 
+    def open(self) -> None:
+        """Log in and start the shell, so that the first script need not wait for it."""
+        self._ready()
+
     def run(
-        self, script: Script, *, on_begin: OnBegin | None = None, on_line: OnLine | None = None
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
     ) -> ScriptResult:
         """As `LoginNode.run`. A script that is left, or cut off, takes the shell with it; the
         next one has a new shell."""
@@ -48,7 +59,7 @@ class Shell:
         channel = self._ready()
         finished = False
         try:
-            run.send(channel)
+            run.send(channel, on_sent)
             finished = run.read(channel)
         finally:
             if not finished or script.endless:
@@ -95,11 +106,15 @@ class _Run:
         line = self._line if on_line else None
         self._transcript = Transcript(script, self._mark, on_begin=on_begin, on_line=line)
 
-    def send(self, channel: Channel) -> None:
+    def send(self, channel: Channel, on_sent: OnSent | None) -> None:
         """As the shell's loop reads it. Why it could not be sent, the output may tell."""
         text = self._script.text(self._mark).encode()
+        data = f"{len(text)}\n".encode() + text
         try:
-            channel.write(f"{len(text)}\n".encode() + text)
+            for begin in range(0, len(data), PIECE):
+                channel.write(data[begin : begin + PIECE])
+                if on_sent:
+                    on_sent(min(begin + PIECE, len(data)), len(data))
         except OSError as error:
             self._unsent = str(error) or type(error).__name__
 

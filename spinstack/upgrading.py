@@ -7,6 +7,7 @@ before anything is touched.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from spinstack.bookkeeping import Mark
@@ -21,21 +22,32 @@ class Plan(Enum):
     UPGRADE = "upgrade"
     # An upgrade to the very same files was begun by us and cut off: go on with it.
     RESUME = "resume"
+    # These very files run already, and well.
+    NOTHING = "nothing"
 
 
-def plan(situation: Situation, content: str, me: Mark) -> Plan:
-    """What a deploy of files with this content hash does now.
+def plan(situation: Situation, content: str, me: Mark, images: Mapping[str, str]) -> Plan:
+    """What a deploy of files with this content hash does now. `images`: service → the image
+    that it is to run.
 
     Raises LeftUnfinished where an upgrade to other files, or by somebody else, waits.
     """
     if not situation.states:
         return Plan.CREATE
     if not situation.unconfirmed:
-        return Plan.UPGRADE
+        return Plan.NOTHING if _runs(situation, content, images) else Plan.UPGRADE
     left = situation.unfinished
     if left and left.is_of(me) and left.release.rsplit("-", 1)[-1] == content:
         return Plan.RESUME
     raise LeftUnfinished(situation)
+
+
+def _runs(situation: Situation, content: str, images: Mapping[str, str]) -> bool:
+    """Whether the release that was confirmed last has this content, nothing was begun since,
+    and every service of it is up with its image."""
+    running = {state.name: state.image for state in situation.states if state.up}
+    same = situation.current.rsplit("-", 1)[-1] == content and running == dict(images)
+    return same and not situation.unfinished
 
 
 class LeftUnfinished(SpinstackError):

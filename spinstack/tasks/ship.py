@@ -165,6 +165,28 @@ def releases(session: Session, to: str | None = None, json: bool = False) -> Non
     session.console.table(["RELEASE", "STATE", "WHO", "COMMIT"], rows)
 
 
+@task(
+    "ship",
+    help={
+        "to": TO,
+        "change": "which one: its id or the beginning of it (default: the newest)",
+        "raw": "every line as it was written there",
+        "json": JSON,
+    },
+)
+def journal(
+    session: Session, to: str | None = None, change: str = "", raw: bool = False, json: bool = False
+) -> None:
+    """Show what the last change did, step by step.
+
+    A deploy goes on on the login node by itself; this looks on until it is over, from any
+    machine, and shows those of before. Nothing is changed by looking, nor by Ctrl-C.
+    """
+    from spinstack import journal_view
+
+    journal_view.show(session, change, raw=raw, as_json=json)
+
+
 @task("ship", help={"to": TO, "json": JSON})
 def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     """Show what a deploy would change; exit code 2 if anything.
@@ -247,5 +269,19 @@ def _print(session: Session, action: str, url: str, json: bool) -> None:
 TOPIC = Topic(
     "ship",
     "From the laptop to Spin",
-    (build, push, render, diff, deploy, up, upgrade, confirm, rollback, releases, prune, unlock),
+    (
+        build,
+        push,
+        render,
+        diff,
+        deploy,
+        up,
+        upgrade,
+        confirm,
+        rollback,
+        releases,
+        journal,
+        prune,
+        unlock,
+    ),
 )

@@ -7,6 +7,9 @@ The deeds, all at the NTH time that the step comes (from 1):
     hold           a line `holding` is printed just before them, and it goes on after a line
                    on standard input
     nothing        every step is printed as it begins
+A change goes on there by itself; when a step of its journal comes
+    there          the connection breaks
+    die            this process is killed
 
 LAPTOP in the environment is what this machine calls itself.
 """
@@ -53,6 +56,8 @@ class BadDay:
                 on_begin(name)
 
         def line(name: str, text: str) -> bool:
+            if name == "follow" and text.startswith("spinstack-") and " begin " in text:
+                self._there(node, text.split(" begin ", 1)[1])
             if text == SIGN:
                 self._do(node)
                 return False
@@ -62,13 +67,28 @@ class BadDay:
         steps = tuple(self._prepared(step) for step in script.steps)
         changed = dataclasses.replace(script, steps=steps)
         result = self._run(node, changed, on_begin=begin, on_line=line, **told)
-        if all(step.name != self.step for step in result.steps):
+        if self.deed not in ("there", "die") and all(
+            step.name != self.step for step in result.steps
+        ):
             self.left = left  # the script ended before it
         return result
 
+    def _there(self, node: ChannelNode, name: str) -> None:
+        """A step of the change begins there."""
+        if self.deed == "nothing":
+            print("there:", name, file=sys.stderr)
+        if self.deed not in ("there", "die") or name != self.step:
+            return
+        self.left -= 1
+        if self.left:
+            return
+        if self.deed == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        break_connection(node)
+
     def _prepared(self, step: Step) -> Step:
         """The step with a sign, and time enough to act upon it, at the place that is meant."""
-        if step.name != self.step:
+        if step.name != self.step or self.deed in ("there", "die"):
             return step
         self.left -= 1
         if self.left:

@@ -212,7 +212,7 @@ class SmallSite:
         assert self.seen() == f"generation {generation}"
         assert sorted(self.generations().values()) == [f"{generation} running"] * 2
         root = root or self.root
-        left = sorted({path.name for path in root.iterdir()} - {"history.jsonl"})
+        left = sorted({path.name for path in root.iterdir()} - {"history.jsonl", "changes"})
         assert left == ["current", "releases"], left
         assert not list((root / "releases").glob("*.partial"))
         current = (root / "current" / "site" / "index.html").read_text()

@@ -1,12 +1,15 @@
 """A connection that breaks at any step of a deploy, and two people who deploy at once.
 
-Whatever happened: the same command again ends well, and one generation of the site runs.
+Whatever happened, on either wire: the same command again ends well, and one generation of
+the site runs.
 """
 
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,104 +19,111 @@ from .small_site import SmallSite, assert_told_well
 from .stage import Typed
 
 pytestmark = pytest.mark.real("engine", "registry")
+WIRES = pytest.mark.parametrize("wire", ["openssh", "fabric"])
 
-# The steps of a deploy in order; the number tells steps of one name apart.
+# The steps of a deploy in order: those of the two scripts that are sent, and those of the
+# change that goes on there by itself.
 LOOK = (
-    *(("uid", 1), ("lock", 1), ("rancher environment", 1), ("current release", 1)),
-    *(("unfinished", 1), ("rancher key", 1), ("states", 1)),
+    *("uid", "rancher environment", "current release", "unfinished", "lock owner"),
+    *("change under way", "rancher key", "states"),
 )
-PREPARE = (
-    *(("upload", 1), ("note the release", 1), ("rancher environment", 2)),
-    *(("enter the release", 1), ("render", 1), ("lock still ours", 1), ("note the upgrade", 1)),
-    *(("rancher environment", 3), ("enter the release", 2)),
-)
-CHANGE = (("rancher environment", 4), ("watch", 1))
-END = (
-    *(("lock still ours", 2), ("rancher environment", 5), ("enter the release", 3)),
-    *(("confirm", 1), ("mark as current", 1), ("forget the upgrade", 1), ("unlock", 1)),
+SEND = ("lock", "as it was", "upload", "note the release", "lock still ours", "start")
+THERE = (
+    *("rancher environment", "enter the release", "render", "lock still ours"),
+    *("note the upgrade", "bring up", "wait until healthy", "ask the site", "lock still ours"),
+    *("confirm", "mark as current", "write it down", "unlock"),
 )
 
 
-def cut(small: SmallSite, deed: str, step: str, nth: int, words: str = "deploy") -> Typed:
-    typed = small.on_a_bad_day(deed, step, nth, words)
+def on(wire: str) -> dict[str, str]:
+    return {"INVOKE_SPINSTACK_WIRE": wire}
+
+
+def cut(small: SmallSite, wire: str, deed: str, step: str, nth: int = 1) -> Typed:
+    """A deploy that is cut off when the step comes."""
+    typed = small.on_a_bad_day(deed, step, nth, "deploy", **on(wire))
+    if deed == "die":
+        assert typed.code == -signal.SIGKILL
+        return typed
     assert_told_well(typed)
-    assert f"was lost during the step '{step}'" in typed.err
+    assert "was lost during the step" in typed.err
     assert "run the same command again" in typed.err
     return typed
 
 
-def test_cut_off_before_anything_is_changed(small: SmallSite) -> None:
+@WIRES
+def test_cut_off_before_anything_is_changed(small: SmallSite, wire: str) -> None:
     """Again and again: each try gets further than the one before, the old site answers."""
-    small.write("before")
-    done = small.on_a_bad_day("nothing", "", 1, "deploy")
+    small.write(f"before-{wire}")
+    done = small.on_a_bad_day("nothing", "", 1, "deploy", **on(wire))
     assert done.code == 0, done
-    seen = re.findall(r"^step: (.*)$", done.err, flags=re.MULTILINE)
-    assert seen == [name for name, _ in (*LOOK, *PREPARE, ("upgrade", 1), *CHANGE, *END)]
+    sent = re.findall(r"^step: (.*)$", done.err, flags=re.MULTILINE)
+    there = re.findall(r"^there: (.*)$", done.err, flags=re.MULTILINE)
+    assert (sent, there) == ([*LOOK, *SEND, "follow"], [*THERE])
     old = small.generations()
-    small.write("looked")
-    for step, nth in LOOK:
-        cut(small, "before", step, nth)
+    small.write(f"looked-{wire}")
+    for step in (*LOOK, *SEND):
+        cut(small, wire, "before", step)
     # The lock's directory is there, its name is not yet in it.
-    cut(small, "amid:3", "lock", 1)
+    cut(small, wire, "amid:3", "lock")
     # The files have arrived, not yet in their place.
-    cut(small, "amid:6", "upload", 1)
-    for step, nth in PREPARE:
-        cut(small, "before", step, nth)
+    cut(small, wire, "amid:6", "upload")
     assert small.generations() == old
-    assert small.seen() == "generation before"
-    again = small.invoke("deploy")
+    assert small.seen() == f"generation before-{wire}"
+    again = small.invoke("deploy", **on(wire))
     assert again.code == 0, again
     assert re.search(r"the lock of demo on .* was left behind: taken over", again.err)
-    small.assert_whole("looked")
+    small.assert_whole(f"looked-{wire}")
 
 
-def test_cut_off_again_and_again_in_the_middle_of_an_upgrade(small: SmallSite) -> None:
-    small.deployed("old")
-    small.write("new")
-    cut(small, "before", "upgrade", 1)
-    assert small.seen() == "generation old"
-    cut(small, "during", "upgrade", 1)
-    for step, nth in (*CHANGE, *END[:-1]):
-        cut(small, "before", step, nth)
-        # Somewhere on the way the new containers have taken over, all of them.
-        running = [told for told in small.generations().values() if told.endswith(" running")]
-        assert running == ["new running"] * 2
-    # By now it is up: that the lock stays is no failure of a deploy.
-    assert small.on_a_bad_day("before", *END[-1], "deploy").code == 0
-    again = small.invoke("deploy")
-    assert again.code == 0, again
-    small.assert_whole("new")
+@WIRES
+def test_the_laptop_is_gone_at_any_step_of_a_change(small: SmallSite, wire: str) -> None:
+    """Killed, or out of reach: the change goes on, and the same command again sees its end."""
+    for number, step in enumerate(THERE):
+        generation = f"gone-{wire}-{number}"
+        small.write(generation)
+        deed = ("die", "there")[number % 2]
+        told = cut(small, wire, deed, step, nth=1 + THERE[:number].count(step))
+        if deed == "there":
+            assert "now:   the deploy goes on there by itself" in told.err
+        again = small.invoke("deploy", **on(wire))
+        assert again.code == 0, again
+        assert again.last_line == small.address
+        small.assert_whole(generation)
+        # Finished by itself, looked on at: no other change was needed.
+        made = small.invoke("history", "--json").out
+        assert made.count(f'"release": "{current(small)}"') == 1, made
 
 
-@pytest.mark.parametrize(
-    ("deed", "step"),
-    [("during", "upgrade"), ("during", "confirm"), ("amid:3", "mark as current")],
-)
-def test_once_cut_off_the_same_command_ends_it(small: SmallSite, deed: str, step: str) -> None:
-    generation = f"{deed}-{step}".replace(" ", "-").replace(":", "-")
-    small.write(generation)
-    cut(small, deed, step, 1)
-    again = small.invoke("deploy")
-    assert again.code == 0, again
-    assert again.last_line == small.address
-    small.assert_whole(generation)
+def current(small: SmallSite) -> str:
+    return (small.root / "current").readlink().name
 
 
 def test_cut_off_in_the_first_deploy_of_all(small: SmallSite) -> None:
     small.gone()
     small.write("first")
-    for deed, step in (("after", "render"), ("before", "up"), ("during", "up")):
-        cut(small, deed, step, 1)
+    cut(small, "openssh", "there", "bring up")
     again = small.invoke("deploy")
     assert again.code == 0, again
     small.assert_whole("first")
 
 
+def test_the_journal_is_looked_at_from_another_machine(small: SmallSite) -> None:
+    small.write("looked-at")
+    cut(small, "openssh", "die", "bring up")
+    looking = small.invoke("journal", LAPTOP="another-laptop")
+    assert looking.code == 0, looking
+    last = looking.last_line
+    assert re.fullmatch(r"deploy of \S+-[0-9a-f]{8}, demo on .* since .* UTC: done", last), last
+    assert re.search(r"^[-0-9]+ [:0-9]+  wait until healthy +ok ", looking.out, flags=re.MULTILINE)
+    small.assert_whole("looked-at")
+
+
 @contextmanager
-def bobs_deploy(small: SmallSite, step: str) -> Iterator[subprocess.Popen[str]]:
-    """Bob's laptop, deploying, and held up just when this step runs."""
+def bobs(small: SmallSite, step: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Bob's laptop, held up just when this step runs."""
     bob = subprocess.Popen(
-        small.bad_day("hold", step, 1, "deploy"),
+        small.bad_day("hold", step, 1, *words),
         cwd=small.directory,
         env=small.stage.environment(LAPTOP="bobs-laptop"),
         stdin=subprocess.PIPE,
@@ -136,18 +146,21 @@ BOB = r"demo on bobs-laptop since \d{4}-\d\d-\d\d \d\d:\d\d UTC"
 def test_the_second_of_two_is_told_and_a_dead_laptops_lock_can_be_broken(small: SmallSite) -> None:
     small.deployed("ours")
     small.write("bobs")
-    with bobs_deploy(small, "watch"):
+    begun = small.on_a_bad_day("nothing", "", 1, "upgrade", LAPTOP="bobs-laptop")
+    assert begun.code == 0, begun
+    with bobs(small, "states", "confirm", "--yes"):
         for words in (("deploy",), ("rollback", "--yes")):
             told = small.invoke(*words)
             assert_told_well(told)
-            assert re.search(rf"error: {BOB} is at it: deploy", told.err), told
+            assert re.search(rf"error: {BOB} is at it: confirm", told.err), told
             assert "invoke unlock" in told.err
         asked = small.invoke("unlock")
         assert asked.code == 2
         assert re.search(rf"Break the lock of {BOB}\?", asked.err), asked
         assert (small.root / "lock").exists()
-    # Bob's laptop is dead now, in the middle of an upgrade.
+        # Bob's laptop dies now, between the two steps of an upgrade.
     assert re.search(rf"the lock of {BOB} is broken", small.invoke("unlock", "--yes").out)
+    small.write("alices")
     told = small.invoke("deploy", "--to", "rehearsal")
     assert_told_well(told)
     assert re.search(rf"an upgrade of app, web was left unfinished by {BOB}", told.err), told
@@ -158,15 +171,22 @@ def test_the_second_of_two_is_told_and_a_dead_laptops_lock_can_be_broken(small: 
     assert "error: there is no lock" in told.err
 
 
-def test_a_laptop_that_wakes_up_without_its_lock_changes_nothing(small: SmallSite) -> None:
-    small.write("bobs-late")
-    with bobs_deploy(small, "render") as bob:
-        small.write("alices")
-        assert small.invoke("unlock", "--yes").code == 0
-        assert small.invoke("deploy").code == 0
-        _, err = bob.communicate("go on\n", timeout=60)
-        told = Typed(("deploy",), bob.returncode, "", err)
-    assert_told_well(told)
-    assert "error: the lock of this change was broken by somebody" in told.err
-    assert "roll back" not in told.err
-    small.assert_whole("alices")
+def test_a_change_that_has_lost_its_lock_makes_nothing_final(small: SmallSite) -> None:
+    small.deployed("mine")
+    small.write("late")
+    cut(small, "openssh", "die", "bring up")
+    change = max((small.root / "changes").iterdir())
+    (change / "hold").touch()
+    journal = change / "journal"
+    while "begin wait for a word" not in journal.read_text():
+        time.sleep(0.1)
+    assert small.invoke("unlock", "--yes").code == 0
+    assert small.invoke("rollback", "--yes").code == 0
+    (change / "hold").unlink()
+    while not (said := journal.read_text()).rstrip().endswith("over lock lost"):
+        time.sleep(0.1)
+    assert "begin roll back" not in said
+    told = small.invoke("journal")
+    assert told.code == 0
+    assert told.last_line.endswith(": lock lost")
+    small.assert_whole("mine")

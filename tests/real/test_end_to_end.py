@@ -53,7 +53,7 @@ def test_a_deploy_shows_each_step_and_ends_with_the_address_alone(first_deploy: 
     assert sorted(step for step in steps if step in images) == images
     # A key for Rancher is made once an account: another test's deploy may have come first.
     assert [step for step in steps if step not in ("Rancher key", *images)] == [
-        *("check", "log in", "upload", "render", "start"),
+        *("check", "log in", "look", "upload", "render", "start"),
         *("wait until healthy", "ask the site", "confirm"),
     ]
 
@@ -97,7 +97,7 @@ def test_the_same_deploy_again_builds_pushes_uploads_and_restarts_nothing(
     again = stage.done("deploy")
     assert again.last_line == site
     assert again.err.count("(there already)") == 4
-    assert "upload             unchanged since" in again.err
+    assert "\nnothing to do: " in again.err
     assert sorted(releases.iterdir()) == uploaded
     assert stage.containers() == before
 

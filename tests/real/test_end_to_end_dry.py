@@ -30,8 +30,8 @@ TASKS = {
     "deploy": [
         *("docker image build ", "docker image push ", "ssh "),
         *("module load spin", "export RANCHER_ENVIRONMENT=dev-cattle", "export UID"),
-        *("spin-keygen.sh", "tar -xzpf -", "rancher up --render ", "rancher up -d --stack "),
-        *("rancher up -d --upgrade ", "rancher ps ", "GET /", "rancher up -d --confirm-upgrade "),
+        *("spin-keygen.sh", "tar -xzpf -", "rancher up --render ", "setsid bash -l "),
+        *("rancher up -d --upgrade ", "rancher ps ", "SITE/", "rancher up -d --confirm-upgrade "),
     ],
     "confirm": ["rancher up -d --confirm-upgrade "],
     "rollback": ["rancher up -d --rollback "],

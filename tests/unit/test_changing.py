@@ -4,145 +4,192 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import bookkeeping, deploy, difference, history, probe, release
+from spinstack import bookkeeping, deploy, difference, history, release, remote_failures
 from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.history import Listed
-from spinstack.probe import Answer
 from spinstack.script import Script, Step
-from tests.unit.test_deploy import COMPOSE, FOUND, IMAGE, TestSession, ps
+from tests.unit.test_deploy import TestSession, directory, past, session, there
+from tests.unit.there import There, running
+
+__all__ = ["directory", "session", "there"]
 
 HERE = socket.gethostname()
-
-
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", IMAGE))
-    (tmp_path / "stack.env").write_text("")
-    (tmp_path / "web").mkdir()
-    (tmp_path / "web" / "nginx.conf").write_text("")
-    monkeypatch.setattr(probe, "until_ok", lambda url, **_: Answer(200, "OK"))
-    return tmp_path
 
 
 def mark(who: str = "alice", host: str = HERE, **more: object) -> str:
     return json.dumps({"who": who, "host": host, "when": "2025-11-03T04:05:06Z", **more}) + "\n"
 
 
-def content_of(directory: Path) -> str:
-    session = TestSession(directory, {})
+def content_of(session: TestSession) -> str:
     return release.make(session.stack, session.destination).content
 
 
-def test_the_second_of_two_is_told_who_the_first_one_is(directory: Path) -> None:
-    locked = "mv: cannot move: Directory not empty\ntaken\n"
-    owner = mark("bob", "bobs-laptop", doing="deploy")
-    session = TestSession(directory, {**FOUND, "lock": (locked + owner, 1)})
+def locked(there: There, **owner: Any) -> Path:
+    """Somebody has the lock."""
+    lock = there.root / "lock"
+    lock.mkdir(parents=True)
+    (lock / "owner.json").write_text(mark(**owner))
+    return lock
+
+
+def begun(there: There, name: str, **more: Any) -> None:
+    """An upgrade to a release was begun and not ended."""
+    (there.root / "releases" / name).mkdir(parents=True, exist_ok=True)
+    (there.root / "unfinished.json").write_text(mark(**{"release": name, "nonce": "12", **more}))
+    there.has(web=running(state="upgraded"))
+
+
+def test_the_second_of_two_is_told_who_the_first_one_is(session: TestSession, there: There) -> None:
+    lock = locked(there, who="bob", host="bobs-laptop", doing="deploy")
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert error.value.what == "bob on bobs-laptop since 2025-11-03 04:05 UTC is at it: deploy"
     assert "invoke unlock" in error.value.remedy
-    assert "upload" not in session.node.steps
+    assert "upload" not in there.steps
+    assert lock.exists()
+    with pytest.raises(SpinstackError, match="is at it"):
+        history.confirm(session, yes=True)
+    history.unlock(session, yes=True)
+    assert not lock.exists()
 
 
-def test_a_lock_of_our_own_dead_process_is_taken_over(directory: Path) -> None:
+def dead_process() -> int:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    owner = mark(pid=dead.pid, doing="deploy")
-    answers = {**FOUND, "lock": [("taken\n" + owner, 1), ("", 0)], "break the lock": ("", 0)}
-    session = TestSession(directory, answers)
+    return dead.pid
+
+
+def test_a_lock_of_our_own_dead_process_is_taken_over(session: TestSession, there: There) -> None:
+    locked(there, pid=dead_process(), doing="deploy")
     deploy.deploy(session)
-    assert "break the lock" in session.node.steps
+    assert there.calls
 
 
-def test_a_lock_of_our_own_living_process_is_respected(directory: Path) -> None:
-    owner = mark(pid=os.getpid(), doing="deploy")
-    session = TestSession(directory, {**FOUND, "lock": ("taken\n" + owner, 1)})
+def test_a_lock_of_our_own_living_process_is_respected(session: TestSession, there: There) -> None:
+    lock = locked(there, pid=os.getpid(), doing="deploy")
     with pytest.raises(SpinstackError, match="is at it"):
         deploy.deploy(session)
+    shutil.rmtree(lock)
+
+
+def test_a_change_without_a_sign_of_life_is_finished_by_its_owner(
+    directory: Path, there: There
+) -> None:
+    """Its login node was restarted in the middle; we come from another laptop."""
+    lock = locked(there, host="old-laptop", doing="deploy", job="20251103-040506-12")
+    journal = there.root / "changes" / "20251103-040506-12" / "journal"
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    os.utime(journal, (time.time() - 90,) * 2)
+    (lock / "job").symlink_to("../changes/20251103-040506-12")
+    with pytest.raises(SpinstackError, match="is at it"):
+        deploy.deploy(TestSession(directory, there, user="bob"))
+    deploy.deploy(TestSession(directory, there))
+    assert there.services["web"]["state"] == "active"
 
 
 @pytest.mark.parametrize("output", ["mkdir: Read-only file system", "mkdir: Permission denied"])
-def test_a_lock_that_cannot_be_written_is_no_lock_of_somebody(directory: Path, output: str) -> None:
-    session = TestSession(directory, {**FOUND, "lock": (output, 1)})
-    with pytest.raises(SpinstackError, match="could not be written"):
-        deploy.deploy(session)
+def test_a_lock_that_cannot_be_written_is_no_lock_of_somebody(output: str) -> None:
+    error = remote_failures.not_locked(output, PurePosixPath("/project"))
+    assert "could not be written" in error.what
 
 
-def test_an_upgrade_of_ours_to_the_same_files_goes_on(directory: Path) -> None:
-    name = f"20251103-040506-{content_of(directory)}"
-    answers = {
-        **FOUND,
-        "states": (ps("upgraded"), 0),
-        "unfinished": (mark(release=name), 0),
-    }
-    session = TestSession(directory, answers)
+def test_somebody_who_is_quicker_is_noticed(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    """Between our look and our lock bob has deployed: what was planned is planned anew."""
     deploy.deploy(session)
-    assert "upload" not in session.node.steps
-    assert "confirm" in session.node.steps
+    (directory / "web" / "nginx.conf").write_text("# new")
+
+    def bob(name: str) -> None:
+        if name == "lock":
+            there.happens = lambda name: None
+            (there.root / "unfinished.json").write_text(mark("bob", release="x", nonce="34"))
+            there.has(web=running(state="upgraded"))
+
+    there.happens = bob
+    with pytest.raises(SpinstackError, match="left unfinished by bob"):
+        deploy.deploy(TestSession(directory, there))
+    assert not (there.root / "lock").exists()
+
+
+def test_an_upgrade_of_ours_to_the_same_files_goes_on(session: TestSession, there: There) -> None:
+    begun(there, f"20251103-040506-{content_of(session)}")
+    deploy.deploy(session)
+    assert "upload" not in there.steps
+    assert there.services["web"]["state"] == "active"
 
 
 @pytest.mark.parametrize("left", [{"who": "bob"}, {"release": "20251103-040506-00000000"}])
 def test_an_upgrade_of_others_or_to_other_files_waits_for_a_person(
-    directory: Path, left: dict[str, str]
+    session: TestSession, there: There, left: dict[str, str]
 ) -> None:
-    name = f"20251103-040506-{content_of(directory)}"
-    unfinished = mark(**{"release": name, **left})  # type: ignore[arg-type]
-    answers = {**FOUND, "states": (ps("upgraded"), 0), "unfinished": (unfinished, 0)}
-    session = TestSession(directory, answers)
+    begun(there, **{"name": f"20251103-040506-{content_of(session)}", **left})
     with pytest.raises(SpinstackError, match="left unfinished") as error:
         deploy.deploy(session)
     assert "since 2025-11-03 04:05 UTC" in error.value.what
     assert "invoke confirm" in error.value.remedy
-    assert "upgrade" not in session.node.steps
-    assert session.node.steps[-1] == "unlock"
+    assert not there.calls
+    assert not (there.root / "lock").exists()
 
 
-def test_confirm_uses_the_files_that_the_upgrade_was_begun_with(directory: Path) -> None:
-    answers = {
-        **FOUND,
-        "states": (ps("upgraded"), 0),
-        "unfinished": (mark("bob", release="20251103-040506-0badcafe"), 0),
-    }
-    session = TestSession(directory, answers)
+def test_confirm_uses_the_files_that_the_upgrade_was_begun_with(
+    session: TestSession, there: There
+) -> None:
+    begun(there, "20251103-040506-0badcafe", who="bob")
     history.confirm(session, yes=True)
-    sent = next(text for text in session.node.sent if "--confirm-upgrade" in text)
-    assert "releases/20251103-040506-0badcafe" in sent
+    assert (there.root / "current").readlink() == Path("releases/20251103-040506-0badcafe")
+    assert there.services["web"]["state"] == "active"
 
 
-RELEASES = (
-    "release 20251101-000000-aaaaaaaa yes\n"
-    '{"id": "20251101-000000-aaaaaaaa", "who": "bob", "host": "x", "commit": "abc"}\n'
-    "release 20251102-000000-bbbbbbbb no\n"
-    "release 20251103-000000-cccccccc yes\n"
-    "release something-else yes\n"
-)
+def releases(there: There) -> None:
+    """Three releases; the second one never ran, the third one runs."""
+    for name, ran in (
+        ("01-000000-aaaaaaaa", True),
+        ("02-000000-bbbbbbbb", False),
+        ("03-000000-cccccccc", True),
+    ):
+        place = there.root / "releases" / f"202511{name}"
+        place.mkdir(parents=True)
+        if ran:
+            (place / "confirmed").touch()
+    (there.root / "current").symlink_to("releases/20251103-000000-cccccccc")
+    there.has(web=running())
 
 
-def test_a_rollback_without_an_open_upgrade_goes_to_the_release_before(directory: Path) -> None:
-    answers = {
-        **FOUND,
-        "states": (ps(), 0),
-        "current release": ("releases/20251103-000000-cccccccc\n", 0),
-        "releases": (RELEASES, 0),
-    }
-    session = TestSession(directory, answers)
-    history.roll_back(session, to_release="", yes=True)
-    sent = next(text for text in session.node.sent if "--upgrade" in text)
-    assert "releases/20251101-000000-aaaaaaaa" in sent, "the failed one is passed over"
+def test_a_rollback_without_an_open_upgrade_goes_to_the_release_before(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    releases(there)
     with pytest.raises(UsageError, match="can't go back") as error:
-        history.roll_back(
-            TestSession(directory, answers), to_release="20251102-000000-bbbbbbbb", yes=True
-        )
+        history.roll_back(session, to_release="20251102-000000-bbbbbbbb", yes=True)
     assert "20251101-000000-aaaaaaaa" in error.value.remedy
+    history.roll_back(TestSession(directory, there), to_release="", yes=True)
+    assert "--upgrade" in there.calls[1]
+    now = (there.root / "current").readlink().name
+    assert now == "20251101-000000-aaaaaaaa", "the failed one is passed over"
+    assert not (there.root / "lock").exists()
+    assert past(there) == [("rollback", "done")]
+
+
+def test_an_open_upgrade_is_taken_back(session: TestSession, there: There) -> None:
+    begun(there, "20251103-040506-0badcafe")
+    history.roll_back(session, to_release="", yes=True)
+    assert there.services["web"]["state"] == "active"
+    assert not (there.root / "unfinished.json").exists()
+    assert past(there) == [("rollback", "done")]
 
 
 def test_pruning_leaves_what_runs_and_what_can_be_gone_back_to() -> None:
@@ -157,29 +204,25 @@ def test_pruning_leaves_what_runs_and_what_can_be_gone_back_to() -> None:
     assert old == ["1", "2", "5"]
 
 
-def test_a_difference_is_told_service_by_service(directory: Path) -> None:
-    name = f"20251101-000000-{content_of(directory)}"
+def test_a_difference_is_told_service_by_service(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    name = f"20251101-000000-{content_of(session)}"
+    (there.root / "releases" / name).mkdir(parents=True)
+    (there.root / "current").symlink_to(f"releases/{name}")
     config = {
         "imageUuid": "docker:registry.spin.nersc.gov/alice/nginx-demo:0.9",
         "ports": ["60037:8080/tcp"],
         "capDrop": ["ALL"],
-        "user": "41037:58102",
-        "dataVolumes": [
-            f"/global/cfs/cdirs/desi/demo/demo/releases/{name}/web/nginx.conf"
-            ":/etc/nginx/nginx.conf:ro"
-        ],
+        "user": f"{os.getuid()}:58102",
+        "dataVolumes": [f"{there.root}/releases/{name}/web/nginx.conf:/etc/nginx/nginx.conf:ro"],
     }
-    answers = {
-        **FOUND,
-        "states": (ps(), 0),
-        "inspect web": (json.dumps({"launchConfig": config}) + "\n", 0),
-        "current release": (f"releases/{name}\n", 0),
-    }
-    (change,) = difference.changes(TestSession(directory, answers))
+    there.has(web=running(launchConfig=config))
+    (change,) = difference.changes(session)
     assert (change.what, change.running[-3:], change.wanted[-3:]) == ("image", "0.9", "1.0")
 
     (directory / "web" / "nginx.conf").write_text("server { listen 8080; } # changed")
-    changed = difference.changes(TestSession(directory, answers))
+    changed = difference.changes(TestSession(directory, there))
     assert [found.what for found in changed] == ["image", "files mounted from the release"]
 
 

@@ -1,6 +1,7 @@
-"""The way of a deploy above its two seams: order of steps, decisions, what a person reads."""
+"""The way of a deploy: order of steps, decisions, what a person reads.
 
-# ruff: noqa: E501 - a table reads best with a case a line
+The login node's side is real bash (see `there.py`); engines and Rancher are not.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +15,14 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import deploy, probe
+from spinstack import changing, deploy, history, probe
 from spinstack.engine import Engine
-from spinstack.errors import SpinstackError
-from spinstack.login_node import LoginNode, RecordingLoginNode
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.login_node import ConnectionLost, LoginNode
 from spinstack.probe import Answer
 from spinstack.runner import RecordingRunner, Result, Runner
 from spinstack.session import Session
-
-Answers = dict[str, "tuple[str, int] | list[tuple[str, int]]"]
+from tests.unit.there import IMAGE, There, running
 
 COMPOSE = """\
 version: '2'
@@ -34,32 +34,32 @@ services:
     cap_drop: [ALL]
     volumes: ["./web/nginx.conf:/etc/nginx/nginx.conf:ro"]
 """
-
-
-def ps(state: str = "active", health: str = "healthy", **more: Any) -> str:
-    service = {
-        "state": state,
-        "healthState": health,
-        "publicEndpoints": [{"ipAddress": "10.9.8.7", "port": 60037}],
-        **more,
-    }
-    return json.dumps({"Service": service, "Name": "demo/web"}) + "\n"
+ADDRESS = "http://10.9.8.7:60037/"
 
 
 class TestSession(Session):
-    """A session whose programs and login node only answer what was announced."""
+    """A session whose programs only answer what was announced."""
 
     __test__ = False
 
-    def __init__(self, directory: Path, answers: Answers) -> None:
-        super().__init__(Context(Config(overrides=SETTINGS)), None)
+    def __init__(self, directory: Path, node: There, **destination: Any) -> None:
+        place = {"project_dir": str(node.home / "project"), **destination}
+        settings = {
+            "stack": "demo",
+            "destination": "dev",
+            "user": "alice",
+            "namespace": "alice",
+            "address": "endpoint",
+            "healthy_within": 100,
+            "centre": {"storage": {"mountable": [str(node.home)]}},
+            "destinations": {"dev": {"environment": "dev-cattle", **place}},
+        }
+        super().__init__(Context(Config(overrides={"spinstack": settings})), None)
         self.__dict__["directory"] = directory
-        self.node = RecordingLoginNode(answers)
+        self.node = node
         self.programs = RecordingRunner(
             {
                 "docker image inspect": Result("", "No such image", 1),
-                "docker image build": Result("built\n"),
-                "docker image push": Result("digest: sha256:" + "0" * 64),
                 "git -C": Result("", "not a git repository", 128),
             }
         )
@@ -74,212 +74,456 @@ class TestSession(Session):
         yield self.node
 
 
-SETTINGS = {
-    "spinstack": {
-        "stack": "demo",
-        "destination": "dev",
-        "user": "alice",
-        "namespace": "alice",
-        "address": "endpoint",
-        "project_dir": "/global/cfs/cdirs/desi/demo",
-        "destinations": {"dev": {"environment": "dev-cattle"}},
-    }
-}
-
-FOUND: Answers = {
-    "uid": ("41037\n", 0),
-    "rancher environment": ("", 0),
-    "rancher key": ("", 0),
-    "current release": ("", 1),
-    "states": ("", 0),
-    "unfinished": ("", 1),
-    "lock": ("", 0),
-    "unlock": ("", 0),
-    "lock still ours": ("", 0),
-    "upload": ("", 0),
-    "note the release": ("", 0),
-    "note the upgrade": ("", 0),
-    "forget the upgrade": ("", 0),
-    "enter the release": ("", 0),
-    "render": ("version: '2'\n", 0),
-    "up": ("", 0),
-    "upgrade": ("", 0),
-    "watch": (ps() + "round", 0),
-    "confirm": ("", 0),
-    "mark as current": ("", 0),
-    "logs of web": ("nginx: [emerg] host not found in upstream\n", 0),
-    "roll back web": ("", 0),
-}
-
-
-def ended(session: TestSession) -> list[str]:
-    """The last steps on the login node."""
-    return [step for step in session.node.steps if step != "rancher environment"][-4:]
-
-
-WELL = (ps() + "round", 0)
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    place = tmp_path / "laptop" / "demo"
+    (place / "web").mkdir(parents=True)
+    (place / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", IMAGE))
+    (place / "stack.env").write_text("")
+    (place / "web" / "nginx.conf").write_text("server { listen 8080; }\n")
+    return place
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    (tmp_path / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", IMAGE))
-    (tmp_path / "stack.env").write_text("")
-    (tmp_path / "web").mkdir()
-    (tmp_path / "web" / "nginx.conf").write_text("server { listen 8080; }\n")
-    return tmp_path
+def there(tmp_path: Path) -> Iterator[There]:
+    node = There(tmp_path / "there")
+    yield node
+    for left in node.home.glob("hang-*"):
+        left.unlink()
+    node.over()
 
 
-IMAGE = "registry.spin.nersc.gov/alice/nginx-demo:1.0"
+@pytest.fixture
+def session(directory: Path, there: There) -> TestSession:
+    return TestSession(directory, there)
 
 
 @pytest.fixture(autouse=True)
 def site(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
-    """What the site answers, instead of a network."""
+    """What the site answers from here, instead of a network."""
     answers = [Answer(200, "OK")]
-    monkeypatch.setattr(probe, "until_ok", lambda url, **_: answers[0])
+    monkeypatch.setattr(probe, "ask", lambda url: answers[0])
     return answers
 
 
-def test_a_first_deploy_starts_the_stack_and_tells_its_address(directory: Path) -> None:
-    session = TestSession(directory, FOUND)
-    assert deploy.deploy(session) == "http://10.9.8.7:60037/"
-    plumbing = ("rancher environment", "uid", "enter the release", "lock still ours")
-    assert [step for step in session.node.steps if step not in plumbing] == [
-        *("lock", "current release", "unfinished", "rancher key", "states"),
-        *("upload", "note the release", "render", "note the upgrade", "up", "watch"),
-        *("confirm", "mark as current", "forget the upgrade", "unlock"),
+def past(there: There) -> list[tuple[str, str]]:
+    """What was done and how it ended, from the history."""
+    lines = (there.root / "history.jsonl").read_text().splitlines()
+    return [(one["doing"], one["outcome"]) for one in map(json.loads, lines)]
+
+
+def changed(directory: Path, text: str = "# other\n") -> None:
+    (directory / "web" / "nginx.conf").write_text(text)
+
+
+def test_a_first_deploy_starts_the_stack_and_tells_its_address(
+    session: TestSession, there: There
+) -> None:
+    assert deploy.deploy(session) == ADDRESS
+    assert [call.split(" --stack")[0] for call in there.calls] == [
+        "up --render",
+        "up -d",
+        "up -d --confirm-upgrade",
+    ]
+    (release,) = (there.root / "releases").iterdir()
+    assert (there.root / "current").resolve() == release
+    assert (release / "web/nginx.conf").read_text() == "server { listen 8080; }\n"
+    assert past(there) == [("deploy", "done")]
+    assert sorted(path.name for path in there.root.iterdir()) == [
+        *("changes", "current", "history.jsonl", "releases")
     ]
 
 
-def test_a_stack_that_runs_is_upgraded(directory: Path) -> None:
-    session = TestSession(directory, {**FOUND, "states": (ps(), 0)})
+def test_a_deploy_is_two_scripts(session: TestSession, there: There) -> None:
     deploy.deploy(session)
-    assert "upgrade" in session.node.steps
-    assert "up" not in session.node.steps
+    assert there.steps.count("uid") == 1
+    assert there.steps.count("follow") == 1
+    assert there.steps[-1] == "follow"
 
 
-def test_the_same_files_are_not_uploaded_again(directory: Path) -> None:
-    first = TestSession(directory, FOUND)
-    deploy.deploy(first)
-    sent = next(text for text in first.node.sent if "base64" in text)
-    release = next(word for word in sent.split("/") if word.count("-") == 2 and word[:2] == "20")
-    release = release.split(".")[0].split("\n")[0]
-    second = TestSession(
-        directory, {**FOUND, "current release": (f"releases/{release}\n", 0), "states": (ps(), 0)}
-    )
-    deploy.deploy(second)
-    assert "upload" not in second.node.steps
+def test_a_stack_that_runs_is_upgraded(session: TestSession, there: There) -> None:
+    there.has(web=running())
+    deploy.deploy(session)
+    assert "up -d --upgrade" in there.calls[1]
+
+
+def test_nothing_is_done_twice(session: TestSession, directory: Path, there: There) -> None:
+    deploy.deploy(session)
+    there.has(web=running())
+    steps, calls = len(there.steps), there.calls
+    assert deploy.deploy(TestSession(directory, there)) == ADDRESS
+    assert there.calls == calls
+    assert "lock" not in there.steps[steps:], "one look is enough"
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    "how",
     [
-        ({"watch": [(ps("upgraded", "unhealthy") + "round\n", 0), WELL]}, "did not get healthy within 300 s"),
-        ({"watch": [((ps("upgraded", "unhealthy") + "round\n") * 4, 0), WELL]}, "web failed the health check"),
-        (
-            {"watch": [(ps("upgrading", "", transitioning="error", transitioningMessage="pull access denied") + "round", 0), WELL]},
-            "web failed: pull access denied",
-        ),
-        ({"upgrade": ('time="x" level=error msg="no such service"\n', 0)}, "did not upgrade demo"),
+        running(launchConfig={"imageUuid": "docker:somebody/else:2"}),
+        running(state="inactive"),
     ],
-)  # fmt: skip
-def test_a_failed_upgrade_is_taken_back_and_explained(
-    directory: Path, answers: Answers, said: str
+)
+def test_what_somebody_has_changed_there_is_made_good(
+    session: TestSession, directory: Path, there: There, how: dict[str, Any]
 ) -> None:
-    states = [(ps(), 0), (ps("upgraded", "unhealthy"), 0)]
-    session = TestSession(directory, {**FOUND, "states": states, **answers})
+    deploy.deploy(session)
+    there.has(web=how)
+    deploy.deploy(TestSession(directory, there))
+    assert "up -d --upgrade" in there.calls[-2]
+    assert there.steps.count("upload") == 1, "the files are there already"
+
+
+def test_nothing_to_do_and_a_site_that_is_ill_is_no_success(
+    session: TestSession, directory: Path, there: There, site: list[Answer]
+) -> None:
+    deploy.deploy(session)
+    there.has(web=running())
+    site[0] = Answer(500, "INTERNAL SERVER ERROR")
+    with pytest.raises(SpinstackError, match="nothing to do, but"):
+        deploy.deploy(TestSession(directory, there))
+    site[0] = Answer(0, "timed out")
+    assert deploy.deploy(TestSession(directory, there)) == ADDRESS, "it may be out of reach here"
+
+
+ILL = {"healthState": "unhealthy"}
+STUCK = {
+    "state": "upgrading",
+    "transitioning": "error",
+    "transitioningMessage": "pull access denied",
+}
+REFUSED = "curl: (7) refused\n000"
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"new": {"healthState": "initializing"}}, "did not get healthy within 100 s"),
+        ({"new": ILL}, "web failed the health check"),
+        ({"new": STUCK}, "web failed: pull access denied"),
+        ({"upgrade": 'time="x" level=error msg="no such service"'}, "did not bring up demo"),
+        ({"upgrade": "\x1b[31mERRO\x1b[0m[0001] no such service"}, "did not bring up demo"),
+    ],
+)
+def test_a_failed_upgrade_is_taken_back_and_explained(
+    session: TestSession, there: There, odd: dict[str, Any], said: str
+) -> None:
+    there.has(web=running())
+    there.odd(logs="nginx: [emerg] host not found in upstream", **odd)
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert said in error.value.what
     assert error.value.now == "the version before runs again"
-    assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
-    if "watch" in answers:
-        assert "nginx: [emerg] host not found" in error.value.details
+    assert there.services["web"]["state"] == "active"
+    if "new" in odd:
+        assert "--- web, last lines ---\nnginx: [emerg] host not found" in error.value.details
+    else:
+        assert "no such service" in error.value.details
+    assert past(there) == [("deploy", "taken back")]
+    assert not (there.root / "unfinished.json").exists()
 
 
-def test_a_version_before_that_does_not_get_well_is_told(directory: Path) -> None:
-    ill = (ps("upgraded", "unhealthy") + "round\n") * 4
-    states = [(ps(), 0), (ps("upgraded", "unhealthy"), 0)]
-    session = TestSession(directory, {**FOUND, "states": states, "watch": (ill, 0)})
+def test_rancher_that_says_nothing_is_not_waited_for_long(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    hung = there.hang("upgrade")
+    there.happens = lambda name: _ps_breaks(there, hung) if name == "bring up" else None
+    with pytest.raises(SpinstackError, match="answered nothing that can be understood"):
+        deploy.deploy(session)
+
+
+def _ps_breaks(there: There, hung: Path) -> None:
+    there.odd(exit={"ps": 1})
+    hung.unlink()
+
+
+def test_a_version_before_that_does_not_get_well_is_told(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    there.odd(new=ILL, old_health="unhealthy")
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert error.value.now == ("the version before was started again, but is not well")
+    assert error.value.now == "the version before was started again, but is not well"
 
 
+def test_a_rollback_that_fails_is_told_with_the_reason(session: TestSession, there: There) -> None:
+    there.has(web=running())
+    there.odd(new=ILL, rollback='time="x" level=fatal msg="no volume"')
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now.startswith("the upgrade is unfinished")
+    assert "and the rollback failed:\nno volume" in error.value.details
+    assert "invoke rollback" in error.value.remedy
+    assert past(there) == [("deploy", "left open")]
+
+
+@pytest.mark.parametrize(("status", "seen"), [("500", "500"), (REFUSED, "no answer")])
 def test_healthy_services_with_a_broken_site_are_taken_back(
-    directory: Path, site: list[Answer]
+    session: TestSession, there: There, status: str, seen: str
 ) -> None:
-    site[0] = Answer(500, "INTERNAL SERVER ERROR")
-    states = [(ps(), 0), (ps("upgraded"), 0)]
-    session = TestSession(directory, {**FOUND, "states": states})
+    there.has(web=running())
+    (there.home / "site").write_text(status)
     with pytest.raises(SpinstackError, match="does not answer as it should") as error:
         deploy.deploy(session)
-    assert "500 INTERNAL SERVER ERROR" in error.value.where
-    assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
+    assert error.value.where == f"{ADDRESS}: {seen} from the login node"
+    assert there.services["web"]["state"] == "active"
 
 
-def test_a_site_out_of_reach_is_asked_from_the_login_node(
-    directory: Path, site: list[Answer]
+def test_every_page_is_asked(directory: Path, there: There) -> None:
+    deploy.deploy(TestSession(directory, there, probe_path="/ /readyz"))
+    (journal,) = (there.root / "changes").glob("*/journal")
+    lines = [line for line in journal.read_text().splitlines() if line.startswith("asked ")]
+    assert lines == [f"asked {ADDRESS}: 200", f"asked {ADDRESS}readyz: 200"]
+
+
+def test_a_first_deploy_that_fails_leaves_what_was_started(
+    session: TestSession, there: There
 ) -> None:
-    site[0] = Answer(0, "timed out")
-    session = TestSession(directory, {**FOUND, "ask the site": ("200", 0)})
-    assert deploy.deploy(session) == "http://10.9.8.7:60037/"
-    broken = TestSession(directory, {**FOUND, "ask the site": ("curl: (7) refused\n000", 7)})
-    with pytest.raises(SpinstackError, match="does not answer"):
-        deploy.deploy(broken)
-
-
-def test_ctrl_c_after_the_upgrade_began_brings_the_old_containers_back(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> Answer:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(probe, "until_ok", interrupted)
-    session = TestSession(directory, {**FOUND, "states": [(ps(), 0), (ps("upgraded"), 0)]})
-    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C"):
+    there.odd(new=ILL)
+    with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert ended(session) == ["roll back web", "forget the upgrade", "watch", "unlock"]
+    assert "stays, to be looked at" in error.value.now
+    assert "web" in there.services
+    assert past(there) == [("deploy", "failed")]
 
 
-def test_an_upgrade_that_somebody_left_is_not_touched(directory: Path) -> None:
-    session = TestSession(directory, {**FOUND, "states": (ps("upgraded"), 0)})
+def test_an_upgrade_that_somebody_left_is_not_touched(session: TestSession, there: There) -> None:
+    there.has(web=running(state="upgraded"))
     with pytest.raises(SpinstackError, match="left unfinished"):
         deploy.deploy(session)
-    assert "upload" not in session.node.steps
+    assert "upload" not in there.steps
+    assert not there.calls
 
 
-def test_what_rancher_refuses_to_upgrade_is_stopped_first(directory: Path) -> None:
-    stuck = (ps("activating", "", transitioning="error"), 0)
-    answers = {**FOUND, "states": stuck, "stop": ("", 0), "wait": ("", 0)}
-    session = TestSession(directory, answers)
+def test_what_rancher_refuses_to_upgrade_is_stopped_first(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running(state="activating", transitioning="error"))
     deploy.deploy(session)
-    steps = session.node.steps
-    assert steps.index("stop") < steps.index("wait") < steps.index("upgrade")
+    verbs = [call.split(" ")[0] for call in there.calls]
+    assert verbs == ["up", "stop", "up", "up"]
 
 
-def test_a_variable_that_is_not_set_ends_the_deploy_before_anything_runs(directory: Path) -> None:
-    warning = 'time="x" level=warning msg="The UID variable is not set."\n'
-    session = TestSession(directory, {**FOUND, "render": (warning, 0)})
+def test_a_variable_that_is_not_set_ends_the_deploy_before_anything_runs(
+    session: TestSession, there: There
+) -> None:
+    there.odd(render='time="x" level=warning msg="The UID variable is not set."')
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert "UID" in error.value.details
-    assert ended(session)[-2:] == ["render", "unlock"]
+    assert len(there.calls) == 1, "render alone"
+    assert not (there.root / "lock").exists()
 
 
-def test_a_full_disk_is_named(directory: Path) -> None:
-    output = "tar: ./app: Cannot write: No space left on device\n"
-    session = TestSession(directory, {**FOUND, "upload": (output, 2)})
+def test_a_release_that_cannot_be_written_is_told_and_the_lock_given_back(
+    session: TestSession, there: There
+) -> None:
+    (there.root / "releases").mkdir(parents=True)
+    (there.home / "bin" / "tar").write_text("#!/bin/sh\necho 'No space left on device'; exit 2\n")
+    (there.home / "bin" / "tar").chmod(0o755)
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert "the file system is full" in error.value.remedy
+    assert not (there.root / "lock").exists()
+    assert not list((there.root / "releases").iterdir())
 
 
-def test_findings_end_the_deploy_before_anything_is_built(directory: Path) -> None:
+def test_findings_end_the_deploy_before_anything_is_built(directory: Path, there: There) -> None:
     (directory / "docker-compose.yml").write_text(COMPOSE.replace("${WEB_IMAGE}", "nginx:latest"))
-    session = TestSession(directory, {})
+    session = TestSession(directory, there)
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert "image-tag" in error.value.details
     assert not session.programs.calls
-    assert not session.node.steps
+    assert not there.steps
+
+
+def test_an_upgrade_can_be_left_open(session: TestSession, directory: Path, there: There) -> None:
+    there.has(web=running())
+    assert deploy.upgrade(session) == ADDRESS
+    assert there.services["web"]["state"] == "upgraded"
+    assert past(there) == [("upgrade", "left open")]
+    history.confirm(TestSession(directory, there), yes=True)
+    assert there.services["web"]["state"] == "active"
+    assert past(there) == [("upgrade", "left open"), ("confirm", "done")]
+
+
+def test_up_is_for_what_is_not_there_and_upgrade_for_what_is(directory: Path, there: There) -> None:
+    with pytest.raises(UsageError, match="is not there yet"):
+        deploy.upgrade(TestSession(directory, there))
+    deploy.up(TestSession(directory, there))
+    with pytest.raises(UsageError, match="runs already"):
+        deploy.up(TestSession(directory, there))
+
+
+class Lid(ConnectionLost):
+    """The laptop's lid closes."""
+
+
+STEPS = [
+    *("uid", "rancher key", "states", "lock", "upload", "note the release", "start", "follow"),
+    *("rancher environment", "enter the release", "render", "lock still ours"),
+    *("note the upgrade", "bring up", "wait until healthy", "ask the site", "confirm"),
+    *("mark as current", "write it down", "unlock"),
+]
+
+
+@pytest.mark.parametrize(
+    ("step", "first"),
+    [*((step, False) for step in STEPS), *((step, True) for step in ("render", "bring up"))],
+)
+def test_the_lid_closes_and_the_same_command_again_ends_well(
+    directory: Path, there: There, monkeypatch: pytest.MonkeyPatch, step: str, first: bool
+) -> None:
+    monkeypatch.setattr(changing, "_alive", lambda pid: False)
+    if not first:
+        there.has(web=running())
+
+    def closes(name: str) -> None:
+        if name == step:
+            there.happens = lambda name: None
+            raise Lid("the connection was lost")
+
+    there.happens = closes
+    with pytest.raises(ConnectionLost):
+        deploy.deploy(TestSession(directory, there))
+    assert deploy.deploy(TestSession(directory, there)) == ADDRESS
+    there.over()
+    assert there.services["web"]["state"] == "active"
+    assert ("deploy", "done") in past(there)
+    assert not list((there.root / "releases").glob("*.partial"))
+    ups = [call for call in there.calls if call.startswith("up -d") and "confirm" not in call]
+    assert len(ups) <= 2
+
+
+def test_another_deploy_of_ours_looks_on_at_the_one_that_runs(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hung = there.hang("upgrade")
+
+    def closes(name: str) -> None:
+        if name == "bring up":
+            there.happens = lambda name: hung.unlink(missing_ok=True)
+            raise Lid("the connection was lost")
+
+    there.happens = closes
+    with pytest.raises(ConnectionLost) as lost:
+        deploy.deploy(TestSession(directory, there))
+    assert lost.value.now == "the deploy goes on there by itself"
+    capsys.readouterr()
+    assert deploy.deploy(TestSession(directory, there)) == ADDRESS
+    assert "goes on there: looking on" in capsys.readouterr().err
+    assert past(there) == [("deploy", "done")], "one change, looked on at twice"
+
+
+def test_a_change_of_somebody_else_is_told_and_not_waited_for(
+    directory: Path, there: There
+) -> None:
+    hung = there.hang("upgrade")
+
+    def closes(name: str) -> None:
+        if name == "bring up":
+            there.happens = lambda name: None
+            raise Lid("the connection was lost")
+
+    there.happens = closes
+    with pytest.raises(ConnectionLost):
+        deploy.deploy(TestSession(directory, there))
+    bob = TestSession(directory, there, user="bob")
+    with pytest.raises(SpinstackError, match=r"alice on .* is at it: deploy") as error:
+        deploy.deploy(bob)
+    assert "invoke journal" in error.value.remedy
+    hung.unlink()
+
+
+@pytest.mark.parametrize(("answer", "ends"), [("leave", "done"), ("back", "taken back")])
+def test_ctrl_c_asks_whether_it_goes_on(
+    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch, answer: str, ends: str
+) -> None:
+    there.has(web=running())
+    hung = there.hang("upgrade")
+
+    def pressed(name: str) -> None:
+        if name == "bring up":
+            there.happens = lambda name: None
+            raise KeyboardInterrupt
+
+    def asked(question: str) -> str:
+        assert "Leave it running, or take it back?" in question
+        if answer == "leave":
+            hung.unlink()
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", asked)
+    there.happens = pressed
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    there.over()
+    assert past(there) == [("deploy", ends)]
+    assert there.services["web"]["state"] == "active"
+    if answer == "back":
+        assert error.value.what == "stopped by Ctrl-C"
+        assert error.value.now == "the version before runs again"
+    else:
+        assert error.value.what == "left running on the login node"
+
+
+def test_ctrl_c_before_the_change_has_begun_leaves_no_lock(
+    session: TestSession, there: There
+) -> None:
+    def pressed(name: str) -> None:
+        if name == "upload":
+            there.happens = lambda name: None
+            raise KeyboardInterrupt
+
+    there.happens = pressed
+    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C") as error:
+        deploy.deploy(session)
+    assert error.value.now == "nothing that runs was touched"
+    assert not (there.root / "lock").exists()
+    assert not there.calls
+
+
+def test_nothing_is_made_final_while_somebody_is_asked(
+    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.has(web=running())
+    hung = there.hang("upgrade")
+
+    def pressed(name: str) -> None:
+        if name == "bring up":
+            there.happens = lambda name: None
+            raise KeyboardInterrupt
+
+    def asked(question: str) -> str:
+        hung.unlink()
+        (journal,) = (there.root / "changes").glob("*/journal")
+        while "wait for a word" not in journal.read_text():
+            pass
+        return "back"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", asked)
+    there.happens = pressed
+    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C"):
+        deploy.deploy(session)
+    assert past(there) == [("deploy", "taken back")]
+
+
+def test_somebody_who_breaks_the_lock_stops_the_change(session: TestSession, there: There) -> None:
+    there.has(web=running())
+    hung = there.hang("render")
+
+    def bobs(name: str) -> None:
+        if name == "render":
+            for left in (there.root / "lock").iterdir():
+                left.unlink()
+            hung.unlink()
+
+    there.happens = bobs
+    with pytest.raises(SpinstackError, match="the lock of this change was broken"):
+        deploy.deploy(session)
+    assert len(there.calls) == 1, "render alone"
+    (there.root / "lock").rmdir()

@@ -1,0 +1,310 @@
+"""Carries a change to the login node, where it goes on by itself, and looks on until it is over.
+
+Looks first, without a lock: what runs, whether somebody is at it. The lock is taken, the
+release uploaded and the job started by one script, which also follows the journal.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from spinstack import bookkeeping, changing, conclusion, job, journal, record
+from spinstack.bookkeeping import Mark, ReleaseNote
+from spinstack.errors import SpinstackError
+from spinstack.following import Following
+from spinstack.job import Job
+from spinstack.login_node import ConnectionLost
+from spinstack.record import Record
+from spinstack.release import Release
+from spinstack.remote import Situation
+from spinstack.remote_failures import Locked, tail
+from spinstack.upgrading import Plan
+
+if TYPE_CHECKING:
+    from spinstack.login_node import LoginNode
+    from spinstack.remote import Remote
+    from spinstack.session import Session
+
+# Seconds that a page of the site may take to answer well after the services are healthy; less
+# where healthy_within is less.
+ANSWER_SECONDS = 60
+# How a change can end → what the history calls it.
+_OUTCOMES = {
+    journal.DONE: record.DONE,
+    journal.LEFT_OPEN: record.LEFT_OPEN,
+    journal.TAKEN_BACK: record.TAKEN_BACK,
+    journal.BACK_NOT_WELL: record.TAKEN_BACK,
+    journal.STAYS: record.FAILED,
+    journal.UNFINISHED: record.LEFT_OPEN,
+    journal.FAILED: record.FAILED,
+}
+LEFT_RUNNING = "left running on the login node"
+
+
+class Silent(SpinstackError):
+    """A change whose journal ended before it did."""
+
+
+@dataclass
+class Carrying:
+    """A change that is to be made: who makes it, what was found there."""
+
+    session: Session
+    remote: Remote
+    me: Mark
+    situation: Situation
+    # Image variable → digest, for the history.
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self, made: Release | None, note: ReleaseNote, plan: Plan, *, confirming: bool = True
+    ) -> str:
+        """Let the change to a release run there; the site's address when it is over.
+
+        `made`: the release if it must be uploaded first. Raises SpinstackError for how it
+        failed, and where it goes on without us (Ctrl-C, a lost connection).
+        """
+        change = self._job(note, plan, confirming=confirming)
+        following = Following(self.session, change.id, creating=change.creating)
+        following.uploaded = note.id if made else ""
+        if self.session.dry:
+            self._show_job(replace(change, creating=False))
+        try:
+            code = self.remote.start(change, self.situation, made, note, following)
+        except KeyboardInterrupt:
+            following.leave(goes_on=following.started)
+            code = self._interrupted(following)
+        except ConnectionLost as lost:
+            following.leave(well=False)
+            raise self._cut_off(lost, following) from None
+        return "" if self.session.dry else self.concluded(code, following)
+
+    def attach(self, owner: Mark) -> str:
+        """Look on at a change of ours that goes on there; the site's address when it is over.
+
+        Raises SpinstackError for how it failed.
+        """
+        self.session.console.note(f"a {owner.doing} of {owner.told()} goes on there: looking on")
+        following = Following(self.session, owner.job)
+        try:
+            code = self.remote.follow(following)
+        except KeyboardInterrupt:
+            following.leave(goes_on=following.started)
+            code = self._interrupted(following)
+        except ConnectionLost as lost:
+            following.leave(well=False)
+            raise self._cut_off(lost, following) from None
+        return self.concluded(code, following)
+
+    def concluded(self, code: int | None, following: Following) -> str:
+        """The address of a site whose change went well. Raises SpinstackError otherwise."""
+        told = following.journal
+        following.leave(well=told.outcome in (journal.DONE, journal.LEFT_OPEN))
+        if not told.outcome:
+            raise _silent(code, told, self.session)
+        written = told.step("write it down")
+        if written and not written.ok:
+            why = written.output.strip().rpartition("\n")[2]
+            self.session.console.warn(f"this is not in the history: {why}")
+        if told.outcome not in (journal.DONE, journal.LEFT_OPEN):
+            raise conclusion.failure(told, self.session)
+        return conclusion.url(told, self.session)
+
+    def _job(self, note: ReleaseNote, plan: Plan, *, confirming: bool) -> Job:
+        session, to = self.session, self.session.destination
+        nonce = self.me.nonce
+        stamp = self.me.when.translate({ord(sign): None for sign in "-:TZ"})
+        begun = bookkeeping.mark(
+            self.me.who,
+            self.me.host,
+            self.me.doing,
+            release=note.id,
+            previous=self.situation.current,
+        )
+        job_id = f"{stamp[:8]}-{stamp[8:]}-{nonce}"
+        return Job(
+            id=job_id,
+            root=self.remote.root,
+            release=note.id,
+            stack=session.settings.stack,
+            env_file=session.settings.env_file,
+            modules=to.modules,
+            environment=to.environment,
+            services=job.names_of(session.stack.service_names, session.stack.public_service),
+            pages=to.probe_paths,
+            healthy_within=to.healthy_within,
+            answer_within=min(ANSWER_SECONDS, to.healthy_within),
+            address=to.address,
+            owner=bookkeeping.with_job(self.me, job_id),
+            begun=begun,
+            creating=plan is Plan.CREATE,
+            careful=self.situation.restless,
+            resuming=plan is Plan.RESUME,
+            confirming=confirming,
+            records=self._records(note),
+        )
+
+    def _records(self, note: ReleaseNote) -> dict[str, str]:
+        """The line of the history for each way that the change can end."""
+        images = {
+            name: f"{reference}@{digest}"
+            if (digest := self.digests.get(name)) and "@" not in reference
+            else reference
+            for name, reference in note.images.items()
+        }
+        base = Record(
+            who=self.me.who,
+            host=self.me.host,
+            stack=self.session.settings.stack,
+            destination=self.session.destination.name,
+            doing=self.me.doing,
+            release=note.id,
+            previous=self.situation.current,
+            commit=note.commit,
+            dirty=note.dirty,
+            images=images,
+        )
+        return {
+            ended: record.line_template(replace(base, outcome=outcome))
+            for ended, outcome in _OUTCOMES.items()
+        }
+
+    def _show_job(self, change: Job) -> None:
+        console = self.session.console
+        console.result("# the script that goes on there by itself:")
+        for line in change.outline():
+            console.result(f"  {line}")
+
+    def _interrupted(self, following: Following) -> int | None:
+        """After Ctrl-C: it goes on, or is taken back. Without a person there it goes on."""
+        if not following.started:
+            with suppress(SpinstackError):
+                self.remote.unlock()
+            error = SpinstackError("stopped by Ctrl-C", where=self.session.settings.stack)
+            error.now = "nothing that runs was touched"
+            raise error
+        if not self._take_back(following):
+            raise self._left_running()
+        try:
+            self.remote.ask_to_stop(following.id)
+            code = self.remote.follow(following)
+            if following.journal.outcome == journal.DONE:
+                self.session.console.warn("it was over already: `invoke rollback` takes it back")
+            return code
+        except KeyboardInterrupt:
+            following.leave(well=False)
+            raise self._left_running("it is being taken back there") from None
+        except ConnectionLost as lost:
+            following.leave(well=False)
+            raise self._cut_off(lost, following) from None
+
+    def _take_back(self, following: Following) -> bool:
+        """Ask; while somebody thinks about it nothing is made final there."""
+        if not sys.stdin.isatty():
+            return False
+        with self.session.console.paused():
+            try:
+                with suppress(SpinstackError):
+                    self.remote.hold(following.id)
+                print(f"\nThe {self.me.doing} goes on on the login node.", file=sys.stderr)
+                answer = input("Leave it running, or take it back? [leave/back] ")
+            except (KeyboardInterrupt, EOFError):
+                answer = ""
+        back = answer.strip().lower() in ("b", "back", "take it back", "roll back", "rollback")
+        if not back:
+            with suppress(SpinstackError):
+                self.remote.go_on(following.id)
+        return back
+
+    def _left_running(self, now: str = "") -> SpinstackError:
+        error = SpinstackError(
+            LEFT_RUNNING,
+            where=self.session.settings.stack,
+            remedy="`invoke journal` looks on, and so does `invoke deploy`",
+        )
+        error.now = now or f"the {self.me.doing} comes to its end there, good or bad, by itself"
+        return error
+
+    def _cut_off(self, lost: ConnectionLost, following: Following) -> ConnectionLost:
+        if following.started:
+            lost.now = f"the {self.me.doing} goes on there by itself"
+            lost.remedy = "run the same command again: it looks on, or finishes it"
+        else:
+            lost.now = "unknown: the connection ended before anybody could look"
+            lost.remedy = "run the same command again: it goes on where this one was"
+        return lost
+
+
+def _silent(code: int | None, told: journal.Journal, session: Session) -> SpinstackError:
+    """A change whose journal ended before it did."""
+    step = told.steps[-1].name if told.steps else "the first step"
+    said = told.steps[-1].output if told.steps else "\n".join(told.between)
+    quiet = f" for {job.SILENT_SECONDS} s" if code == job.SILENT else ""
+    error = Silent(
+        f"the change has given no sign of life{quiet}, last during {step!r}",
+        where=session.destination.host,
+        remedy="run the same command again: it finishes it",
+        details=tail(said),
+    )
+    error.now = "unknown: its login node may have been restarted"
+    return error
+
+
+def found(session: Session, node: LoginNode, doing: str) -> Carrying:
+    """Make a Rancher key if there is none, see what runs and who is at it."""
+    me = bookkeeping.mark(changing.who(session), socket.gethostname(), doing)
+    remote = changing.make_remote(session, node)
+    with session.console.step("look") as step:
+        situation = remote.look()
+        step.done(_seen(situation))
+    if not situation.has_key or session.dry:
+        situation = changing.with_key(session, remote)
+    return Carrying(session, remote, me, situation)
+
+
+def _seen(situation: Situation) -> str:
+    """What runs there, in words."""
+    if not situation.uid:
+        return ""
+    told = ", ".join(f"{state.name} {state.shown}" for state in situation.states)
+    return f"uid {situation.uid}: {told or 'nothing runs yet'}"
+
+
+def refuse_another(carrying: Carrying) -> None:
+    """Raises Locked where somebody is changing the stack, be it ourselves."""
+    lock = carrying.situation.lock
+    if lock and not carrying.session.dry:
+        age = carrying.situation.job_age
+        changing.take_over(carrying.session, carrying.remote, lock, age, carrying.me)
+        carrying.situation = carrying.remote.look()
+
+
+def wait_for_own(carrying: Carrying) -> str | None:
+    """Where a change of this stack is under way: look on at our own to its end; the address of
+    the site then, and the situation is looked at anew. None where nobody is at it.
+
+    Raises Locked for somebody else's, SpinstackError where ours failed.
+    """
+    lock, remote = carrying.situation.lock, carrying.remote
+    if lock is None or carrying.session.dry:
+        return None
+    age = carrying.situation.job_age
+    if lock.job and age is not None and age < job.SILENT_SECONDS:
+        if lock.who != carrying.me.who:
+            raise Locked(lock, remote.root)
+        try:
+            url = carrying.attach(lock)
+        except Silent as silent:
+            carrying.session.console.note(f"{silent.what}: taken over")
+        else:
+            carrying.situation = remote.look()
+            return url
+        age = job.SILENT_SECONDS
+    changing.take_over(carrying.session, remote, lock, age, carrying.me)
+    carrying.situation = remote.look()
+    return None

@@ -1,0 +1,289 @@
+# A change of a stack as it goes on the login node by itself, whether somebody looks on or not.
+#
+# job.py puts values and the functions with Rancher's commands before this, and `change` after it:
+#   mark                 begins the lines of the journal that are no output
+#   stack, address       the stack's name; fqdn or endpoint: how visitors find it
+#   made                 what is changed by whom, for the journal's first line
+#   place                directory of this change; a file `stop` in it asks to take it back, a
+#                        file `hold` to make nothing final while somebody is asked about it
+#   services, pages      arrays: what must be up, the pages that must answer well
+#   healthy_within, answer_within   seconds
+#   creating, careful, resuming, confirming     yes or empty
+#   complaint, error     patterns of what the CLI prints when it did not do as it was told
+#   ready enter still_ours note_upgrade rows log_of stop_service mark_current forget unlock
+#   write_down           functions, a command or a few each
+#   render bring confirm put_back    functions that become the command: for `order` only
+
+# The last words of the journal, and of the record: how it ended.
+outcome=failed
+# What put the whole of it into question, for the last lines to be shown of; what can be asked.
+ill=() site=
+
+say() { printf '\n%s %(%s)T %s\n' "$mark" -1 "$*"; }
+
+# step NAME COMMAND [ARGUMENT…]: runs it in this shell, its output between two marks.
+step() {
+    local name=$1 code
+    shift
+    say begin "$name"
+    "$@" 2>&1
+    code=$?
+    say end "$code"
+    return "$code"
+}
+
+stopping() { [ -e "$place/stop" ]; }
+
+# While whoever made the change is asked whether it is to go on, nothing is made final; but
+# not for ever: the laptop may be gone.
+wait_for_word() {
+    local end=$((SECONDS + 120))
+    while [ -e "$place/hold" ] && ! stopping && ((SECONDS < end)); do sleep 0.2; done
+    if stopping; then return 75; fi
+}
+
+word() {
+    if [ -e "$place/hold" ] || stopping; then step 'wait for a word' wait_for_word; fi
+}
+
+# order PATTERN COMMAND [ARGUMENT…]: fails like the command, with 65 if it printed a line of the
+# pattern, with 75 if somebody asked to stop meanwhile.
+order() {
+    local pattern=$1 said=$place/said pid code
+    shift
+    "$@" >"$said" 2>&1 </dev/null &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if stopping; then
+            kill "$pid"
+            wait "$pid"
+            cat "$said"
+            return 75
+        fi
+        sleep 0.1
+    done
+    wait "$pid"
+    code=$?
+    cat "$said"
+    [ "$code" -eq 0 ] || return "$code"
+    if grep -Eq "$pattern" "$said"; then return 65; fi
+}
+
+# read_rows TEXT: the stack's services into state, health and moving, where the site is into
+# site; fails if the text is no answer.
+read_rows() {
+    local word name is_in feels moves points fqdn rest first= answered=
+    unset state health moving
+    declare -gA state=() health=() moving=()
+    site=
+    [ -n "$1" ] || return 0
+    while IFS='|' read -r word name is_in feels moves points fqdn rest; do
+        [ "$word" = row ] || continue
+        answered=yes
+        [ "${name%%/*}" = "$stack" ] || continue
+        name=${name#*/}
+        # A sidekick's name has a second slash; its state is that of its service.
+        case $name in */*) continue ;; esac
+        state[$name]=$is_in health[$name]=$feels moving[$name]=$moves
+        if [ -n "$points" ] && { [ -z "$first" ] || [[ $name < $first ]]; }; then
+            first=$name points=${points%% *}
+            site=http://$points
+            [ "$address" = fqdn ] && [ -n "$fqdn" ] && site=http://$fqdn:${points##*:}
+        fi
+    done < <(printf '%s\n' "$1")
+    [ -n "$answered" ]
+}
+
+# look: one round of states, told and read; fails without an answer.
+look() {
+    local text code
+    text=$(rows 2>&1)
+    code=$?
+    printf '%s\nround %s\n' "$text" "$code"
+    [ "$code" -eq 0 ] && read_rows "$text"
+}
+
+is_up() {
+    case ${state[$1]-} in active | upgraded) ;; *) return 1 ;; esac
+    case ${health[$1]-} in '' | healthy) ;; *) return 1 ;; esac
+    [ "${moving[$1]-}" != yes ]
+}
+
+# watch SECONDS SERVICE…: 0 all are up, 1 one is beyond hope, 2 the time is up, 3 Rancher has
+# said nothing that can be understood for a minute, 75 somebody asks to stop. `ill`: those that
+# are not up, or beyond hope.
+watch() {
+    local end=$((SECONDS + $1)) heard=$SECONDS name hopeless
+    local -A unhealthy=()
+    shift
+    ill=("$@")
+    while :; do
+        if look; then
+            heard=$SECONDS ill=() hopeless=()
+            for name in "$@"; do
+                if [ "${health[$name]-}" = unhealthy ]; then
+                    unhealthy[$name]=$((${unhealthy[$name]-0} + 1))
+                else
+                    unhealthy[$name]=0
+                fi
+                is_up "$name" || ill+=("$name")
+                if [ "${moving[$name]-}" = error ] || [ "${unhealthy[$name]}" -ge 3 ]; then
+                    hopeless+=("$name")
+                fi
+            done
+            [ ${#ill[@]} -gt 0 ] || return 0
+            if [ ${#hopeless[@]} -gt 0 ]; then
+                ill=("${hopeless[@]}")
+                return 1
+            fi
+        elif ((SECONDS - heard >= 60)); then
+            return 3
+        fi
+        if stopping; then return 75; fi
+        ((SECONDS < end)) || return 2
+        sleep 1
+    done
+}
+
+# Services that were on their way when we came arrive somewhere, or not within the seconds.
+settle() {
+    local end=$((SECONDS + $1)) name still
+    while ((SECONDS < end)); do
+        still=
+        if look; then
+            for name in "${!moving[@]}"; do [ "${moving[$name]}" != yes ] || still=yes; done
+            [ -n "$still" ] || return 0
+        fi
+        if stopping; then return 75; fi
+        sleep 1
+    done
+}
+
+# Those between the two steps of an upgrade, with "stuck" only those that Rancher gave up.
+unconfirmed() {
+    local name
+    for name in "${!state[@]}"; do
+        case ${state[$name]} in upgraded | upgrading) ;; *) continue ;; esac
+        if [ "${1-}" != stuck ] || [ "${moving[$name]}" = error ]; then printf '%s\n' "$name"; fi
+    done
+}
+
+# What Rancher would refuse to upgrade is stopped first. Source: Spin's own advice, ten seconds.
+stop_first() {
+    local name stopped=
+    for name in "${!state[@]}"; do
+        case ${state[$name]} in active | inactive | upgraded | upgrading) continue ;; esac
+        stop_service "$name"
+        stopped=yes
+    done
+    [ -z "$stopped" ] || sleep 10
+}
+
+# ask: every page of the site, until it answers well or the time is up.
+ask() {
+    local page end status
+    if [ -z "$site" ]; then
+        echo 'no port is published'
+        return 0
+    fi
+    for page in "${pages[@]}"; do
+        end=$((SECONDS + answer_within))
+        while :; do
+            status=$(curl -sS -L --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 10 \
+                "$site$page" 2>&1)
+            printf 'asked %s: %s\n' "$site$page" "${status//$'\n'/ }"
+            case ${status: -3} in 2??) break ;; esac
+            if stopping; then return 75; fi
+            ((SECONDS < end)) || return 1
+            sleep 0.5
+        done
+    done
+}
+
+# roll_back SERVICE…: its old containers run again, service by service: for several at once the
+# CLI fails if one of them has nothing to go back to.
+roll_back() {
+    local name
+    for name in "$@"; do order "$error" put_back "$name" || return; done
+}
+
+back_up() { watch 60 "$@"; }
+
+# take_back: after a failure what ran before runs again, and it is said why.
+take_back() {
+    local names name
+    outcome=unfinished
+    if stopping; then ill=(); fi
+    for name in "${ill[@]}"; do step "last lines of $name" log_of "$name"; done
+    if [ -n "$creating" ]; then
+        outcome=stays
+        return
+    fi
+    # What asked for it is no reason to stop taking it back.
+    rm -f "$place/stop"
+    step 'look again' look || return
+    mapfile -t names < <(unconfirmed | sort)
+    if [ ${#names[@]} -gt 0 ]; then
+        step 'roll back' roll_back "${names[@]}" || return
+    fi
+    step 'forget the upgrade' forget
+    outcome='taken back'
+    if [ ${#names[@]} -gt 0 ]; then
+        step 'wait for the old ones' back_up "${names[@]}" || outcome='taken back, not well'
+    fi
+}
+
+# What is checked before anything that runs is touched.
+prepare() {
+    local names
+    step 'rancher environment' ready || return
+    step 'enter the release' enter || return
+    step 'render' order "$complaint" render || return
+    if [ -n "$careful" ]; then
+        step 'let it settle' settle 60 || return
+        mapfile -t names < <(unconfirmed stuck | sort)
+        if [ -n "$resuming" ] && [ ${#names[@]} -gt 0 ]; then
+            step 'take back what is stuck' roll_back "${names[@]}" || return
+            step 'look again' look || return
+        fi
+    fi
+    step 'lock still ours' still_ours || return
+    step 'note the upgrade' note_upgrade
+}
+
+carry_out() {
+    [ -z "$careful" ] || step 'stop what is in the way' stop_first
+    ill=("${services[@]}")
+    step 'bring up' order "$error" bring || { ill=(); return 1; }
+    step 'wait until healthy' watch "$healthy_within" "${services[@]}" || return
+    ill=("${services[@]}")
+    step 'ask the site' ask
+}
+
+change() {
+    local upkeep=$$
+    # A sign of life, also for whoever looks at the file's time.
+    (while sleep 5 && kill -0 "$upkeep" 2>/dev/null; do say alive; done) &
+    trap "kill $! 2>/dev/null" EXIT
+    trap '' HUP
+    say made "$made"
+    if prepare; then
+        if carry_out && word; then
+            if [ -z "$confirming" ]; then
+                outcome='left open'
+            elif ! step 'lock still ours' still_ours; then
+                outcome='lock lost'
+            else
+                outcome=unfinished
+                step 'confirm' order "$error" confirm &&
+                    step 'mark as current' mark_current && outcome=done
+            fi
+        else
+            take_back
+        fi
+    fi
+    step 'write it down' write_down
+    rm -f "$place/said"
+    step 'unlock' unlock
+    say over "$outcome"
+}

@@ -1,0 +1,44 @@
+"""Where a release comes from: who made it, from which commit, with which images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spinstack.bookkeeping import Mark, ReleaseNote
+from spinstack.command import Command
+from spinstack.errors import SpinstackError
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+def note(session: Session, me: Mark, release_id: str) -> ReleaseNote:
+    """What is written down beside a new release."""
+    commit, dirty = _commit(session)
+    return ReleaseNote(
+        id=release_id,
+        who=me.who,
+        host=me.host,
+        when=me.when,
+        destination=session.destination.name,
+        commit=commit,
+        dirty=dirty,
+        images=dict(session.stack.images),
+    )
+
+
+def _commit(session: Session) -> tuple[str, bool]:
+    """The stack's git commit, and whether there are changes beyond it; empty without git."""
+    runner, directory = session.runner, str(session.directory)
+    try:
+        head = runner.run(
+            Command("git", "-C", directory, "rev-parse", "HEAD"), timeout=10, changes=False
+        )
+        status = runner.run(
+            Command("git", "-C", directory, "status", "--porcelain", "--", "."),
+            timeout=30,
+            changes=False,
+        )
+    except SpinstackError:
+        return "", False
+    return (head.stdout.strip(), bool(status.stdout.strip())) if head.ok else ("", False)

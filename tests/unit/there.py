@@ -1,0 +1,247 @@
+"""A login node for unit tests: real bash and a real directory, with a Rancher of two pages.
+
+What a script does there is really done: locks, links, journals, jobs that go on by
+themselves. `sleep` takes no time, it moves the shell's clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spinstack.command import Command
+from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
+from spinstack.runner import Result
+from spinstack.script import Script, ScriptResult, Transcript
+
+# Keeps its services in ~/rancher.json; what it is to do otherwise than well stands there, too.
+RANCHER = """\
+import json, os, sys, time
+path = os.path.expanduser("~/rancher.json")
+words = sys.argv[1:]
+with open(path) as file:
+    told = json.load(file)
+services, odd = told["services"], told["odd"]
+with open(os.path.expanduser("~/calls"), "a") as calls:
+    calls.write(" ".join(words) + "\\n")
+
+def keep():
+    with open(path + ".new", "w") as file:
+        json.dump(told, file)
+    os.rename(path + ".new", path)
+
+def answer(what):
+    if what in odd:
+        print(odd[what])
+    while os.path.exists(os.path.expanduser("~/hang-" + what)):
+        time.sleep(0.02)
+
+def row(name, one):
+    points = "".join("%s:%s " % (p["ipAddress"], p["port"]) for p in one["publicEndpoints"])
+    fields = (one["state"], one["healthState"], one["transitioning"], points, "",
+              one["transitioningMessage"])
+    return "|".join(("row", "demo/" + name) + fields)
+
+if words[0] == "ps":
+    answer("ps")
+    form = words[words.index("--format") + 1]
+    for name, one in sorted(services.items()):
+        if form == "json":
+            print(json.dumps({"Service": one, "Name": "demo/" + name}))
+        else:
+            print(row(name, one))
+elif words[0] == "inspect":
+    print(json.dumps(services[words[-1].split("/")[1]]))
+elif words[0] == "logs":
+    print(odd.get("logs", ""))
+elif words[0] == "stop":
+    services[words[-1].split("/")[1]].update(state="inactive", transitioning="no")
+    keep()
+elif "--render" in words:
+    answer("render")
+    print("version: '2'")
+elif "--confirm-upgrade" in words:
+    answer("confirm")
+    for one in services.values():
+        one.update(state="active")
+    keep()
+elif "--rollback" in words:
+    answer("rollback")
+    one = services[words[-1]]
+    one.update(state="active", transitioning="no", healthState=odd.get("old health", "healthy"))
+    keep()
+else:
+    state = "upgraded" if "--upgrade" in words else "active"
+    answer("upgrade")
+    if not odd.get("upgrade", "").startswith(("time=", "error")):
+        for name in odd.get("names", ["web"]):
+            one = services.setdefault(name, dict(told["fresh"]))
+            one.update(dict({"state": state, "healthState": "healthy"}, **odd.get("new", {})))
+        keep()
+sys.exit(odd.get("exit", {}).get(words[0], 0))
+"""
+CURL = """\
+#!/bin/sh
+cat "$HOME/site"
+case $(cat "$HOME/site") in *000) exit 7 ;; esac
+"""
+PROFILE = """\
+PATH=$HOME/bin:/usr/bin:/bin
+module() { :; }
+sleep() { SECONDS=$((SECONDS + 3 * ${1%.*} + 1)); command sleep 0.02; }
+"""
+IMAGE = "registry.spin.nersc.gov/alice/nginx-demo:1.0"
+FRESH = {
+    "state": "active",
+    "healthState": "healthy",
+    "transitioning": "no",
+    "transitioningMessage": "",
+    "publicEndpoints": [{"ipAddress": "10.9.8.7", "port": 60037}],
+    "launchConfig": {"imageUuid": f"docker:{IMAGE}"},
+}
+
+
+def running(**more: Any) -> dict[str, Any]:
+    """A service as Rancher has it, well unless something else is said."""
+    return {**FRESH, **more}
+
+
+@dataclass
+class There:
+    """The login node's account, and what runs at Rancher. It is a LoginNode, too."""
+
+    home: Path
+    name: str = "alice@login-node"
+    dry: bool = False
+    # Names of the steps in the order in which they began.
+    steps: list[str] = field(default_factory=list)
+    # Told each step's name; an exception that it raises is what happens to the laptop.
+    happens: Callable[[str], None] = lambda name: None
+
+    def __post_init__(self) -> None:
+        (self.home / "bin").mkdir(parents=True)
+        (self.home / ".rancher").mkdir()
+        (self.home / ".rancher/cli.json").write_text("{}")
+        (self.home / ".bash_profile").write_text(PROFILE)
+        (self.home / "site").write_text("200")
+        self._program("rancher", f"#!{sys.executable} -IS\n{RANCHER}")
+        self._program("curl", CURL)
+        self.has()
+
+    def _program(self, name: str, text: str) -> None:
+        path = self.home / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def has(self, **services: dict[str, Any]) -> None:
+        """What runs now; nothing odd from here on."""
+        self._write({"services": services, "odd": {}, "fresh": FRESH})
+
+    def odd(self, **what: Any) -> None:
+        """What Rancher does otherwise: `upgrade`, `render`, … print this; `new`: how services
+        are after an upgrade; `old_health` after a rollback; `logs`; `exit`: verb → code."""
+        told = json.loads((self.home / "rancher.json").read_text())
+        told["odd"].update({name.replace("_", " "): value for name, value in what.items()})
+        self._write(told)
+
+    def _write(self, told: dict[str, Any]) -> None:
+        (self.home / "rancher.json").write_text(json.dumps(told))
+
+    @property
+    def services(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads((self.home / "rancher.json").read_text())["services"]
+        return told
+
+    @property
+    def calls(self) -> list[str]:
+        """What Rancher's command line was called with, without limits and looks."""
+        path = self.home / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if not line.startswith(("ps", "logs", "inspect"))]
+
+    @property
+    def root(self) -> Path:
+        """The stack's directory."""
+        return self.home / "project" / "demo"
+
+    def hang(self, what: str) -> Path:
+        """Rancher hangs at this until the file is removed."""
+        path = self.home / f"hang-{what}"
+        path.touch()
+        return path
+
+    def over(self) -> None:
+        """Wait until no change goes on there."""
+        deadline = time.monotonic() + 20
+        while (self.root / "lock").exists():
+            assert time.monotonic() < deadline, "a change does not come to its end"
+            time.sleep(0.02)
+
+    def run(
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
+    ) -> ScriptResult:
+        def begin(name: str) -> None:
+            self.steps.append(name)
+            if on_begin:
+                on_begin(name)
+            self.happens(name)
+
+        def line(step: str, text: str) -> None:
+            if on_line:
+                on_line(step, text)
+            if step == "follow" and " begin " in text:
+                self.happens(text.split(" begin ", 1)[1])
+
+        transcript = Transcript(script, "@@mark", on_begin=begin, on_line=line)
+        shell = subprocess.Popen(
+            ["bash", "-l"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"HOME": str(self.home), "PATH": os.environ["PATH"]},
+            cwd=self.home,
+            text=True,
+            start_new_session=True,
+        )
+        assert shell.stdin
+        assert shell.stdout
+        with shell:
+            try:
+                shell.stdin.write(script.text("@@mark"))
+                shell.stdin.close()
+                for text in shell.stdout:
+                    transcript.feed(text)
+            except BaseException:
+                # All that the connection held; not what has made itself independent.
+                os.killpg(shell.pid, signal.SIGKILL)
+                raise
+        if not transcript.result.complete:
+            raise ConnectionLost("the connection was lost", remedy="run it again")
+        return transcript.result
+
+    def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
+        (self.home / ".rancher/cli.json").write_text("{}")
+        return Result()
+
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        raise AssertionError("nobody asked for it")
+
+    def open(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
