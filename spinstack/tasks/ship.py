@@ -64,13 +64,17 @@ def deploy(session: Session, to: str | None = None, yes: bool = False, json: boo
     failure the version before runs again. The first deploy and every later one are the same
     command; what has not changed is neither built nor pushed.
 
+    Once begun it goes on on the login node by itself, also if the lid of the laptop closes; the
+    same command again looks on, or finishes it. Ctrl-C asks whether to leave it running or to
+    take it back.
+
         invoke deploy --to rehearsal      try it on this machine (invoke rehearsal.start first)
         invoke --dry deploy --to dev      show every command and run none
         invoke deploy --to dev            in earnest
         url=$(invoke deploy --to dev)     progress goes to standard error, the address here
 
-    Exit codes: 0 the site answers, 1 failed (the last lines say why, and what runs now),
-    2 nothing was tried: a wrong setting, or no was the answer.
+    Exit codes: 0 the site answers, 1 failed, or left running there (the last lines say why, and
+    what runs now), 2 nothing was tried: a wrong setting, or no was the answer.
     """
     from spinstack import deploy as way
 
