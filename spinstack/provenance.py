@@ -9,6 +9,7 @@ from spinstack.command import Command
 from spinstack.errors import SpinstackError
 
 if TYPE_CHECKING:
+    from spinstack.runner import Result
     from spinstack.session import Session
 
 
@@ -28,17 +29,18 @@ def note(session: Session, me: Mark, release_id: str) -> ReleaseNote:
 
 
 def _commit(session: Session) -> tuple[str, bool]:
-    """The stack's git commit, and whether there are changes beyond it; empty without git."""
-    runner, directory = session.runner, str(session.directory)
+    """The stack's git commit, and whether there are changes beyond it; empty without git, and
+    where the repository around the stack knows nothing of it."""
     try:
-        head = runner.run(
-            Command("git", "-C", directory, "rev-parse", "HEAD"), timeout=10, changes=False
-        )
-        status = runner.run(
-            Command("git", "-C", directory, "status", "--porcelain", "--", "."),
-            timeout=30,
-            changes=False,
-        )
+        head = _git(session, "rev-parse", "HEAD")
+        if not head.ok or not (session.dry or _git(session, "ls-files", "--", ".").stdout):
+            return "", False
+        status = _git(session, "status", "--porcelain", "--", ".")
     except SpinstackError:
         return "", False
-    return (head.stdout.strip(), bool(status.stdout.strip())) if head.ok else ("", False)
+    return head.stdout.strip(), bool(status.stdout.strip())
+
+
+def _git(session: Session, *words: str) -> Result:
+    command = Command("git", "-C", str(session.directory), *words)
+    return session.runner.run(command, timeout=30, changes=False)

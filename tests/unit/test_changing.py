@@ -15,10 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import bookkeeping, deploy, difference, history, release, remote_failures
+from spinstack import (
+    bookkeeping,
+    deploy,
+    difference,
+    history,
+    provenance,
+    release,
+    remote_failures,
+)
 from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.history import Listed
+from spinstack.runner import LocalRunner
 from spinstack.script import Script, Step
 from tests.unit.test_deploy import TestSession, directory, past, session, there
 from tests.unit.there import There, running
@@ -286,3 +295,29 @@ def test_a_mark_is_read_as_it_was_written(who: str, host: str, doing: str) -> No
 def test_garbage_is_no_mark(text: str) -> None:
     assert bookkeeping.parse_mark(text) is None or isinstance(bookkeeping.parse_mark(text), Mark)
     bookkeeping.parse_releases(text)
+
+
+def test_a_repository_around_the_stack_that_does_not_know_it_is_not_cited(
+    session: TestSession, directory: Path
+) -> None:
+    def note() -> ReleaseNote:
+        session.programs = LocalRunner()  # type: ignore[assignment]
+        return provenance.note(session, bookkeeping.mark("alice", "here", "deploy"), "x")
+
+    def git(*words: str) -> None:
+        name = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(
+            ["git", *name, *words], cwd=directory.parent, check=True, capture_output=True
+        )
+
+    git("init")
+    (directory.parent / ".gitignore").write_text("demo/\n")
+    git("add", ".")
+    git("commit", "-m", "something else")
+    assert note().commit == ""
+    git("add", "--force", "demo")
+    git("commit", "-m", "the stack, too")
+    assert len(note().commit) == 40
+    assert not note().dirty
+    (directory / "stack.env").write_text("A=1\n")
+    assert note().dirty
