@@ -4,15 +4,14 @@ The classic transport asks for the authentication service before every try, at w
 servers end the connection (RFC 4252 has it asked once). `ServiceRequestingTransport` does
 that right, but its handler can't send "none" (paramiko 3.2 to 5.1: it calls a missing
 function), and makes the event for the answer after the request is sent, so that a quick
-answer is missed and the login waits until its time is up. And it waits a tenth of a second for
-an answer that is there after 10 ms.
+answer is missed and the login waits until its time is up. It also waits for the service to be
+granted, a tenth of a second at a time.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from paramiko.auth_handler import AuthOnlyHandler
 from paramiko.common import cMSG_SERVICE_REQUEST, cMSG_USERAUTH_REQUEST
@@ -51,30 +50,21 @@ class LoginHandler(AuthOnlyHandler):
 class LoginTransport(ServiceRequestingTransport):
     """The transport to give to `SSHClient.connect(transport_factory=…)`."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._accepted = threading.Event()
-
-    def _parse_service_accept(self, message: Message) -> None:
-        super()._parse_service_accept(message)  # type: ignore[misc]
-        self._accepted.set()
+    _service_userauth_accepted: bool
 
     def ensure_session(self) -> None:
-        """Ask for the authentication service, once, and go on as soon as it is there.
-
-        Paramiko's own looks ten times a second, and for ever once the connection has ended.
-        Raises SSHException or EOFError then.
+        """Ask for the authentication service, once, and go on: whoever answers it reads in
+        order (RFC 4252, section 5, lets requests follow each other), and one that refuses the
+        service ends the connection. Raises SSHException where there is no connection.
         """
-        if self._accepted.is_set() or not (self.is_active() and self.initial_kex_done):
+        if self._service_userauth_accepted or not (self.is_active() and self.initial_kex_done):
             super().ensure_session()
             return
         request = Message()
         request.add_byte(cMSG_SERVICE_REQUEST)
         request.add_string("ssh-userauth")
         self._send_message(request)  # type: ignore[attr-defined]
-        while not self._accepted.wait(0.1):
-            if not self.is_active():
-                raise self.get_exception() or EOFError("the connection ended before the login")
+        self._service_userauth_accepted = True
         self.auth_handler = self.get_auth_handler()
 
     def get_auth_handler(self) -> LoginHandler:
