@@ -207,10 +207,17 @@ def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:
     return Step("unlock", (mine, Command("rm", "-rf", str(root / "lock"))), must=False)
 
 
-def break_lock_step(root: PurePosixPath) -> Step:
-    """Remove the lock, whoever has it, and what is left of attempts to take it."""
-    attempts = Raw(f"{shlex.quote(str(root / 'lock'))}.*")
-    return Step("break the lock", (Command("rm", "-rf", str(root / "lock"), attempts),))
+def break_lock_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Remove the owner's lock, and what is left of attempts to take one. Fails if somebody else
+    has it by now."""
+    lock = root / "lock"
+    attempts = Raw(f"{shlex.quote(str(lock))}.*")
+    remove = Command("rm", "-rf", str(lock), attempts)
+    if not owner.nonce:
+        return Step("break the lock", (remove,), must=False)
+    (theirs,) = still_ours_step(root, owner).commands
+    gone = Command("test", "!", "-e", str(lock), Raw("||"), *theirs.words)
+    return Step("break the lock", (Command(Raw("{"), *gone.words, Raw("; }")), remove), must=False)
 
 
 def read_lock_step(root: PurePosixPath) -> Step:

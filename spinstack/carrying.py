@@ -22,7 +22,7 @@ from spinstack.login_node import ConnectionLost
 from spinstack.record import Record
 from spinstack.release import Release
 from spinstack.remote import Situation
-from spinstack.remote_failures import Locked, tail
+from spinstack.remote_failures import NotWritten, tail
 from spinstack.upgrading import Plan
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ ANSWER_SECONDS = 60
 # How a change can end → what the history calls it.
 _OUTCOMES = {
     journal.DONE: record.DONE,
+    journal.NOT_NOTED: record.DONE,
     journal.LEFT_OPEN: record.LEFT_OPEN,
     journal.TAKEN_BACK: record.TAKEN_BACK,
     journal.BACK_NOT_WELL: record.TAKEN_BACK,
     journal.STAYS: record.FAILED,
     journal.UNFINISHED: record.LEFT_OPEN,
+    journal.LOCK_LOST: record.LEFT_OPEN,
     journal.FAILED: record.FAILED,
 }
 LEFT_RUNNING = "left running on the login node"
@@ -80,8 +82,9 @@ class Carrying:
             following.leave(goes_on=following.started)
             code = self._interrupted(following)
         except ConnectionLost as lost:
-            following.leave(well=False)
             raise self._cut_off(lost, following) from None
+        finally:
+            following.leave(well=False)
         return "" if self.session.dry else self.concluded(code, following)
 
     def attach(self, owner: Mark) -> str:
@@ -158,7 +161,7 @@ class Carrying:
             for name, reference in note.images.items()
         }
         base = Record(
-            who=self.me.who,
+            who=self.session.destination.user or record.WHO,
             host=self.me.host,
             stack=self.session.settings.stack,
             destination=self.session.destination.name,
@@ -199,6 +202,9 @@ class Carrying:
         except KeyboardInterrupt:
             following.leave(well=False)
             raise self._left_running("it is being taken back there") from None
+        except NotWritten as error:
+            error.now = f"the {self.me.doing} goes on there: it could not be told to stop"
+            raise
         except ConnectionLost as lost:
             following.leave(well=False)
             raise self._cut_off(lost, following) from None
@@ -212,12 +218,11 @@ class Carrying:
                 with suppress(SpinstackError):
                     self.remote.hold(following.id)
                 print(f"\nThe {self.me.doing} goes on on the login node.", file=sys.stderr)
-                answer = input("Leave it running, or take it back? [leave/back] ")
+                back = _wants_it_back()
             except (KeyboardInterrupt, EOFError):
-                answer = ""
-        back = answer.strip().lower() in ("b", "back", "take it back", "roll back", "rollback")
+                back = False
         if not back:
-            with suppress(SpinstackError):
+            with suppress(SpinstackError, KeyboardInterrupt):
                 self.remote.go_on(following.id)
         return back
 
@@ -240,13 +245,25 @@ class Carrying:
         return lost
 
 
+def _wants_it_back() -> bool:
+    """Ask until the answer can be understood."""
+    while True:
+        answer = input("Leave it running, or take it back? [leave/back] ").strip().lower()
+        if answer in ("b", "back", "take it back", "roll back", "rollback"):
+            return True
+        if answer in ("", "l", "leave", "leave it running"):
+            return False
+
+
 def _silent(code: int | None, told: journal.Journal, session: Session) -> SpinstackError:
     """A change whose journal ended before it did."""
     step = told.steps[-1].name if told.steps else "the first step"
     said = told.steps[-1].output if told.steps else "\n".join(told.between)
-    quiet = f" for {job.SILENT_SECONDS} s" if code == job.SILENT else ""
+    what = "the change gives no sign of life any more"
+    if code != job.SILENT:
+        what = "the change could not be looked on at to its end"
     error = Silent(
-        f"the change has given no sign of life{quiet}, last during {step!r}",
+        f"{what}, last seen during {step!r}",
         where=session.destination.host,
         remedy="run the same command again: it finishes it",
         details=tail(said),
@@ -293,18 +310,25 @@ def wait_for_own(carrying: Carrying) -> str | None:
     lock, remote = carrying.situation.lock, carrying.remote
     if lock is None or carrying.session.dry:
         return None
-    age = carrying.situation.job_age
-    if lock.job and age is not None and age < job.SILENT_SECONDS:
-        if lock.who != carrying.me.who:
-            raise Locked(lock, remote.root)
-        try:
-            url = carrying.attach(lock)
-        except Silent as silent:
-            carrying.session.console.note(f"{silent.what}: taken over")
-        else:
-            carrying.situation = remote.look()
-            return url
-        age = job.SILENT_SECONDS
-    changing.take_over(carrying.session, remote, lock, age, carrying.me)
+    age, url = carrying.situation.job_age, None
+    if lock.job and lock.who == carrying.me.who and age is not None:
+        url = _looked_on(carrying, lock, age)
+    else:
+        changing.take_over(carrying.session, remote, lock, age, carrying.me)
     carrying.situation = remote.look()
+    return url
+
+
+def _looked_on(carrying: Carrying, lock: Mark, age: int) -> str | None:
+    """Look on at our own change to its end: the address of the site. None if it is dead, its
+    last sign of life so many seconds ago; its lock is broken then."""
+    session, remote = carrying.session, carrying.remote
+    if changing.is_alive(session, remote, age):
+        try:
+            return carrying.attach(lock)
+        except Silent as silent:
+            session.console.note(silent.what)
+            if changing.is_alive(session, remote, job.SILENT_SECONDS):
+                raise
+    changing.break_left(session, remote, lock)
     return None

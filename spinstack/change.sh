@@ -18,6 +18,8 @@
 outcome=failed
 # What put the whole of it into question, for the last lines to be shown of; what can be asked.
 ill=() site=
+# Whether it is too late to stop; services that were stopped for the upgrade.
+final='' stopped=()
 
 say() { printf '\n%s %(%s)T %s\n' "$mark" -1 "$*"; }
 
@@ -32,7 +34,7 @@ step() {
     return "$code"
 }
 
-stopping() { [ -e "$place/stop" ]; }
+stopping() { [ -z "$final" ] && [ -e "$place/stop" ]; }
 
 # While whoever made the change is asked whether it is to go on, nothing is made final; but
 # not for ever: the laptop may be gone.
@@ -83,7 +85,7 @@ read_rows() {
         [ "${name%%/*}" = "$stack" ] || continue
         name=${name#*/}
         # A sidekick's name has a second slash; its state is that of its service.
-        case $name in */*) continue ;; esac
+        case $name in '' | */*) continue ;; esac
         state[$name]=$is_in health[$name]=$feels moving[$name]=$moves
         if [ -n "$points" ] && { [ -z "$first" ] || [[ $name < $first ]]; }; then
             first=$name points=${points%% *}
@@ -94,12 +96,17 @@ read_rows() {
     [ -n "$answered" ]
 }
 
-# look: one round of states, told and read; fails without an answer.
+# look: one round of states, told and read; fails without an answer. An environment may be
+# everybody's: hundreds of services each second, of which the journal holds this stack's.
 look() {
-    local text code
+    local text code line
     text=$(rows 2>&1)
     code=$?
-    printf '%s\nround %s\n' "$text" "$code"
+    while IFS= read -r line; do
+        case $line in "row|$stack/"*) ;; 'row|'*) continue ;; esac
+        printf '%s\n' "$line"
+    done < <(printf '%s\n' "$text")
+    printf 'round %s\n' "$code"
     [ "$code" -eq 0 ] && read_rows "$text"
 }
 
@@ -170,13 +177,13 @@ unconfirmed() {
 
 # What Rancher would refuse to upgrade is stopped first. Source: Spin's own advice, ten seconds.
 stop_first() {
-    local name stopped=
+    local name
     for name in "${!state[@]}"; do
         case ${state[$name]} in active | inactive | upgraded | upgrading) continue ;; esac
         stop_service "$name"
-        stopped=yes
+        stopped+=("$name")
     done
-    [ -z "$stopped" ] || sleep 10
+    [ ${#stopped[@]} -eq 0 ] || sleep 10
 }
 
 # ask: every page of the site, until it answers well or the time is up.
@@ -189,7 +196,8 @@ ask() {
     for page in "${pages[@]}"; do
         end=$((SECONDS + answer_within))
         while :; do
-            status=$(curl -sS -L --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 10 \
+            # No settings of the person's own, and no pattern in a page's name.
+            status=$(curl -q -g -sS -L --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 10 \
                 "$site$page" 2>&1)
             printf 'asked %s: %s\n' "$site$page" "${status//$'\n'/ }"
             case ${status: -3} in 2??) break ;; esac
@@ -220,7 +228,9 @@ take_back() {
         return
     fi
     # What asked for it is no reason to stop taking it back.
-    rm -f "$place/stop"
+    final=yes
+    # Where somebody else is at it now, what is unfinished may be theirs.
+    step 'lock still ours' still_ours || { outcome='lock lost'; return 1; }
     step 'look again' look || return
     mapfile -t names < <(unconfirmed | sort)
     if [ ${#names[@]} -gt 0 ]; then
@@ -230,6 +240,8 @@ take_back() {
     outcome='taken back'
     if [ ${#names[@]} -gt 0 ]; then
         step 'wait for the old ones' back_up "${names[@]}" || outcome='taken back, not well'
+    elif [ ${#stopped[@]} -gt 0 ]; then
+        outcome='taken back, not well'
     fi
 }
 
@@ -269,14 +281,17 @@ change() {
     say made "$made"
     if prepare; then
         if carry_out && word; then
+            final=yes
             if [ -z "$confirming" ]; then
                 outcome='left open'
             elif ! step 'lock still ours' still_ours; then
                 outcome='lock lost'
             else
                 outcome=unfinished
-                step 'confirm' order "$error" confirm &&
+                if step 'confirm' order "$error" confirm; then
+                    outcome='done, not noted'
                     step 'mark as current' mark_current && outcome=done
+                fi
             fi
         else
             take_back

@@ -34,6 +34,10 @@ def make_remote(session: Session, node: LoginNode) -> Remote:
     return Remote(node, session.destination, settings.stack, settings.env_file)
 
 
+# Seconds by which the clocks of a centre's machines agree, whatever happens.
+_CLOCKS_AGREE = 3600
+
+
 @contextmanager
 def begun(session: Session, doing: str) -> Iterator[Changing]:
     """Log in, make a Rancher key if there is none, take the lock, see what runs."""
@@ -77,13 +81,31 @@ def take_over(session: Session, remote: Remote, owner: Mark, job_age: int | None
     has given none yet, and a command of ours may be about to start it.
     """
     if owner.job and job_age is not None:
-        left = owner.who == me.who and job_age >= job.SILENT_SECONDS
+        left = owner.who == me.who and not is_alive(session, remote, job_age)
     else:
         left = owner.is_of(me) and not _alive(owner.pid)
     if not left:
         raise Locked(owner, remote.root)
+    break_left(session, remote, owner)
+
+
+def break_left(session: Session, remote: Remote, owner: Mark) -> None:
+    """Break the lock of a change that is no more. Raises Locked if somebody has it by now."""
     session.console.note(f"the lock of {owner.told()} was left behind: taken over")
-    remote.break_lock()
+    remote.break_lock(owner)
+
+
+def is_alive(session: Session, remote: Remote, seconds: int) -> bool:
+    """Whether the change that has the lock goes on. Its last sign of life was so many seconds
+    ago by the clocks of two machines, which may differ: one that seems dead is listened to."""
+    if seconds < job.SILENT_SECONDS:
+        return True
+    if seconds >= _CLOCKS_AGREE:
+        return False
+    with session.console.step("listen") as step:
+        alive = remote.says_something()
+        step.done("it goes on" if alive else "no sign of life")
+    return alive
 
 
 def _alive(pid: int) -> bool:

@@ -30,6 +30,14 @@ _NOW = {
         "the upgrade is unfinished: the containers from before are kept, stopped",
         "when its cause is over: `invoke status`, then `invoke rollback`",
     ),
+    journal.NOT_NOTED: (
+        "the new version runs, for good; only that it does is not noted",
+        "when that is mended: invoke deploy",
+    ),
+    journal.LOCK_LOST: (
+        "the new version was begun; whether it runs is now for whoever broke the lock to say",
+        "talk to them; then see `invoke status`, and run it again",
+    ),
 }
 
 
@@ -77,15 +85,24 @@ def failure(told: Journal, session: Session) -> SpinstackError:
             details=tail("\n".join(told.between)),
         )
     error = _cause(step, told, session)
+    now, remedy = _NOW.get(told.outcome, ("", ""))
+    error.now = now or _untouched(told)
     if isinstance(error, LockLost):
         return error
-    now, remedy = _NOW.get(told.outcome, ("", ""))
-    error.now = now
+    if told.outcome == journal.LOCK_LOST:
+        error.remedy = remedy
+        return error
     if not error.remedy or (told.outcome == journal.TAKEN_BACK and step.code != job.STOPPED):
         error.remedy = remedy
     if told.outcome == journal.UNFINISHED:
         _add_rollback(error, step, told)
     return error
+
+
+def _untouched(told: Journal) -> str:
+    """How things stand if it failed before the upgrade began."""
+    touched = told.step("take back what is stuck") or told.step("bring up")
+    return "" if touched else "nothing that runs was touched"
 
 
 def _cause(step: Told, told: Journal, session: Session) -> SpinstackError:

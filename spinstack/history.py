@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack import changing
-from spinstack.bookkeeping import ReleaseNote
+from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.carrying import Carrying
 from spinstack.changing import Changing, make_remote
 from spinstack.errors import SpinstackError, UsageError
@@ -218,5 +218,5 @@ def unlock(session: Session, *, yes: bool) -> str:
             f"Break the lock of {told}? If a change is really under way, two will mix.", yes=yes
         )
         with recorded(session, node, "unlock", f"the lock of {told}"):
-            remote.break_lock()
+            remote.break_lock(owner or Mark(told, ""))
     return told

@@ -24,12 +24,15 @@ from pathlib import Path, PurePosixPath
 from spinstack import bookkeeping, cattle, record, rows
 from spinstack.bookkeeping import UMASK, Mark
 from spinstack.command import Command, Raw, Secret, joined
-from spinstack.script import Step
+from spinstack.script import PLAIN_SHELL, Step
 
 # A journal that has been silent for so many seconds is that of a job that is no more.
 SILENT_SECONDS = 60
 # As many until its first line.
 BEGIN_SECONDS = 15
+# As many are listened for what looks dead: by the time of its file, which another machine's
+# clock has set.
+LISTEN_SECONDS = 12
 # Changes whose journals are kept.
 KEPT = 20
 # Lines of a service's log that a failure shows.
@@ -89,13 +92,14 @@ class Job:
     def script(self) -> str:
         """The whole script, as bash reads it."""
         functions = Path(__file__).with_name("change.sh").read_text("utf-8")
-        return "\n".join([*self._values(), *self._functions(), functions, "change", ""])
+        parts = (PLAIN_SHELL, *self._values(), *self._functions(), functions, "change", "")
+        return "\n".join(parts)
 
     def _values(self) -> list[str]:
         flags = ("creating", "careful", "resuming", "confirming")
         values = {
             "mark": mark_word(self.id),
-            "made": f"{self.owner.doing} of {self.release}, {self.owner.told()}",
+            "made": " ".join(f"{self.owner.doing} of {self.release}, {self.owner.told()}".split()),
             "stack": self.stack,
             "address": self.address,
             "place": str(self.place),
@@ -187,7 +191,11 @@ def start_step(job: Job) -> Step:
     packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
     bulk = Secret(packed, label=f"<a script of {len(text.splitlines())} lines>")
     script, journal = str(where / "script"), str(where / "journal")
-    old = f"cd {shlex.quote(str(where.parent))} && ls -1 | head -n -{KEPT} | xargs -r rm -rf --"
+    # Its name has the laptop's clock in it, which may be slow: this one is never among the old.
+    old = (
+        f"cd {shlex.quote(str(where.parent))} && ls -1 | sed '/^{job.id}$/d' | "
+        f"head -n -{KEPT - 1} | xargs -r rm -rf --"
+    )
     commands = (
         UMASK,
         Command("mkdir", "-p", str(where)),
@@ -209,17 +217,21 @@ def start_step(job: Job) -> Step:
 
 def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
     """Print the journal after its first lines until the change is over, waiting for what is
-    not there yet. Exit code SILENT when there has been no sign of life for SILENT_SECONDS.
+    not there yet. Exit code SILENT when there has been no sign of life for SILENT_SECONDS, or
+    for LISTEN_SECONDS where there was none for so long before.
 
     `tail` polls where the file system tells nothing of what other machines write.
     """
     journal = shlex.quote(str(place(root, job_id) / "journal"))
     over = shlex.quote(mark_word(job_id)) + "' '*' over '*"
     loop = (
-        f"code={SILENT} wait={BEGIN_SECONDS}; test -s {journal} && wait={SILENT_SECONDS}; "
+        f"code={SILENT} wait={BEGIN_SECONDS} later={SILENT_SECONDS}; "
+        f"if test -s {journal}; then wait=$later; "
+        f"[ $(( $(date +%s) - $(stat -c %Y {journal}) )) -lt $later ] || "
+        f"wait={LISTEN_SECONDS} later={LISTEN_SECONDS}; fi; "
         f"exec {{journal}}< <(exec tail -n +{after + 1} -s 0.2 -f {journal}); "
         'tail=$!; while IFS= read -r -t "$wait" -u "$journal" line; do '
-        f"printf '%s\\n' \"$line\"; wait={SILENT_SECONDS}; "
+        f"printf '%s\\n' \"$line\"; wait=$later; "
         f"case $line in {over}) code=0; break ;; esac; done; "
         'kill "$tail"; exec {journal}<&-; ( exit "$code" )'
     )
@@ -251,10 +263,18 @@ def under_way_step(root: PurePosixPath) -> Step:
     )
 
 
+def listen_step(root: PurePosixPath) -> Step:
+    """Whether the change that has the lock says something within LISTEN_SECONDS."""
+    size = f"wc -c <{shlex.quote(str(root / 'lock' / 'job' / 'journal'))}"
+    words = f'before=$({size}); sleep {LISTEN_SECONDS}; after=$({size}); test "$before" != "$after"'
+    return Step("listen", (Command(Raw(words)),), must=False)
+
+
 def newest_step(root: PurePosixPath, wanted: str = "") -> Step:
-    """The id of the newest change, or of the newest whose id begins as wanted."""
+    """The id of the newest change, or of the newest whose id begins as wanted. Newest is what
+    was begun last by the file system's clock, not by those of laptops."""
     changes = shlex.quote(str(root / "changes"))
-    find = f"cd {changes} 2>/dev/null && ls -1d -- {shlex.quote(wanted)}* 2>/dev/null | tail -n 1"
+    find = f"cd {changes} 2>/dev/null && ls -1dt -- {shlex.quote(wanted)}* 2>/dev/null | head -n 1"
     return Step("newest change", (Command(Raw(find)),), must=False)
 
 

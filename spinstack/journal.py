@@ -13,6 +13,7 @@ from spinstack import job
 
 # How a change can end; the words of `change.sh`.
 DONE = "done"
+NOT_NOTED = "done, not noted"
 LEFT_OPEN = "left open"
 TAKEN_BACK = "taken back"
 BACK_NOT_WELL = "taken back, not well"

@@ -21,6 +21,7 @@ from spinstack.release import Release
 from spinstack.remote_failures import (
     MUST,
     Changed,
+    Locked,
     garbled,
     must_not_fail,
     not_locked,
@@ -120,11 +121,7 @@ class Remote:
             self._ready(),
             bookkeeping.read_current_step(self.root),
             bookkeeping.read_unfinished_step(self.root),
-            *(
-                ()
-                if lock
-                else (bookkeeping.read_lock_step(self.root), job.under_way_step(self.root))
-            ),
+            *(() if lock else (self._read_lock, job.under_way_step(self.root))),
             cattle.key_step(),
             cattle.states_if_key_step(),
         )
@@ -167,14 +164,30 @@ class Remote:
 
     def lock_owner(self) -> Mark | None:
         """Who has the lock; None if nobody has it."""
-        return self._lock_owner(self._run(Script((bookkeeping.read_lock_step(self.root),))))
+        return self._lock_owner(self._run(Script((self._read_lock,))))
+
+    @property
+    def _read_lock(self) -> Step:
+        return bookkeeping.read_lock_step(self.root)
 
     def _ours(self) -> tuple[Step, ...]:
         """Nothing where no lock was taken."""
         return (bookkeeping.still_ours_step(self.root, self._held),) if self._held else ()
 
-    def break_lock(self) -> None:
-        self._node.run(Script((bookkeeping.break_lock_step(self.root),)))
+    def break_lock(self, owner: Mark) -> None:
+        """Remove the owner's lock. Raises Locked if it is somebody else's by now."""
+        steps = (bookkeeping.break_lock_step(self.root, owner), self._read_lock)
+        result = self._node.run(Script(steps))
+        if not result["break the lock"].ok:
+            now = self._lock_owner(result)
+            if now and now != owner:
+                raise Locked(now, self.root)
+            raise not_written(result.output("break the lock"), str(self.root), "the lock's end")
+
+    def says_something(self) -> bool:
+        """Whether the change that has the lock gives a sign of life within some seconds."""
+        step = job.listen_step(self.root)
+        return self._node.run(Script((step,)))[step.name].ok
 
     def make_key(self, answer: Answer) -> None:
         """Run `spin-keygen.sh`, which asks for a password. Raises SpinstackError if it fails."""
@@ -228,20 +241,25 @@ class Remote:
             job.follow_step(self.root, change.id),
         )
         self._held = change.owner
+
+        def begin(step: str) -> None:
+            if step == "start":
+                # The change gives it back itself, also if we are interrupted here.
+                self._held = None
+            following.outer(step)
+
         script = Script(steps, seconds=FOLLOWED)
         result = self._node.run(
-            script, on_begin=following.outer, on_line=following.line, on_sent=following.sent
+            script, on_begin=begin, on_line=following.line, on_sent=following.sent
         )
         self._must_be_locked(result)
         if result.failed:
-            following.leave(well=False)
+            self._held = change.owner
             self.unlock()
             if result.failed.name == "as it was":
                 raise Changed(self.root)
             self._check(result)
             raise not_written(result.failed.output, str(change.directory), "the release")
-        # The change gives it back itself.
-        self._held = None
         return result["follow"].code
 
     def follow(self, following: Following) -> int | None:

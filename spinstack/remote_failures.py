@@ -81,7 +81,11 @@ def tail(output: str, lines: int = 15) -> str:
     return "\n".join(output.strip().splitlines()[-lines:])
 
 
-def not_written(output: str, where: str, what: str) -> SpinstackError:
+class NotWritten(SpinstackError):
+    """A file on the global file system could not be written."""
+
+
+def not_written(output: str, where: str, what: str) -> NotWritten:
     """Why something could not be written on the global file system."""
     remedies = {
         "No space left": "the file system is full: make room there",
@@ -91,10 +95,10 @@ def not_written(output: str, where: str, what: str) -> SpinstackError:
         "No such file": "the directory above it is missing: set project_dir in invoke.yaml",
     }
     remedy = next((text for sign, text in remedies.items() if sign.lower() in output.lower()), "")
-    return SpinstackError(
+    return NotWritten(
         f"{what} could not be written",
         where=where,
-        remedy=remedy or "see what the login node says; nothing that runs was touched",
+        remedy=remedy or "see what the login node says, and run it again",
         details=tail(output),
     )
 

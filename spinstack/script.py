@@ -13,6 +13,12 @@ from dataclasses import dataclass, field
 
 from spinstack.command import Command
 
+# What a person's start-up files may have set for every shell, undone.
+PLAIN_SHELL = (
+    "set +euCf +o posix +o pipefail; shopt -u nullglob failglob; unalias -a; "
+    "unset CDPATH GREP_OPTIONS; trap - DEBUG ERR; IFS=$' \\t\\n'"
+)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -48,7 +54,7 @@ class Script:
         It runs in a subshell: what it sets, where it goes and how it ends is its own affair,
         and the shell is as it was for the next one. Its programs get an empty input.
         """
-        lines = ["("]
+        lines = ["(", PLAIN_SHELL]
         for number, step in enumerate(self.steps):
             lines.append(_printf(f"{mark} begin {number}"))
             lines.append(f"{{ {step.body()}\n}} 2>&1")

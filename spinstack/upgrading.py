@@ -20,7 +20,8 @@ class Plan(Enum):
 
     CREATE = "create"
     UPGRADE = "upgrade"
-    # An upgrade to the very same files was begun by us and cut off: go on with it.
+    # An upgrade to the very same files was begun by us, be it from another laptop, and cut off:
+    # go on with it.
     RESUME = "resume"
     # These very files run already, and well.
     NOTHING = "nothing"
@@ -37,7 +38,7 @@ def plan(situation: Situation, content: str, me: Mark, images: Mapping[str, str]
     if not situation.unconfirmed:
         return Plan.NOTHING if _runs(situation, content, images) else Plan.UPGRADE
     left = situation.unfinished
-    if left and left.is_of(me) and left.release.rsplit("-", 1)[-1] == content:
+    if left and left.who == me.who and left.release.rsplit("-", 1)[-1] == content:
         return Plan.RESUME
     raise LeftUnfinished(situation)
 
