@@ -54,7 +54,7 @@ class Script:
         It runs in a subshell: what it sets, where it goes and how it ends is its own affair,
         and the shell is as it was for the next one. Its programs get an empty input.
         """
-        lines = ["(", PLAIN_SHELL]
+        lines = [PLAIN_SHELL, "("]
         for number, step in enumerate(self.steps):
             lines.append(_printf(f"{mark} begin {number}"))
             lines.append(f"{{ {step.body()}\n}} 2>&1")

@@ -1,0 +1,368 @@
+"""A change that goes on by itself where nothing is as it should be: killed, disturbed, unusual.
+
+The login node's side is real bash (see `there.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spinstack import bookkeeping, changing, deploy, history, job
+from spinstack.bookkeeping import Mark
+from spinstack.errors import SpinstackError
+from spinstack.job import Job
+from spinstack.login_node import ConnectionLost
+from spinstack.script import PLAIN_SHELL
+from tests.unit.test_changing import begun, content_of, locked, releases
+from tests.unit.test_deploy import TestSession, directory, past, session, site, there
+from tests.unit.there import PROFILE, There, running
+
+__all__ = ["directory", "session", "site", "there"]
+
+
+def at(there: There, step: str, do: Callable[[], None]) -> None:
+    """Something happens once, when the step begins."""
+
+    def happens(name: str) -> None:
+        if name == step:
+            there.happens = lambda name: None
+            do()
+
+    there.happens = happens
+
+
+def lost() -> None:
+    raise ConnectionLost("the connection was lost")
+
+
+def pressed() -> None:
+    raise KeyboardInterrupt
+
+
+def change(there: There) -> Path:
+    """The directory of the newest change."""
+    return max((there.root / "changes").iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+def journal(there: There) -> str:
+    return (change(there) / "journal").read_text()
+
+
+def wait_for(there: There, word: str) -> None:
+    deadline = time.monotonic() + 20
+    while word not in journal(there):
+        assert time.monotonic() < deadline, journal(there)
+        time.sleep(0.02)
+
+
+def kill(there: There) -> None:
+    """As if the login node was restarted: all that the change consists of is gone."""
+    script = str(change(there) / "script")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if script in words:
+            os.killpg(os.getpgid(int(process.name)), signal.SIGKILL)
+            return
+    raise AssertionError("no change goes on there")
+
+
+def age(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+@pytest.mark.parametrize("step", ["render", "upgrade", "confirm"])
+@pytest.mark.parametrize("laptop", ["same", "other"])
+def test_a_killed_change_is_finished_by_the_same_command(
+    directory: Path, there: There, monkeypatch: pytest.MonkeyPatch, step: str, laptop: str
+) -> None:
+    there.has(web=running())
+    hung = there.hang(step)
+    at(there, {"upgrade": "bring up"}.get(step, step), lost)
+    with pytest.raises(ConnectionLost):
+        deploy.deploy(TestSession(directory, there))
+    kill(there)
+    hung.unlink()
+    age(change(there) / "journal", 90)
+    if laptop == "other":
+        monkeypatch.setattr("socket.gethostname", lambda: "another-laptop")
+        monkeypatch.setattr(changing, "_alive", lambda pid: True)
+    deploy.deploy(TestSession(directory, there))
+    there.over()
+    assert there.services["web"]["state"] == "active"
+    assert ("deploy", "done") in past(there)
+    assert not (there.root / "unfinished.json").exists()
+
+
+def test_a_change_that_only_looks_dead_is_looked_on_at(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The clocks of two machines differ: the file's time says nothing."""
+    hung = there.hang("upgrade")
+    at(there, "bring up", lost)
+    with pytest.raises(ConnectionLost):
+        deploy.deploy(TestSession(directory, there))
+    clock = there.home / "bin" / "date"
+    clock.write_text("#!/bin/sh\necho $(($(/bin/date +%s) + 120))\n")
+    clock.chmod(0o755)
+    profile = PROFILE.replace("sleep 0.02", f"sleep $((${{1%.*}} == {job.LISTEN_SECONDS})).02")
+    (there.home / ".bash_profile").write_text(profile)
+    at(there, "follow", hung.unlink)
+    deploy.deploy(TestSession(directory, there))
+    err = capsys.readouterr().err
+    assert "it goes on" in err
+    assert "looking on" in err
+    assert past(there) == [("deploy", "done")]
+
+
+def test_a_rollback_that_is_left_running_keeps_its_lock(session: TestSession, there: There) -> None:
+    releases(there)
+    hung = there.hang("upgrade")
+    at(there, "bring up", pressed)
+    with pytest.raises(SpinstackError, match="left running"):
+        history.roll_back(session, to_release="", yes=True)
+    assert (there.root / "lock" / "owner.json").exists()
+    hung.unlink()
+    there.over()
+    assert past(there) == [("rollback", "done")]
+
+
+def test_a_change_without_its_lock_takes_nothing_back(session: TestSession, there: There) -> None:
+    """Somebody has broken it, and what is unfinished now may be theirs."""
+    there.has(web=running())
+    there.odd(new={"healthState": "unhealthy"})
+
+    def bob() -> None:
+        (there.root / "lock" / "owner.json").write_text('{"who": "bob", "nonce": "34"}')
+
+    at(there, "wait until healthy", bob)
+    with pytest.raises(SpinstackError, match="failed the health check") as error:
+        deploy.deploy(session)
+    assert "for whoever broke the lock to say" in error.value.now
+    assert there.services["web"]["state"] == "upgraded"
+    assert not [call for call in there.calls if "--rollback" in call]
+    assert past(there) == [("deploy", "left open")]
+    assert (there.root / "lock").exists(), "it is bob's"
+    (there.root / "lock" / "owner.json").unlink()
+    (there.root / "lock" / "job").unlink()
+    (there.root / "lock").rmdir()
+
+
+def test_only_the_lock_that_was_looked_at_is_broken(session: TestSession, there: There) -> None:
+    lock = locked(there, host="old-laptop", doing="deploy", nonce="12")
+
+    def asked(question: str, *, yes: bool) -> None:
+        (lock / "owner.json").write_text('{"who": "bob", "host": "x", "nonce": "34"}')
+
+    session.confirm = asked  # type: ignore[method-assign]
+    with pytest.raises(SpinstackError, match="bob on x is at it"):
+        history.unlock(session, yes=False)
+    assert lock.exists()
+    (lock / "owner.json").unlink()
+    lock.rmdir()
+
+
+def test_a_second_wish_to_stop_does_not_stop_the_taking_back(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    there.odd(new={"healthState": "unhealthy"})
+    hung = there.hang("rollback")
+
+    def stop() -> None:
+        (change(there) / "stop").touch()
+        hung.unlink()
+
+    at(there, "roll back", stop)
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now == "the version before runs again"
+    assert past(there) == [("deploy", "taken back")]
+
+
+def test_it_is_too_late_to_stop_what_is_being_confirmed(session: TestSession, there: There) -> None:
+    there.has(web=running())
+    hung = there.hang("confirm")
+
+    def stop() -> None:
+        (change(there) / "stop").touch()
+        hung.unlink()
+
+    at(there, "confirm", stop)
+    deploy.deploy(session)
+    assert past(there) == [("deploy", "done")]
+    assert there.services["web"]["state"] == "active"
+
+
+@pytest.mark.parametrize("step", ["render", "bring up", "wait until healthy", "ask the site"])
+def test_a_wish_to_stop_is_heard_at_each_step(
+    session: TestSession, there: There, step: str
+) -> None:
+    there.has(web=running())
+    if step == "wait until healthy":
+        there.odd(new={"healthState": "initializing"})
+    if step == "ask the site":
+        (there.home / "site").write_text("500")
+    hung = there.hang({"bring up": "upgrade"}.get(step, step))
+    at(there, step, lambda: (change(there) / "stop").touch())
+    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C") as error:
+        deploy.deploy(session)
+    hung.unlink()
+    assert there.services["web"]["state"] == "active"
+    begun = step != "render"
+    assert error.value.now == (
+        "the version before runs again" if begun else "nothing that runs was touched"
+    )
+    assert past(there) == [("deploy", "taken back" if begun else "failed")]
+
+
+def test_what_runs_and_could_not_be_noted_is_told_so(session: TestSession, there: There) -> None:
+    there.has(web=running())
+
+    def full() -> None:
+        program = there.home / "bin" / "ln"
+        program.write_text("#!/bin/sh\necho 'No space left on device'; exit 1\n")
+        program.chmod(0o755)
+
+    at(there, "bring up", full)
+    with pytest.raises(SpinstackError, match="could not be written") as error:
+        deploy.deploy(session)
+    assert error.value.now == "the new version runs, for good; only that it does is not noted"
+    assert past(there) == [("deploy", "done")]
+
+
+def test_what_others_run_is_not_in_the_journal(session: TestSession, there: There) -> None:
+    there.has(web=running())
+    others = "\n".join(f"row|other-{n}/web|active||no|||" for n in range(500))
+    at(there, "render", lambda: there.odd(ps=others))
+    deploy.deploy(session)
+    said = journal(there)
+    assert "other-" not in said
+    assert "row|demo/web|" in said
+
+
+PROFILES = {
+    "noclobber": "set -o noclobber",
+    "errors": "set -eu -o pipefail",
+    "patterns": "set -f; shopt -s nullglob failglob",
+    "separators": "IFS=,",
+    "talks": "echo welcome; cd /; umask 077",
+    "trap": "shopt -s extdebug; trap 'echo debug' DEBUG",
+    "alias": "shopt -s expand_aliases; alias cd='echo no' cat='cat -n' test=false",
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_odd_start_up_files_do_not_disturb(session: TestSession, there: There, name: str) -> None:
+    there.has(web=running())
+    (there.home / ".bash_profile").write_text(f"{PROFILE}{PROFILES[name]}\n")
+    deploy.deploy(session)
+    assert past(there) == [("deploy", "done")]
+    assert there.services["web"]["state"] == "active"
+
+
+def test_a_laptop_whose_clock_is_slow_keeps_its_own_script(
+    session: TestSession, there: There
+) -> None:
+    for number in range(25):
+        (there.root / "changes" / f"20991231-0000{number:02}-00").mkdir(parents=True)
+    deploy.deploy(session)
+    assert past(there) == [("deploy", "done")]
+    assert len(list((there.root / "changes").iterdir())) == job.KEPT
+
+
+def test_no_secret_is_in_what_a_change_leaves(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    (directory / "stack.env").write_text("PASSWORD=hunter2-hunter2\n")
+    deploy.deploy(session)
+    for path in change(there).iterdir():
+        assert "hunter2" not in path.read_text()
+        assert path.stat().st_mode & 0o027 == 0, "the group may read it, and no more"
+
+
+def test_a_slip_of_the_pen_is_asked_again(
+    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.has(web=running())
+    there.hang("upgrade")
+    answers = ["bakc", "yes", "back"]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answers.pop(0))
+    at(there, "bring up", pressed)
+    with pytest.raises(SpinstackError, match="stopped by Ctrl-C"):
+        deploy.deploy(session)
+    assert not answers
+    assert past(there) == [("deploy", "taken back")]
+
+
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(WORDS, min_size=6, max_size=6), st.lists(WORDS, max_size=3))
+def test_every_value_arrives_as_it_is(words: list[str], pages: list[str]) -> None:
+    root = PurePosixPath("/project", words[0].replace("/", "_") or "x")
+    owner = bookkeeping.mark(words[1], words[2], "deploy")
+    made = Job(
+        id="20251103-040506-12",
+        root=root,
+        release=words[3].replace("/", "_"),
+        stack=words[4],
+        env_file=words[5],
+        modules=tuple(words[:1]),
+        environment=words[1],
+        services=tuple(words[2:4]),
+        pages=tuple(pages),
+        healthy_within=1,
+        answer_within=1,
+        address="fqdn",
+        owner=owner,
+        begun=Mark(words[1], words[2]),
+        records={"done": json.dumps(words)},
+    )
+    script = made.script()
+    assert script.startswith(PLAIN_SHELL)
+    asked = 'printf "%s\\0" "$stack" "$place" "${services[@]}" "${pages[@]}"\n'
+    orders = "".join(
+        f'timeout() {{ printf \'%s\\0\' "$@"; }}; exec() {{ "$@"; }}; {name} demo\n'
+        for name in made.orders()
+    )
+    text = script.removesuffix("change\n") + asked + orders
+    done = subprocess.run(["bash"], input=text.encode(), capture_output=True, check=True)
+    assert not done.stderr
+    told = done.stdout.decode().split("\0")[:-1]
+    values = [words[4], str(made.place), *words[2:4], *pages]
+    assert told[: len(values)] == values
+    calls = [
+        word
+        for name, call in made.orders().items()
+        for word in shlex.split(call.script().replace('"$1"', "demo"))[1:]
+    ]
+    assert told[len(values) :] == calls
+
+
+@pytest.mark.parametrize("seconds", [-4000, 0, 59])
+def test_a_clock_that_is_fast_makes_nobody_dead(seconds: int, session: Any) -> None:
+    assert changing.is_alive(session, None, seconds)  # type: ignore[arg-type]
+    assert not changing.is_alive(session, None, 100_000)  # type: ignore[arg-type]
+
+
+def test_an_upgrade_of_ours_from_another_laptop_goes_on(session: TestSession, there: There) -> None:
+    begun(there, f"20251103-040506-{content_of(session)}", host="old-laptop")
+    deploy.deploy(session)
+    assert there.services["web"]["state"] == "active"
