@@ -27,12 +27,14 @@ CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
 def status(session: Session, *, watch: bool, json: bool) -> None:
-    """Services, health, release and address; again and again with `watch`."""
+    """Services, health, release and address; again and again with `watch`, which leaves out
+    what services tell of themselves: that costs a process in their containers each time."""
+    asked = {} if watch else _asked(session)
     with rancher(session) as there:
         if watch:
             _until_ctrl_c(session, lambda: _watch(session, there, json))
             return
-        found = overview.look(there)
+        found = overview.look(there, asked)
     if session.dry:
         return
     if json:
@@ -47,6 +49,16 @@ def status(session: Session, *, watch: bool, json: bool) -> None:
             session.console.warn(line.removeprefix("warning: "))
         else:
             session.console.result(line)
+
+
+def _asked(session: Session) -> dict[str, list[str]]:
+    """The commands of the setting `stats`."""
+    setting = session.settings.raw.get("stats")
+    if not setting:
+        return {}
+    from spinstack import stats
+
+    return stats.commands(setting)
 
 
 def _until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:

@@ -6,8 +6,8 @@ Pure besides the one script that `look` and `watch` run.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from spinstack.script import Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.settings import Destination
+    from spinstack.stats import Told
 
 # Seconds between two looks of `watch`.
 PAUSE = 2
@@ -31,7 +32,8 @@ _MARK = "@spinstack"
 @dataclass(frozen=True)
 class Overview:
     """A stack at a destination. `release`: id of the one that runs, `note`: what was written
-    down when it was uploaded; `unfinished`: the same of an upgrade that was left."""
+    down when it was uploaded; `unfinished`: the same of an upgrade that was left; `stats`:
+    what services told of themselves."""
 
     stack: str
     destination: str
@@ -41,6 +43,7 @@ class Overview:
     release: str = ""
     note: dict[str, Any] = field(default_factory=dict)
     unfinished: dict[str, Any] = field(default_factory=dict)
+    stats: dict[str, Told] = field(default_factory=dict)
     url: str = ""
 
     @property
@@ -58,11 +61,23 @@ class Overview:
         return sum(max(container.starts - 1, 0) for container in found)
 
 
-def look(there: OnRancher) -> Overview:
-    """Everything, once. Raises SpinstackError if Rancher does not answer."""
+def look(there: OnRancher, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
+    """Everything, once, with what the services of which a command is `asked` tell of
+    themselves. Raises SpinstackError if Rancher does not answer."""
     steps = _steps(there)
+    if not asked:
+        return _overview(there, _outputs(there, steps))
+    from spinstack import stats
+
+    outputs = _outputs(there, stats.beside(steps, there.stack, asked))
+    found = _overview(there, outputs)
+    told = stats.read(outputs.get("containers", ""), asked, found.services)
+    return replace(found, stats=told)
+
+
+def _outputs(there: OnRancher, steps: Sequence[Step]) -> dict[str, str]:
     result = there.run(*steps)
-    return _overview(there, {step.name: result.output(step.name) for step in steps})
+    return {step.name: result.output(step.name) for step in steps}
 
 
 def watch(
@@ -183,6 +198,7 @@ def as_json(found: Overview) -> dict[str, Any]:
             "shown": service.shown,
             "since": found.since(service),
             "containers": [asdict(item) for item in found.containers.get(service.name, [])],
+            "stats": found.stats[service.name].as_json() if service.name in found.stats else {},
         }
         for service in found.services
     ]
@@ -241,8 +257,10 @@ def _message(found: Overview, service: ServiceState) -> str:
 
 
 def lines(found: Overview, now: datetime) -> list[str]:
-    """What stands below the table: release with who made it, address, what is unfinished."""
-    told = [f"release: {found.release or 'none confirmed yet'}{_made(found.note, now)}"]
+    """What stands below the table: what services tell of themselves, release with who made it,
+    address, what is unfinished."""
+    told = [f"{service}: {stats.line}" for service, stats in found.stats.items()]
+    told.append(f"release: {found.release or 'none confirmed yet'}{_made(found.note, now)}")
     told.append(f"address: {found.url or 'none'}")
     if found.unconfirmed:
         by = _made(found.unfinished, now)

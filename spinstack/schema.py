@@ -48,6 +48,7 @@ STACK_KEYS = (
     Key("images", MAPPING, "images built from this directory: key, context, name"),
     Key("destinations", MAPPING, "named sets of the settings below"),
     Key("engine", TEXT, "docker or podman; found by itself if not set"),
+    Key("stats", MAPPING, "service: command in its container whose answer `status` shows"),
 )
 
 IMAGE_KEYS = (

@@ -19,6 +19,8 @@ def status(
 ) -> None:
     """Show services, health, release and address.
 
+    Also what the services tell of themselves (the setting `stats`), but not with --watch.
+
     Exit codes: 0 told (also of services that are not well: see --json), 1 nothing runs there
     or it could not be seen, 2 wrong use.
     """

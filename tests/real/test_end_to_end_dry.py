@@ -35,7 +35,7 @@ TASKS = {
     ],
     "confirm": ["rancher up -d --confirm-upgrade "],
     "rollback": ["rancher up -d --rollback "],
-    "status": ["rancher ps --all --format json"],
+    "status": ["rancher ps --all --format json", "python3 -m nightwatch_web.workers --json"],
     "logs": ["rancher logs ", "nightwatch-desi/app", "nightwatch-desi/web"],
     "logs --service web --follow": ["rancher logs ", "--follow", "nightwatch-desi/web"],
     "url": ["rancher ps --all --format json"],

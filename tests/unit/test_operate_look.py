@@ -26,10 +26,11 @@ CONTAINERS = container("1i1", "app-1", created="2026-11-22T16:00:00Z", startCoun
 CONTAINERS += container("1i2", "web-1", created="2026-11-22T16:50:00Z")
 FOUND: Answers = {
     "states": (BOTH, 0),
-    "containers": (CONTAINERS, 0),
+    "containers": (f"{CONTAINERS}@spinstack stats app 0\n2 workers, 0 busy\n", 0),
     "release": ("releases/20261122-165337-4c3c68be\n", 0),
     "note": (json.dumps(NOTE, indent=1), 0),
     "unfinished": ("", 1),
+    "stats": ("", 0),
 }
 
 
@@ -42,9 +43,10 @@ def test_status_tells_what_runs_since_when_and_who_deployed_it(
     app = lines[1].split()
     assert app[:2] == ["app", "healthy"]
     assert lines[1].endswith("started again 2 times")
-    assert "by alice on laptop" in lines[3]
-    assert "commit 0123456789 with changes" in lines[3]
-    assert lines[4] == "address: http://web.example.org:60037/"
+    assert lines[3] == "app: 2 workers, 0 busy"
+    assert "by alice on laptop" in lines[4]
+    assert "commit 0123456789 with changes" in lines[4]
+    assert lines[5] == "address: http://web.example.org:60037/"
 
 
 def test_status_without_a_written_down_release_tells_the_rest(
