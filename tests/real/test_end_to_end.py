@@ -160,8 +160,15 @@ def test_status_logs_and_url_tell_what_runs(stage: Stage, site: str) -> None:
     assert [line.split()[:2] for line in status[1:3]] == [["app", "healthy"], ["web", "healthy"]]
     assert all(" 1/1 " in line for line in status[1:3])
     assert status[-1] == f"address: {site}"
+    # uWSGI itself, asked in the container.
+    assert re.fullmatch(r"app: \d+ workers, \d+ busy, \d+ requests, \d+ MB.*", status[3])
 
     found = json.loads(stage.done("status", "--json").out)
+    app, web = (service["stats"] for service in found["services"])
+    assert app["workers"] >= 1
+    assert app["requests"] >= 1
+    assert app["summary"].startswith(f"{app['workers']} workers, ")
+    assert web == {}
     assert (found["stack"], found["destination"]) == (STACK, "rehearsal")
     assert found["url"] == site
     assert {service["name"]: service["health"] for service in found["services"]} == {

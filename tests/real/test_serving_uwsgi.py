@@ -75,6 +75,10 @@ def test_workers_for_the_cores_that_are_given(lab: Lab, limit: str, fewest: int,
     told = app.run("python3", "-m", "nightwatch_web.workers").splitlines()
     assert told[0].startswith(f"{fewest} of up to {most} workers run, 0 at work, 0 requests wait")
     assert re.match(r"worker 1: idle, \d+ requests, \d+ MB, started 0 min ago", told[1])
+    # As `invoke status` asks.
+    told = json.loads(app.run("python3", "-m", "nightwatch_web.workers", "--json"))
+    assert (told["workers"], told["most_workers"], told["waiting"]) == (fewest, most, 0)
+    assert 20 < told["megabytes"] < 1000
     # And nothing that a person would wonder about.
     wondered = re.findall("(?i).*(?:warn|error|invalid|fail|unable|unknown|!!!).*", app.log)
     assert wondered == []
