@@ -25,6 +25,7 @@ from spinstack.remote_failures import Locked
 
 if TYPE_CHECKING:
     from spinstack.login_node import Answer, LoginNode
+    from spinstack.script import ScriptResult
     from spinstack.session import Session
 
 
@@ -106,6 +107,19 @@ def is_alive(session: Session, remote: Remote, seconds: int) -> bool:
         alive = remote.says_something()
         step.done("it goes on" if alive else "no sign of life")
     return alive
+
+
+def refuse_while_locked(session: Session, root: PurePosixPath, found: ScriptResult) -> None:
+    """For what takes no lock. Raises Locked unless the one that was found was left behind."""
+    owner = bookkeeping.parse_mark(found.output("lock owner")) or Mark("somebody", "some machine")
+    age = job.age(found)
+    if age is None:
+        me = Mark(who(session), socket.gethostname())
+        left = owner.is_of(me) and not _alive(owner.pid)
+    else:
+        left = age >= job.SILENT_SECONDS
+    if not left:
+        raise Locked(owner, root)
 
 
 def _alive(pid: int) -> bool:

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from spinstack import bookkeeping, cattle, record, rows
 from spinstack.bookkeeping import UMASK, Mark
 from spinstack.command import Command, Raw, Secret, joined
-from spinstack.script import PLAIN_SHELL, Step
+from spinstack.script import PLAIN_SHELL, ScriptResult, Step
 
 # A journal that has been silent for so many seconds is that of a job that is no more.
 SILENT_SECONDS = 60
@@ -261,6 +261,12 @@ def under_way_step(root: PurePosixPath) -> Step:
     return Step(
         "change under way", (Command("test", "-e", Raw(journal)), Command(Raw(age))), must=False
     )
+
+
+def age(found: ScriptResult) -> int | None:
+    """What `under_way_step` printed; None if no change goes on by itself."""
+    text = found.output("change under way").strip()
+    return int(text) if text.lstrip("-").isdigit() else None
 
 
 def listen_step(root: PurePosixPath) -> Step:

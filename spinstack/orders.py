@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack import operations
+from spinstack import bookkeeping, cattle, changing, job, operations
 from spinstack.cattle import ServiceState
 from spinstack.choosing import (
     check_name,
@@ -19,7 +19,7 @@ from spinstack.choosing import (
 )
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.on_rancher import OnRancher
-from spinstack.recording import recorded
+from spinstack.recording import recorded, root
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -130,7 +130,7 @@ def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
     check_name(session, service)
     what = named(session, service)
     with rancher(session) as there:
-        states = there.states()
+        states = _states(session, there)
         if service not in service_names(session):
             states = operations.chosen(states, service, there.stack)
         states = [state for state in states if service in ("", state.name)]
@@ -159,7 +159,7 @@ def _found(session: Session, there: OnRancher, service: str, dry: str) -> list[S
 
     A dry run takes all of them for being in the state `dry`.
     """
-    states = operations.chosen(there.states(), service, there.stack)
+    states = operations.chosen(_states(session, there), service, there.stack)
     if session.dry:
         names = [service] if service else service_names(session)
         return operations.assumed(there.stack, names, dry)
@@ -168,6 +168,18 @@ def _found(session: Session, there: OnRancher, service: str, dry: str) -> list[S
             f"{named(session, service)} is not there", where=there.where, remedy="invoke deploy"
         )
     return states
+
+
+def _states(session: Session, there: OnRancher) -> list[ServiceState]:
+    """The services as they are. Raises Locked while somebody, be it ourselves, changes the
+    stack: a deploy does not go well with services that are stopped or removed meanwhile."""
+    place = root(session)
+    result = there.run(
+        bookkeeping.read_lock_step(place), job.under_way_step(place), cattle.states_step()
+    )
+    if not session.dry and result["lock owner"].ok:
+        changing.refuse_while_locked(session, place, result)
+    return there.read_states(result.output("states"))
 
 
 def _running(states: list[ServiceState], what: str, there: OnRancher) -> list[str]:

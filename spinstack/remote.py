@@ -133,7 +133,6 @@ class Remote:
         if has_key and not result["states"].ok:
             raise must_not_fail(result["states"], self._node.name)
         current = PurePosixPath(result.output("current release").strip()).name
-        age = result.output("change under way").strip()
         return Situation(
             uid=result.output("uid").strip(),
             has_key=has_key,
@@ -141,7 +140,7 @@ class Remote:
             current=current if result["current release"].ok else "",
             unfinished=bookkeeping.parse_mark(result.output("unfinished")),
             lock=self._lock_owner(result),
-            job_age=int(age) if age.lstrip("-").isdigit() else None,
+            job_age=job.age(result),
         )
 
     def _must_be_locked(self, result: ScriptResult) -> None:

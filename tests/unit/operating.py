@@ -15,6 +15,8 @@ from tests.unit.stack_session import StackSession, baked
 
 Answers = dict[str, "tuple[str, int] | list[tuple[str, int]]"]
 STACK = "nightwatch-desi"
+LOCK = ("lock owner", "change under way")
+BASIC = {"rancher environment": ("", 0), "history": ("", 0)}
 
 
 class Operator(StackSession):
@@ -22,9 +24,7 @@ class Operator(StackSession):
 
     def __init__(self, tmp_path: Path, answers: Answers, *, dry: bool = False) -> None:
         super().__init__(baked(tmp_path), dry=dry)
-        self.node = RecordingLoginNode(
-            {"rancher environment": ("", 0), "history": ("", 0), **answers}
-        )
+        self.node = RecordingLoginNode({**dict.fromkeys(LOCK, ("", 1)), **BASIC, **answers})
 
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
@@ -36,8 +36,9 @@ class Operator(StackSession):
 
     @property
     def steps(self) -> list[str]:
-        """What was done, without the step that every script begins with."""
-        return [step for step in self.node.steps if step != "rancher environment"]
+        """What was done, without the step that every script begins with, and those that look
+        at the lock."""
+        return [step for step in self.node.steps if step not in ("rancher environment", *LOCK)]
 
     @property
     def history(self) -> list[str]:

@@ -246,3 +246,35 @@ def test_a_dry_run_shows_the_order_and_asks_nobody(
 ) -> None:
     run(task, Operator(tmp_path, {}, dry=True), **options)
     assert shown in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        (operate.stop, {}),
+        (operate.start, {}),
+        (operate.restart, {"service": "app"}),
+        (operate.scale, {"service": "app", "count": 2}),
+        (operate.rm, {}),
+    ],
+)
+def test_while_a_change_goes_on_nothing_is_touched(
+    tmp_path: Path, task: Any, options: dict[str, Any]
+) -> None:
+    owner = json.dumps({"who": "bob", "host": "his-laptop", "doing": "deploy", "job": "x"})
+    found: Answers = {"states": (BOTH, 0), "lock owner": (owner, 0), "change under way": ("4", 0)}
+    session = Operator(tmp_path, found)
+    with pytest.raises(SpinstackError, match="bob on his-laptop is at it: deploy") as error:
+        run(task, session, yes=True, **options)
+    assert "invoke journal" in error.value.remedy
+    assert session.steps == ["states"]
+
+
+def test_a_dead_change_keeps_nobody_from_stopping(tmp_path: Path) -> None:
+    owner = json.dumps({"who": "bob", "host": "his-laptop", "doing": "deploy", "job": "x"})
+    found: Answers = {
+        "states": (STOPPED, 0),
+        "lock owner": (owner, 0),
+        "change under way": ("90", 0),
+    }
+    run(operate.stop, Operator(tmp_path, found), yes=True)
