@@ -109,7 +109,9 @@ class Carrying:
         told = following.journal
         following.leave(well=told.outcome in (journal.DONE, journal.LEFT_OPEN))
         if not told.outcome:
-            raise _silent(code, told, self.session)
+            silent = _silent(code, told, self.session)
+            silent.remedy = self._deploy(silent.remedy) or "`invoke status` tells what it left"
+            raise silent
         written = told.step("write it down")
         if written and not written.ok:
             why = written.output.strip().rpartition("\n")[2]
@@ -230,15 +232,21 @@ class Carrying:
         error = SpinstackError(
             LEFT_RUNNING,
             where=self.session.settings.stack,
-            remedy="`invoke journal` looks on, and so does `invoke deploy`",
+            remedy=f"`invoke journal` looks on{self._deploy(', and so does `invoke deploy`')}",
         )
         error.now = now or f"the {self.me.doing} comes to its end there, good or bad, by itself"
         return error
 
+    def _deploy(self, text: str) -> str:
+        """What is true of a deploy alone: it may be run again whatever became of it."""
+        return text if self.me.doing == "deploy" else ""
+
     def _cut_off(self, lost: ConnectionLost, following: Following) -> ConnectionLost:
         if following.started:
             lost.now = f"the {self.me.doing} goes on there by itself"
-            lost.remedy = "run the same command again: it looks on, or finishes it"
+            lost.remedy = self._deploy("run the same command again: it looks on, or finishes it")
+            # What goes back one release would go back two.
+            lost.remedy = lost.remedy or "`invoke journal` looks on; then see `invoke status`"
         else:
             lost.now = "unknown: the connection ended before anybody could look"
             lost.remedy = "run the same command again: it goes on where this one was"

@@ -74,7 +74,7 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
         raise SpinstackError(
             "the change has given no sign of life, and has not come to its end",
             where=str(remote.root / "changes" / found),
-            remedy="`invoke deploy` finishes it",
+            remedy="`invoke deploy` finishes a deploy; `invoke status` tells what else it left",
         )
 
 

@@ -366,3 +366,17 @@ def test_an_upgrade_of_ours_from_another_laptop_goes_on(session: TestSession, th
     begun(there, f"20251103-040506-{content_of(session)}", host="old-laptop")
     deploy.deploy(session)
     assert there.services["web"]["state"] == "active"
+
+
+def test_a_rollback_that_was_cut_off_is_not_to_be_run_again(
+    session: TestSession, there: There
+) -> None:
+    """It would go back two releases."""
+    releases(there)
+    at(there, "bring up", lost)
+    with pytest.raises(ConnectionLost) as error:
+        history.roll_back(session, to_release="", yes=True)
+    assert error.value.now == "the rollback goes on there by itself"
+    assert error.value.remedy == "`invoke journal` looks on; then see `invoke status`"
+    there.over()
+    assert past(there) == [("rollback", "done")]
