@@ -208,11 +208,21 @@ ask() {
     done
 }
 
+# The states once more, from a Rancher that may be ill itself just now.
+look_again() {
+    local end=$((SECONDS + 60))
+    until look; do
+        ((SECONDS < end)) || return 1
+        sleep 2
+    done
+}
+
 # roll_back SERVICE…: its old containers run again, service by service: for several at once the
-# CLI fails if one of them has nothing to go back to.
+# CLI fails if one of them has nothing to go back to. One that fails keeps no other from it.
 roll_back() {
-    local name
-    for name in "$@"; do order "$error" put_back "$name" || return; done
+    local name code=0
+    for name in "$@"; do order "$error" put_back "$name" || code=$?; done
+    return "$code"
 }
 
 back_up() { watch 60 "$@"; }
@@ -231,7 +241,7 @@ take_back() {
     final=yes
     # Where somebody else is at it now, what is unfinished may be theirs.
     step 'lock still ours' still_ours || { outcome='lock lost'; return 1; }
-    step 'look again' look || return
+    step 'look again' look_again || return
     mapfile -t names < <(unconfirmed | sort)
     if [ ${#names[@]} -gt 0 ]; then
         step 'roll back' roll_back "${names[@]}" || return

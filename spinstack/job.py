@@ -229,8 +229,9 @@ def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
         f"if test -s {journal}; then wait=$later; "
         f"[ $(( $(date +%s) - $(stat -c %Y {journal}) )) -lt $later ] || "
         f"wait={LISTEN_SECONDS} later={LISTEN_SECONDS}; fi; "
-        f"exec {{journal}}< <(exec tail -n +{after + 1} -s 0.2 -f {journal}); "
-        'tail=$!; while IFS= read -r -t "$wait" -u "$journal" line; do '
+        # Not every bash has its number in $!, where the change itself may be.
+        f"exec {{journal}}< <(echo $BASHPID; exec tail -n +{after + 1} -s 0.2 -f {journal}); "
+        'read -r -u "$journal" tail; while IFS= read -r -t "$wait" -u "$journal" line; do '
         f"printf '%s\\n' \"$line\"; wait=$later; "
         f"case $line in {over}) code=0; break ;; esac; done; "
         'kill "$tail"; exec {journal}<&-; ( exit "$code" )'

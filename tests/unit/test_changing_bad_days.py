@@ -119,8 +119,7 @@ def test_a_change_that_only_looks_dead_is_looked_on_at(
     clock = there.home / "bin" / "date"
     clock.write_text("#!/bin/sh\necho $(($(/bin/date +%s) + 120))\n")
     clock.chmod(0o755)
-    profile = PROFILE.replace("sleep 0.02", f"sleep $((${{1%.*}} == {job.LISTEN_SECONDS})).02")
-    (there.home / ".bash_profile").write_text(profile)
+    (there.home / ".bash_profile").write_text(f"{PROFILE}sleep() {{ command sleep 1; }}\n")
     at(there, "follow", hung.unlink)
     deploy.deploy(TestSession(directory, there))
     err = capsys.readouterr().err
@@ -380,3 +379,40 @@ def test_a_rollback_that_was_cut_off_is_not_to_be_run_again(
     assert error.value.remedy == "`invoke journal` looks on; then see `invoke status`"
     there.over()
     assert past(there) == [("rollback", "done")]
+
+
+def test_a_rancher_that_is_ill_for_a_moment_keeps_nobody_from_going_back(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    there.odd(upgrade='time="x" level=error msg="no answer"')
+
+    def happens(name: str) -> None:
+        if name == "bring up":
+            there.odd(exit={"ps": 1})
+        if name == "look again":
+            wait_for(there, "round 1")
+            there.odd(exit={})
+
+    there.happens = happens
+    with pytest.raises(SpinstackError, match="did not bring up") as error:
+        deploy.deploy(session)
+    assert error.value.now == "the version before runs again"
+
+
+def test_one_service_that_does_not_go_back_keeps_no_other_from_it(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running(), api=running(), zoo=running())
+    there.odd(names=["api", "web", "zoo"], new={"healthState": "unhealthy"})
+    program = there.home / "bin" / "rancher"
+    text = program.read_text().replace(
+        'answer("rollback")', 'answer("rollback"); words[-1] == "api" and sys.exit(1)'
+    )
+    program.write_text(text)
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now.startswith("the upgrade is unfinished")
+    assert [one["state"] for _, one in sorted(there.services.items())] == [
+        *("upgraded", "active", "active")
+    ]
