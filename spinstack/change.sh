@@ -18,8 +18,9 @@
 outcome=failed
 # What put the whole of it into question, for the last lines to be shown of; what can be asked.
 ill=() site=
-# Whether it is too late to stop; services that were stopped for the upgrade.
-final='' stopped=()
+# Whether it is too late to stop; services that were stopped for the upgrade; a file for what a
+# command prints.
+final='' stopped=() said=
 
 say() { printf '\n%s %(%s)T %s\n' "$mark" -1 "$*"; }
 
@@ -51,7 +52,7 @@ word() {
 # order PATTERN COMMAND [ARGUMENT…]: fails like the command, with 65 if it printed a line of the
 # pattern, with 75 if somebody asked to stop meanwhile.
 order() {
-    local pattern=$1 said=$place/said pid code
+    local pattern=$1 pid code
     shift
     "$@" >"$said" 2>&1 </dev/null &
     pid=$!
@@ -286,7 +287,10 @@ change() {
     local upkeep=$$
     # A sign of life, also for whoever looks at the file's time.
     (while sleep 5 && kill -0 "$upkeep" 2>/dev/null; do say alive; done) &
-    trap "kill $! 2>/dev/null" EXIT
+    beat=$!
+    # What a command prints is kept beside the project's file system, which may be full.
+    said=$(mktemp) || said=$place/said
+    trap 'kill "$beat" 2>/dev/null; rm -f "$said"' EXIT
     trap '' HUP
     say made "$made"
     if prepare; then
@@ -308,7 +312,6 @@ change() {
         fi
     fi
     step 'write it down' write_down
-    rm -f "$place/said"
     step 'unlock' unlock
     say over "$outcome"
 }

@@ -187,5 +187,6 @@ def _add_rollback(error: SpinstackError, first: Told, told: Journal) -> None:
     back = next((step for step in later if step.name in ("roll back", "look again")), None)
     if back:
         said = "\n".join(cattle.complaints(back.output)) or tail(back.output)
+        said = said or f"exit code {back.code}, and not a word"
         error.details = "\n".join(filter(None, (error.details, "and the rollback failed:", said)))
         error.remedy = _NOW[journal.UNFINISHED][1]

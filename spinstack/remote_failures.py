@@ -62,7 +62,7 @@ def refused(step: StepResult, what: str, where: str, seconds: int) -> SpinstackE
         what,
         where=where,
         remedy="see `invoke status`; run the same command again when the cause is mended",
-        details="\n".join(told) or tail(step.output),
+        details="\n".join(told) or tail(step.output) or f"exit code {step.code}, and not a word",
     )
 
 

@@ -355,6 +355,26 @@ def test_every_value_arrives_as_it_is(words: list[str], pages: list[str]) -> Non
     assert told[len(values) :] == calls
 
 
+def test_a_full_project_file_system_ends_no_command(session: TestSession, there: There) -> None:
+    """What a command prints goes elsewhere: it would fail in the middle of what it does."""
+    there.has(web=running())
+    seen: list[str] = []
+    at(there, "bring up", lambda: seen.extend(path.name for path in change(there).iterdir()))
+    deploy.deploy(session)
+    assert sorted(seen) == ["journal", "script"]
+
+
+def test_a_command_that_fails_without_a_word_is_told_by_its_code(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    at(there, "bring up", lambda: there.odd(exit={"up": 120}))
+    with pytest.raises(SpinstackError, match="did not bring up") as error:
+        deploy.deploy(session)
+    said = "exit code 120, and not a word"
+    assert error.value.details == f"{said}\nand the rollback failed:\n{said}"
+
+
 @pytest.mark.parametrize("seconds", [-4000, 0, 59])
 def test_a_clock_that_is_fast_makes_nobody_dead(seconds: int, session: Any) -> None:
     assert changing.is_alive(session, None, seconds)  # type: ignore[arg-type]

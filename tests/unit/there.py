@@ -210,7 +210,7 @@ class There:
             ["bash", "-l"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"HOME": str(self.home), "PATH": os.environ["PATH"]},
+            env={"HOME": str(self.home), "PATH": os.environ["PATH"], "TMPDIR": str(self.home)},
             cwd=self.home,
             text=True,
             start_new_session=True,
