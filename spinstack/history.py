@@ -206,7 +206,7 @@ def unlock(session: Session, *, yes: bool) -> str:
     """Break the lock of somebody who is not coming back; who it was."""
     with session.login_node() as node:
         remote = make_remote(session, node)
-        owner = remote.lock_owner()
+        owner, alive = remote.at_work()
         if owner is None and not session.dry:
             raise SpinstackError(
                 "there is no lock",
@@ -214,9 +214,10 @@ def unlock(session: Session, *, yes: bool) -> str:
                 remedy="nothing has to be broken: run what you want to run",
             )
         told = owner.told() if owner else "nobody"
-        session.confirm(
-            f"Break the lock of {told}? If a change is really under way, two will mix.", yes=yes
-        )
+        mixing = "If a change is really under way, two will mix."
+        if alive:
+            mixing = "It has just given a sign of life: two changes will mix."
+        session.confirm(f"Break the lock of {told}? {mixing}", yes=yes)
         with recorded(session, node, "unlock", f"the lock of {told}"):
             remote.break_lock(owner or Mark(told, ""))
     return told

@@ -161,9 +161,12 @@ class Remote:
             held, self._held = self._held, None
             self._node.run(Script((bookkeeping.free_lock_step(self.root, held),)))
 
-    def lock_owner(self) -> Mark | None:
-        """Who has the lock; None if nobody has it."""
-        return self._lock_owner(self._run(Script((self._read_lock,))))
+    def at_work(self) -> tuple[Mark | None, bool]:
+        """Who has the lock, None if nobody has it; whether a change of theirs gave a sign of life
+        in the last minute."""
+        result = self._run(Script((self._read_lock, job.under_way_step(self.root))))
+        age = job.age(result)
+        return self._lock_owner(result), age is not None and age < job.SILENT_SECONDS
 
     @property
     def _read_lock(self) -> Step:

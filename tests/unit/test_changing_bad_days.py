@@ -436,3 +436,24 @@ def test_one_service_that_does_not_go_back_keeps_no_other_from_it(
     assert [one["state"] for _, one in sorted(there.services.items())] == [
         *("upgraded", "active", "active")
     ]
+
+
+def test_the_question_before_a_lock_is_broken_tells_of_signs_of_life(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    asked: list[str] = []
+
+    def ask(question: str, *, yes: bool) -> None:
+        asked.append(question)
+        raise SpinstackError("no")
+
+    session.confirm = ask  # type: ignore[method-assign]
+    there.has(web=running())
+    hung = there.hang("upgrade")
+    at(there, "bring up", lost)
+    with pytest.raises(ConnectionLost):
+        deploy.deploy(TestSession(directory, there))
+    with pytest.raises(SpinstackError, match="no"):
+        history.unlock(session, yes=False)
+    hung.unlink()
+    assert "It has just given a sign of life" in asked[0]
