@@ -49,8 +49,9 @@ class ChannelNode(ABC):
         Raises SpinstackError when the login fails, ConnectionLost when it was there before.
         """
 
+    @abstractmethod
     def open(self) -> None:
-        self._its_shell().open()
+        """As `LoginNode.open`: the login alone."""
 
     def _its_shell(self) -> Shell:
         if self._shell is None:

@@ -49,6 +49,9 @@ class FabricLoginNode(ChannelNode):
         )
         self.name = f"{self._connection.user}@{destination.host}"
 
+    def open(self) -> None:
+        self._transport()
+
     def _open_channel(self, command: str, pty: Pty | None = None) -> FabricChannel:
         transport = self._transport()
         try:

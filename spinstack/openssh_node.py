@@ -29,9 +29,12 @@ class OpenSSHLoginNode(ChannelNode):
         # The master that this command has used.
         self._pid = 0
 
-    def _open_channel(self, command: str, pty: Pty | None = None) -> OpenSSHChannel:
+    def open(self) -> None:
         if not self._pid:
             self._pid = (self.master.alive() or self.master.open()).pid
+
+    def _open_channel(self, command: str, pty: Pty | None = None) -> OpenSSHChannel:
+        self.open()
         try:
             return OpenSSHChannel(self.master.socket, self._pid, command, pty)
         except TimeoutError:

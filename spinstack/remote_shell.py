@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
+import gzip
 import secrets
 import time
 from collections.abc import Callable, Iterator
 
 from spinstack.channel import Channel
+from spinstack.command import Secret
 from spinstack.errors import SpinstackError
 from spinstack.login_node import ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.script import Script, ScriptResult, Transcript
@@ -26,11 +29,25 @@ LOOK_SECONDS = 1.0
 # The line is read by the person's own login shell first, be it csh: no quotes within quotes,
 # no exclamation mark, no line break. A script that bash can't read ends the shell.
 _LOOP = (
-    "exec <&4 4<&-; while read -r spinstack_size; do "
+    "exec <&4 4<&-; {first}while read -r spinstack_size; do "
     r"LC_ALL=C IFS= read -r -N \$spinstack_size spinstack_text && "
     r"eval \"\$spinstack_text\" || break; done"
 )
-START = f"exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"{_LOOP}\"'"
+_START = "exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"{loop}\"'"
+# A server lets nothing be sent to a command before it has begun: a round trip, which a script
+# that stands in the command itself does not wait for.
+_FIRST = (
+    r"spinstack_text=\$(printf %s {packed} | base64 -d | gzip -dc); "
+    r"eval \"\$spinstack_text\" || exit; "
+)
+# Letters of such a script when it is packed. Some csh take no longer words than 4096.
+LARGEST_FIRST = 3500
+
+
+def command(first: bytes = b"") -> str:
+    """What is run there: the loop, with a packed script before it."""
+    before = _FIRST.replace("{packed}", first.decode("ascii")) if first else ""
+    return _START.replace("{loop}", _LOOP.replace("{first}", before))
 
 
 class Shell:
@@ -40,10 +57,6 @@ class Shell:
         self._name = name
         self._open_channel = open_channel
         self._channel: Channel | None = None
-
-    def open(self) -> None:
-        """Log in and start the shell, so that the first script need not wait for it."""
-        self._ready()
 
     def run(
         self,
@@ -56,23 +69,24 @@ class Shell:
         """As `LoginNode.run`. A script that is left, or cut off, takes the shell with it; the
         next one has a new shell."""
         run = _Run(self._name, script, on_begin, on_line)
-        channel = self._ready()
+        first = b"" if self._is_there() else run.packed()
+        channel = self._channel or self._open_channel(command(first))
+        self._channel = channel
         finished = False
         try:
-            run.send(channel, on_sent)
+            if not first:
+                run.send(channel, on_sent)
             finished = run.read(channel)
         finally:
             if not finished or script.endless:
                 self.close()
         return run.result()
 
-    def _ready(self) -> Channel:
-        """The shell of the script before, if it is still there, or a new one."""
+    def _is_there(self) -> bool:
+        """Whether the shell of the script before waits for another one."""
         if self._channel is not None and not _is_idle(self._channel):
             self.close()
-        if self._channel is None:
-            self._channel = self._open_channel(START)
-        return self._channel
+        return self._channel is not None
 
     def close(self) -> None:
         """Give the shell up; what it runs may go on."""
@@ -105,6 +119,15 @@ class _Run:
         self._on_line = on_line
         line = self._line if on_line else None
         self._transcript = Transcript(script, self._mark, on_begin=on_begin, on_line=line)
+
+    def packed(self) -> bytes:
+        """The script as it may stand in a command, which others can see; empty if there is a
+        secret in it, or too much."""
+        words = (word for step in self._script.steps for one in step.commands for word in one.words)
+        if any(isinstance(word, Secret) for word in words):
+            return b""
+        packed = base64.b64encode(gzip.compress(self._script.text(self._mark).encode(), mtime=0))
+        return packed if len(packed) <= LARGEST_FIRST else b""
 
     def send(self, channel: Channel, on_sent: OnSent | None) -> None:
         """As the shell's loop reads it. Why it could not be sent, the output may tell."""
