@@ -212,23 +212,38 @@ def _listen(
     may keep it open (before OpenSSH 8.7)."""
     deadline = None if seconds is None else time.monotonic() + seconds
     whole = b""
-    while True:
-        ended = process.poll() is not None
-        ready, _, _ = select.select([said], [], [], 0 if ended else 0.05)
-        data = _read(said) if ready else b""
-        whole += data
-        if data and show:
-            sys.stderr.buffer.write(data)
-            sys.stderr.flush()
-        if ended and not data:
-            return whole.decode("utf-8", "replace")
-        if ready and not data:
-            process.wait()
-        # It would go on without a socket that anybody could use.
-        if b"disabling multiplexing" in whole:
-            return whole.decode("utf-8", "replace")
-        if deadline and time.monotonic() > deadline:
-            return whole.decode("utf-8", "replace") + "\nTimeout, server not responding."
+    with _told_of_its_end(process) as end:
+        while True:
+            ended = process.poll() is not None
+            ready, _, _ = select.select([said, *end], [], [], 0 if ended else 0.05)
+            data = _read(said) if said in ready else b""
+            whole += data
+            if data and show:
+                sys.stderr.buffer.write(data)
+                sys.stderr.flush()
+            if ended and not data:
+                return whole.decode("utf-8", "replace")
+            if said in ready and not data:
+                process.wait()
+            # It would go on without a socket that anybody could use.
+            if b"disabling multiplexing" in whole:
+                return whole.decode("utf-8", "replace")
+            if deadline and time.monotonic() > deadline:
+                return whole.decode("utf-8", "replace") + "\nTimeout, server not responding."
+
+
+@contextlib.contextmanager
+def _told_of_its_end(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """A descriptor that is readable as soon as the process has ended; none where the system
+    knows no such thing."""
+    if not hasattr(os, "pidfd_open"):
+        yield []
+        return
+    end = os.pidfd_open(process.pid)
+    try:
+        yield [end]
+    finally:
+        os.close(end)
 
 
 def _read(descriptor: int) -> bytes:
