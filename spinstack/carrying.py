@@ -1,19 +1,18 @@
 """Carries a change to the login node, where it goes on by itself, and looks on until it is over.
 
-Looks first, without a lock: what runs, whether somebody is at it. The lock is taken, the
-release uploaded and the job started by one script, which also follows the journal.
+What runs, and whether somebody is at it, was looked at without a lock (`meeting.py`). The lock
+is taken, the release uploaded and the job started by one script, which also follows the journal.
 """
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spinstack import bookkeeping, changing, conclusion, job, journal, record
+from spinstack import bookkeeping, conclusion, job, journal, record
 from spinstack.bookkeeping import Mark, ReleaseNote
 from spinstack.errors import SpinstackError
 from spinstack.following import Following
@@ -21,12 +20,11 @@ from spinstack.job import Job
 from spinstack.login_node import ConnectionLost
 from spinstack.record import Record
 from spinstack.release import Release
-from spinstack.remote import Situation
 from spinstack.remote_failures import NotWritten, tail
+from spinstack.situation import Situation
 from spinstack.upgrading import Plan
 
 if TYPE_CHECKING:
-    from spinstack.login_node import LoginNode
     from spinstack.remote import Remote
     from spinstack.session import Session
 
@@ -278,65 +276,3 @@ def _silent(code: int | None, told: journal.Journal, session: Session) -> Spinst
     )
     error.now = "unknown: its login node may have been restarted"
     return error
-
-
-def found(session: Session, node: LoginNode, doing: str) -> Carrying:
-    """Make a Rancher key if there is none, see what runs and who is at it."""
-    me = bookkeeping.mark(changing.who(session), socket.gethostname(), doing)
-    remote = changing.make_remote(session, node)
-    with session.console.step("look") as step:
-        situation = remote.look()
-        step.done(_seen(situation))
-    if not situation.has_key or session.dry:
-        situation = changing.with_key(session, remote)
-    return Carrying(session, remote, me, situation)
-
-
-def _seen(situation: Situation) -> str:
-    """What runs there, in words."""
-    if not situation.uid:
-        return ""
-    told = ", ".join(f"{state.name} {state.shown}" for state in situation.states)
-    return f"uid {situation.uid}: {told or 'nothing runs yet'}"
-
-
-def refuse_another(carrying: Carrying) -> None:
-    """Raises Locked where somebody is changing the stack, be it ourselves."""
-    lock = carrying.situation.lock
-    if lock and not carrying.session.dry:
-        age = carrying.situation.job_age
-        changing.take_over(carrying.session, carrying.remote, lock, age, carrying.me)
-        carrying.situation = carrying.remote.look()
-
-
-def wait_for_own(carrying: Carrying) -> str | None:
-    """Where a change of this stack is under way: look on at our own to its end; the address of
-    the site then, and the situation is looked at anew. None where nobody is at it.
-
-    Raises Locked for somebody else's, SpinstackError where ours failed.
-    """
-    lock, remote = carrying.situation.lock, carrying.remote
-    if lock is None or carrying.session.dry:
-        return None
-    age, url = carrying.situation.job_age, None
-    if lock.job and lock.who == carrying.me.who and age is not None:
-        url = _looked_on(carrying, lock, age)
-    else:
-        changing.take_over(carrying.session, remote, lock, age, carrying.me)
-    carrying.situation = remote.look()
-    return url
-
-
-def _looked_on(carrying: Carrying, lock: Mark, age: int) -> str | None:
-    """Look on at our own change to its end: the address of the site. None if it is dead, its
-    last sign of life so many seconds ago; its lock is broken then."""
-    session, remote = carrying.session, carrying.remote
-    if changing.is_alive(session, remote, age):
-        try:
-            return carrying.attach(lock)
-        except Silent as silent:
-            session.console.note(silent.what)
-            if changing.is_alive(session, remote, job.SILENT_SECONDS):
-                raise
-    changing.break_left(session, remote, lock)
-    return None

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from spinstack import bookkeeping, job
 from spinstack.bookkeeping import Mark
 from spinstack.errors import SpinstackError
-from spinstack.remote import Remote, Situation
+from spinstack.remote import Remote
 from spinstack.remote_failures import Locked
+from spinstack.situation import Situation
 
 if TYPE_CHECKING:
     from spinstack.login_node import Answer, LoginNode

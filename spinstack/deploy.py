@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spinstack import carrying, laptop, probe, provenance, release
+from spinstack import laptop, meeting, probe, provenance, release
 from spinstack.carrying import Carrying
 from spinstack.changing import make_remote
 from spinstack.errors import UsageError
@@ -44,8 +44,8 @@ def deploy(session: Session, *, yes: bool = False) -> str:
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node, laptop.images_under_way(session) as images:
-        there = carrying.found(session, node, "deploy")
-        carrying.wait_for_own(there)
+        there = meeting.found(session, node, "deploy")
+        meeting.wait_for_own(there)
         wanted = _Wanted(there)
         chosen = wanted.plan()
         there.digests = images.wait()
@@ -59,8 +59,8 @@ def up(session: Session, *, yes: bool = False) -> str:
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node:
-        there = carrying.found(session, node, "up")
-        carrying.refuse_another(there)
+        there = meeting.found(session, node, "up")
+        meeting.refuse_another(there)
         return _Wanted(there).carry((Plan.CREATE,))
 
 
@@ -72,8 +72,8 @@ def upgrade(session: Session, *, yes: bool = False) -> str:
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node:
-        there = carrying.found(session, node, "upgrade")
-        carrying.refuse_another(there)
+        there = meeting.found(session, node, "upgrade")
+        meeting.refuse_another(there)
         allowed = (Plan.UPGRADE, Plan.RESUME, Plan.NOTHING)
         return _Wanted(there).carry(allowed, confirming=False)
 
@@ -114,7 +114,7 @@ class _Wanted:
             return there.run(made, note, chosen, confirming=confirming)
         except Changed:
             there.situation = there.remote.look()
-            carrying.refuse_another(there)
+            meeting.refuse_another(there)
             chosen = self.plan()
             _must_be(chosen, allowed, there)
             return there.run(made, note, chosen, confirming=confirming)

@@ -41,7 +41,7 @@ class View(Following):
 def lines(step: Told) -> list[str]:
     """A step: when it began (UTC), its name, its end, and what it printed if that matters."""
     at = datetime.fromtimestamp(step.begun, timezone.utc)
-    end = "ok" if step.ok else f"exit code {step.code}"
+    end = "ok" if step.ok else f"exit code {step.code}" if step.code is not None else "no end"
     head = f"{at:%Y-%m-%d %H:%M:%S}  {step.name:<24} {end:<14} {step.seconds:.0f} s"
     said = [line for line in step.lines if line.strip()]
     asked = [line for line in said if line.startswith("asked ")]
@@ -69,6 +69,8 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
     if as_json:
         console.json(as_value(found, view.journal))
     elif not raw:
+        if view.journal.under_way:
+            console.result("\n".join(lines(view.journal.under_way)))
         console.result(f"{view.journal.made or found}: {view.journal.outcome or 'no sign of life'}")
     if not view.journal.outcome:
         raise SpinstackError(

@@ -7,7 +7,6 @@ connection and reads the answers into values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from spinstack.remote_failures import (
     refused,
 )
 from spinstack.script import Script, ScriptResult, Step
+from spinstack.situation import Situation
 
 if TYPE_CHECKING:
     from spinstack.following import Following
@@ -37,43 +37,6 @@ if TYPE_CHECKING:
 
 # Seconds that a change is followed at most; it has limits of its own for each of its steps.
 FOLLOWED = 7200.0
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What was found at the login node before anything is changed there. `current`: id of the
-    release that runs; `unfinished`: an upgrade that was begun and not ended; `lock`: who
-    changes the stack just now; `job_age`: seconds since the last sign of life of a change that
-    goes on there by itself."""
-
-    uid: str
-    has_key: bool
-    states: list[ServiceState]
-    current: str
-    unfinished: Mark | None = None
-    lock: Mark | None = None
-    job_age: int | None = None
-
-    @property
-    def restless(self) -> bool:
-        """Whether services must be let arrive, taken back or stopped before an upgrade."""
-        stuck = any(state.unconfirmed and state.stuck for state in self.states)
-        return bool(self.moving or self.not_upgradable or stuck)
-
-    @property
-    def unconfirmed(self) -> list[str]:
-        return [state.name for state in self.states if state.unconfirmed]
-
-    @property
-    def not_upgradable(self) -> list[str]:
-        """Services that Rancher refuses to upgrade until they have been stopped."""
-        fine = ("active", "inactive", "upgraded", "upgrading")
-        return [state.name for state in self.states if state.state not in fine]
-
-    @property
-    def moving(self) -> list[str]:
-        """Services that are still on their way to a state."""
-        return [state.name for state in self.states if state.transitioning == "yes"]
 
 
 class Remote:

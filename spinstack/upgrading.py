@@ -12,7 +12,7 @@ from enum import Enum
 
 from spinstack.bookkeeping import Mark
 from spinstack.errors import SpinstackError
-from spinstack.remote import Situation
+from spinstack.situation import Situation
 
 
 class Plan(Enum):
