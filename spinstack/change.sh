@@ -8,6 +8,7 @@
 #                        file `hold` to make nothing final while somebody is asked about it
 #   services, pages      arrays: what must be up, the pages that must answer well
 #   healthy_within, answer_within   seconds
+#   patience             seconds that Rancher may say nothing that can be understood
 #   creating, careful, resuming, confirming     yes or empty
 #   complaint, error     patterns of what the CLI prints when it did not do as it was told
 #   ready enter still_ours note_upgrade rows log_of stop_service mark_current forget unlock
@@ -118,7 +119,7 @@ is_up() {
 }
 
 # watch SECONDS SERVICE…: 0 all are up, 1 one is beyond hope, 2 the time is up, 3 Rancher has
-# said nothing that can be understood for a minute, 75 somebody asks to stop. `ill`: those that
+# said nothing that can be understood for long, 75 somebody asks to stop. `ill`: those that
 # are not up, or beyond hope.
 watch() {
     local end=$((SECONDS + $1)) heard=$SECONDS name hopeless
@@ -144,11 +145,15 @@ watch() {
                 ill=("${hopeless[@]}")
                 return 1
             fi
-        elif ((SECONDS - heard >= 60)); then
+        elif ((SECONDS - heard >= patience)); then
             return 3
         fi
         if stopping; then return 75; fi
-        ((SECONDS < end)) || return 2
+        if ((SECONDS >= end)); then
+            # Of services that nobody has seen for a while nothing can be said.
+            ((SECONDS - heard < 5)) && return 2
+            return 3
+        fi
         sleep 1
     done
 }
@@ -211,7 +216,7 @@ ask() {
 
 # The states once more, from a Rancher that may be ill itself just now.
 look_again() {
-    local end=$((SECONDS + 60))
+    local end=$((SECONDS + patience))
     until look; do
         ((SECONDS < end)) || return 1
         sleep 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from spinstack import cattle, job, journal, rows, service_log
+from spinstack import cattle, job, journal, reading, rows, service_log
 from spinstack.errors import SpinstackError
 from spinstack.journal import Journal, Told
 from spinstack.remote_failures import LockLost, must_not_fail, not_written, refused, tail
@@ -141,10 +141,10 @@ def _not_rendered(step: Told, session: Session) -> SpinstackError:
 def _not_healthy(step: Told, told: Journal, session: Session) -> SpinstackError:
     if step.code == job.NO_ANSWER:
         return SpinstackError(
-            "Rancher has answered nothing that can be understood for a minute",
+            f"Rancher has answered nothing that can be understood for {reading.SILENT_SECONDS} s",
             where=session.destination.host,
             remedy="try `rancher ps` on the login node; see the centre's status page",
-            details=tail(step.output),
+            details=tail(last_round(step)),
         )
     watcher = watched(step, session)
     try:
@@ -186,7 +186,7 @@ def _add_rollback(error: SpinstackError, first: Told, told: Journal) -> None:
     later = [step for step in told.steps if step.code not in (None, 0) and step is not first]
     back = next((step for step in later if step.name in ("roll back", "look again")), None)
     if back:
-        said = "\n".join(cattle.complaints(back.output)) or tail(back.output)
+        said = "\n".join(cattle.complaints(back.output)) or tail(last_round(back))
         said = said or f"exit code {back.code}, and not a word"
         error.details = "\n".join(filter(None, (error.details, "and the rollback failed:", said)))
         error.remedy = _NOW[journal.UNFINISHED][1]

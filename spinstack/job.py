@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from spinstack import bookkeeping, cattle, record, rows
+from spinstack import bookkeeping, cattle, reading, record, rows
 from spinstack.bookkeeping import UMASK, Mark
 from spinstack.command import Command, Raw, Secret, joined
 from spinstack.script import PLAIN_SHELL, ScriptResult, Step
@@ -105,6 +105,7 @@ class Job:
             "place": str(self.place),
             "healthy_within": str(self.healthy_within),
             "answer_within": str(self.answer_within),
+            "patience": str(reading.SILENT_SECONDS),
             "complaint": _COMPLAINT,
             "error": _ERROR,
             **{name: "yes" if getattr(self, name) else "" for name in flags},
