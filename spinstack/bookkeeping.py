@@ -204,7 +204,10 @@ def hand_over_step(root: PurePosixPath, owner: Mark) -> Step:
 def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:
     """Give the lock back, if it is still the owner's."""
     (mine,) = still_ours_step(root, owner).commands
-    return Step("unlock", (mine, Command("rm", "-rf", str(root / "lock"))), must=False)
+    # It goes with the name in it, as it came: nobody may find a lock of nobody.
+    lock, gone = str(root / "lock"), str(root / f"lock.{owner.nonce}.gone")
+    away = (Command("mv", "-T", lock, gone), Command("rm", "-rf", gone))
+    return Step("unlock", (mine, *away), must=False)
 
 
 def break_lock_step(root: PurePosixPath, owner: Mark) -> Step:
@@ -223,8 +226,9 @@ def break_lock_step(root: PurePosixPath, owner: Mark) -> Step:
 def read_lock_step(root: PurePosixPath) -> Step:
     """Fails if there is no lock."""
     there = Command("test", "-d", str(root / "lock"))
-    owner = Command(Raw("{"), "cat", str(root / "lock" / "owner.json"), Raw("|| true; }"))
-    return Step("lock owner", (there, owner), must=False)
+    # One that has just been given back is none.
+    owner = Command("cat", str(root / "lock" / "owner.json"), Raw("||"), *there.words)
+    return Step("lock owner", (there, Command(Raw("{"), *owner.words, Raw("; }"))), must=False)
 
 
 def note_release_step(directory: PurePosixPath, note: ReleaseNote) -> Step:

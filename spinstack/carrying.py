@@ -7,7 +7,7 @@ is taken, the release uploaded and the job started by one script, which also fol
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -74,15 +74,9 @@ class Carrying:
         following.uploaded = note.id if made else ""
         if self.session.dry:
             self._show_job(replace(change, creating=False))
-        try:
-            code = self.remote.start(change, self.situation, made, note, following)
-        except KeyboardInterrupt:
-            following.leave(goes_on=following.started)
-            code = self._interrupted(following)
-        except ConnectionLost as lost:
-            raise self._cut_off(lost, following) from None
-        finally:
-            following.leave(well=False)
+        code = self._seen(
+            following, lambda: self.remote.start(change, self.situation, made, note, following)
+        )
         return "" if self.session.dry else self.concluded(code, following)
 
     def attach(self, owner: Mark) -> str:
@@ -92,15 +86,20 @@ class Carrying:
         """
         self.session.console.note(f"a {owner.doing} of {owner.told()} goes on there: looking on")
         following = Following(self.session, owner.job)
+        code = self._seen(following, lambda: self.remote.follow(following))
+        return self.concluded(code, following)
+
+    def _seen(self, following: Following, begin: Callable[[], int | None]) -> int | None:
+        """What `begin` comes back with, or what follows from Ctrl-C in the middle of it."""
         try:
-            code = self.remote.follow(following)
+            return begin()
         except KeyboardInterrupt:
             following.leave(goes_on=following.started)
-            code = self._interrupted(following)
+            return self._interrupted(following)
         except ConnectionLost as lost:
-            following.leave(well=False)
             raise self._cut_off(lost, following) from None
-        return self.concluded(code, following)
+        finally:
+            following.leave(well=False)
 
     def concluded(self, code: int | None, following: Following) -> str:
         """The address of a site whose change went well. Raises SpinstackError otherwise."""

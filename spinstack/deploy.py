@@ -47,11 +47,10 @@ def deploy(session: Session, *, yes: bool = False) -> str:
         there = meeting.found(session, node, "deploy")
         meeting.wait_for_own(there)
         wanted = _Wanted(there)
-        chosen = wanted.plan()
+        # Where a person has to choose first nobody waits for the images.
+        wanted.plan()
         there.digests = images.wait()
-        if chosen is Plan.NOTHING:
-            return _nothing(there)
-        return wanted.carry((Plan.CREATE, Plan.UPGRADE, Plan.RESUME))
+        return wanted.carry(tuple(Plan))
 
 
 def up(session: Session, *, yes: bool = False) -> str:
@@ -106,18 +105,20 @@ class _Wanted:
 
     def carry(self, allowed: tuple[Plan, ...], *, confirming: bool = True) -> str:
         """Do it, if it is one of those allowed; the site's address."""
-        there = self._there
-        chosen = self.plan()
-        _must_be(chosen, allowed, there)
-        made, note = self._release()
         try:
-            return there.run(made, note, chosen, confirming=confirming)
+            return self._as_planned(allowed, confirming=confirming)
         except Changed:
-            there.situation = there.remote.look()
-            meeting.refuse_another(there)
-            chosen = self.plan()
-            _must_be(chosen, allowed, there)
-            return there.run(made, note, chosen, confirming=confirming)
+            self._there.situation = self._there.remote.look()
+            meeting.refuse_another(self._there)
+            return self._as_planned(allowed, confirming=confirming)
+
+    def _as_planned(self, allowed: tuple[Plan, ...], *, confirming: bool) -> str:
+        chosen = self.plan()
+        _must_be(chosen, allowed, self._there)
+        if chosen is Plan.NOTHING and confirming:
+            return _nothing(self._there)
+        made, note = self._release()
+        return self._there.run(made, note, chosen, confirming=confirming)
 
     def _release(self) -> tuple[Release | None, ReleaseNote]:
         """The release, and what is known of it; the first only if it must be uploaded."""

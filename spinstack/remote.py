@@ -82,9 +82,10 @@ class Remote:
             Step("uid", (Command("id", "-u"),)),
             *((bookkeeping.lock_step(self.root, lock),) if lock else ()),
             self._ready(),
+            # First: a change that ends meanwhile is then seen as one that is under way.
+            *(() if lock else (self._read_lock, job.under_way_step(self.root))),
             bookkeeping.read_current_step(self.root),
             bookkeeping.read_unfinished_step(self.root),
-            *(() if lock else (self._read_lock, job.under_way_step(self.root))),
             cattle.key_step(),
             cattle.states_if_key_step(),
         )

@@ -24,8 +24,8 @@ WIRES = pytest.mark.parametrize("wire", ["openssh", "fabric"])
 # The steps of a deploy in order: those of the two scripts that are sent, and those of the
 # change that goes on there by itself.
 LOOK = (
-    *("uid", "rancher environment", "current release", "unfinished", "lock owner"),
-    *("change under way", "rancher key", "states"),
+    *("uid", "rancher environment", "lock owner", "change under way", "current release"),
+    *("unfinished", "rancher key", "states"),
 )
 SEND = ("lock", "as it was", "upload", "note the release", "lock still ours", "start")
 THERE = (

@@ -529,3 +529,20 @@ def test_somebody_who_breaks_the_lock_stops_the_change(session: TestSession, the
         deploy.deploy(session)
     assert len(there.calls) == 1, "render alone"
     (there.root / "lock").rmdir()
+
+
+def test_what_somebody_deployed_in_between_is_not_done_again(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    """Our other laptop has deployed the same files between our look and our lock."""
+    deploy.deploy(session)
+    changed(directory)
+
+    def other(name: str) -> None:
+        if name == "states":
+            there.happens = lambda name: None
+            deploy.deploy(TestSession(directory, there))
+
+    there.happens = other
+    assert deploy.deploy(TestSession(directory, there)) == ADDRESS
+    assert past(there) == [("deploy", "done")] * 2
