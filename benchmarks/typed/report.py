@@ -23,6 +23,7 @@ PAIRS = {
     ways.RELEASE: ways.COOKIECUTTER,
     ways.NEW: ways.COOKIECUTTER,
     ways.LIST_TRIVIAL: ways.PYTHON,
+    ways.LIST_BARE: ways.LIST,
 }
 _OURS = (ways.LIST, ways.HELP, ways.COMPLETE, ways.RENDER, ways.RELEASE, ways.NEW)
 

@@ -40,6 +40,7 @@ ALL_AT_TOP = "import cookiecutter.main\nimport fabric\nimport yaml\n"
 
 PYTHON, ARGPARSE = "python -c pass", "a program with argparse, its help"
 LIST, LIST_TRIVIAL = "invoke --list", "invoke --list, three trivial tasks"
+LIST_BARE = "invoke --list, three trivial tasks, no invoke.yaml"
 LIST_FABRIC = "invoke --list, fabric imported at the top"
 LIST_ALL = "invoke --list, fabric, cookiecutter and yaml at the top"
 HELP, HELP_TRIVIAL = "invoke --help deploy", "invoke --help of a trivial task"
@@ -88,10 +89,15 @@ def ways(work: Path) -> list[Way]:
     """
     compileall.compile_dir(PACKAGE, quiet=1)
     stack = bake(work / "stack")
-    trivial = _directory(work / "trivial", TRIVIAL)
-    fabric, everything = (
-        _copy(stack, work / name, before + OURS)
-        for name, before in (("fabric", AT_TOP), ("everything", ALL_AT_TOP))
+    bare = _directory(work / "bare", TRIVIAL)
+    # The same directory but for the tasks: Invoke reads its invoke.yaml whoever has tasks there.
+    trivial, fabric, everything = (
+        _copy(stack, work / name, tasks)
+        for name, tasks in (
+            ("trivial", TRIVIAL),
+            ("fabric", AT_TOP + OURS),
+            ("everything", ALL_AT_TOP + OURS),
+        )
     )
     invoke, python = str(BIN / "invoke"), sys.executable
     made = work / "made"
@@ -99,6 +105,7 @@ def ways(work: Path) -> list[Way]:
     cookiecutter = (str(BIN / "cookiecutter"), "--no-input", "--output-dir", str(made))
     new = (str(BIN / "spinstack"), "new", "--no-input", "--output", str(made))
     return [
+        Way(LIST_BARE, bare, (invoke, "--list")),
         Way(LIST_TRIVIAL, trivial, (invoke, "--list")),
         Way(LIST, stack, (invoke, "--list")),
         Way(LIST_FABRIC, fabric, (invoke, "--list")),
