@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from spinstack.engine import is_loopback
@@ -54,16 +52,3 @@ def ask(url: str) -> Answer:
         return Answer(0, str(error.reason))
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, str(error) or type(error).__name__)
-
-
-def until_ok(
-    url: str, *, seconds: float, asked: Callable[[Answer], None] = lambda answer: None
-) -> Answer:
-    """Ask until the answer is good or the time is up; the last answer."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = ask(url)
-        asked(answer)
-        if answer.ok or time.monotonic() >= deadline:
-            return answer
-        time.sleep(0.5)
