@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # Told when it is well: what they print is long, and of interest only when it is not.
 _BRIEF = 3
+
+# The beginning of a change's id.
+_ID = re.compile(r"[0-9a-f-]*")
 
 
 class View(Following):
@@ -53,6 +57,10 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
     """Print the newest journal, or that of the change whose id begins so; one that is under way
     until it is over. Raises UsageError if there is none."""
     console = session.console
+    if not _ID.fullmatch(change):
+        raise UsageError(
+            f"{change!r} is no change", remedy="its id, such as 20260131-040506-…, or its beginning"
+        )
     with session.login_node() as node:
         remote = make_remote(session, node)
         found = remote.newest_change(change)

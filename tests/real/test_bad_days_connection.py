@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,15 @@ def test_the_journal_is_looked_at_from_another_machine(small: SmallSite) -> None
     small.assert_whole("looked-at")
 
 
+def wait_for(text: str, journal: Path) -> str:
+    """What the journal says as soon as it says this."""
+    deadline = time.monotonic() + 60
+    while text not in (said := journal.read_text()):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.1)
+    return said
+
+
 @contextmanager
 def bobs(small: SmallSite, step: str, *words: str) -> Iterator[subprocess.Popen[str]]:
     """Bob's laptop, held up just when this step runs."""
@@ -178,13 +188,11 @@ def test_a_change_that_has_lost_its_lock_makes_nothing_final(small: SmallSite) -
     change = max((small.root / "changes").iterdir())
     (change / "hold").touch()
     journal = change / "journal"
-    while "begin wait for a word" not in journal.read_text():
-        time.sleep(0.1)
+    wait_for("begin wait for a word\n", journal)
     assert small.invoke("unlock", "--yes").code == 0
     assert small.invoke("rollback", "--yes").code == 0
     (change / "hold").unlink()
-    while not (said := journal.read_text()).rstrip().endswith("over lock lost"):
-        time.sleep(0.1)
+    said = wait_for("over lock lost\n", journal)
     assert "begin roll back" not in said
     told = small.invoke("journal")
     assert told.code == 0

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from spinstack import changing, deploy, history, job, journal_view
-from spinstack.errors import SpinstackError
+from spinstack.errors import SpinstackError, UsageError
 from spinstack.login_node import ConnectionLost
 from tests.unit.test_changing import begun, content_of, locked, releases
 from tests.unit.test_deploy import TestSession, directory, past, session, site, there
@@ -367,3 +367,10 @@ def test_the_journal_of_a_dead_change_tells_where_it_died(
     assert "bring up                 no end" in capsys.readouterr().out
     assert "`invoke deploy` finishes a deploy" in error.value.remedy
     deploy.deploy(TestSession(directory, there))
+
+
+@pytest.mark.parametrize("wanted", ["../releases/2", "'; touch x", "2025\n"])
+def test_a_journal_is_sought_among_the_changes_alone(session: TestSession, wanted: str) -> None:
+    with pytest.raises(UsageError, match="is no change"):
+        journal_view.show(session, wanted, raw=False, as_json=False)
+    assert not session.node.steps
