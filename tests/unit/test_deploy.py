@@ -549,3 +549,24 @@ def test_what_somebody_deployed_in_between_is_not_done_again(
     there.happens = other
     assert deploy.deploy(TestSession(directory, there)) == ADDRESS
     assert past(there) == [("deploy", "done")] * 2
+
+
+def test_nothing_changes_there_before_the_images_are_in_the_registry(
+    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    class Images:
+        def wait(self) -> dict[str, str]:
+            seen.append(list(there.steps))
+            return {}
+
+    @contextmanager
+    def under_way(_: Session) -> Iterator[Images]:
+        yield Images()
+
+    monkeypatch.setattr(laptop, "images_under_way", under_way)
+    deploy.deploy(session)
+    (before,) = seen
+    assert "states" in before, "it looks meanwhile"
+    assert "lock" not in before
