@@ -16,7 +16,7 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import changing, deploy, history, job, probe
+from spinstack import changing, deploy, history, job, laptop, probe
 from spinstack.engine import Engine
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.login_node import ConnectionLost, LoginNode
