@@ -77,12 +77,14 @@ def _setting(session: Session, key: str) -> ImageSetting:
 
 
 def _build(session: Session, setting: ImageSetting) -> None:
+    # Before the engine is looked for: a destination that is not there is found without one.
+    spec, reference = session.image_spec(setting), session.image_reference(setting)
     with session.console.step(f"build {setting.key}") as step:
         outcome = images.build(
             session.runner,
             session.engine,
-            session.image_spec(setting),
-            session.image_reference(setting),
+            spec,
+            reference,
             on_line=BuildProgress(step).line,
         )
         step.done("" if outcome.built else "there already")
