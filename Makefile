@@ -30,7 +30,7 @@ $(VENV)/demo: $(VENV)/bin/python pyproject.toml
 	@echo "setting up $(VENV)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[rehearsal]'
 	@# Invoke forbids Python to write down what it compiled; pip does so only for wheels.
-	@$(VENV)/bin/python -m compileall -q spinstack
+	@$(VENV)/bin/python -m compileall -q spinstack spin_rehearsal
 	@touch $@
 
 $(VENV)/dev: $(VENV)/demo

@@ -17,12 +17,12 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from spinstack.command import Command
-from spinstack.console import Console
-from spinstack.runner import LocalRunner, PrintingRunner, Runner
+from spinstack.console.console import Console
 from spinstack.tasks import TOPICS
-from spinstack.tasks.manual import Topic, collected
-from spinstack.tasks.running import task
+from spinstack.tasks.task import task
+from spinstack.tasks.topics import Topic, collected
+from spinstack.transport.command import Command
+from spinstack.transport.runner import LocalRunner, PrintingRunner, Runner
 
 REPOSITORY = Path(__file__).resolve().parent
 # Where `make demo` makes its stack; git does not look there.
@@ -121,7 +121,7 @@ def _show_how_to_go_on(context: Context, console: Console, stack: Path) -> None:
 def demo_stop(context: Context) -> None:
     """Stop what demo started and remove what it made."""
     _live(context, *_invoke("rehearsal.stop", "--all"))
-    from spinstack.rehearsal import engine_setup
+    from spin_rehearsal import engine_setup
 
     engine_setup.stop_own_docker(_runner(context), Console().note)
     if context.config.run.dry:
@@ -141,17 +141,21 @@ def test(context: Context, only_unit: bool = False, options: str = "") -> None:
     """Run the tests; installs what the real parts need, as root on Debian."""
     import shlex
 
-    words = ["tests/unit"] if only_unit else []
     if not only_unit:
         _prepare_real_parts(context)
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     os.environ["PATH"] = path
-    _live(context, sys.executable, "-m", "pytest", *words, *shlex.split(options))
+    more = shlex.split(options)
+    # Those with real parts share one engine and one rehearsal: they run one after the other.
+    if only_unit:
+        _live(context, sys.executable, "-m", "pytest", "-n", "auto", "tests/unit", *more)
+    else:
+        _live(context, sys.executable, "-m", "pytest", *more)
 
 
 def _prepare_real_parts(context: Context) -> None:
     """As root on Debian install what is missing; elsewhere the tests say what they lack."""
-    from spinstack.rehearsal import engine_setup, packages
+    from spin_rehearsal import engine_setup, packages
 
     if not packages.can_install():
         return
@@ -203,10 +207,11 @@ def _benchmarks(only: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 @task(MAKERS)
 def lint(context: Context) -> None:
-    """Check style and types: ruff and mypy."""
+    """Check style, types and who imports whom: ruff, mypy and import-linter."""
     _live(context, sys.executable, "-m", "ruff", "check", ".")
     _live(context, sys.executable, "-m", "ruff", "format", "--check", ".")
     _live(context, sys.executable, "-m", "mypy")
+    _live(context, str(Path(sys.executable).with_name("lint-imports")))
 
 
 ns: Collection = collected(

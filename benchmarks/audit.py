@@ -24,7 +24,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from spinstack import audit_tree, walk  # noqa: E402
+from spinstack.checks import walk, walk_tree  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results") / "audit.json"
 NIGHTS, EXPOSURES, FILES = 200, 100, 10
@@ -65,7 +65,7 @@ def ways(root: Path) -> dict[str, tuple[list[str], Callable[[str], int]]]:
     find = ["find", str(root), "-type", "d", "!", "-perm", "-o+x"]
     return {
         "ours": (
-            [*python, audit_tree.__file__, "1000", str(root)],
+            [*python, walk_tree.__file__, "1000", str(root)],
             lambda text: int(json.loads(text)["closed"]),
         ),
         "find": (find, lambda text: len(text.splitlines())),
@@ -125,7 +125,7 @@ def counted(root: Path) -> tuple[int, int, int]:
 
     os.scandir = Listing  # type: ignore[assignment,misc]
     try:
-        found = audit_tree.audit(str(root))
+        found = walk_tree.audit(str(root))
     finally:
         os.scandir = scandir
     # The root itself is looked at by its path.

@@ -52,12 +52,12 @@ def import_rules():
     """
     template = template_directory()
     for root in (template, template.parent.parent):
-        if (root / "spinstack" / "rules.py").is_file():
+        if (root / "spinstack" / "rules" / "centre.py").is_file():
             sys.dont_write_bytecode = True
             sys.path.insert(0, str(root))
-            from spinstack import centre, rules
+            from spinstack.rules import centre, names
 
-            return rules, centre.load()
+            return names, centre.load()
     raise SystemExit(f"The package spinstack does not lie beside its template {template}.")
 
 

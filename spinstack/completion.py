@@ -20,23 +20,14 @@ from invoke.collection import Collection
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
-from spinstack.errors import SpinstackError, UsageError
+from spinstack.errors import SpinstackError
 
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-SCRIPTS = Path(__file__).with_name("completion_scripts")
-SHELLS = ("bash", "zsh", "fish")
 
 # Words, and what each means.
 Answers = Mapping[str, str]
-
-
-def script(shell: str) -> str:
-    """What makes a shell ask here. Raises UsageError for an unknown one."""
-    if shell not in SHELLS:
-        raise UsageError(f"there is no completion for {shell!r}", remedy=f"{', '.join(SHELLS)}")
-    return (SCRIPTS / shell).read_text(encoding="utf-8")
 
 
 def tell(typed: Sequence[str]) -> None:

@@ -54,3 +54,7 @@ class UsageError(SpinstackError):
     """The command was typed wrongly, or a setting is missing: nothing was tried."""
 
     exit_code = 2
+
+
+class Stopped(SpinstackError):
+    """A program was ended, or not begun, because it is not wanted any more."""

@@ -12,18 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinstack.console import Console
+from spinstack.console.console import Console
 from spinstack.errors import UsageError
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from spinstack.engine import Engine
-    from spinstack.image_content import ImageSpec
-    from spinstack.login_node import LoginNode
-    from spinstack.runner import Runner
-    from spinstack.settings import Destination, ImageSetting, Settings
-    from spinstack.stack import Stack
+    from spinstack.config.settings import Destination, ImageSetting, Settings
+    from spinstack.config.stack import Stack
+    from spinstack.images.engine import Engine
+    from spinstack.images.tag import ImageSpec
+    from spinstack.transport.login_node import LoginNode
+    from spinstack.transport.runner import Runner
 
 
 class Session:
@@ -45,7 +45,7 @@ class Session:
 
     @cached_property
     def runner(self) -> Runner:
-        from spinstack.runner import LocalRunner, PrintingRunner
+        from spinstack.transport.runner import LocalRunner, PrintingRunner
 
         if self.dry:
             return PrintingRunner(self.console.result)
@@ -54,7 +54,7 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
-        from spinstack import settings
+        from spinstack.config import settings
 
         return settings.load(self._context.config, self.directory)
 
@@ -79,13 +79,13 @@ class Session:
 
     @cached_property
     def engine(self) -> Engine:
-        from spinstack import engine
+        from spinstack.images import engine
 
         return engine.find(self.runner, self.settings.engine)
 
     def image_spec(self, image: ImageSetting) -> ImageSpec:
         """What is built for an image of the stack at this destination."""
-        from spinstack.image_content import ImageSpec
+        from spinstack.images.tag import ImageSpec
 
         return ImageSpec(
             key=image.key,
@@ -96,7 +96,7 @@ class Session:
         )
 
     def image_reference(self, image: ImageSetting) -> str:
-        from spinstack.image_content import reference
+        from spinstack.images.tag import reference
 
         to = self.destination
         return reference(self.image_spec(image), to.registry, to.namespace)
@@ -104,7 +104,7 @@ class Session:
     @cached_property
     def stack(self) -> Stack:
         """The stack's files, its images named by their content."""
-        from spinstack import stack
+        from spinstack.config import stack
 
         images = {image.variable: self.image_reference(image) for image in self.settings.images}
         return stack.read(self.settings, images)
@@ -120,16 +120,16 @@ class Session:
 
     def _node(self) -> LoginNode:
         if self.dry:
-            from spinstack.command import Command
-            from spinstack.login_node import PrintingLoginNode
+            from spinstack.transport.command import Command
+            from spinstack.transport.login_node import PrintingLoginNode
 
             to = self.destination
             words = ["-p", str(to.port)] if to.port else []
             words.append(f"{to.user}@{to.host}" if to.user else to.host)
             return PrintingLoginNode(Command(*words).shown(), self.console.result)
-        from spinstack import wires
+        from spinstack.transport import connect
 
-        return wires.login_node(self.destination, self.console.note)
+        return connect.login_node(self.destination, self.console.note)
 
     def give(self, json: bool, fields: Mapping[str, Any], text: str = "") -> None:
         """What a task ends with: `fields` for a script, or a line for a person; nothing after
@@ -154,3 +154,11 @@ class Session:
             answer = input(f"{question} [yes/no] ")
         if answer.strip().lower() not in ("y", "yes"):
             raise UsageError("left as it is", remedy="answer yes, or say --yes")
+
+
+def ask_if_protected(session: Session, *, yes: bool) -> None:
+    """A protected destination must be named with --to, or be agreed to."""
+    destination = session.destination
+    if destination.protected and not session.destination_was_named:
+        stack = session.settings.stack
+        session.confirm(f"This changes {stack} at {destination.name}. Go on?", yes=yes)

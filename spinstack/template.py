@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.transport.command import Command
 
 # The template's directory of a stack, named after the answer that it will get.
 STACK_DIRECTORY = "<<cookiecutter.stack_name>>"

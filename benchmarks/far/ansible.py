@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.far.bench import Bench
-from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.runner import LocalRunner
+from spinstack.transport.command import Command
+from spinstack.transport.runner import LocalRunner
 
 # The newest that this Python can have.
 PACKAGE = "ansible-core>=2.16"

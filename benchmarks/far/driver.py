@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmarks.far import steps
 from benchmarks.far.place import FILES
-from spinstack.login_node import LoginNode, OnBegin, OnLine
-from spinstack.script import Script, ScriptResult, Transcript
+from spinstack.transport.login_node import LoginNode, OnBegin, OnLine
+from spinstack.transport.script import Script, ScriptResult, Transcript
 
 _MARK = "spinstack-0123456789abcdef"
 
@@ -33,7 +33,7 @@ def context(stack: Path) -> Any:
     from invoke.config import Config
     from invoke.context import Context
 
-    from spinstack import schema
+    from spinstack.config import schema
 
     config = Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()})
     config.set_project_location(str(stack))
@@ -136,7 +136,7 @@ class Product(Job):
         assert self.session.stack.service_names
 
     def go(self) -> None:
-        from spinstack import deploy
+        from spinstack.deploy import deploy
 
         with contextlib.redirect_stderr(io.StringIO()):
             deploy.deploy(self.session, yes=True)
@@ -200,11 +200,11 @@ class Render(Job):
         self.go()
 
     def go(self) -> None:
-        from spinstack import cattle
-        from spinstack.command import Command
-        from spinstack.on_rancher import OnRancher
-        from spinstack.script import Step
+        from spinstack.platforms.client import OnRancher
+        from spinstack.platforms.rancher1 import commands as cattle
         from spinstack.session import Session
+        from spinstack.transport.command import Command
+        from spinstack.transport.script import Step
 
         session = Session(context(self.stack), self.given["destination"])
         settings = session.settings
@@ -218,8 +218,8 @@ class Login(Job):
     """Opens a master, or closes it again."""
 
     def go(self) -> None:
-        from spinstack.openssh_master import Master
         from spinstack.session import Session
+        from spinstack.transport.openssh.master import Master
 
         master = Master(Session(context(self.stack), self.given["destination"]).destination)
         if self.given["open"]:

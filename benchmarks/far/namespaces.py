@@ -174,7 +174,7 @@ def sshd(link: Link, directory: Path, environment: str) -> Iterator[Server]:
 
 def _program() -> str:
     """sshd insists on its full path."""
-    from spinstack.rehearsal.packages import find_program
+    from spin_rehearsal.packages import find_program
 
     return find_program("sshd") or "/usr/sbin/sshd"
 

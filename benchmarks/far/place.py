@@ -165,7 +165,7 @@ def settle(place: Place) -> None:
 
 def add_destinations(place: Place, server: Server) -> None:
     """Tell both stacks of the far side, once for each wire."""
-    from spinstack import schema
+    from spinstack.config import schema
 
     known = {key.name for key in schema.DESTINATION_KEYS}
     common = {

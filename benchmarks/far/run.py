@@ -17,9 +17,9 @@ from benchmarks.far import ansible, place, report, ways
 from benchmarks.far.bench import Bench, Way
 from benchmarks.far.goals import goals
 from benchmarks.far.namespaces import FAR, Link, adopt_orphans, connect_seconds, end_children, sshd
+from spin_rehearsal import packages
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal import packages
-from spinstack.runner import LocalRunner
+from spinstack.transport.runner import LocalRunner
 
 # Seconds that a packet is held, each way: 40 ms there and back.
 HOLD = 0.020

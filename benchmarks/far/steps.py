@@ -11,13 +11,17 @@ import shlex
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from spinstack import bookkeeping, cattle, release
-from spinstack.bookkeeping import Mark, ReleaseNote
-from spinstack.command import Command
-from spinstack.release import Release
-from spinstack.script import Script, Step
+from spinstack.config.settings import Destination
+from spinstack.platforms.rancher1 import commands as cattle
+from spinstack.platforms.rancher1 import states
+from spinstack.remote import lock_steps, notes
+from spinstack.remote import upload as release
+from spinstack.remote.notes import ReleaseNote
+from spinstack.remote.owner import Mark, mark
+from spinstack.remote.upload import Release
 from spinstack.session import Session
-from spinstack.settings import Destination
+from spinstack.transport.command import Command
+from spinstack.transport.script import Script, Step
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,19 @@ class Deploy:
 
     @property
     def begun(self) -> Mark:
-        return bookkeeping.mark(self.me.who, self.me.host, "deploy", release=self.made.id)
+        return mark(self.me.who, self.me.host, "deploy", release=self.made.id)
 
     def look(self) -> list[Step]:
         """What must be known before anything is changed: seven steps."""
         root = self.root
         return [
             Step("uid", (Command("id", "-u"),)),
-            bookkeeping.lock_step(root, self.me),
+            lock_steps.lock_step(root, self.me),
             cattle.ready_step((), self.destination.environment),
-            bookkeeping.read_current_step(root),
-            bookkeeping.read_unfinished_step(root),
+            notes.read_current_step(root),
+            notes.read_unfinished_step(root),
             cattle.key_step(),
-            cattle.states_if_key_step(),
+            states.states_if_key_step(),
         ]
 
     def change(self) -> list[Step]:
@@ -56,18 +60,18 @@ class Deploy:
         root, stack = self.root, self.stack
         note = ReleaseNote(self.made.id, self.me.who, self.me.host, self.me.when)
         return [
-            bookkeeping.note_release_step(self.made.directory, note),
-            bookkeeping.unfinished_step(root, self.begun),
+            notes.note_release_step(self.made.directory, note),
+            notes.unfinished_step(root, self.begun),
             cattle.render_step(stack, self.env_file),
             cattle.upgrade_step(stack, self.env_file),
-            Step("healthy", cattle.states_step().commands),
+            Step("healthy", states.states_step().commands),
             cattle.confirm_step(stack, self.env_file),
-            bookkeeping.current_step(root, self.made.id),
+            notes.current_step(root, self.made.id),
             Step(
                 "finished",
                 (
-                    *bookkeeping.finished_step(root).commands,
-                    *bookkeeping.free_lock_step(root, self.me).commands,
+                    *notes.finished_step(root).commands,
+                    *lock_steps.free_lock_step(root, self.me).commands,
                 ),
             ),
         ]
@@ -96,6 +100,6 @@ class Deploy:
 def of(session: Session) -> Deploy:
     """The deploy of a session's stack, packed now."""
     made = release.make(session.stack, session.destination)
-    me = bookkeeping.mark("demo", "laptop", "deploy")
+    me = mark("demo", "laptop", "deploy")
     settings = session.settings
     return Deploy(made, session.destination, settings.stack, settings.env_file, me)

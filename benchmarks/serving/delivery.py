@@ -14,10 +14,10 @@ from pathlib import Path
 from benchmarks.serving.bench import STACKS, Bench
 from benchmarks.serving.figures import GENERATED, TUTORIAL, Cell
 from benchmarks.serving.images import generated_specs, tutorial_app_spec
-from spinstack import images
+from spin_rehearsal import packages, registry_child
 from spinstack.errors import SpinstackError
-from spinstack.image_content import ImageSpec
-from spinstack.rehearsal import packages, registry_child
+from spinstack.images import build
+from spinstack.images.tag import ImageSpec
 
 # The tutorial's takes a minute each time.
 REBUILDS = {GENERATED: 3, TUTORIAL: 1}
@@ -49,7 +49,7 @@ def _change_and_push(bench: Bench, name: str, address: str, directory: Path) -> 
         # Different each time, so that no earlier run's layer fits.
         with (spec.context / "app.py").open("a", encoding="utf-8") as file:
             file.write(f"# changed {time.time_ns()}\n")
-        built = images.build(bench.shop.runner, bench.shop.engine, spec, changed)
+        built = build.build(bench.shop.runner, bench.shop.engine, spec, changed)
         bench.results.add(Cell("rebuild", "app", 0, name), seconds=built.seconds)
     before = _stored(directory)
     _push(bench, changed, changed)

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL
 from benchmarks.serving.stage import Variant, copied
-from spinstack import envfile, images, template
-from spinstack.command import Command
-from spinstack.engine import Engine
+from spin_rehearsal import base_images
+from spinstack import template
+from spinstack.config import env_file
 from spinstack.errors import SpinstackError
-from spinstack.image_content import ImageSpec, content_tag
-from spinstack.rehearsal import base_images
-from spinstack.runner import Runner
+from spinstack.images import build as images
+from spinstack.images.engine import Engine
+from spinstack.images.tag import ImageSpec, content_tag
+from spinstack.transport.command import Command
+from spinstack.transport.runner import Runner
 
 HERE = Path(__file__).resolve().parent
 # All images of ours are named so; the tag tells the content.
@@ -75,10 +77,10 @@ def generated(shop: Workshop, places: Places) -> Variant:
     specs = generated_specs(shop, directory)
     references = {variable: shop.build(spec) for variable, spec in specs.items()}
     text = (directory / "stack.env").read_text(encoding="utf-8")
-    written, _ = envfile.parse(text, "stack.env")
+    written, _ = env_file.parse(text, "stack.env")
     values = {name: variable.value for name, variable in written.items()}
     values |= {**places.mounts, **references}
-    (directory / "stack.env").write_text(envfile.text(values), encoding="utf-8")
+    (directory / "stack.env").write_text(env_file.text(values), encoding="utf-8")
     return Variant(GENERATED, directory, values)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving.web import Address
-from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.runner import Runner
+from spinstack.transport.command import Command
+from spinstack.transport.runner import Runner
 
 SCRIPTS = Path(__file__).resolve().parent / "wrk"
 

@@ -7,9 +7,9 @@ import resource
 from dataclasses import dataclass
 
 from benchmarks.common import machine
-from spinstack.command import Command
-from spinstack.engine import Engine
-from spinstack.runner import Runner
+from spinstack.images.engine import Engine
+from spinstack.transport.command import Command
+from spinstack.transport.runner import Runner
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ from benchmarks.serving.bench import Bench, Effort
 from benchmarks.serving.figures import GENERATED, NGINX, TUTORIAL
 from benchmarks.serving.goals import goals
 from benchmarks.serving.load import Driver
-from spinstack import engine
+from spin_rehearsal import packages
 from spinstack.errors import UsageError
-from spinstack.rehearsal import packages
-from spinstack.runner import LocalRunner, Runner
+from spinstack.images import engine
+from spinstack.transport.runner import LocalRunner, Runner
 
 # In this order; those that need all three at once first, those that restart them last.
 SCENARIOS: dict[str, Callable[[Bench], None]] = {

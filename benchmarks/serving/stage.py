@@ -14,13 +14,13 @@ from pathlib import Path
 
 from benchmarks.serving.machine import Processors
 from benchmarks.serving.web import Address
-from spinstack.command import Command
-from spinstack.engine import Engine
+from spin_rehearsal.rancher import composefile, launchconfig
+from spin_rehearsal.rancher.variables import Variables
+from spin_rehearsal.spin import containers, launch
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal.rancher import composefile, launchconfig
-from spinstack.rehearsal.rancher.variables import Variables
-from spinstack.rehearsal.spin import containers, launch
-from spinstack.runner import Runner
+from spinstack.images.engine import Engine
+from spinstack.transport.command import Command
+from spinstack.transport.runner import Runner
 
 # The label by which what a run leaves behind is found; its value is the run's process.
 LABEL = "org.spinstack.bench"

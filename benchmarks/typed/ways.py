@@ -53,14 +53,15 @@ _RELEASE = """\
 from pathlib import Path
 from invoke.config import Config
 from invoke.context import Context
-from spinstack import release, schema
+from spinstack.config import schema
+from spinstack.remote import upload
 from spinstack.session import Session
 
 config = Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()})
 config.set_project_location(str(Path.cwd()))
 config.load_project()
 session = Session(Context(config), "dev")
-print(release.make(session.stack, session.destination).id)
+print(upload.make(session.stack, session.destination).id)
 """
 _ARGPARSE = """\
 import argparse

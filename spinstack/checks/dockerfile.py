@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from spinstack.centre import Centre
-from spinstack.finding import Finding
-from spinstack.service import ImageName
-from spinstack.settings import ImageSetting, Settings
+from spinstack.config.settings import ImageSetting, Settings
+from spinstack.rules.centre import Centre
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import ImageName
 
 _ARG = re.compile(r"\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE)
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)

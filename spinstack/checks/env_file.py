@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from spinstack import compose, release
-from spinstack.finding import Finding
-from spinstack.settings import Destination, Settings
-from spinstack.stack import COMPUTED_THERE, SOME_UID, Stack
+from spinstack.config import compose
+from spinstack.config.settings import Destination, Settings
+from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
+from spinstack.remote import upload
+from spinstack.rules.finding import Finding
 
 # Larger files are no settings and no code.
 _LARGEST = 200_000
@@ -76,7 +77,7 @@ def _mentioned(stack: Stack, name: str) -> bool:
     own = stack.directory / stack.env_name
     return any(
         word.search(_text(path, path.stat().st_mtime_ns))
-        for path in release.files(stack.directory)
+        for path in upload.files(stack.directory)
         if path != own and path.stat().st_size < _LARGEST and path.suffix != ".md"
     )
 
@@ -110,7 +111,7 @@ def in_release(stack: Stack, relative: str) -> bool:
     if not path.is_relative_to(root):
         return False
     parts = path.relative_to(root).parts
-    hidden = any(part.startswith(".") or part in release.LEFT_OUT for part in parts)
+    hidden = any(part.startswith(".") or part in upload.LEFT_OUT for part in parts)
     if path.is_dir():
-        return not hidden and any(True for _ in release.files(path))
+        return not hidden and any(True for _ in upload.files(path))
     return path.is_file() and not hidden

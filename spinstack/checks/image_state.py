@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from spinstack import registry
-from spinstack.engine import Engine
+from spinstack.config.settings import Destination
+from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError
-from spinstack.finding import Finding
-from spinstack.runner import Runner
-from spinstack.service import ImageName, Service
-from spinstack.settings import Destination
-from spinstack.stack import Stack
+from spinstack.images import registry, registry_login
+from spinstack.images.engine import Engine
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import ImageName, Service
+from spinstack.transport.runner import Runner
 
 # Seconds that the engine may take to look an image up.
 _WITHIN = 20
@@ -68,7 +68,7 @@ def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Findi
     except ValueError:
         return
     try:
-        login = registry.credentials(runner, engine, image.registry)
+        login = registry_login.credentials(runner, engine, image.registry)
         there = image.digest or registry.manifest(image, login)
     except SpinstackError:
         there = None

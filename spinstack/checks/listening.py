@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinstack import nginx_conf
-from spinstack.finding import Finding
-from spinstack.nginx_conf import Directive
-from spinstack.service import Service
-from spinstack.settings import Settings
-from spinstack.stack import Stack
+from spinstack.checks import nginx_conf
+from spinstack.checks.nginx_conf import Directive
+from spinstack.config.settings import Settings
+from spinstack.config.stack import Stack
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import Service
 
 # uWSGI's options that open a port of its own.
 _SOCKETS = ("http-socket", "http11-socket", "http", "https", "socket", "uwsgi-socket")

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from spinstack.checks.there import Seen
-from spinstack.finding import Finding, Severity
-from spinstack.service import Mount, Service
-from spinstack.settings import Destination
-from spinstack.walk import Entry, Way
+from spinstack.checks.survey import Seen
+from spinstack.checks.walk import Entry, Way
+from spinstack.config.settings import Destination
+from spinstack.rules.finding import Finding, Severity
+from spinstack.rules.service import Mount, Service
 
 # A release is some 30 kB, a night of pages hundreds of MB.
 LITTLE_KB = 1_000_000

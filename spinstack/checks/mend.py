@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from spinstack import compose, envfile
-from spinstack.finding import Finding
+from spinstack.config import compose, env_file
+from spinstack.rules.finding import Finding
 
 # Takes a file's text and the line (from 1) of a finding.
 Mender = Callable[[str, int], str]
@@ -153,8 +153,8 @@ def _service_at(text: str, line: int) -> yaml.MappingNode | None:
 
 MENDERS: dict[str, Mender] = {
     "line-ends": line_ends,
-    "env-quotes": _on_line(envfile.mended),
-    "env-line": _on_line(envfile.mended),
+    "env-quotes": _on_line(env_file.mended),
+    "env-line": _on_line(env_file.mended),
     "compose-version": compose_version,
     "cap-drop": cap_drop,
 }

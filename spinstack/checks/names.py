@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from spinstack import compose, naming, rules
-from spinstack.finding import Finding
-from spinstack.service import Mount
-from spinstack.settings import Destination, Settings
-from spinstack.stack import Stack
+from spinstack.config import compose
+from spinstack.config.settings import Destination, Settings
+from spinstack.config.stack import Stack
+from spinstack.rules import names
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import Mount
 
 
 def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
     """Names in the settings and in the compose file."""
-    found = rules.stack_name(stack.name, destination.centre, "invoke.yaml, spinstack.stack")
+    found = names.stack_name(stack.name, destination.centre, "invoke.yaml, spinstack.stack")
     if settings.directory.name != stack.name:
         problem = f"the directory {settings.directory.name} holds the stack {stack.name}"
         remedy = "give both the same name: rancher itself calls a stack after its directory"
@@ -23,12 +24,12 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
         )
     for image in settings.images:
         where = f"invoke.yaml, spinstack.images.{image.key}.name"
-        found += rules.image_name(image.name, destination.centre, where)
+        found += names.image_name(image.name, destination.centre, where)
     values = stack.variables(destination)
     for name, where in _secrets(stack, values):
-        found += naming.secret_name(name, stack.name, stack.service_names, where)
+        found += names.secret_name(name, stack.name, stack.service_names, where)
     for name, where in _volumes(stack, values):
-        found += naming.volume_name(name, stack.name, stack.service_names, where)
+        found += names.volume_name(name, stack.name, stack.service_names, where)
     return found
 
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from spinstack.command import Command
-from spinstack.engine import Engine
-from spinstack.finding import Finding
-from spinstack.runner import Runner
-from spinstack.service import Service
-from spinstack.settings import Settings
-from spinstack.stack import Stack
+from spinstack.config.settings import Settings
+from spinstack.config.stack import Stack
+from spinstack.images.engine import Engine
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import Service
+from spinstack.transport.command import Command
+from spinstack.transport.runner import Runner
 
 # Seconds for a container that only reads its files.
 _WITHIN = 60

@@ -6,15 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from spinstack import centre, finding, preflight, recording
-from spinstack.checks import image_state, laptop, mend, nginx_test
-from spinstack.checks.visit import Visit
+from spinstack.checks import image_state, mend, nginx_test
+from spinstack.checks import stack as preflight
+from spinstack.config.settings import Destination, Settings
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.finding import Finding
-from spinstack.settings import Destination, Settings
+from spinstack.remote.history import write
+from spinstack.rules import centre, finding
+from spinstack.rules.finding import Finding
 
 if TYPE_CHECKING:
     from spinstack.session import Session
+from spinstack.checks import login_node, survey, trees
+from spinstack.checks.survey import Seen
+from spinstack.checks.walk import Entry
+from spinstack.config import compose
+from spinstack.config.stack import Stack
+from spinstack.rules.service import Service
+from spinstack.transport.command import Command
+from spinstack.transport.login_node import LoginNode
+from spinstack.transport.script import Script, Step
 
 
 @dataclass
@@ -44,7 +54,7 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
         found += _images(session, deep)
         if session.destination_was_named:
             found += _there(session, report, fix=fix, deep=deep)
-    report.findings = laptop.in_order(found)
+    report.findings = preflight.in_order(found)
     return report
 
 
@@ -86,7 +96,7 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
         visit = Visit(node, session.destination, session.stack)
         found = visit.findings(fix=fix, deep=deep)
         if visit.mended:
-            recording.note(session, node, "check --fix", "; ".join(visit.mended))
+            write.note(session, node, "check --fix", "; ".join(visit.mended))
         step.done(f"{len(found)} to look at" if found else "nothing wrong")
     report.mended += visit.mended
     return found
@@ -124,3 +134,64 @@ def _without_include(settings: Settings) -> Destination | None:
         return replace(settings, raw=raw).destination(name)
     except UsageError:
         return None
+
+
+class Visit:
+    """One stack's checks through one connection."""
+
+    def __init__(self, node: LoginNode, destination: Destination, stack: Stack) -> None:
+        self._node = node
+        self._to = destination
+        self._stack = stack
+        self.mended: list[str] = []
+
+    def findings(self, *, fix: bool = False, deep: bool = False) -> list[Finding]:
+        """What is wrong there. `fix`: directories of ours get o+x first, told in `mended`.
+        `deep`: whole trees are looked through. Raises SpinstackError when the connection
+        fails."""
+        seen = self._look()
+        if fix and self._mend(seen):
+            seen = self._look()
+        if self._node.dry:
+            return []
+        services = self._services(seen.uid)
+        found = login_node.findings(seen, services, self._to, self._stack.name)
+        if deep:
+            found += trees.audit(self._node, seen, self._uses(seen))
+        return found
+
+    def _look(self) -> Seen:
+        sources = [use.mount.source for use in login_node.uses(self._services(None))]
+        return survey.look(self._node, self._to, sources)
+
+    def _services(self, uid: int | None) -> list[Service]:
+        """The services, with `${UID}` as it is there once that is known."""
+        if uid is None:
+            return self._stack.services(self._to)[0]
+        values = {**self._stack.variables(self._to), "UID": str(uid)}
+        file = self._stack.compose
+        return [compose.service(file, name, values)[0] for name in file.services]
+
+    def _uses(self, seen: Seen) -> list[login_node.Use]:
+        uses = login_node.uses(self._services(seen.uid))
+        return [use for use in uses if use.mount.source in seen.ways]
+
+    def _mend(self, seen: Seen) -> bool:
+        """Let others pass through those directories on the ways that are ours."""
+        ours = [
+            entry
+            for entry in login_node.blocked(seen, self._uses(seen), self._to)
+            if entry.uid == seen.uid
+        ]
+        if not ours:
+            return False
+        steps = [Step(f"mend {entry.path}", (_chmod(entry),), must=False) for entry in ours]
+        result = self._node.run(Script(tuple(steps)))
+        for entry, step in zip(ours, result.steps, strict=False):
+            if step.ok:
+                self.mended.append(f"{self._node.name}: {login_node.chmod(entry)}")
+        return bool(self.mended)
+
+
+def _chmod(entry: Entry) -> Command:
+    return Command("chmod", "o+x", "--", entry.path)

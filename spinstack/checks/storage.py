@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from spinstack.centre import Centre
 from spinstack.checks.env_file import in_release
-from spinstack.finding import Finding
-from spinstack.service import Mount, Service
-from spinstack.settings import Destination
-from spinstack.stack import Stack
+from spinstack.config.settings import Destination
+from spinstack.config.stack import Stack
+from spinstack.rules.centre import Centre
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import Mount, Service
 
 
 def findings(service: Service, stack: Stack, destination: Destination) -> Iterator[Finding]:

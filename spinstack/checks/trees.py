@@ -1,6 +1,6 @@
 """The deep audit: every directory of what is mounted, asked for with `--deep`.
 
-Done by `audit_tree.py` where the login node has a python3, else by `find`.
+Done by `walk_tree.py` where the login node has a python3, else by `find`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spinstack.checks.login_node import Use, container_ids
-from spinstack.checks.there import Seen
-from spinstack.command import Command, Raw, Secret
-from spinstack.finding import Finding, Severity
-from spinstack.login_node import LoginNode
-from spinstack.script import Script, Step
-from spinstack.walk import Entry
+from spinstack.checks.survey import Seen
+from spinstack.checks.walk import Entry
+from spinstack.rules.finding import Finding, Severity
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.login_node import LoginNode
+from spinstack.transport.script import Script, Step
 
 # Years of nights on a busy file system.
 SECONDS = 3600
@@ -70,8 +70,8 @@ def _in(path: str, tree: Tree) -> bool:
 
 def step(paths: list[str]) -> Step:
     """One command for all trees."""
-    source = Path(__file__).parent.with_name("audit_tree.py").read_text(encoding="utf-8")
-    python = ("python3", "-I", "-S", "-c", Secret(source, label="<audit_tree.py>"))
+    source = Path(__file__).with_name("walk_tree.py").read_text(encoding="utf-8")
+    python = ("python3", "-I", "-S", "-c", Secret(source, label="<walk_tree.py>"))
     find = ("find", *paths, "-type", "d", "!", "-perm", "-o+x", "-printf", "%m %U %G %p\\n")
     command = Command(
         Raw("if command -v python3 >/dev/null 2>&1; then"),

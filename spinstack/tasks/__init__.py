@@ -13,17 +13,17 @@ from spinstack.tasks import (
     doctor,
     env,
     image,
-    keep,
     local,
     login,
     operate,
     prepare,
     rehearsal,
+    secrets,
     setup,
     ship,
 )
-from spinstack.tasks.manual import collected
 from spinstack.tasks.settings_file import explain_unreadable
+from spinstack.tasks.topics import collected
 
 TOPICS = (
     prepare.TOPIC,
@@ -36,8 +36,8 @@ TOPICS = (
     local.TOPIC,
     ship.TOPIC,
     operate.TOPIC,
-    keep.SECRETS,
-    keep.VOLUMES,
+    secrets.SECRETS,
+    secrets.VOLUMES,
     rehearsal.TOPIC,
 )
 

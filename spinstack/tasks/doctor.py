@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, task
+from spinstack.tasks.task import JSON, TO, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from spinstack.doctor import Outcome, Part
     from spinstack.session import Session
+    from spinstack.setup.doctor import Outcome, Part
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -28,7 +28,7 @@ def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
     """
     from invoke.exceptions import Exit
 
-    from spinstack import doctor as looks
+    from spinstack.setup import doctor as looks
 
     parts, told = _parts(session)
     if session.dry:
@@ -47,8 +47,8 @@ def _parts(session: Session) -> tuple[list[Part], list[Outcome]]:
     """What to look at, and what is known already: outside a stack there is no login node."""
     from functools import partial
 
-    from spinstack import doctor_machine, doctor_network
-    from spinstack.doctor import Part
+    from spinstack.setup import doctor_machine, doctor_network
+    from spinstack.setup.doctor import Part
 
     looks: dict[str, Callable[[Session], Outcome | Sequence[Outcome]]] = {
         "versions": doctor_machine.versions,
@@ -89,9 +89,9 @@ def completion(context: Context, shell: str) -> None:
     New shells then complete tasks, options, destinations, services and images, for
     `spinstack` anywhere and for `invoke` where its tasks are.
     """
-    from spinstack import completion as completing
+    from spinstack.tasks import shell_completion
 
-    print(completing.script(shell), end="")
+    print(shell_completion.script(shell), end="")
 
 
 TOPIC = Topic("make", "Is this machine ready?", (doctor, completion))

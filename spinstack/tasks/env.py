@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, task
+from spinstack.tasks.task import JSON, TO, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -52,7 +52,7 @@ def env(
 
 
 def _show(session: Session, *, json: bool) -> None:
-    from spinstack import effective
+    from spinstack.setup import settings as effective
 
     layers = effective.layers(session.config)
     settings = effective.settings(layers, session.settings, session.destination)
@@ -78,7 +78,7 @@ def _show(session: Session, *, json: bool) -> None:
 
 
 def _change(session: Session, set: Sequence[str], unset: Sequence[str], *, json: bool) -> None:
-    from spinstack import env_change
+    from spinstack.setup import env_change
 
     path = session.directory / session.settings.env_file
     before = env_change.read(path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, task
+from spinstack.tasks.task import JSON, TO, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -22,10 +22,10 @@ def list_images(session: Session, to: str | None = None, json: bool = False) -> 
     """
     from dataclasses import asdict
 
-    from spinstack import local_images
+    from spinstack.local import images
 
     session.must_know_destination()
-    found = local_images.listed(session)
+    found = images.listed(session)
     if session.dry:
         return
     if json:
@@ -39,7 +39,7 @@ def list_images(session: Session, to: str | None = None, json: bool = False) -> 
             "*" if image.current else "",
             image.name,
             image.tag,
-            local_images.shown_size(image.size),
+            images.shown_size(image.size),
             image.created,
             ", ".join(image.services) or "none",
             PUSHED[image.pushed],
@@ -67,9 +67,9 @@ def run_image(
     With the user, capabilities, mounts and read-only root that its service has at Spin, and
     sample data for what is not here. It is removed when it ends.
     """
-    from spinstack import local_run
+    from spinstack.local import run
 
-    local_run.run(session, image, port=port or None, inside=inside or None)
+    run.run(session, image, port=port or None, inside=inside or None)
 
 
 TOPIC = Topic("try", "Images on this machine", (list_images, run_image), group="image")

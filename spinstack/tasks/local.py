@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, YES, task
+from spinstack.tasks.task import JSON, YES, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -23,8 +23,8 @@ def up(session: Session, to: str | None = None, port: int = 0, json: bool = Fals
     By docker compose, docker-compose or podman, with the user, capabilities and read-only
     mounts that it has at Spin. Directories that are not here are replaced by sample data.
     """
-    from spinstack import local_up
     from spinstack.errors import UsageError
+    from spinstack.local import up as local_up
 
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port", remedy="1025 to 65535")
@@ -47,17 +47,17 @@ def down(
 
     Containers and network go; images, sample data and the pages made in it stay.
     """
-    from spinstack import local
+    from spinstack.local import stack
 
     session.must_know_destination()
     if data:
-        here = local.LocalStack(session)
+        here = stack.LocalStack(session)
         session.confirm(
             f"Remove the volumes of {here.name} on this machine and {here.cache}? The pages made "
             "there are lost; your own directories stay.",
             yes=yes,
         )
-    done = local.down(session, data=data)
+    done = stack.down(session, data=data)
     session.give(json, {"action": "local.down"}, done)
 
 
@@ -68,15 +68,15 @@ def status(session: Session, to: str | None = None, json: bool = False) -> None:
     Exit codes: 0 told, 1 nothing runs here (with --json it is told as an empty list), 2 wrong
     use.
     """
-    from spinstack import local
+    from spinstack.local import stack
 
     session.must_know_destination()
-    here = local.LocalStack(session)
+    here = stack.LocalStack(session)
     if session.dry:
         here.containers()
         return
-    containers = here.containers() if json else local.needs_to_run(here)
-    told = local.as_json(here, containers)
+    containers = here.containers() if json else stack.needs_to_run(here)
+    told = stack.as_json(here, containers)
     if json:
         session.console.json(told)
         return
@@ -103,7 +103,7 @@ def logs(
     follow: bool = False,
 ) -> None:
     """Show what the services on this machine printed."""
-    from spinstack import local_logs
+    from spinstack.local import logs as local_logs
 
     local_logs.show(session, service, tail=tail, follow=follow)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, task
+from spinstack.tasks.task import JSON, TO, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -40,7 +40,7 @@ def login(
 
     Exit codes of --status: 0 logged in (with `wire: fabric`: a certificate is good), 1 not.
     """
-    from spinstack import logging_in
+    from spinstack.setup import login as logging_in
 
     logging_in.login(session, status=status, sshproxy=sshproxy, person=person, json=json)
 
@@ -51,7 +51,7 @@ def logout(session: Session, to: str | None = None, json: bool = False) -> None:
 
     Commands that still use it fail. Keys and certificates stay as they are.
     """
-    from spinstack import logging_in
+    from spinstack.setup import login as logging_in
 
     logging_in.logout(session, json=json)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks import inside, look, past
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, ONE, SERVICE, TO, YES, task
+from spinstack.tasks import exec as inside
+from spinstack.tasks import history, status
+from spinstack.tasks.task import JSON, ONE, SERVICE, TO, YES, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -21,9 +22,9 @@ def start(
     yes: bool = False,
 ) -> None:
     """Start what was stopped."""
-    from spinstack import orders
+    from spinstack.operate import services
 
-    orders.start(session, service, json=json, yes=yes)
+    services.start(session, service, json=json, yes=yes)
 
 
 @task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
@@ -35,9 +36,9 @@ def stop(
     yes: bool = False,
 ) -> None:
     """Stop the stack or a service; start brings it back."""
-    from spinstack import orders
+    from spinstack.operate import services
 
-    orders.stop(session, service, json=json, yes=yes)
+    services.stop(session, service, json=json, yes=yes)
 
 
 @task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
@@ -49,9 +50,9 @@ def restart(
     yes: bool = False,
 ) -> None:
     """Restart the stack or a service."""
-    from spinstack import orders
+    from spinstack.operate import services
 
-    orders.restart(session, service, json=json, yes=yes)
+    services.restart(session, service, json=json, yes=yes)
 
 
 @task(
@@ -79,9 +80,9 @@ def scale(
 
         invoke scale --service app --count 2
     """
-    from spinstack import orders
+    from spinstack.operate import services
 
-    orders.scale(session, service, count, json=json, yes=yes)
+    services.scale(session, service, count, json=json, yes=yes)
 
 
 @task("run", help={"service": SERVICE, "to": TO, "json": JSON, "yes": YES})
@@ -93,17 +94,17 @@ def rm(
     yes: bool = False,
 ) -> None:
     """Remove the stack or a service; files stay."""
-    from spinstack import orders
+    from spinstack.operate import services
 
-    orders.remove(session, service, json=json, yes=yes)
+    services.remove(session, service, json=json, yes=yes)
 
 
 TOPIC = Topic(
     "run",
     "Once it runs",
     (
-        *(look.status, look.logs, look.url, look.open_, look.inspect),
-        *(past.history, past.cite),
+        *(status.status, status.logs, status.url, status.open_, status.inspect),
+        *(history.history, history.cite),
         *(inside.shell, inside.exec_),
         *(start, stop, restart, scale, rm),
     ),

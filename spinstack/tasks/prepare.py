@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, task
+from spinstack.tasks.task import JSON, TO, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -138,7 +138,7 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
     """
     import sys
 
-    from spinstack import registry as registries
+    from spinstack.images import registry_login
 
     destination = session.destination
     name = user or destination.user
@@ -146,8 +146,8 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
         password = ""
     else:
         prompt = f"Password of {name} at {destination.registry}: "
-        password = registries.read_password(prompt, sys.stdin)
-    registries.login(session.runner, session.engine, destination.registry, name, password)
+        password = registry_login.read_password(prompt, sys.stdin)
+    registry_login.login(session.runner, session.engine, destination.registry, name, password)
     if not session.dry:
         session.console.result(f"logged in to {destination.registry} as {name}")
 

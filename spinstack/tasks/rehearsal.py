@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, task
+from spinstack.tasks.task import JSON, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from spinstack.rehearsal.lifecycle import Status
+    from spin_rehearsal.start import Status
 
 NAME = "which rehearsal, if you have several (default: default)"
 
@@ -23,7 +23,7 @@ def start(context: Context, name: str = "default", json: bool = False) -> None:
     the destination `rehearsal`. Installs what is missing where it can (Debian or Ubuntu, as
     root) and says so. One that runs already is left alone.
     """
-    from spinstack.rehearsal import lifecycle
+    from spin_rehearsal import start as lifecycle
     from spinstack.session import Session
 
     session = Session(context)
@@ -52,7 +52,7 @@ def stop(
     Its containers, networks, volumes and files go, and the images that went through its
     registry; base images stay for the next one.
     """
-    from spinstack.rehearsal import leaving
+    from spin_rehearsal import stop as leaving
     from spinstack.session import Session
 
     session = Session(context)
@@ -71,8 +71,8 @@ def status(context: Context, name: str = "default", json: bool = False) -> None:
 
     Exit code 0 in either case; --json has it as `running`.
     """
-    from spinstack.console import Console
-    from spinstack.rehearsal import lifecycle
+    from spin_rehearsal import start as lifecycle
+    from spinstack.console.console import Console
 
     console = Console()
     found = lifecycle.status(name)

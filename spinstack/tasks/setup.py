@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, YES, task
+from spinstack.tasks.task import JSON, TO, YES, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-    from spinstack.setup_plan import Line
+    from spinstack.setup.plan import Line
 
 
 @task("make", help={"to": TO, "yes": YES, "json": JSON})
@@ -25,9 +25,9 @@ def setup(session: Session, to: str | None = None, yes: bool = False, json: bool
     Exit codes: 0 all is there, 1 failed or something needs you (the line says what), 2 wrong
     use.
     """
-    from spinstack import setup_remote
+    from spinstack.setup import project
 
-    lines = setup_remote.setup(session, yes=yes)
+    lines = project.setup(session, yes=yes)
     if session.dry:
         return
     if json:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.manual import Topic
-from spinstack.tasks.running import JSON, TO, YES, task
+from spinstack.tasks.task import JSON, TO, YES, task
+from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -17,7 +17,7 @@ def build(session: Session, to: str | None = None, force: bool = False, json: bo
 
     An image is named by the content of its files, so what is there already is not built again.
     """
-    from spinstack import laptop
+    from spinstack.deploy import images as laptop
 
     laptop.build(session, force=force)
     session.give(json, {"images": _references(session)})
@@ -30,7 +30,7 @@ def push(session: Session, to: str | None = None, json: bool = False) -> None:
     They must have been built (invoke build), and the registry may want a login first
     (invoke registry.login).
     """
-    from spinstack import laptop
+    from spinstack.deploy import images as laptop
 
     digests = laptop.push(session)
     session.give(json, {"images": _references(session), "digests": digests})
@@ -50,9 +50,9 @@ def render(session: Session, to: str | None = None) -> None:
     contacted. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
     | diff dev -
     """
-    from spinstack import rendering
+    from spinstack.platforms.rancher1 import files
 
-    session.console.result(rendering.rendered(session.stack, session.destination))
+    session.console.result(files.rendered(session.stack, session.destination))
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
@@ -76,7 +76,7 @@ def deploy(session: Session, to: str | None = None, yes: bool = False, json: boo
     Exit codes: 0 the site answers, 1 failed, or left running there (the last lines say why, and
     what runs now), 2 nothing was tried: a wrong setting, or no was the answer.
     """
-    from spinstack import deploy as way
+    from spinstack.deploy import deploy as way
 
     _print(session, "deploy", way.deploy(session, yes=yes), json)
 
@@ -87,7 +87,7 @@ def up(session: Session, to: str | None = None, yes: bool = False, json: bool = 
 
     Like deploy, without building and pushing: the images must be in the registry.
     """
-    from spinstack import deploy as way
+    from spinstack.deploy import deploy as way
 
     _print(session, "up", way.up(session, yes=yes), json)
 
@@ -99,7 +99,7 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bo
     New containers run, the old ones are kept stopped, until `invoke confirm` or
     `invoke rollback`. The images must be in the registry.
     """
-    from spinstack import deploy as way
+    from spinstack.deploy import deploy as way
 
     _print(session, "upgrade", way.upgrade(session, yes=yes), json)
     session.console.note("look at the site, then: invoke confirm, or: invoke rollback")
@@ -111,7 +111,7 @@ def confirm(session: Session, to: str | None = None, yes: bool = False, json: bo
 
     Removes the old containers, which were kept stopped.
     """
-    from spinstack import history
+    from spinstack.deploy import rollback as history
 
     history.confirm(session, yes=yes)
     session.give(json, {"action": "confirm"})
@@ -139,7 +139,7 @@ def rollback(
     If an upgrade was left open, the old containers run again. Otherwise the stack is brought
     back to an earlier release, with the very files that it had.
     """
-    from spinstack import history
+    from spinstack.deploy import rollback as history
 
     _print(session, "rollback", history.roll_back(session, to_release=release, yes=yes), json)
 
@@ -149,9 +149,9 @@ def releases(session: Session, to: str | None = None, json: bool = False) -> Non
     """List the releases that can be gone back to."""
     from dataclasses import asdict
 
-    from spinstack import history
+    from spinstack.deploy import releases as releases_
 
-    found = history.releases(session)
+    found = releases_.releases(session)
     if session.dry:
         return
     if json:
@@ -186,7 +186,7 @@ def journal(
     A deploy goes on on the login node by itself; this looks on until it is over, from any
     machine, and shows those of before. Nothing is changed by looking, nor by Ctrl-C.
     """
-    from spinstack import journal_view
+    from spinstack.deploy import journal as journal_view
 
     journal_view.show(session, change, raw=raw, as_json=json)
 
@@ -202,7 +202,7 @@ def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     """
     from invoke.exceptions import Exit
 
-    from spinstack import difference
+    from spinstack.deploy import diff as difference
     from spinstack.errors import UsageError
 
     try:
@@ -244,10 +244,10 @@ def prune(
     At the destination all but the newest releases; on this machine the stack's images that
     none of the remaining releases uses.
     """
-    from spinstack import history, pruning
+    from spinstack.deploy import prune as prune_
 
-    old = history.prune(session, keep=keep, yes=yes)
-    images = pruning.remove_old_images(session)
+    old = prune_.prune(session, keep=keep, yes=yes)
+    images = prune_.remove_old_images(session)
     text = f"{len(old)} releases and {images} images removed"
     session.give(json, {"action": "prune", "releases": old, "images": images}, text)
 
@@ -259,9 +259,9 @@ def unlock(session: Session, to: str | None = None, yes: bool = False, json: boo
     Only if it is known to be dead: the question names who holds the lock, from which machine
     and since when.
     """
-    from spinstack import history
+    from spinstack.deploy import take_over
 
-    owner = history.unlock(session, yes=yes)
+    owner = take_over.unlock(session, yes=yes)
     text = f"the lock of {owner} is broken"
     session.give(json, {"action": "unlock", "owner": owner}, text)
 

@@ -26,9 +26,9 @@ from typing import Any
 
 from invoke.main import program
 
-from spinstack.channel_node import ChannelNode
-from spinstack.command import Command
-from spinstack.script import Script, ScriptResult, Step
+from spinstack.transport.channel_node import ChannelNode
+from spinstack.transport.command import Command
+from spinstack.transport.script import Script, ScriptResult, Step
 
 SIGN = "the-bad-moment-is-now"
 # Seconds: longer than a broken connection takes to end what runs at its other end.

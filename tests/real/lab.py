@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
-from spinstack import engine
-from spinstack.rehearsal import base_images, sample
-from spinstack.runner import LocalRunner
+from spin_rehearsal import base_images
+from spinstack import sample
+from spinstack.images import engine
+from spinstack.transport.runner import LocalRunner
 from tests.baking import bake
 
 # Numbers that no image knows.

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from spinstack.rehearsal.account import GID, UID
-from spinstack.settings import Destination, load
+from spinstack.config.settings import Destination, load
+from spinstack.sample.owner import GID, UID
 
 
 @dataclass

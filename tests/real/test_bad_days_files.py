@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from spinstack.rehearsal.account import GID, UID
+from spinstack.sample.owner import GID, UID
 
 from .small_site import SmallSite, assert_told_well
 

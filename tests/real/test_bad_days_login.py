@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.rehearsal.account import GID, UID
+from spinstack.sample.owner import GID, UID
 
 from . import openssh
 from .small_site import NAME, SmallSite, assert_told_well, make_image

@@ -121,8 +121,8 @@ def rancher(small: SmallSite, script: str) -> Iterator[None]:
 # The limits of every wait, in seconds, shorter than people would have them.
 IMPATIENT = """\
 import sys
-from spinstack import cattle, reading
-cattle.QUICK, cattle.SLOW, reading.SILENT_SECONDS = 5, int(sys.argv[1]), 4
+from spinstack.platforms import base, health
+base.QUICK, base.SLOW, health.SILENT_SECONDS = 5, int(sys.argv[1]), 4
 from invoke.main import program
 program.run(["invoke", *sys.argv[2:]])
 """

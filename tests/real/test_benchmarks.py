@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.rehearsal import packages
+from spin_rehearsal import packages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import audit_tree, walk
+from spinstack.checks import walk, walk_tree
 
 pytestmark = pytest.mark.real("root")
 
@@ -127,11 +127,11 @@ def test_the_audit_of_a_tree_agrees_with_find_where_not_all_can_be_read(place: P
         os.chown(path, chance.choice([OWNER, OTHER]), chance.choice([GROUP, 500]))
         path.chmod(chance.choice([0o755, 0o755, 0o751, 0o750, 0o740, 0o744, 0o711, 0o700, 0o000]))
     # Where this account can read it.
-    program = place / "audit_tree.py"
-    shutil.copyfile(audit_tree.__file__, program)
+    program = place / "walk_tree.py"
+    shutil.copyfile(walk_tree.__file__, program)
     program.chmod(0o644)
     python = next(p for p in (sys.executable, "/usr/bin/python3") if _runs(p))
-    audit = tried((OTHER, 500, []), f'{python} -I -S "$1/audit_tree.py" 1000 "$1"', place)
+    audit = tried((OTHER, 500, []), f'{python} -I -S "$1/walk_tree.py" 1000 "$1"', place)
     find = tried((OTHER, 500, []), 'find "$1" -type d ! -perm -o+x 2>/dev/null', place)
     told = json.loads(audit)
     assert {path for *_, path in told["first"]} == set(find.splitlines())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import completion
+from spinstack.tasks import shell_completion
 from tests.real.at_terminal import AtTerminal
 from tests.unit.stack_session import baked
 
@@ -45,7 +45,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, stack: Path) -> AtTerm
     file, first = STARTS[name]
     start = tmp_path / file
     start.parent.mkdir(parents=True, exist_ok=True)
-    start.write_text(first + completion.script(name))
+    start.write_text(first + shell_completion.script(name))
     words = [str(tmp_path / word) if word == "rc" else word for word in SHELLS[name]]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {"PATH": path, "HOME": str(tmp_path), "TERM": "dumb", "LANG": "C.UTF-8"}

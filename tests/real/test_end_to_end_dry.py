@@ -44,7 +44,7 @@ TASKS = {
     "stop": ["rancher stop --type stack nightwatch-desi", ">>history.jsonl"],
     "rm": ["rancher rm --type stack nightwatch-desi"],
     "rehearsal.start": ["runs already"],
-    "rehearsal.start --name other": ["docker image ", "spinstack.rehearsal.serve "],
+    "rehearsal.start --name other": ["docker image ", "spin_rehearsal.serve "],
     "rehearsal.status": ["runs"],
     "rehearsal.stop": ["kill ", "docker rm ", "rm --recursive "],
 }

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from spinstack import record
+from spinstack.remote.history import record
 
 from .at_terminal import AtTerminal
 from .small_site import SmallSite

@@ -16,9 +16,10 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import laptop, schema
-from spinstack.runner import LocalRunner
+from spinstack.config import schema
+from spinstack.deploy import images as laptop
 from spinstack.session import Session
+from spinstack.transport.runner import LocalRunner
 
 from .at_terminal import AtTerminal
 from .test_registry_images import Counting, registries

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import openssh_login, openssh_master, wires
-from spinstack.command import Command, Raw
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.fabric_node import FabricLoginNode
-from spinstack.login_node import ConnectionLost
-from spinstack.openssh_master import Master
-from spinstack.openssh_node import OpenSSHLoginNode
-from spinstack.script import Script, Step
+from spinstack.transport import connect
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.fabric.node import FabricLoginNode
+from spinstack.transport.login_node import ConnectionLost
+from spinstack.transport.openssh import login as openssh_login
+from spinstack.transport.openssh import master as openssh_master
+from spinstack.transport.openssh.master import Master
+from spinstack.transport.openssh.node import OpenSSHLoginNode
+from spinstack.transport.script import Script, Step
 
 from . import openssh
 from .at_terminal import AtTerminal
@@ -69,10 +71,10 @@ def test_fabric_shows_an_unknown_host_asks_and_remembers(
 PROGRAM = """\
 import sys
 from pathlib import Path
-from spinstack import settings
-from spinstack.openssh_node import OpenSSHLoginNode
-from spinstack.command import Command, Raw
-from spinstack.script import Script, Step
+from spinstack.config import settings
+from spinstack.transport.openssh.node import OpenSSHLoginNode
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.script import Script, Step
 
 port, user, identity, known_hosts, *words = sys.argv[1:]
 values = {"host": "127.0.0.1", "port": int(port), "user": user, "identity_file": identity,
@@ -152,7 +154,7 @@ def test_a_socket_that_was_left_behind_is_replaced(sshd: openssh.Sshd) -> None:
 
 
 def test_a_login_that_hangs_is_told(sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spinstack.openssh_mux.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("spinstack.transport.openssh.mux.ANSWER_SECONDS", 0.5)
     to = openssh.destination(sshd)
     pid = Master(to).open().pid
     os.kill(pid, signal.SIGSTOP)
@@ -221,8 +223,8 @@ def test_no_ssh_or_an_old_one_is_told_by_name(
         old.chmod(0o755)
         with pytest.raises(UsageError, match=r"too old: OpenSSH 8\.2") as error:
             Master(to).open()
-        assert wires.chosen(openssh.destination(sshd)) == "fabric"
-    assert wires.chosen(openssh.destination(sshd)) == "openssh"
+        assert connect.chosen(openssh.destination(sshd)) == "fabric"
+    assert connect.chosen(openssh.destination(sshd)) == "openssh"
     assert "wire: fabric" in error.value.remedy
 
 

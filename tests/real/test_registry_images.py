@@ -16,14 +16,16 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from spinstack import engine
-from spinstack.command import Command
-from spinstack.dockerignore import Ignore
-from spinstack.engine import Engine
 from spinstack.errors import SpinstackError
-from spinstack.images import ImageSpec, build, push, reference
-from spinstack.registry import login
-from spinstack.runner import LocalRunner, Result
+from spinstack.images import engine
+from spinstack.images.build import build
+from spinstack.images.dockerignore import Ignore
+from spinstack.images.engine import Engine
+from spinstack.images.push import push
+from spinstack.images.registry_login import login
+from spinstack.images.tag import ImageSpec, reference
+from spinstack.transport.command import Command
+from spinstack.transport.runner import LocalRunner, Result
 
 pytestmark = pytest.mark.real("engine", "registry")
 

@@ -18,8 +18,8 @@ from typing import Any
 import asyncssh
 import pytest
 
-from spinstack.rehearsal import leaving, lifecycle, places, supervisor_lock
-from spinstack.rehearsal.lifecycle import Status
+from spin_rehearsal import paths, start, stop, supervisor_lock
+from spin_rehearsal.start import Status
 
 pytestmark = pytest.mark.real("root", "engine", "registry")
 
@@ -32,18 +32,18 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="spinstack-test-") as storage:
         Path(storage).chmod(0o755)
         home = str(tmp_path_factory.mktemp("home"))
-        yield {"HOME": home, places.STORAGE_VARIABLE: storage}
+        yield {"HOME": home, paths.STORAGE_VARIABLE: storage}
 
 
 @pytest.fixture(scope="module")
 def started(surroundings: dict[str, str]) -> Iterator[Status]:
     with pytest.MonkeyPatch.context() as patch:
         _enter(patch, surroundings)
-        status = lifecycle.start(NAME)
+        status = start.start(NAME)
         assert status is not None
         yield status
         _enter(patch, surroundings)
-        leaving.stop(NAME)
+        stop.stop(NAME)
 
 
 def _enter(patch: pytest.MonkeyPatch, surroundings: dict[str, str]) -> None:
@@ -55,7 +55,7 @@ def _enter(patch: pytest.MonkeyPatch, surroundings: dict[str, str]) -> None:
 def here(started: Status, surroundings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Status:
     """The rehearsal as it is now, HOME set as it was started."""
     _enter(monkeypatch, surroundings)
-    return lifecycle.status(NAME)
+    return start.status(NAME)
 
 
 def _answer(status: Status) -> str:
@@ -190,21 +190,21 @@ def test_what_runs_ends_with_its_connection(here: Status) -> None:
 
 def test_a_crash_loses_nothing_and_a_second_start_changes_nothing(here: Status) -> None:
     said: list[str] = []
-    assert lifecycle.start(NAME, say=said.append) == here
+    assert start.start(NAME, say=said.append) == here
     assert said == [f"the rehearsal {NAME!r} runs already"]
-    pid = supervisor_lock.supervisor_pid(places.of(NAME))
+    pid = supervisor_lock.supervisor_pid(paths.of(NAME))
     assert pid is not None
     answer = _answer(here)
     os.kill(pid, signal.SIGKILL)
-    while lifecycle.status(NAME).running:
+    while start.status(NAME).running:
         time.sleep(0.05)
-    assert lifecycle.start(NAME) == here
+    assert start.start(NAME) == here
     assert _answer(here) == answer
     assert _log_in(here, answer)
 
 
 def test_a_registry_that_dies_is_started_again(here: Status) -> None:
-    pid = supervisor_lock.supervisor_pid(places.of(NAME))
+    pid = supervisor_lock.supervisor_pid(paths.of(NAME))
     children = ["pgrep", "-P", str(pid), "docker-registry"]
     registry = subprocess.run(children, capture_output=True, text=True, check=True)
     os.kill(int(registry.stdout), signal.SIGKILL)
@@ -212,25 +212,25 @@ def test_a_registry_that_dies_is_started_again(here: Status) -> None:
     while subprocess.run(children, capture_output=True, text=True).stdout in ("", registry.stdout):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    while lifecycle.status(NAME).silent:
+    while start.status(NAME).silent:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
 def test_two_side_by_side_and_stopping_one_leaves_nothing_of_it(here: Status) -> None:
-    other = lifecycle.start(OTHER)
+    other = start.start(OTHER)
     assert other is not None
     try:
         assert other.node_address != here.node_address
         assert _ssh(other, "pwd").stdout != _ssh(here, "pwd").stdout
         image = _push(f"{other.registry}/demo/thing:1")
     finally:
-        leaving.stop(OTHER)
+        stop.stop(OTHER)
     assert not Path(other.storage).exists() and not Path(other.private).exists()
     assert image not in _engine("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
-    assert not lifecycle.status(OTHER).running
+    assert not start.status(OTHER).running
     assert _ssh(here, "true").returncode == 0
-    leaving.stop(OTHER)  # twice is as good as once
+    stop.stop(OTHER)  # twice is as good as once
 
 
 def _push(image: str) -> str:

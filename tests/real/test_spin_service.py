@@ -22,8 +22,9 @@ from typing import Any
 
 import pytest
 
-from spinstack import centre
-from spinstack.rehearsal.spin import SpinConfig, SpinService
+from spin_rehearsal.spin.config import SpinConfig
+from spin_rehearsal.spin.service import SpinService
+from spinstack.rules import centre
 
 pytestmark = pytest.mark.real("engine")
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from spinstack import wires
-from spinstack.channel_node import ChannelNode
-from spinstack.command import Command, Raw, Secret
 from spinstack.errors import SpinstackError
-from spinstack.login_node import ConnectionLost
-from spinstack.script import Script, Step
+from spinstack.transport import connect as wires
+from spinstack.transport.channel_node import ChannelNode
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.login_node import ConnectionLost
+from spinstack.transport.script import Script, Step
 
 from . import openssh
 from .cut_short import break_connection
@@ -222,8 +222,8 @@ def test_a_name_that_does_not_exist_is_named(connect: Connect) -> None:
 def test_a_server_that_says_nothing_is_given_up(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spinstack.openssh_login.CONNECT_SECONDS", 1)
-    monkeypatch.setattr("spinstack.fabric_node.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("spinstack.transport.openssh.login.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("spinstack.transport.fabric.node.CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         node = connect(port=silent.getsockname()[1])
         with pytest.raises(SpinstackError, match="can't be reached"):

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from spinstack import settings, wires
-from spinstack.channel_node import ChannelNode
+from spinstack.config import settings
+from spinstack.transport import connect as wires
+from spinstack.transport.channel_node import ChannelNode
 
 from . import one_time, test_wires
 from .test_wires import PROFILE, Connect, wire

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spinstack import record
-from spinstack.login_node import LoginNode, RecordingLoginNode
+from spinstack.remote.history import record
+from spinstack.transport.login_node import LoginNode, RecordingLoginNode
 from tests.unit.stack_session import StackSession, baked
 
 Answers = dict[str, "tuple[str, int] | list[tuple[str, int]]"]

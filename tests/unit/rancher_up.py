@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from spinstack.rehearsal.rancher import waiting
-from spinstack.rehearsal.rancher.main import main
+from spin_rehearsal.rancher import waiting
+from spin_rehearsal.rancher.main import main
 from tests.unit.rancher_fake import ACCESS, SECRET, FakeRancher, FakeServer
 
 COMPOSE = """\

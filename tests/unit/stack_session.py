@@ -12,10 +12,10 @@ from typing import Any
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import schema
-from spinstack.engine import Engine
-from spinstack.runner import RecordingRunner, Result, Runner
+from spinstack.config import schema
+from spinstack.images.engine import Engine
 from spinstack.session import Session
+from spinstack.transport.runner import RecordingRunner, Result, Runner
 from tests.baking import bake
 
 

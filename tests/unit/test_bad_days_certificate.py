@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     SSHCertificateType,
 )
 
-from spinstack import ssh_certificate
+from spinstack.transport import certificate
 
 DAY = 86_400
 NOON = 1_762_171_200  # 2025-11-03 12:00 UTC
@@ -47,7 +47,7 @@ def test_a_certificate_is_good_within_its_time(
     tmp_path: Path, begin: int, end: int, told: str
 ) -> None:
     key = certified(tmp_path, begin, end)
-    found = ssh_certificate.outdated(key, now=NOON)
+    found = certificate.outdated(key, now=NOON)
     assert told in found
     assert bool(told) == bool(found)
     assert not told or str(key) in found
@@ -57,4 +57,4 @@ def test_a_certificate_is_good_within_its_time(
 def test_what_is_no_certificate_is_not_judged(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "nersc-cert.pub").write_bytes(content)
-    assert ssh_certificate.outdated(tmp_path / "nersc") == ""
+    assert certificate.outdated(tmp_path / "nersc") == ""

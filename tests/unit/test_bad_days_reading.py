@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import cattle, reading
-from spinstack.cattle import ServiceState
 from spinstack.errors import SpinstackError
-from spinstack.reading import Rounds
-from spinstack.remote_failures import LockLost, must_not_fail, refused
-from spinstack.script import StepResult
+from spinstack.platforms import health
+from spinstack.platforms.base import ServiceState
+from spinstack.platforms.health import Rounds
+from spinstack.platforms.rancher1 import states as cattle
+from spinstack.remote.errors import LockLost, must_not_fail, refused
+from spinstack.transport.script import StepResult
 
 GOOD = json.dumps({"Service": {"state": "active"}, "Name": "demo/web"})
 WARNING = 'time="2025-11-03T04:05:06Z" level=warning msg="something is old"'
@@ -72,7 +73,7 @@ def test_a_round_that_is_no_answer_is_passed_over() -> None:
     ],
 )
 def test_silence_has_a_limit(monkeypatch: pytest.MonkeyPatch, text: str, what: str) -> None:
-    monkeypatch.setattr(reading, "SILENT_SECONDS", 0)
+    monkeypatch.setattr(health, "SILENT_SECONDS", 0)
     with pytest.raises(SpinstackError) as error:
         rounds(f"{GOOD}\nround 0", text)
     assert error.value.what == what

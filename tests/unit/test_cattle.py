@@ -7,7 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import cattle
+from spinstack.platforms import base
+from spinstack.platforms.rancher1 import commands, states
+from spinstack.platforms.rancher1 import output as cattle
 
 ACTIVE = {
     "Service": {
@@ -35,15 +37,15 @@ def test_states_are_read_between_log_lines_and_other_stacks() -> None:
     side = {**ACTIVE, "Name": "demo/web/side"}
     other = {**ACTIVE, "Name": "demo-2/web"}
     text = 'time="2026-01-31T12:00:00Z" level=info msg="x"\n' + ps(ACTIVE, side, other) + "\n"
-    (state,) = cattle.parse_states(text, "demo")
+    (state,) = states.parse_states(text, "demo")
     assert state.up
     assert state.shown == "healthy"
     assert state.image == "registry/x:1"
-    assert state.endpoints == (cattle.Endpoint("128.55.1.2", 60037),)
+    assert state.endpoints == (base.Endpoint("128.55.1.2", 60037),)
 
 
 def test_fields_that_the_cli_leaves_out_are_empty() -> None:
-    (state,) = cattle.parse_states(
+    (state,) = states.parse_states(
         ps({"Service": {"state": "inactive"}, "Name": "demo/web"}), "demo"
     )
     assert (state.health, state.endpoints, state.scale) == ("", (), 0)
@@ -51,9 +53,9 @@ def test_fields_that_the_cli_leaves_out_are_empty() -> None:
 
 
 def test_an_upgraded_service_is_up_only_when_healthy() -> None:
-    def state(**changes: str) -> cattle.ServiceState:
+    def state(**changes: str) -> base.ServiceState:
         entry = {**ACTIVE, "Service": {**ACTIVE["Service"], **changes}}  # type: ignore[dict-item]
-        return cattle.parse_states(ps(entry), "demo")[0]
+        return states.parse_states(ps(entry), "demo")[0]
 
     assert state(state="upgraded").up
     assert state(state="upgraded").unconfirmed
@@ -78,27 +80,27 @@ def test_complaints_are_found_with_and_without_a_terminal() -> None:
 
 def test_every_call_has_a_time_limit_and_a_stack_of_its_own() -> None:
     steps = [
-        cattle.render_step("demo", "stack.env"),
-        cattle.create_step("demo", "stack.env"),
-        cattle.upgrade_step("demo", "stack.env"),
-        cattle.confirm_step("demo", "stack.env"),
-        *cattle.rollback_steps("demo", "stack.env", ["app", "web"]),
-        cattle.logs_step("demo", "app", 20),
-        cattle.stop_step("demo"),
-        cattle.remove_step("demo", "app"),
-        cattle.states_step(),
-        cattle.watch_step(9),
+        commands.render_step("demo", "stack.env"),
+        commands.create_step("demo", "stack.env"),
+        commands.upgrade_step("demo", "stack.env"),
+        commands.confirm_step("demo", "stack.env"),
+        *commands.rollback_steps("demo", "stack.env", ["app", "web"]),
+        commands.logs_step("demo", "app", 20),
+        commands.stop_step("demo"),
+        commands.remove_step("demo", "app"),
+        states.states_step(),
+        states.watch_step(9),
     ]
     for step in steps:
         assert "timeout -k 5 " in step.body()
         assert "demo" in step.body() or "ps --all" in step.body()
-    assert "--type stack" in cattle.remove_step("demo").body()
-    assert "--type stack" in cattle.stop_step("demo").body()
+    assert "--type stack" in commands.remove_step("demo").body()
+    assert "--type stack" in commands.stop_step("demo").body()
 
 
 @given(st.text())
 def test_garbage_is_no_state_and_no_exception(text: str) -> None:
-    assert cattle.parse_states(text, "demo") == []
+    assert states.parse_states(text, "demo") == []
     cattle.complaints(text)
 
 
@@ -112,4 +114,4 @@ _KEYS = ["state", "launchConfig", "publicEndpoints", "scale", "currentScale", "h
 
 @given(st.dictionaries(st.sampled_from(_KEYS), _ANYTHING))
 def test_json_of_another_shape_is_no_exception(service: dict[str, object]) -> None:
-    assert len(cattle.parse_states(ps({"Service": service, "Name": "demo/web"}), "demo")) == 1
+    assert len(states.parse_states(ps({"Service": service, "Name": "demo/web"}), "demo")) == 1

@@ -15,20 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import (
-    bookkeeping,
-    deploy,
-    difference,
-    history,
-    provenance,
-    release,
-    remote_failures,
-)
-from spinstack.bookkeeping import Mark, ReleaseNote
+from spinstack.deploy import deploy, diff, provenance, rollback, take_over
+from spinstack.deploy import releases as history
+from spinstack.deploy.releases import Listed
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.history import Listed
-from spinstack.runner import LocalRunner
-from spinstack.script import Script, Step
+from spinstack.remote import errors, lock_steps, notes, upload
+from spinstack.remote.notes import ReleaseNote
+from spinstack.remote.owner import Mark, parse_mark
+from spinstack.remote.owner import mark as mark_of_us
+from spinstack.transport.runner import LocalRunner
+from spinstack.transport.script import Script, Step
 from tests.unit.test_deploy import TestSession, directory, past, session, there
 from tests.unit.there import There, running
 
@@ -42,7 +38,7 @@ def mark(who: str = "alice", host: str = HERE, **more: object) -> str:
 
 
 def content_of(session: TestSession) -> str:
-    return release.make(session.stack, session.destination).content
+    return upload.make(session.stack, session.destination).content
 
 
 def locked(there: There, **owner: Any) -> Path:
@@ -69,8 +65,8 @@ def test_the_second_of_two_is_told_who_the_first_one_is(session: TestSession, th
     assert "upload" not in there.steps
     assert lock.exists()
     with pytest.raises(SpinstackError, match="is at it"):
-        history.confirm(session, yes=True)
-    history.unlock(session, yes=True)
+        rollback.confirm(session, yes=True)
+    take_over.unlock(session, yes=True)
     assert not lock.exists()
 
 
@@ -111,7 +107,7 @@ def test_a_change_without_a_sign_of_life_is_finished_by_its_owner(
 
 @pytest.mark.parametrize("output", ["mkdir: Read-only file system", "mkdir: Permission denied"])
 def test_a_lock_that_cannot_be_written_is_no_lock_of_somebody(output: str) -> None:
-    error = remote_failures.not_locked(output, PurePosixPath("/project"))
+    error = errors.not_locked(output, PurePosixPath("/project"))
     assert "could not be written" in error.what
 
 
@@ -158,7 +154,7 @@ def test_confirm_uses_the_files_that_the_upgrade_was_begun_with(
     session: TestSession, there: There
 ) -> None:
     begun(there, "20251103-040506-0badcafe", who="bob")
-    history.confirm(session, yes=True)
+    rollback.confirm(session, yes=True)
     assert (there.root / "current").readlink() == Path("releases/20251103-040506-0badcafe")
     assert there.services["web"]["state"] == "active"
 
@@ -183,9 +179,9 @@ def test_a_rollback_without_an_open_upgrade_goes_to_the_release_before(
 ) -> None:
     releases(there)
     with pytest.raises(UsageError, match="can't go back") as error:
-        history.roll_back(session, to_release="20251102-000000-bbbbbbbb", yes=True)
+        rollback.roll_back(session, to_release="20251102-000000-bbbbbbbb", yes=True)
     assert "20251101-000000-aaaaaaaa" in error.value.remedy
-    history.roll_back(TestSession(directory, there), to_release="", yes=True)
+    rollback.roll_back(TestSession(directory, there), to_release="", yes=True)
     assert "--upgrade" in there.calls[1]
     now = (there.root / "current").readlink().name
     assert now == "20251101-000000-aaaaaaaa", "the failed one is passed over"
@@ -195,7 +191,7 @@ def test_a_rollback_without_an_open_upgrade_goes_to_the_release_before(
 
 def test_an_open_upgrade_is_taken_back(session: TestSession, there: There) -> None:
     begun(there, "20251103-040506-0badcafe")
-    history.roll_back(session, to_release="", yes=True)
+    rollback.roll_back(session, to_release="", yes=True)
     assert there.services["web"]["state"] == "active"
     assert not (there.root / "unfinished.json").exists()
     assert past(there) == [("rollback", "done")]
@@ -227,22 +223,22 @@ def test_a_difference_is_told_service_by_service(
         "dataVolumes": [f"{there.root}/releases/{name}/web/nginx.conf:/etc/nginx/nginx.conf:ro"],
     }
     there.has(web=running(launchConfig=config))
-    (change,) = difference.changes(session)
+    (change,) = diff.changes(session)
     assert (change.what, change.running[-3:], change.wanted[-3:]) == ("image", "0.9", "1.0")
 
     (directory / "web" / "nginx.conf").write_text("server { listen 8080; } # changed")
-    changed = difference.changes(TestSession(directory, there))
+    changed = diff.changes(TestSession(directory, there))
     assert [found.what for found in changed] == ["image", "files mounted from the release"]
 
 
 def test_values_of_variables_are_compared_and_not_told() -> None:
     written = {"env_file": "./stack.env", "environment": ["B=2", "FROM_OUTSIDE"]}
-    assert difference.environment(written, {"A": "1", "B": "0"}) == {"A": "1", "B": "2"}
-    assert difference.environment({"environment": {"B": 2, "C": None}}, {"A": "1"}) == {
+    assert diff.environment(written, {"A": "1", "B": "0"}) == {"A": "1", "B": "2"}
+    assert diff.environment({"environment": {"B": 2, "C": None}}, {"A": "1"}) == {
         "B": "2",
         "C": "",
     }
-    assert difference.shown_words("sh -c 'a b'") == difference.shown_words(["sh", "-c", "a b"])
+    assert diff.shown_words("sh -c 'a b'") == diff.shown_words(["sh", "-c", "a b"])
 
 
 def run_here(steps: list[Step]) -> str:
@@ -255,18 +251,18 @@ def run_here(steps: list[Step]) -> str:
 
 def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
     root = PurePosixPath(tmp_path, 'it\'s a "stack"\n')
-    alice, bob = (bookkeeping.mark(who, "there", "deploy") for who in ("alice", "b'o\"b\n"))
-    assert "end 0 0" in run_here([bookkeeping.lock_step(root, bob)])
-    second = run_here([bookkeeping.lock_step(root, alice)])
+    alice, bob = (mark_of_us(who, "there", "deploy") for who in ("alice", "b'o\"b\n"))
+    assert "end 0 0" in run_here([lock_steps.lock_step(root, bob)])
+    second = run_here([lock_steps.lock_step(root, alice)])
     assert "end 0 1" in second
-    assert bookkeeping.parse_mark(second) == bob
-    run_here([bookkeeping.free_lock_step(root, alice)])
-    assert bookkeeping.parse_mark(run_here([bookkeeping.read_lock_step(root)])) == bob
-    assert "end 0 0" in run_here([bookkeeping.still_ours_step(root, bob)])
-    run_here([bookkeeping.free_lock_step(root, bob)])
-    assert "end 0 0" not in run_here([bookkeeping.read_lock_step(root)])
-    assert "end 0 0" in run_here([bookkeeping.lock_step(root, alice)])
-    assert "end 0 0" not in run_here([bookkeeping.still_ours_step(root, bob)])
+    assert parse_mark(second) == bob
+    run_here([lock_steps.free_lock_step(root, alice)])
+    assert parse_mark(run_here([lock_steps.read_lock_step(root)])) == bob
+    assert "end 0 0" in run_here([lock_steps.still_ours_step(root, bob)])
+    run_here([lock_steps.free_lock_step(root, bob)])
+    assert "end 0 0" not in run_here([lock_steps.read_lock_step(root)])
+    assert "end 0 0" in run_here([lock_steps.lock_step(root, alice)])
+    assert "end 0 0" not in run_here([lock_steps.still_ours_step(root, bob)])
     assert [path.name for path in Path(root).iterdir()] == ["lock"]
 
 
@@ -275,26 +271,24 @@ def test_releases_are_listed_from_a_real_directory(tmp_path: Path) -> None:
     note = ReleaseNote("20251101-000000-aaaaaaaa", "alice", "x", dirty=True, images={"A": "b"})
     directory = tmp_path / "releases" / note.id
     directory.mkdir(parents=True)
-    run_here([bookkeeping.note_release_step(PurePosixPath(directory), note)])
-    assert (
-        bookkeeping.parse_releases(run_here([bookkeeping.read_releases_step(root)]))[0][1] is False
-    )
-    run_here([bookkeeping.current_step(root, note.id)])
-    output = run_here([bookkeeping.read_releases_step(root), bookkeeping.read_current_step(root)])
-    assert (note, True) in bookkeeping.parse_releases(output)
+    run_here([notes.note_release_step(PurePosixPath(directory), note)])
+    assert notes.parse_releases(run_here([notes.read_releases_step(root)]))[0][1] is False
+    run_here([notes.current_step(root, note.id)])
+    output = run_here([notes.read_releases_step(root), notes.read_current_step(root)])
+    assert (note, True) in notes.parse_releases(output)
     assert f"releases/{note.id}\n" in output
 
 
 @given(st.text(), st.text(), st.text())
 def test_a_mark_is_read_as_it_was_written(who: str, host: str, doing: str) -> None:
-    made = bookkeeping.mark(who, host, doing)
-    assert bookkeeping.parse_mark("noise\n" + made.text() + "\n") == made
+    made = mark_of_us(who, host, doing)
+    assert parse_mark("noise\n" + made.text() + "\n") == made
 
 
 @given(st.text())
 def test_garbage_is_no_mark(text: str) -> None:
-    assert bookkeeping.parse_mark(text) is None or isinstance(bookkeeping.parse_mark(text), Mark)
-    bookkeeping.parse_releases(text)
+    assert parse_mark(text) is None or isinstance(parse_mark(text), Mark)
+    notes.parse_releases(text)
 
 
 def test_a_repository_around_the_stack_that_does_not_know_it_is_not_cited(
@@ -302,7 +296,7 @@ def test_a_repository_around_the_stack_that_does_not_know_it_is_not_cited(
 ) -> None:
     def note() -> ReleaseNote:
         session.programs = LocalRunner()  # type: ignore[assignment]
-        return provenance.note(session, bookkeeping.mark("alice", "here", "deploy"), "x")
+        return provenance.note(session, mark_of_us("alice", "here", "deploy"), "x")
 
     def git(*words: str) -> None:
         name = ("-c", "user.name=a", "-c", "user.email=a@example.org")

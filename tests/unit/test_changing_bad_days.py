@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
-from spinstack import changing, deploy, history, job, journal_view
+from spinstack.deploy import deploy, rollback, take_over
+from spinstack.deploy import journal as journal_view
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.login_node import ConnectionLost
+from spinstack.remote import changes
+from spinstack.remote import lock as changing
+from spinstack.transport.login_node import ConnectionLost
 from tests.unit.test_changing import begun, content_of, locked, releases
 from tests.unit.test_deploy import TestSession, directory, past, session, site, there
 from tests.unit.there import PROFILE, There, running
@@ -125,7 +128,7 @@ def test_a_rollback_that_is_left_running_keeps_its_lock(session: TestSession, th
     hung = there.hang("upgrade")
     at(there, "bring up", pressed)
     with pytest.raises(SpinstackError, match="left running"):
-        history.roll_back(session, to_release="", yes=True)
+        rollback.roll_back(session, to_release="", yes=True)
     assert (there.root / "lock" / "owner.json").exists()
     hung.unlink()
     there.over()
@@ -161,7 +164,7 @@ def test_only_the_lock_that_was_looked_at_is_broken(session: TestSession, there:
 
     session.confirm = asked  # type: ignore[method-assign]
     with pytest.raises(SpinstackError, match="bob on x is at it"):
-        history.unlock(session, yes=False)
+        take_over.unlock(session, yes=False)
     assert lock.exists()
     (lock / "owner.json").unlink()
     lock.rmdir()
@@ -281,7 +284,7 @@ def test_a_rollback_that_was_cut_off_is_not_to_be_run_again(
     releases(there)
     at(there, "bring up", lost)
     with pytest.raises(ConnectionLost) as error:
-        history.roll_back(session, to_release="", yes=True)
+        rollback.roll_back(session, to_release="", yes=True)
     assert error.value.now == "the rollback goes on there by itself"
     assert error.value.remedy == "`invoke journal` looks on; then see `invoke status`"
     there.over()
@@ -341,7 +344,7 @@ def test_the_question_before_a_lock_is_broken_tells_of_signs_of_life(
     with pytest.raises(ConnectionLost):
         deploy.deploy(TestSession(directory, there))
     with pytest.raises(SpinstackError, match="no"):
-        history.unlock(session, yes=False)
+        take_over.unlock(session, yes=False)
     hung.unlink()
     assert "It has just given a sign of life" in asked[0]
 
@@ -361,7 +364,7 @@ def test_the_journal_of_a_dead_change_tells_where_it_died(
     hung.unlink()
     age(change(there) / "journal", 90)
     capsys.readouterr()
-    monkeypatch.setattr(job, "LISTEN_SECONDS", 1)
+    monkeypatch.setattr(changes, "LISTEN_SECONDS", 1)
     with pytest.raises(SpinstackError, match="no sign of life") as error:
         journal_view.show(TestSession(directory, there), "", raw=False, as_json=False)
     assert "bring up                 no end" in capsys.readouterr().out

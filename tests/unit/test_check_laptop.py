@@ -14,10 +14,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from spinstack import compose_keys, nginx_conf, preflight, settings, stack
-from spinstack.finding import Finding, errors
-from spinstack.image_content import ImageSpec, reference
-from spinstack.rehearsal.rancher import schema as rancher_schema
+from spin_rehearsal.rancher import schema
+from spinstack.checks import nginx_conf, stack
+from spinstack.config import settings
+from spinstack.config import stack as stack_
+from spinstack.images.tag import ImageSpec, reference
+from spinstack.platforms.rancher1 import compose_keys
+from spinstack.rules.finding import Finding, errors
 from tests.baking import bake
 
 COMPOSE, RANCHER, ENV = "docker-compose.yml", "rancher-compose.yml", "stack.env"
@@ -44,7 +47,7 @@ def check(directory: Path, to: str = "dev") -> list[Finding]:
     for image in loaded.images:
         spec = ImageSpec(image.key, directory / image.context, image.name)
         images[image.variable] = reference(spec, destination.registry, destination.namespace)
-    return preflight.check(loaded, destination, stack.read(loaded, images))
+    return stack.check(loaded, destination, stack_.read(loaded, images))
 
 
 def replaced(path: Path, old: str, new: str) -> int:
@@ -200,7 +203,7 @@ def test_the_table_of_keys_is_that_of_the_rehearsals_client() -> None:
     ours = {
         key: () if types == ("anything",) else types for key, types in compose_keys.TYPES.items()
     }
-    theirs = {key: () if "null" in types else types for key, types in rancher_schema._TYPES.items()}
+    theirs = {key: () if "null" in types else types for key, types in schema._TYPES.items()}
     assert ours == theirs
 
 

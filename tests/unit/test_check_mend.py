@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import compose, envfile
 from spinstack.checks import mend
-from spinstack.finding import Finding
+from spinstack.config import compose, env_file
+from spinstack.rules.finding import Finding
 from tests.baking import bake
 from tests.unit.test_check_laptop import check, replaced
 
@@ -126,8 +126,8 @@ def test_menders_leave_alone_what_they_do_not_understand(text: str) -> None:
 
 @given(st.text(st.characters(exclude_characters="\n\r")))
 def test_a_mended_line_needs_no_mending(line: str) -> None:
-    once = envfile.mended(line)
-    assert envfile.mended(once) == once
+    once = env_file.mended(line)
+    assert env_file.mended(once) == once
 
 
 def test_a_finding_without_a_line_is_not_touched(directory: Path) -> None:

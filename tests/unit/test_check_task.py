@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from spinstack.checks import image_state
-from spinstack.engine import Engine
-from spinstack.runner import RecordingRunner, Result
-from spinstack.service import Service
+from spinstack.images.engine import Engine
+from spinstack.rules.service import Service
+from spinstack.transport.runner import RecordingRunner, Result
 from tests.baking import REPOSITORY, bake
 from tests.unit.test_check_laptop import COMPOSE, ENV, replaced
 from tests.unit.test_check_there import made
@@ -133,6 +133,6 @@ def test_an_image_that_nobody_has(
     made: tuple[object, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = Result("", "No such image", 1)
-    monkeypatch.setattr("spinstack.registry.manifest", lambda image, login: None)
+    monkeypatch.setattr("spinstack.images.registry.manifest", lambda image, login: None)
     assert images(made, "docker.io/nginx:1.28", nowhere, ask=True) == ["image-missing"]
     assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"

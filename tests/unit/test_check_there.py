@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from spinstack import settings, stack, walk
-from spinstack.checks.visit import Visit
-from spinstack.finding import Finding
-from spinstack.login_node import PrintingLoginNode, RecordingLoginNode
-from spinstack.settings import Destination
-from spinstack.stack import Stack
+from spinstack.checks import walk
+from spinstack.checks.run import Visit
+from spinstack.config import settings, stack
+from spinstack.config.settings import Destination
+from spinstack.config.stack import Stack
+from spinstack.rules.finding import Finding
+from spinstack.transport.login_node import PrintingLoginNode, RecordingLoginNode
 from tests.baking import bake
 
 PROJECT = "/global/cfs/cdirs/desi/users/alice"

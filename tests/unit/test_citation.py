@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import citation, citation_text
-from spinstack.citation import Citation
-from spinstack.record import Record
+from spinstack.remote.history import citation, citation_text
+from spinstack.remote.history.citation import Citation
+from spinstack.remote.history.record import Record
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import step_display
-from spinstack.console import Console
+from spinstack.console import progress
+from spinstack.console.console import Console
 from tests.real.at_terminal import AtTerminal
 
 COLUMNS = 60
@@ -21,7 +21,7 @@ COLUMNS = 60
 PROGRAM = """
 import threading, time
 from pathlib import Path
-from spinstack.console import Console
+from spinstack.console.console import Console
 
 console = Console()
 asked, told = threading.Event(), threading.Event()
@@ -114,7 +114,7 @@ def test_a_log_gets_a_line_a_step_and_signs_of_life(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, forced: bool
 ) -> None:
     """Colours that are asked for make no terminal of it."""
-    monkeypatch.setattr(step_display, "FIRST_SIGN", 0.2)
+    monkeypatch.setattr(progress, "FIRST_SIGN", 0.2)
     if forced:
         monkeypatch.setenv("FORCE_COLOR", "1")
     console = Console()

@@ -16,13 +16,15 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import changing, deploy, history, job, laptop, probe
-from spinstack.engine import Engine
+from spinstack.deploy import deploy, images, rollback
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.login_node import ConnectionLost, LoginNode
-from spinstack.probe import Answer
-from spinstack.runner import RecordingRunner, Result, Runner
+from spinstack.images.engine import Engine
+from spinstack.remote import changes, lock
 from spinstack.session import Session
+from spinstack.transport import probe
+from spinstack.transport.login_node import ConnectionLost, LoginNode
+from spinstack.transport.probe import Answer
+from spinstack.transport.runner import RecordingRunner, Result, Runner
 from tests.unit.there import IMAGE, There, running
 
 COMPOSE = """\
@@ -345,7 +347,7 @@ def test_an_upgrade_can_be_left_open(session: TestSession, directory: Path, ther
     assert deploy.upgrade(session) == ADDRESS
     assert there.services["web"]["state"] == "upgraded"
     assert past(there) == [("upgrade", "left open")]
-    history.confirm(TestSession(directory, there), yes=True)
+    rollback.confirm(TestSession(directory, there), yes=True)
     assert there.services["web"]["state"] == "active"
     assert past(there) == [("upgrade", "left open"), ("confirm", "done")]
 
@@ -377,9 +379,9 @@ STEPS = [
 def test_the_lid_closes_and_the_same_command_again_ends_well(
     directory: Path, there: There, monkeypatch: pytest.MonkeyPatch, step: str, first: bool
 ) -> None:
-    monkeypatch.setattr(changing, "_alive", lambda pid: False)
+    monkeypatch.setattr(lock, "_alive", lambda pid: False)
     # A change that was cut off when its first word was not yet said is not waited for long.
-    monkeypatch.setattr(job, "BEGIN_SECONDS", 3)
+    monkeypatch.setattr(changes, "BEGIN_SECONDS", 3)
     if not first:
         there.has(web=running())
 
@@ -565,7 +567,7 @@ def test_nothing_changes_there_before_the_images_are_in_the_registry(
     def under_way(_: Session) -> Iterator[Images]:
         yield Images()
 
-    monkeypatch.setattr(laptop, "images_under_way", under_way)
+    monkeypatch.setattr(images, "images_under_way", under_way)
     deploy.deploy(session)
     (before,) = seen
     assert "states" in before, "it looks meanwhile"

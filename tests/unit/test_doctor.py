@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from invoke.exceptions import Exit
 
-from spinstack import doctor, doctor_machine, doctor_network, registry
-from spinstack.doctor import Outcome, Part
 from spinstack.errors import SpinstackError
-from spinstack.runner import Result
+from spinstack.images import registry_login
+from spinstack.setup import doctor, doctor_machine, doctor_network
+from spinstack.setup.doctor import Outcome, Part
 from spinstack.tasks import doctor as tasks
+from spinstack.transport.runner import Result
 from tests.unit.stack_session import StackSession, baked, run
 
 
@@ -195,7 +196,7 @@ class Registry(BaseHTTPRequestHandler):
     """Asks for alice's password."""
 
     def do_GET(self) -> None:
-        known = registry.Credentials("alice", "secret").basic()
+        known = registry_login.Credentials("alice", "secret").basic()
         let_in = self.headers.get("Authorization") == known
         self.send_response(200 if let_in else 401)
         self.send_header("WWW-Authenticate", 'Basic realm="x"')
@@ -233,8 +234,8 @@ def test_the_registry_is_asked_with_the_login_that_the_engine_keeps(
     settings = session.directory / "invoke.yaml"
     text = settings.read_text()
     settings.write_text(text.replace("registry.spin.nersc.gov", f"127.0.0.1:{port}"))
-    kept = registry.Credentials(*login) if login else None
-    monkeypatch.setattr(registry, "credentials", lambda *_: kept)
+    kept = registry_login.Credentials(*login) if login else None
+    monkeypatch.setattr(registry_login, "credentials", lambda *_: kept)
     outcome = doctor_network.registry(StackSession(session.directory))[0]
     assert outcome.state == state
     assert said in outcome.found

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack.engine_progress import BuildProgress, PushProgress
-from spinstack.step_display import StepDisplay, bytes_told
+from spinstack.console.progress import StepDisplay, bytes_told
+from spinstack.images.progress import BuildProgress, PushProgress
 
 CLASSIC = """\
 Sending build context to Docker daemon  23.04kB

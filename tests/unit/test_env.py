@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import effective, env_change, envfile
-from spinstack.effective import Setting
+from spinstack.config import env_file
 from spinstack.errors import SpinstackError
+from spinstack.setup import env_change, settings
+from spinstack.setup.settings import Setting
 from spinstack.tasks.env import env
 from tests.unit.stack_session import StackSession, baked, run
 
@@ -24,9 +25,9 @@ def stack(tmp_path: Path) -> Path:
 
 def settings_of(stack: Path, to: str = "dev") -> dict[str, Setting]:
     session = StackSession(stack, to=to)
-    layers = effective.layers(session.config)
-    found = effective.settings(layers, session.settings, session.destination)
-    found += effective.variables(layers, session, effective.stack_of(session))
+    layers = settings.layers(session.config)
+    found = settings.settings(layers, session.settings, session.destination)
+    found += settings.variables(layers, session, settings.stack_of(session))
     return {setting.name: setting for setting in found}
 
 
@@ -161,7 +162,7 @@ class Editor:
             return code
 
         monkeypatch.setenv("EDITOR", "ed -s")
-        monkeypatch.setattr("spinstack.foreground.run", edit)
+        monkeypatch.setattr("spinstack.transport.runner.run_in_foreground", edit)
 
 
 def test_what_was_edited_is_taken_if_the_check_allows_it(
@@ -204,7 +205,7 @@ def test_setting_a_name_changes_that_name_only(
     lines = [f"# about {key}{end}{key}={item}{end}" for key, item in values.items()]
     text = "".join([f"# all{end}", *lines])
     after = env_change.edited(text, {name: value}, [])
-    found = {key: variable.value for key, variable in envfile.parse(after, "")[0].items()}
+    found = {key: variable.value for key, variable in env_file.parse(after, "")[0].items()}
     assert found == {**values, name: value}
     assert after.count("#") - text.count("#") == value.count("#") - values.get(name, "").count("#")
     assert after.count(end) == text.count(end) + (name not in values)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from invoke.exceptions import Exit
 
-from spinstack import relaying
 from spinstack.tasks import TOPICS, ns
+from spinstack.transport import relay
 from tests.baking import REPOSITORY
 from tests.unit.stack_session import StackSession, baked
 
@@ -83,7 +83,7 @@ def test_a_destination_that_is_not_there_is_wrong_use(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relaying, "on_terminal", lambda: True)
+    monkeypatch.setattr(relay, "on_terminal", lambda: True)
     context = StackSession(stack)._context
     with pytest.raises(Exit) as ended:
         TASKS[name](context, **NEEDED.get(name, {}), to="nowhere")

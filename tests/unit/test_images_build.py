@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.command import Command
-from spinstack.engine import Engine
 from spinstack.errors import SpinstackError
-from spinstack.image_lookup import locals_of
-from spinstack.images import ImageSpec, build, content_tag, reference
-from spinstack.runner import PrintingRunner, RecordingRunner, Result
+from spinstack.images.build import build
+from spinstack.images.engine import Engine
+from spinstack.images.lookup import locals_of
+from spinstack.images.tag import ImageSpec, content_tag, reference
+from spinstack.transport.command import Command
+from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 
 DOCKER = Engine("docker")
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack.centre import load
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.image_content import ImageSpec, content_tag, declared_args, reference
-from spinstack.rules import image_reference
+from spinstack.images.tag import ImageSpec, content_tag, declared_args, reference
+from spinstack.rules.centre import load
+from spinstack.rules.names import image_reference
 
 
 @pytest.fixture

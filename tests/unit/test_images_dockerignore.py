@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack.dockerignore import Ignore
+from spinstack.images.dockerignore import Ignore
 
 # Text of the file, paths that it leaves out, paths that stay.
 TABLE = [

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from spinstack.command import Command
-from spinstack.engine import Engine, find, is_loopback
-from spinstack.engine_failures import (
+from spinstack.errors import SpinstackError
+from spinstack.images.engine import Engine, find
+from spinstack.images.errors import (
     BUILD,
     BUILD_OTHERWISE,
     LOGIN,
@@ -18,8 +18,9 @@ from spinstack.engine_failures import (
     PUSH_OTHERWISE,
     explained,
 )
-from spinstack.errors import SpinstackError
-from spinstack.runner import PrintingRunner, RecordingRunner, Result
+from spinstack.transport.command import Command
+from spinstack.transport.probe import is_loopback
+from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 
 DOCKER = '{"Client":{"Os":"linux","Arch":"amd64"},"Server":{"Os":"linux"}}'
 PODMAN = '{"Client":{"APIVersion":"4.3.1","OsArch":"linux/amd64"},"Server":null}'

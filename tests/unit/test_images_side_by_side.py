@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import laptop, registry
-from spinstack.command import Command
-from spinstack.errors import SpinstackError
-from spinstack.registry import Manifest
-from spinstack.runner import PrintingRunner, RecordingRunner, Result, Stopped
+from spinstack.deploy import images as laptop
+from spinstack.errors import SpinstackError, Stopped
+from spinstack.images import registry, registry_login
+from spinstack.images.registry import Manifest
+from spinstack.transport.command import Command
+from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 from tests.unit.stack_session import StackSession, baked
 
 WITHIN = 20.0
@@ -52,7 +53,7 @@ def registry_has(monkeypatch: pytest.MonkeyPatch) -> dict[str, Manifest]:
     """What the registry has: name -> manifest; nobody asks a network."""
     has: dict[str, Manifest] = {}
     monkeypatch.setattr(registry, "manifest", lambda image, login: has.get(str(image)))
-    monkeypatch.setattr(registry, "credentials", lambda *_: None)
+    monkeypatch.setattr(registry_login, "credentials", lambda *_: None)
     return has
 
 

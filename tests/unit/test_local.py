@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from spinstack import local, local_program, local_up, probe
-from spinstack.engine import Engine
 from spinstack.errors import SpinstackError
-from spinstack.probe import Answer
-from spinstack.runner import RecordingRunner, Result
-from spinstack.tasks import local as tasks
+from spinstack.images import compose_program
+from spinstack.images.engine import Engine
+from spinstack.local import stack, up
+from spinstack.tasks import local
+from spinstack.transport import probe
+from spinstack.transport.probe import Answer
+from spinstack.transport.runner import RecordingRunner, Result
 from tests.unit.stack_session import StackSession, baked, run
 
 LIST = "docker ps --all --quiet --filter label=com.docker.compose.project=spinstack-nightwatch-desi"
@@ -52,8 +54,8 @@ ANSWERS: dict[str, Result | list[Result]] = {
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackSession:
-    monkeypatch.setattr("spinstack.deploy.build", lambda session: None)
-    monkeypatch.setattr("spinstack.local_mounts.prepare", lambda *_: None)
+    monkeypatch.setattr("spinstack.deploy.images.build", lambda session: None)
+    monkeypatch.setattr("spinstack.local.mounts.prepare", lambda *_: None)
     monkeypatch.setattr(probe, "ask", lambda url: Answer(200, "OK"))
     return StackSession(baked(tmp_path), dict(ANSWERS))
 
@@ -61,7 +63,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackSession:
 def test_up_starts_it_and_tells_the_address(
     session: StackSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(tasks.up, session)
+    run(local.up, session)
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "http://127.0.0.1:60037/"
     assert "sample data instead of DATA_DIR" in err
@@ -75,11 +77,11 @@ def test_up_starts_it_and_tells_the_address(
 
 def test_up_ends_with_the_log_of_a_container_that_ended(session: StackSession) -> None:
     session.programs.answers["docker inspect aa bb"] = containers(app="exited", web="running")
-    file = local.LocalStack(session).file
+    file = stack.LocalStack(session).file
     logs = f"docker-compose -p spinstack-nightwatch-desi -f {file} logs --no-color --tail 30 app"
     session.programs.answers[logs] = Result("Attaching to x\nno python application found\n")
     with pytest.raises(SpinstackError) as error:
-        local_up.up(session)
+        up.up(session)
     assert "app (exited with code 3)" in error.value.what
     assert "no python application found" in error.value.details
     assert "Attaching" not in error.value.details
@@ -91,7 +93,7 @@ def test_a_container_that_was_made_and_not_started_ends_the_wait(session: StackS
         "['podman', '--version', '']\nError: setting rlimits: not permitted\nexit code: 125\n"
     )
     with pytest.raises(SpinstackError, match="did not start app") as error:
-        local_up.up(session)
+        up.up(session)
     assert error.value.details == "Error: setting rlimits: not permitted"
 
 
@@ -100,7 +102,7 @@ def test_podman_without_root_runs_as_the_person(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1234)
     session.__dict__["engine"] = Engine("podman", is_podman=True)
-    services = local.LocalStack(session).derived().data["services"]
+    services = stack.LocalStack(session).derived().data["services"]
     assert {service["userns_mode"] for service in services.values()} == {"keep-id"}
     assert {service["user"] for service in services.values()} == {"1234:58102"}
 
@@ -118,7 +120,7 @@ def test_a_failed_start_is_explained(session: StackSession, printed: str, said: 
     session.programs.answers["docker-compose -p"] = Result(printed, "", 1)
     del session.programs.answers["docker-compose -p spinstack-nightwatch-desi"]
     with pytest.raises(SpinstackError, match=said) as error:
-        local_up.up(session)
+        up.up(session)
     assert printed in error.value.details
 
 
@@ -126,14 +128,14 @@ def test_a_stack_that_would_not_work_is_not_started(session: StackSession) -> No
     env = session.directory / "stack.env"
     env.write_text(env.read_text().replace("GROUP_ID=58102", ""))
     with pytest.raises(SpinstackError) as error:
-        local_up.up(session)
+        up.up(session)
     assert "variable-unset" in error.value.details
     assert not session.programs.calls
 
 
 def test_dry_shows_all_and_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     session = StackSession(baked(tmp_path), {"docker": Result()}, dry=True)
-    run(tasks.up, session)
+    run(local.up, session)
     out = capsys.readouterr().out
     assert "127.0.0.1:60037:8080" in out
     assert "$ GET http://127.0.0.1:60037/" in out
@@ -145,11 +147,11 @@ def test_dry_shows_all_and_does_nothing(tmp_path: Path, capsys: pytest.CaptureFi
 def test_status_tells_services_and_address(
     session: StackSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(tasks.status, session)
+    run(local.status, session)
     shown = capsys.readouterr().out
     assert "web      running  2026-01-02T03:04:05Z  web:1" in shown
     assert "address: http://127.0.0.1:60037/ (200)" in shown
-    run(tasks.status, session, json=True)
+    run(local.status, session, json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["url"] == "http://127.0.0.1:60037/"
     assert [service["state"] for service in told["services"]] == ["running", "running"]
@@ -157,23 +159,23 @@ def test_status_tells_services_and_address(
 
 def test_what_does_not_run_here_is_said(session: StackSession) -> None:
     session.programs.answers[LIST] = Result("")
-    for task in (tasks.status, tasks.logs):
+    for task in (local.status, local.logs):
         with pytest.raises(SpinstackError, match="does not run on this machine"):
             run(task, session)
-    run(tasks.down, session)
+    run(local.down, session)
     assert not any(" down" in call for call in session.programs.calls)
 
 
 def test_down_removes_containers_and_asks_before_data_go(session: StackSession) -> None:
-    here = local.LocalStack(session)
+    here = stack.LocalStack(session)
     here.cache.mkdir(parents=True)
     here.file.parent.mkdir(parents=True)
     here.file.write_text("services: {}\n")
-    run(tasks.down, session)
+    run(local.down, session)
     assert session.programs.calls[-1].endswith("down --remove-orphans")
     with pytest.raises(SpinstackError, match="pages made there are lost"):
-        run(tasks.down, session, data=True)
-    run(tasks.down, session, data=True, yes=True)
+        run(local.down, session, data=True)
+    run(local.down, session, data=True, yes=True)
     assert session.programs.calls[-1].endswith("down --remove-orphans --volumes")
     assert not here.cache.exists()
     assert not here.file.exists()
@@ -195,7 +197,7 @@ def test_the_compose_program_that_answers_is_found(
     podman: bool, answers: dict[str, Any], name: str, version: str
 ) -> None:
     engine = Engine("podman" if podman else "docker", is_podman=podman)
-    found = local_program.find(RecordingRunner(answers), engine)
+    found = compose_program.find(RecordingRunner(answers), engine)
     assert (found.name, found.version) == (name, version)
     assert ("--no-color" in found.plain_logs) is not podman
 
@@ -203,5 +205,5 @@ def test_the_compose_program_that_answers_is_found(
 def test_without_compose_a_sentence_says_how_to_get_it() -> None:
     none = {"docker compose version": NO_PLUGIN, "docker-compose version": Result("", "", 127)}
     with pytest.raises(SpinstackError) as error:
-        local_program.find(RecordingRunner(none), Engine("docker"))  # type: ignore[arg-type]
+        compose_program.find(RecordingRunner(none), Engine("docker"))  # type: ignore[arg-type]
     assert "apt install docker-compose" in error.value.remedy

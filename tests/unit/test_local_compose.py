@@ -10,9 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import compose, local_mounts
-from spinstack.local_compose import Derived, derive
-from spinstack.stack import Stack
+from spinstack.config import compose
+from spinstack.config.stack import Stack
+from spinstack.local import mounts
+from spinstack.local.compose_file import Derived, derive
 from tests.unit.stack_session import StackSession, baked
 
 VALUES = {
@@ -20,7 +21,7 @@ VALUES = {
     "WEB_IMAGE": "r.example/a/web:1",
     "GROUP_ID": "58102",
     "WEB_PORT": "60037",
-    **{name: f"/here/{name.lower()}" for name in local_mounts.SAMPLE},
+    **{name: f"/here/{name.lower()}" for name in mounts.SAMPLE},
 }
 
 
@@ -123,7 +124,7 @@ def test_directories_that_are_here_are_used_and_others_replaced(tmp_path: Path) 
     env = session.directory / "stack.env"
     env.write_text(env.read_text().replace("nightwatchtest/output", str(own)))
     cache = tmp_path / "cache"
-    sources = local_mounts.sources(session.stack, session.destination, cache)
+    sources = mounts.sources(session.stack, session.destination, cache)
     found = {source.name: source for source in sources}
     assert (found["STATIC_DIR"].kind, found["STATIC_DIR"].path) == ("own", own)
     assert found["DATA_DIR"].kind == "sample"
@@ -136,8 +137,8 @@ def test_a_mount_that_the_sample_lacks_is_empty_and_told(tmp_path: Path) -> None
     more = "      - /global/cfs/cdirs/desi/more:/app/more:ro\n    # Numbers"
     (session.directory / "docker-compose.yml").write_text(text.replace("    # Numbers", more))
     cache = tmp_path / "cache"
-    found = local_mounts.sources(session.stack, session.destination, cache)
-    local_mounts.prepare([s for s in found if s.kind == "empty"], cache, (1234, 1234))
+    found = mounts.sources(session.stack, session.destination, cache)
+    mounts.prepare([s for s in found if s.kind == "empty"], cache, (1234, 1234))
     (empty,) = [source for source in found if source.kind == "empty"]
     assert list(empty.path.iterdir()) == []
-    assert "/global/cfs/cdirs/desi/more is not on this machine: empty" in local_mounts.told(found)
+    assert "/global/cfs/cdirs/desi/more is not on this machine: empty" in mounts.told(found)

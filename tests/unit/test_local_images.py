@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from spinstack import foreground, registry
-from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.runner import LocalRunner, Result
+from spinstack.images import registry
 from spinstack.tasks import image as tasks
+from spinstack.transport import runner
+from spinstack.transport.command import Command
+from spinstack.transport.runner import LocalRunner, Result
 from tests.unit.stack_session import StackSession, baked, run
 
 ID = "sha256:" + "a" * 64
@@ -24,7 +25,7 @@ ID = "sha256:" + "a" * 64
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackSession:
-    monkeypatch.setattr("spinstack.local_mounts.prepare", lambda *_: None)
+    monkeypatch.setattr("spinstack.local.mounts.prepare", lambda *_: None)
     return StackSession(baked(tmp_path))
 
 
@@ -140,9 +141,9 @@ def test_ctrl_c_without_a_terminal_reaches_the_program(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     program = f"trap 'exit 7' INT; sleep 0.3; touch {ready}; while :; do sleep 0.05; done"
     code = (
-        "from spinstack import foreground; from spinstack.command import Command;"
-        "from spinstack.runner import LocalRunner;"
-        f"raise SystemExit(foreground.run(LocalRunner(), Command('sh', '-c', {program!r})))"
+        "from spinstack.transport.runner import LocalRunner, run_in_foreground;"
+        "from spinstack.transport.command import Command;"
+        f"raise SystemExit(run_in_foreground(LocalRunner(), Command('sh', '-c', {program!r})))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
@@ -154,4 +155,4 @@ def test_ctrl_c_without_a_terminal_reaches_the_program(tmp_path: Path) -> None:
 
 def test_a_program_that_is_missing_is_named() -> None:
     with pytest.raises(SpinstackError, match="no-such-program can't be started"):
-        foreground.run(LocalRunner(), Command("no-such-program"))
+        runner.run_in_foreground(LocalRunner(), Command("no-such-program"))

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from spinstack import probe
+from spinstack.transport import probe
 
 
 class Site(BaseHTTPRequestHandler):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from invoke.exceptions import Exit
 
-from spinstack import logging_in
 from spinstack.errors import UsageError
-from spinstack.login_state import LoginState
-from spinstack.openssh_master import Alive
+from spinstack.setup import login as logging_in
+from spinstack.setup.login_state import LoginState
+from spinstack.transport.openssh.master import Alive
 from tests.unit.stack_session import StackSession, baked
 from tests.unit.test_bad_days_certificate import DAY, certified
 

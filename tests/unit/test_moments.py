@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import moments
+from spinstack import times
 from spinstack.errors import UsageError
 
 NOW = datetime(2026, 7, 14, 12, 0, tzinfo=timezone.utc)
@@ -43,12 +43,12 @@ def at_berkeley() -> Iterator[None]:
     ],
 )
 def test_what_is_meant(text: str, utc: str) -> None:
-    assert moments.told(moments.moment(text, NOW)) == f"{utc} UTC"
+    assert times.told(times.moment(text, NOW)) == f"{utc} UTC"
 
 
 def test_a_day_has_an_end_too() -> None:
-    found = moments.moment("2026-07-01", NOW, end_of_day=True)
-    assert moments.told(found) == "2026-07-02 07:00 UTC"
+    found = times.moment("2026-07-01", NOW, end_of_day=True)
+    assert times.told(found) == "2026-07-02 07:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_a_day_has_an_end_too() -> None:
 )  # fmt: skip
 def test_anything_else_is_refused_in_words(text: str) -> None:
     with pytest.raises(UsageError) as error:
-        moments.moment(text, NOW)
+        times.moment(text, NOW)
     assert "2w, 3d" in error.value.remedy
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[0-9TZ:+\- wdhms]{0,30}", fullmatch=True))
 def test_no_text_does_worse(text: str) -> None:
     with suppress(UsageError):
-        assert moments.moment(text, NOW).tzinfo is timezone.utc
+        assert times.moment(text, NOW).tzinfo is timezone.utc
 
 
 @given(
@@ -77,4 +77,4 @@ def test_no_text_does_worse(text: str) -> None:
 )
 def test_iso_with_a_zone_is_that_moment(local: datetime, zone: timezone) -> None:
     exact = local.replace(tzinfo=zone)
-    assert moments.moment(exact.isoformat(), NOW) == exact
+    assert times.moment(exact.isoformat(), NOW) == exact

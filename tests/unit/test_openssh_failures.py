@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinstack.errors import UsageError
-from spinstack.openssh_failures import Attempt, explained
+from spinstack.transport.openssh.errors import Attempt, explained
 
 ATTEMPT = Attempt(
     name="bob@login", host="login", port=0, asked=True, outdated="", unreachable="see the centre"

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invoke.exceptions import Exit
 
-from spinstack import inside, relaying
-from spinstack.command import Command
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.relaying import Gate
-from spinstack.tasks import inside as tasks
+from spinstack.platforms.rancher1 import commands
+from spinstack.tasks import exec as tasks
+from spinstack.transport import relay
+from spinstack.transport.command import Command
+from spinstack.transport.relay import Gate
 from tests.unit.operating import BOTH, STACK, Answers, Operator, container, service
 from tests.unit.stack_session import run
 
@@ -54,7 +55,7 @@ def test_the_input_is_counted_since_its_end_can_not_be_sent(tmp_path: Path) -> N
 
 def test_too_much_input_is_refused_before_anybody_logs_in(tmp_path: Path) -> None:
     file = tmp_path / "input"
-    file.write_bytes(b"x" * (inside.LARGEST_INPUT + 1))
+    file.write_bytes(b"x" * (commands.LARGEST_INPUT + 1))
     session = Operator(tmp_path, FOUND)
     with pytest.raises(UsageError, match="too many"):
         run(tasks.exec_, session, service="app", command="cat", input=str(file))
@@ -73,7 +74,7 @@ def test_a_shell_needs_a_terminal(tmp_path: Path) -> None:
 
 
 def test_a_shell_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relaying, "on_terminal", lambda: True)
+    monkeypatch.setattr(relay, "on_terminal", lambda: True)
     session = Operator(tmp_path, {**FOUND, "interact": ("", 0)})
     run(tasks.shell, session, service="app")
     assert "rancher exec -it 1i5 sh -c 'command -v bash" in session.node.sent[-1]
@@ -122,8 +123,8 @@ def test_every_word_arrives_in_the_container_as_it_was_typed(
     if not program.exists():
         program.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
         program.chmod(0o755)
-    call = ("exec", "1i5", *inside._fed(["printf", "%s\\0", *words], 0))
-    text = relaying.script(Command("true"), Command("rancher", *call), "mark", terminal=False)
+    call = ("exec", "1i5", *commands.fed(["printf", "%s\\0", *words], 0))
+    text = relay.script(Command("true"), Command("rancher", *call), "mark", terminal=False)
     done = subprocess.run(
         ["bash", "-c", text],
         capture_output=True,
@@ -145,7 +146,7 @@ def test_only_what_comes_after_the_mark_is_shown(before: bytes, after: bytes, si
 
 
 def test_containers_of_other_stacks_are_not_ours() -> None:
-    from spinstack import containers
+    from spinstack.platforms.rancher1 import containers
 
     text = container("1i1", "app-1") + container("1i2", "app-1").replace(STACK, "other")
     assert [one.id for one in containers.parse(text, STACK)["app"]] == ["1i1"]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from spinstack import secrets_and_volumes as keeping
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.script import Script
-from spinstack.tasks import keep
+from spinstack.operate import secrets as keeping
+from spinstack.platforms.rancher1 import secrets
+from spinstack.tasks import secrets as keep
+from spinstack.transport.script import Script
 from tests.unit.operating import STACK, Answers, Operator
 from tests.unit.stack_session import run
 
@@ -131,7 +132,7 @@ def test_the_value_reaches_rancher_through_a_private_file_that_is_gone_then(
     program = tmp_path / "rancher"
     program.write_text(SPY)
     program.chmod(0o755)
-    step = keeping._create_step("nw.password", VALUE)
+    step = secrets.create_secret_step("nw.password", VALUE)
     text = Script((step,)).text("mark")
     path = f"{tmp_path}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "SPY": str(tmp_path), "TMPDIR": str(tmp_path)}

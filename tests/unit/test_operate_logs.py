@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import logs
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.tasks import look
+from spinstack.operate import logs
+from spinstack.platforms.rancher1 import logs as logs_
+from spinstack.tasks import status
 from tests.unit.operating import BOTH, STACK, Operator, service
 from tests.unit.stack_session import run
 
@@ -55,7 +56,7 @@ def test_all_services_in_the_order_of_time(
 ) -> None:
     answers = {"states": (BOTH, 0), "logs of app": (APP, 0), "logs of web": (WEB, 0)}
     session = Operator(tmp_path, {**answers})
-    run(look.logs, session, since="1h")
+    run(status.logs, session, since="1h")
     assert capsys.readouterr().out == "app | app one\nweb | web one\napp | app two\n"
     assert f"rancher logs --timestamps --tail=-1 --since=3600s {STACK}/app" in session.node.sent[1]
 
@@ -64,7 +65,7 @@ def test_one_service_has_no_name_in_front(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = Operator(tmp_path, {"states": (BOTH, 0), "logs of app": (APP, 0)})
-    run(look.logs, session, service="app", tail="1")
+    run(status.logs, session, service="app", tail="1")
     assert capsys.readouterr().out == "app two\n"
 
 
@@ -74,14 +75,14 @@ def test_several_containers_of_a_service_are_told_apart(
     first = f"{STACK}-app-1 | 2026-11-22T16:00:01Z one\n"
     second = f"{STACK}-app-2 | 2026-11-22T16:00:00Z zero\n"
     session = Operator(tmp_path, {"states": (BOTH, 0), "logs of app": (first + second, 0)})
-    run(look.logs, session, service="app", json=True)
+    run(status.logs, session, service="app", json=True)
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert told[0] == {"service": "app", "container": "app-2", "text": "zero"}
     assert told[1]["container"] == "app-1"
 
 
 def test_a_line_without_a_time_stays_where_it_was() -> None:
-    lines = logs.timed("2026-11-22T16:00:01Z a\nno time\n\n2026-11-22T16:00:02Z b", "app", STACK)
+    lines = logs_.timed("2026-11-22T16:00:01Z a\nno time\n\n2026-11-22T16:00:02Z b", "app", STACK)
     assert [(line.time[-2:], line.text) for line in lines] == [
         *(("01", "a"), ("01", "no time"), ("01", "")),
         ("02", "b"),
@@ -94,7 +95,7 @@ def test_following_shows_both_services_and_nothing_twice(
     lines = [f"app\t{APP.splitlines()[0]}", f"web\t{WEB.strip()}", f"app\t{APP.splitlines()[0]}"]
     lines += [f"app\t{APP.splitlines()[1]}", "a line of nobody"]
     session = Operator(tmp_path, {"states": (BOTH, 0), "follow": ("\n".join(lines), 0)})
-    run(look.logs, session, follow=True)
+    run(status.logs, session, follow=True)
     assert capsys.readouterr().out == "app | app one\nweb | web one\napp | app two\n"
 
 
@@ -105,16 +106,16 @@ def test_ctrl_c_ends_following_without_a_failure(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(logs, "follow", interrupted)
-    run(look.logs, Operator(tmp_path, {"states": (BOTH, 0)}), follow=True)
+    run(status.logs, Operator(tmp_path, {"states": (BOTH, 0)}), follow=True)
 
 
 def test_nothing_that_runs_has_no_log(tmp_path: Path) -> None:
     with pytest.raises(SpinstackError, match="does not run"):
-        run(look.logs, Operator(tmp_path, {"states": ("", 0)}))
+        run(status.logs, Operator(tmp_path, {"states": ("", 0)}))
 
 
 def test_a_stopped_service_has_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     states = service("app", "inactive") + service("web")
     session = Operator(tmp_path, {"states": (states, 0), "logs of app": (APP, 0)})
-    run(look.logs, session, service="app")
+    run(status.logs, session, service="app")
     assert "app two" in capsys.readouterr().out

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import overview
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.tasks import look
+from spinstack.operate import status
+from spinstack.tasks import status as look
 from tests.unit.operating import BOTH, STACK, Answers, Operator, container, service
 from tests.unit.stack_session import run
 
@@ -39,7 +39,7 @@ def test_status_tells_what_runs_since_when_and_who_deployed_it(
 ) -> None:
     run(look.status, Operator(tmp_path, FOUND))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == overview.HEADINGS
+    assert lines[0].split() == status.HEADINGS
     app = lines[1].split()
     assert app[:2] == ["app", "healthy"]
     assert lines[1].endswith("started again 2 times")
@@ -140,7 +140,7 @@ def test_watching_for_a_script_is_an_object_a_line(
 )
 def test_how_long_ago(moment: str, told: str) -> None:
     now = datetime(2026, 11, 22, 17, 0, 0, tzinfo=timezone.utc)
-    assert overview.ago(moment, now) == told
+    assert status.ago(moment, now) == told
 
 
 def test_the_address_is_the_only_thing_printed(

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from spinstack import mounted_code, record
+from spinstack.config.settings import Checkout
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.record import FAILED, LEFT_OPEN, TAKEN_BACK, Record
-from spinstack.runner import Result
-from spinstack.script import Script, ScriptResult, Transcript
-from spinstack.settings import Checkout
-from spinstack.setup_facts import Source, git_step
-from spinstack.tasks import past
+from spinstack.remote.history import checkouts, record
+from spinstack.remote.history.checkouts import Source, git_step
+from spinstack.remote.history.record import FAILED, LEFT_OPEN, TAKEN_BACK, Record
+from spinstack.tasks import history as past
+from spinstack.transport.runner import Result
+from spinstack.transport.script import Script, ScriptResult, Transcript
 from tests.unit.operating import BOTH, STACK, Answers, Operator
 from tests.unit.stack_session import run
 
@@ -238,7 +238,7 @@ def git(checkout: Path, *words: str, when: str = "") -> str:
 
 def there(sources: list[Source], moment: datetime | None) -> ScriptResult:
     """What bash and git print of the checkouts."""
-    script = Script((git_step(), *mounted_code.look_steps(sources, moment)))
+    script = Script((git_step(), *checkouts.look_steps(sources, moment)))
     transcript = Transcript(script, "mark")
     done = subprocess.run(["bash"], input=script.text("mark"), capture_output=True, text=True)
     transcript.feed(done.stdout)
@@ -260,7 +260,7 @@ def test_mounted_code_is_cited_as_it_lay_there_then(tmp_path: Path) -> None:
     ]
 
     def commits(moment: datetime | None) -> list[tuple[str, str, bool]]:
-        found = mounted_code.parse(there(sources, moment), sources)
+        found = checkouts.parse(there(sources, moment), sources)
         return [(code.name, code.commit, code.dirty) for code in found]
 
     gone = ("GONE_DIR", "", False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import plain_text
+from spinstack.console import terminal as plain_text
 from tests.real.at_terminal import AtTerminal
 from tests.unit.stack_session import baked
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.rehearsal.rancher.main import main
+from spin_rehearsal.rancher.main import main
 from tests.unit.rancher_fake import FakeRancher
 from tests.unit.rancher_up import COMPOSE, Up, directory_for_up, launch_config, service, write
 

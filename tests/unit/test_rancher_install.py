@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from spin_rehearsal.rancher import install as installing
+from spin_rehearsal.rancher.install import install, usable_python
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal.rancher import install as installing
-from spinstack.rehearsal.rancher.install import install, usable_python
 from tests.unit.rancher_fake import SECRET, FakeRancher, FakeServer
 from tests.unit.rancher_process import on_terminal, run, surroundings
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import centre
-from spinstack.rehearsal.rancher.main import main
-from spinstack.rehearsal.spin import keeping, secret_files
-from spinstack.rehearsal.spin.config import SpinConfig
-from spinstack.rehearsal.spin.errors import ApiError, StartFailure
-from spinstack.rehearsal.spin.launch import parse
-from spinstack.rehearsal.spin.resources import State
-from spinstack.rehearsal.spin.service import SpinService
-from spinstack.runner import RecordingRunner, Result
+from spin_rehearsal.rancher.main import main
+from spin_rehearsal.spin import secret_files, secrets_and_volumes
+from spin_rehearsal.spin.config import SpinConfig
+from spin_rehearsal.spin.errors import ApiError, StartFailure
+from spin_rehearsal.spin.launch import parse
+from spin_rehearsal.spin.resources import State
+from spin_rehearsal.spin.service import SpinService
+from spinstack.rules import centre
+from spinstack.transport.runner import RecordingRunner, Result
 
 Run = Callable[..., tuple[int, str]]
 
@@ -107,24 +107,26 @@ def test_volumes(run: Run) -> None:
 
 
 def test_a_volume_that_is_mounted_stays() -> None:
-    from spinstack.rehearsal.spin.resources import Service
+    from spin_rehearsal.spin.resources import Service
 
     state = State()
-    volume = keeping.create_volume(state, "1a5", {"name": "db.nw", "driver": "rancher-nfs"})
+    volume = secrets_and_volumes.create_volume(
+        state, "1a5", {"name": "db.nw", "driver": "rancher-nfs"}
+    )
     launch = {"dataVolumes": ["db.nw:/data"]}
     state.services["1s1"] = Service("1s1", "1a5", "1st1", "db", 0, launch, state="active")
     with pytest.raises(ApiError, match="mounted by service db") as refused:
-        keeping.remove_volume(state, volume)
+        secrets_and_volumes.remove_volume(state, volume)
     assert refused.value.status == 405
     state.services["1s1"].state = "removed"
-    keeping.remove_volume(state, volume)
+    secrets_and_volumes.remove_volume(state, volume)
     assert volume.state == "removing"
 
 
 def test_secrets_become_private_files_that_are_mounted_read_only(tmp_path: Path) -> None:
     state = State()
     value = base64.b64encode(b"hush").decode()
-    keeping.create_secret(state, "1a5", {"name": "app.nw.password", "value": value})
+    secrets_and_volumes.create_secret(state, "1a5", {"name": "app.nw.password", "value": value})
     wanted = parse({"imageUuid": "docker:x:1", "secrets": [{"source": "app.nw.password"}]}).secrets
     contents = secret_files.values(state, "1a5", wanted)
     directory = tmp_path / "secrets" / "1i1"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.rehearsal.rancher.install import install
+from spin_rehearsal.rancher.install import install
 from tests.unit.rancher_fake import ACCESS, SECRET, FakeRancher, FakeServer
 from tests.unit.rancher_process import on_terminal, run, surroundings
 

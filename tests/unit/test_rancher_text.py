@@ -9,17 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack.rehearsal.rancher import goyaml, log
-from spinstack.rehearsal.rancher.envfile import (
-    parse_lines,
-    read_env_file,
-    read_service_env_file,
-)
-from spinstack.rehearsal.rancher.failure import Failure
-from spinstack.rehearsal.rancher.gotemplate import TemplateError, render
-from spinstack.rehearsal.rancher.govalue import float_shown
-from spinstack.rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
-from spinstack.rehearsal.rancher.variables import Variables
+from spin_rehearsal.rancher import goyaml, log
+from spin_rehearsal.rancher.envfile import parse_lines, read_env_file, read_service_env_file
+from spin_rehearsal.rancher.failure import Failure
+from spin_rehearsal.rancher.gotemplate import TemplateError, render
+from spin_rehearsal.rancher.govalue import float_shown
+from spin_rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
+from spin_rehearsal.rancher.variables import Variables
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)
 LINES = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]))

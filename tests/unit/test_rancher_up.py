@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.rehearsal.rancher import api
-from spinstack.rehearsal.rancher.main import main
+from spin_rehearsal.rancher import api
+from spin_rehearsal.rancher.main import main
 from tests.unit.rancher_fake import FakeRancher
 from tests.unit.rancher_up import COMPOSE, Up, directory_for_up, service, write
 

@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import record
-from spinstack.command import Command
-from spinstack.record import Record
-from spinstack.script import Script, Step
+from spinstack.remote.history import record
+from spinstack.remote.history.record import Record
+from spinstack.transport.command import Command
+from spinstack.transport.script import Script, Step
 
 ID = "20251103-040506-0123abcd"
 FULL = Record(

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from spinstack import history, keeping, orders
+from spinstack.deploy import take_over
 from spinstack.errors import SpinstackError
-from spinstack.login_node import ConnectionLost
-from spinstack.recording import recorded
+from spinstack.operate import secrets, services
+from spinstack.remote.history.write import recorded
+from spinstack.transport.login_node import ConnectionLost
 from tests.unit.operating import BOTH, STACK, Answers, Operator, rounds, service
 
 APP_DOWN = service("app", "inactive", "")
@@ -20,7 +21,7 @@ LOCK = '{"who": "bob", "host": "desk", "pid": 1, "when": "2026-11-22T16:00:00Z"}
 def test_an_order_is_written_down_by_whom_where_and_with_which_release(tmp_path: Path) -> None:
     answers: Answers = {"states": (BOTH, 0), "stop": ("", 0), "watch": rounds(APP_DOWN)}
     session = Operator(tmp_path, answers)
-    orders.stop(session, "app", json=False, yes=True)
+    services.stop(session, "app", json=False, yes=True)
     assert session.history == ["stop done: app"]
     script = session.node.sent[-1]
     project = session.destination.project_dir
@@ -31,7 +32,7 @@ def test_an_order_is_written_down_by_whom_where_and_with_which_release(tmp_path:
 
 def test_what_was_done_already_is_no_change(tmp_path: Path) -> None:
     session = Operator(tmp_path, {"states": (APP_DOWN, 0)})
-    orders.stop(session, "app", json=False, yes=True)
+    services.stop(session, "app", json=False, yes=True)
     assert session.history == []
 
 
@@ -39,7 +40,7 @@ def test_a_failure_is_written_down_with_its_first_line(tmp_path: Path) -> None:
     refused = 'time="x" level=fatal msg="no"\n'
     session = Operator(tmp_path, {"states": (BOTH, 0), "scale": (refused, 1)})
     with pytest.raises(SpinstackError, match="could not be scaled"):
-        orders.scale(session, "app", 3, json=False, yes=True)
+        services.scale(session, "app", 3, json=False, yes=True)
     assert session.history == ["scale failed: app=3: app could not be scaled"]
 
 
@@ -52,18 +53,18 @@ def test_of_a_secret_only_the_name_is_kept(tmp_path: Path) -> None:
     # Looked for, looked for again after it was made.
     answers: Answers = {"secrets": [("", 0), (there, 0)], "create the secret": ("", 0)}
     session = Operator(tmp_path, answers)
-    keeping.create_secret(session, "password", "app", str(value), json=False)
+    secrets.create_secret(session, "password", "app", str(value), json=False)
     assert session.history == [f"secret.create done: {name}"]
     assert not any("hush" in text for text in session.node.sent)
     with pytest.raises(SpinstackError, match="already"):
-        keeping.create_secret(session, "password", "app", str(value), json=False)
+        secrets.create_secret(session, "password", "app", str(value), json=False)
     assert len(session.history) == 1
 
 
 def test_a_broken_lock_names_whose_it_was(tmp_path: Path) -> None:
     answers: Answers = {"lock owner": (LOCK, 0), "break the lock": ("", 0)}
     session = Operator(tmp_path, answers)
-    history.unlock(session, yes=True)
+    take_over.unlock(session, yes=True)
     assert session.history == ["unlock done: the lock of bob on desk since 2026-11-22 16:00 UTC"]
 
 
@@ -73,7 +74,7 @@ def test_a_full_disk_is_a_warning(
 ) -> None:
     answers: Answers = {"states": (BOTH, 0), "stop": ("", 0), "watch": rounds(APP_DOWN)}
     session = Operator(tmp_path, {**answers, "history": answer})
-    orders.stop(session, "app", json=False, yes=True)
+    services.stop(session, "app", json=False, yes=True)
     seen = capsys.readouterr()
     assert "is stopped" in seen.out
     assert "warning: stop is not in the history" in seen.err

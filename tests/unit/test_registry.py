@@ -12,20 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.engine import Engine
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.images import push
-from spinstack.registry import (
-    Credentials,
-    Manifest,
-    credentials,
-    login,
-    made_of,
-    manifest,
-    read_password,
-)
-from spinstack.runner import PrintingRunner, RecordingRunner, Result
-from spinstack.service import ImageName
+from spinstack.images.engine import Engine
+from spinstack.images.push import push
+from spinstack.images.registry import Manifest, made_of, manifest
+from spinstack.images.registry_login import Credentials, credentials, login, read_password
+from spinstack.rules.service import ImageName
+from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 
 DOCKER = Engine("docker")
 REGISTRY = "registry.example.org"

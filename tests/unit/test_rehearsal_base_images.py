@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from spin_rehearsal import base_images, debian_images, packages
 from spinstack import template
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal import base_images, equivalents, packages
-from spinstack.runner import RecordingRunner, Result
+from spinstack.transport.runner import RecordingRunner, Result
 
 ABSENT = Result("", "no such image", 1)
 OFFLINE = Result("", "dial tcp: lookup registry-1.docker.io: no such host", 1)
@@ -33,7 +33,7 @@ def test_the_images_are_read_from_arg_lines_with_a_default() -> None:
 
 
 def test_every_image_of_the_template_has_an_equivalent() -> None:
-    assert base_images.wanted(template.stack()).keys() == equivalents.EQUIVALENTS.keys()
+    assert base_images.wanted(template.stack()).keys() == debian_images.EQUIVALENTS.keys()
 
 
 def test_images_that_are_there_need_nothing() -> None:
@@ -57,7 +57,7 @@ def test_one_failed_pull_is_enough_to_make_equivalents(monkeypatch: pytest.Monke
         }
     )
     arguments = base_images.ensure(runner, "docker", _quiet)
-    assert arguments == {name: e.name for name, e in equivalents.EQUIVALENTS.items()}
+    assert arguments == {name: e.name for name, e in debian_images.EQUIVALENTS.items()}
     assert sum(call.startswith("docker pull") for call in runner.calls) == 1
     assert all(name.startswith("spinstack/") for name in arguments.values())
 

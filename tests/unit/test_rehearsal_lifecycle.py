@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from spin_rehearsal import paths, serve, start, state, stop
+from spin_rehearsal.paths import Places
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal import leaving, lifecycle, places, serve, state
-from spinstack.rehearsal.places import Places
-from spinstack.runner import PrintingRunner, RecordingRunner, Result
-from spinstack.tasks import rehearsal as tasks
+from spinstack.tasks import rehearsal
+from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 
 
 @pytest.fixture
 def where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Places:
-    monkeypatch.setenv(places.STORAGE_VARIABLE, str(tmp_path))
-    return places.of("default")
+    monkeypatch.setenv(paths.STORAGE_VARIABLE, str(tmp_path))
+    return paths.of("default")
 
 
 def _made(where: Places) -> state.State:
@@ -32,24 +32,24 @@ def _made(where: Places) -> state.State:
 
 def test_a_dry_start_shows_what_would_run_and_makes_nothing(where: Places) -> None:
     shown: list[str] = []
-    assert lifecycle.start(runner=PrintingRunner(shown.append), say=shown.append) is None
+    assert start.start(runner=PrintingRunner(shown.append), say=shown.append) is None
     assert any("docker version" in line for line in shown)
-    assert any("spinstack.rehearsal.serve" in line for line in shown)
-    assert not places.state_root().exists()
+    assert any("spin_rehearsal.serve" in line for line in shown)
+    assert not paths.state_root().exists()
     assert not where.storage.exists()
 
 
 def test_a_dry_stop_removes_nothing(where: Places) -> None:
     _made(where)
     shown: list[str] = []
-    leaving.stop(runner=PrintingRunner(shown.append), say=shown.append)
+    stop.stop(runner=PrintingRunner(shown.append), say=shown.append)
     assert any(str(where.storage) in line for line in shown)
     assert where.state.exists() and where.storage.exists()
 
 
 def test_stopping_what_was_never_started_says_so(where: Places) -> None:
     said: list[str] = []
-    leaving.stop(runner=RecordingRunner(), say=said.append)
+    stop.stop(runner=RecordingRunner(), say=said.append)
     assert said == ["there is no rehearsal 'default'"]
 
 
@@ -57,7 +57,7 @@ def test_a_supervisor_that_fails_shows_its_log(where: Places) -> None:
     _made(where)
     where.login.write_text("changed\n")
     with pytest.raises(SpinstackError) as failure:
-        lifecycle._launch(where, 20, lambda text: None)
+        start._launch(where, 20, lambda text: None)
     assert "did not start" in failure.value.what
     assert "changed by hand" in failure.value.details
 
@@ -70,15 +70,15 @@ def test_only_images_of_the_rehearsals_registry_are_removed() -> None:
         "python:3.12 python@sha256:cc\n"
     )
     runner = RecordingRunner({"docker image ls": Result(listed), "docker image rm": Result()})
-    leaving.remove_images(runner, "docker", "127.0.0.1:5001")
+    stop.remove_images(runner, "docker", "127.0.0.1:5001")
     removed = runner.calls[-1].split()[4:]
     assert removed == ["127.0.0.1:5001/demo/web:1", "127.0.0.1:5001/demo/web@sha256:bb"]
 
 
 def test_status_tells_how_to_start_or_how_to_practise(where: Places) -> None:
-    assert "rehearsal.start" in tasks.described(lifecycle.status())[0]
+    assert "rehearsal.start" in rehearsal.described(start.status())[0]
     decided = _made(where)
-    lines = tasks.how_to_practise(lifecycle.status())
+    lines = rehearsal.how_to_practise(start.status())
     assert f"ssh -p {decided.ssh_port} " in lines[0] and "demo@127.0.0.1" in lines[0]
     assert str(where.login) in lines[1]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from spin_rehearsal.login_codes import LoginCodes
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal.login_codes import LoginCodes
 
 
 def _valid(file: Path) -> str:

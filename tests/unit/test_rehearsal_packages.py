@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from spin_rehearsal import engine_setup, packages
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal import engine_setup, packages
-from spinstack.runner import RecordingRunner, Result
+from spinstack.transport.runner import RecordingRunner, Result
 
 
 def _quiet(text: str) -> None:

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spinstack import schema
+from spin_rehearsal import account, destination, paths, sshd, state
+from spin_rehearsal.account import Account
+from spin_rehearsal.paths import Places
+from spinstack.config import schema
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.rehearsal import account, destination, places, sshd, state
-from spinstack.rehearsal.account import Account
-from spinstack.rehearsal.places import Places
 
 
 @pytest.fixture
 def where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Places:
     # pytest's own directories are closed to others, which is not what is tested here.
     monkeypatch.setattr(account, "_closed_above", lambda storage: None)
-    monkeypatch.setenv(places.STORAGE_VARIABLE, str(tmp_path))
-    found = places.of("default")
+    monkeypatch.setenv(paths.STORAGE_VARIABLE, str(tmp_path))
+    found = paths.of("default")
     found.private.mkdir(parents=True)
     return found
 
@@ -33,7 +33,7 @@ def _ourselves(where: Places) -> Account:
 @pytest.mark.parametrize("name", ["", "A", "a/b", "-a", "a" * 21, "a b", ".."])
 def test_a_name_that_cannot_be_part_of_a_containers_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
-        places.of(name)
+        paths.of(name)
 
 
 def test_every_directory_lets_others_pass_but_the_home(where: Places) -> None:
@@ -71,7 +71,7 @@ def test_two_rehearsals_share_neither_ports_nor_node_address(where: Places) -> N
     one = state.decide("default", where, "docker")
     state.mark_storage(one, where)
     one.save(where)
-    other = places.of("other")
+    other = paths.of("other")
     two = state.decide("other", other, "docker")
     assert two.node_address != one.node_address
     assert two.prefix != one.prefix

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from spinstack.command import Command, Raw, Secret
 from spinstack.errors import SpinstackError
-from spinstack.remote_shell import LARGEST_FIRST, Shell
-from spinstack.script import Script, Step
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.script import Script, Step
+from spinstack.transport.shell import LARGEST_FIRST, Shell
 
 
 class Pipes:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from spinstack import running_programs
-from spinstack.command import Command, Raw, Secret
-from spinstack.errors import SpinstackError
-from spinstack.runner import LocalRunner, PrintingRunner, RecordingRunner, Stopped
+from spinstack.errors import SpinstackError, Stopped
+from spinstack.transport import processes
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.runner import LocalRunner, PrintingRunner, RecordingRunner
 
 
 def test_a_program_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_what_is_stopped_ends_and_what_is_apart_goes_on(way: str) -> None:
 
 
 def test_a_program_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running_programs, "GRACE", 0.3)
+    monkeypatch.setattr(processes, "GRACE", 0.3)
     runner = LocalRunner().apart()
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"

@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.tasks.running import task
+from spinstack.tasks.task import task
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 
 from spinstack.errors import SpinstackError
-from spinstack.rehearsal.sample import lay_out
-from spinstack.rehearsal.sample.survey import nights
+from spinstack.sample.layout import lay_out
+from spinstack.sample.survey import nights
 
 STATIC, DATA = "nightwatchtest/output", "nightwatchtest/data/output"
 

@@ -7,8 +7,8 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spinstack.command import Command, Raw, Secret
-from spinstack.script import Script, ScriptResult, Step, Transcript
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.script import Script, ScriptResult, Step, Transcript
 
 MARK = "mark-4711"
 

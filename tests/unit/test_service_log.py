@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spinstack.service_log import in_order
+from spinstack.platforms.rancher1.logs import in_order
 
 
 def test_the_last_words_are_those_of_the_newest_container() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from invoke.config import Config
 
-from spinstack import schema, settings
+from spinstack.config import schema, settings
 from spinstack.errors import UsageError
 
 BASE: dict[str, Any] = {

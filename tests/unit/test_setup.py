@@ -13,14 +13,15 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import record, setup_remote
-from spinstack.command import Command
 from spinstack.errors import SpinstackError
-from spinstack.login_node import Answer, LoginNode, OnBegin, OnLine
-from spinstack.runner import Result
-from spinstack.script import Script, ScriptResult, Transcript
+from spinstack.remote.history import record
 from spinstack.session import Session
-from spinstack.setup_plan import Line
+from spinstack.setup import project
+from spinstack.setup.plan import Line
+from spinstack.transport.command import Command
+from spinstack.transport.login_node import Answer, LoginNode, OnBegin, OnLine
+from spinstack.transport.runner import Result
+from spinstack.transport.script import Script, ScriptResult, Transcript
 
 COMPOSE = """\
 version: '2'
@@ -131,7 +132,7 @@ class Place:
     def setup(self, **options: Any) -> dict[str, Line]:
         """The lines of a run by what they are about; what lies above the test's directory is
         not looked at (pytest closes it to others)."""
-        lines = setup_remote.setup(self.session(**options))
+        lines = project.setup(self.session(**options))
         mine = [line for line in lines if Path(line.where) not in self.root.parents]
         mine = [line for line in mine if line.where != str(self.root)]
         return {line.what: line for line in mine}
@@ -327,7 +328,7 @@ def test_nothing_is_made_outside_the_project_directory(place: Place) -> None:
 
 def test_a_place_that_spin_can_t_mount_is_refused_before_the_login(place: Place) -> None:
     with pytest.raises(SpinstackError) as error:
-        setup_remote.setup(place.session(project_dir="/global/homes/a/alice/site"))
+        project.setup(place.session(project_dir="/global/homes/a/alice/site"))
     assert "Spin can't mount /global/homes/a/alice/site" in error.value.details
     assert not place.node.scripts
 
@@ -338,7 +339,7 @@ def test_a_link_out_of_spin_s_reach_is_refused(place: Place) -> None:
     place.project.symlink_to(scratch)
     centre = {"storage": {"mountable": [str(place.root / "cfs")], "unmountable": [str(scratch)]}}
     with pytest.raises(SpinstackError, match="it leads to") as error:
-        setup_remote.setup(place.session(centre=centre))
+        project.setup(place.session(centre=centre))
     assert str(scratch) in error.value.what
     assert not list(scratch.iterdir())
 
@@ -379,7 +380,7 @@ class WithoutRancher(ShellNode):
 def test_a_checkout_that_no_service_mounts_is_a_wrong_setting(place: Place) -> None:
     checkouts = {"CODES_DIR": {"url": "https://example.org/x"}}
     with pytest.raises(SpinstackError, match="CODES_DIR") as error:
-        setup_remote.setup(place.session(checkouts=checkouts))
+        project.setup(place.session(checkouts=checkouts))
     assert "CODE_DIR" in error.value.remedy
 
 
@@ -387,7 +388,7 @@ def test_a_dry_run_shows_every_command_and_does_none(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = snapshot(place.root)
-    assert setup_remote.setup(place.session(dry=True)) == []
+    assert project.setup(place.session(dry=True)) == []
     shown = capsys.readouterr().out
     for part in ("mkdir -p", "git clone", "spin-keygen.sh", "merge --quiet --ff-only", "id -u"):
         assert part in shown, part

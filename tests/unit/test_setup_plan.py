@@ -10,10 +10,11 @@ from invoke.config import Config
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from spinstack import setup_remote
-from spinstack.settings import Checkout
-from spinstack.setup_facts import Facts, Place, Repository, Source
-from spinstack.setup_plan import Line, plan
+from spinstack.config.settings import Checkout
+from spinstack.remote.history.checkouts import Source
+from spinstack.setup import project
+from spinstack.setup.facts import Facts, Place, Repository
+from spinstack.setup.plan import Line, plan
 from spinstack.tasks.setup import setup
 
 PROJECT = "/global/cfs/cdirs/desi/alice"
@@ -105,7 +106,7 @@ FOUND = [
 
 def type_setup(monkeypatch: pytest.MonkeyPatch, found: list[Line], **options: bool) -> int:
     """Exit code of `invoke setup` that finds these lines."""
-    monkeypatch.setattr(setup_remote, "setup", lambda session, yes: found)
+    monkeypatch.setattr(project, "setup", lambda session, yes: found)
     settings = {"spinstack": {"stack": "demo", "destination": "dev", "project_dir": PROJECT,
                               "destinations": {"dev": {"environment": "dev-cattle"}}}}  # fmt: skip
     try:

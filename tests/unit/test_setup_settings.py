@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from spinstack import settings
+from spinstack.config import settings
+from spinstack.config.settings import Checkout
 from spinstack.errors import UsageError
-from spinstack.settings import Checkout
 
 URL = "https://github.com/desihub/nightwatch"
 

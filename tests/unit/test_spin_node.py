@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack.command import Command
-from spinstack.rehearsal.spin import containers, health, logs, mounts, ports
-from spinstack.rehearsal.spin.engine import Engine, said
-from spinstack.rehearsal.spin.errors import ApiError, StartFailure
-from spinstack.rehearsal.spin.launch import HealthCheck, parse
-from spinstack.runner import RecordingRunner, Result
-from spinstack.service import Mount, Port
+from spin_rehearsal.spin import containers, health, logs, mounts, ports
+from spin_rehearsal.spin.engine import Engine, said
+from spin_rehearsal.spin.errors import ApiError, StartFailure
+from spin_rehearsal.spin.launch import HealthCheck, parse
+from spinstack.rules.service import Mount, Port
+from spinstack.transport.command import Command
+from spinstack.transport.runner import RecordingRunner, Result
 
 PLACE = containers.Place(
     prefix="rehearsal-demo",

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from spinstack import centre
-from spinstack.rehearsal.spin import actions, audit, plan, states
-from spinstack.rehearsal.spin.errors import ApiError
-from spinstack.rehearsal.spin.launch import parse
-from spinstack.rehearsal.spin.resources import Container, Service, State
+from spin_rehearsal.spin import actions, audit, plan, states
+from spin_rehearsal.spin.errors import ApiError
+from spin_rehearsal.spin.launch import parse
+from spin_rehearsal.spin.resources import Container, Service, State
+from spinstack.rules import centre
 
 CENTRE = centre.load()
 GOOD: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from spinstack.ssh_transport import PromptSocket
+from spinstack.transport.fabric.paramiko_transport import PromptSocket
 
 
 def test_small_packets_go_out_at_once() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import login_state, sshproxy
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.runner import Result
+from spinstack.setup import login_state, sshproxy
+from spinstack.transport.runner import Result
 from tests.unit.stack_session import StackSession, baked
 from tests.unit.test_bad_days_certificate import DAY, certified
 

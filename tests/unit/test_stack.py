@@ -14,9 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinstack import compose, envfile, preflight, release, rendering, settings, stack
+from spinstack.checks import stack
+from spinstack.config import compose, env_file, settings
+from spinstack.config import stack as stack_
+from spinstack.config.settings import Settings
 from spinstack.errors import SpinstackError
-from spinstack.settings import Settings
+from spinstack.platforms.rancher1 import files
+from spinstack.remote import upload
 
 COMPOSE = """\
 version: '2'
@@ -84,7 +88,7 @@ def stack_settings(tmp_path: Path) -> Settings:
 
 
 def findings(of: Settings) -> list[str]:
-    found = preflight.check(of, of.destination(), stack.read(of, IMAGES))
+    found = stack.check(of, of.destination(), stack_.read(of, IMAGES))
     return [f"{finding.where} {finding.rule}" for finding in found]
 
 
@@ -127,35 +131,35 @@ def test_a_fault_is_found_where_it_is(
 
 
 def test_relative_directories_start_at_the_project_directory(stack_settings: Settings) -> None:
-    text = rendering.rendered(stack.read(stack_settings, IMAGES), stack_settings.destination())
+    text = files.rendered(stack_.read(stack_settings, IMAGES), stack_settings.destination())
     assert "/global/cfs/cdirs/desi/demo/output:/app/static:rw" in text
     assert "/global/cfs/cdirs/desi/data/raw:/app/data:ro" in text
     assert "user: ${UID}:58102" in text, "the login node alone knows the uid"
 
 
 def test_a_destination_may_have_a_port_of_its_own(stack_settings: Settings) -> None:
-    read = stack.read(stack_settings, IMAGES)
-    assert "WEB_PORT=60037" in rendering.rendered(read, stack_settings.destination("dev"))
-    assert "WEB_PORT=60038" in rendering.rendered(read, stack_settings.destination("prod"))
+    read = stack_.read(stack_settings, IMAGES)
+    assert "WEB_PORT=60037" in files.rendered(read, stack_settings.destination("dev"))
+    assert "WEB_PORT=60038" in files.rendered(read, stack_settings.destination("prod"))
 
 
 def test_a_missing_file_is_one_sentence(stack_settings: Settings) -> None:
     (stack_settings.directory / "stack.env").unlink()
     with pytest.raises(SpinstackError, match=r"stack\.env is missing"):
-        stack.read(stack_settings, IMAGES)
+        stack_.read(stack_settings, IMAGES)
 
 
 def test_the_same_files_make_the_same_release_at_any_time(stack_settings: Settings) -> None:
-    read, to = stack.read(stack_settings, IMAGES), stack_settings.destination()
-    first = release.make(read, to, datetime(2025, 11, 3, 4, 5, 6, tzinfo=timezone.utc))
+    read, to = stack_.read(stack_settings, IMAGES), stack_settings.destination()
+    first = upload.make(read, to, datetime(2025, 11, 3, 4, 5, 6, tzinfo=timezone.utc))
     (stack_settings.directory / "web" / "nginx.conf").touch()
-    second = release.make(read, to)
+    second = upload.make(read, to)
     assert first.id.startswith("20251103-040506-")
-    assert release.ID.fullmatch(first.id)
+    assert upload.ID.fullmatch(first.id)
     assert first.archive == second.archive
     assert first.content == second.content
     other = replace(read, images={**IMAGES, "APP_IMAGE": "registry.spin.nersc.gov/a/b:2"})
-    assert release.make(other, to).content != first.content
+    assert upload.make(other, to).content != first.content
 
 
 def test_a_release_has_the_files_and_no_hidden_ones(stack_settings: Settings) -> None:
@@ -164,7 +168,7 @@ def test_a_release_has_the_files_and_no_hidden_ones(stack_settings: Settings) ->
     (directory / ".git" / "config").write_text("secret")
     (directory / ".env").write_text("secret")
     (directory / "a file with 'quotes' and \n newline").write_text("x")
-    made = release.make(stack.read(stack_settings, IMAGES), stack_settings.destination())
+    made = upload.make(stack_.read(stack_settings, IMAGES), stack_settings.destination())
     with tarfile.open(fileobj=io.BytesIO(made.archive)) as tar:
         names = tar.getnames()
         env = tar.extractfile("stack.env")
@@ -180,10 +184,10 @@ def test_a_release_has_the_files_and_no_hidden_ones(stack_settings: Settings) ->
 def test_data_that_strayed_into_the_directory_is_refused(
     stack_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(release, "LARGEST", 1000)
+    monkeypatch.setattr(upload, "LARGEST", 1000)
     (stack_settings.directory / "data.fits").write_bytes(bytes(2000))
     with pytest.raises(SpinstackError, match="holds more than"):
-        release.make(stack.read(stack_settings, IMAGES), stack_settings.destination())
+        upload.make(stack_.read(stack_settings, IMAGES), stack_settings.destination())
 
 
 @given(
@@ -195,7 +199,7 @@ def test_data_that_strayed_into_the_directory_is_refused(
     )
 )
 def test_an_env_file_is_read_as_it_was_written(variables: dict[str, str]) -> None:
-    read, wrong = envfile.parse(envfile.text(variables), "stack.env")
+    read, wrong = env_file.parse(env_file.text(variables), "stack.env")
     assert not wrong
     assert {name: variable.value for name, variable in read.items()} == variables
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import containers, stats
 from spinstack.errors import UsageError
-from spinstack.script import Script, Transcript
-from spinstack.tasks import look
+from spinstack.operate import stats
+from spinstack.platforms.rancher1 import containers
+from spinstack.tasks import status as look
+from spinstack.transport.script import Script, Transcript
 from tests import baking
 from tests.unit.operating import BOTH, STACK, Answers, Operator, container, service
 from tests.unit.stack_session import run

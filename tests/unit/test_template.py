@@ -199,8 +199,9 @@ def test_the_template_works_from_within_the_package(tmp_path: Path):
     for name in ("hooks", "<<cookiecutter.stack_name>>"):
         shutil.copytree(REPOSITORY / name, template / name)
     shutil.copy(REPOSITORY / "cookiecutter.json", template)
-    for file in (REPOSITORY / "spinstack").glob("*.*"):
-        shutil.copy(file, package)
+    shutil.copy(REPOSITORY / "spinstack" / "__init__.py", package)
+    shutil.copytree(REPOSITORY / "spinstack" / "rules", package / "rules")
+    shutil.copy(REPOSITORY / "spinstack" / "errors.py", package)
     stack = bake(tmp_path, template=template)
     assert set(text_files(stack)) >= STACK_FILES
 

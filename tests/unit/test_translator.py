@@ -14,12 +14,13 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 
-from spinstack import logs, looking, translator
-from spinstack.cattle import ServiceState
-from spinstack.console import Console
+from spinstack.console import known_errors
+from spinstack.console.console import Console
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.operate import logs
+from spinstack.platforms.base import ServiceState
 from spinstack.session import Session
-from spinstack.tasks import look
+from spinstack.tasks import status as look
 
 # Told a service, a container and a line of its log.
 Take = Callable[[str, str, str], None]
@@ -122,12 +123,12 @@ MORE = [
 
 
 def test_every_entry_has_a_message_and_every_message_an_entry() -> None:
-    assert [entry.id for entry in translator.packaged()] == list(MESSAGES)
+    assert [entry.id for entry in known_errors.packaged()] == list(MESSAGES)
 
 
 @pytest.mark.parametrize(("wanted", "message"), [*MESSAGES.items(), *MORE])
 def test_a_message_becomes_a_cause_and_a_remedy(wanted: str, message: str) -> None:
-    known = translator.explain(f"something before\n{message}\nsomething after\n")
+    known = known_errors.explain(f"something before\n{message}\nsomething after\n")
     assert known is not None
     assert known.id == wanted
     for sentence in (known.cause, known.remedy):
@@ -138,9 +139,9 @@ def test_a_message_becomes_a_cause_and_a_remedy(wanted: str, message: str) -> No
 
 
 def test_the_names_in_a_message_are_in_its_translation() -> None:
-    known = translator.explain(MESSAGES["mount-denied"])
+    known = known_errors.explain(MESSAGES["mount-denied"])
     assert known and "/global/cfs/cdirs/desi/x" in known.cause
-    known = translator.explain(MESSAGES["variable-not-set"])
+    known = known_errors.explain(MESSAGES["variable-not-set"])
     assert known and known.cause.startswith("The compose file uses ${GROUP_ID},")
 
 
@@ -155,16 +156,16 @@ def test_the_names_in_a_message_are_in_its_translation() -> None:
     ],
 )
 def test_ordinary_lines_mean_nothing(line: str) -> None:
-    assert translator.explain(line) is None
+    assert known_errors.explain(line) is None
 
 
 def test_a_log_gets_a_note_for_each_cause_once() -> None:
     lines = [MESSAGES["no-upstream-host"], MESSAGES["no-module.mounted"]] * 3
-    found = translator.notes(lines)
+    found = known_errors.notes(lines)
     causes = [line for line in found if line.startswith("cause: ")]
     assert len(causes) == 2, found
     assert "is mounted" in causes[0]
-    assert translator.notes(["all is well"]) == []
+    assert known_errors.notes(["all is well"]) == []
 
 
 OWN = """\
@@ -181,11 +182,11 @@ OWN = """\
 
 def test_a_stack_has_words_of_its_own_which_go_first(tmp_path: Path) -> None:
     (tmp_path / "translations.yaml").write_text(OWN)
-    known = translator.explain("calibration b1 is missing", tmp_path)
+    known = known_errors.explain("calibration b1 is missing", tmp_path)
     assert known and known.cause == "The calibration b1 was not made yet."
-    known = translator.explain("No space left on device", tmp_path)
+    known = known_errors.explain("No space left on device", tmp_path)
     assert known and known.remedy == "Ask the night shift."
-    assert translator.explain(MESSAGES["quota"], tmp_path)
+    assert known_errors.explain(MESSAGES["quota"], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -203,8 +204,8 @@ def test_a_broken_file_names_its_entry_and_hides_no_error(
 ) -> None:
     (tmp_path / "translations.yaml").write_text(text)
     with pytest.raises(UsageError, match=said):
-        translator.explain("anything", tmp_path)
-    lines = translator.lines_for(SpinstackError("the real error"), tmp_path)
+        known_errors.explain("anything", tmp_path)
+    lines = known_errors.lines_for(SpinstackError("the real error"), tmp_path)
     assert said in lines[0]
 
 
@@ -233,7 +234,7 @@ def test_an_error_without_a_known_text_is_shown_as_it_is() -> None:
 
 def test_what_failed_now_counts_more_than_older_lines_of_a_log() -> None:
     error = SpinstackError(MESSAGES["no-group"], details=MESSAGES["no-upstream-host"])
-    assert "The image has no group named nginx." in translator.lines_for(error)[0]
+    assert "The image has no group named nginx." in known_errors.lines_for(error)[0]
 
 
 def test_a_task_asks_the_stack_s_own_words(tmp_path: Path) -> None:
@@ -249,9 +250,9 @@ def test_a_log_that_is_shown_ends_with_what_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = SimpleNamespace(states=list, stack="demo", where="here")
-    monkeypatch.setattr(looking, "rancher", lambda session: contextlib.nullcontext(there))
-    monkeypatch.setattr(looking, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
-    monkeypatch.setattr(looking, "check_name", lambda *_: None)
+    monkeypatch.setattr(logs, "rancher", lambda session: contextlib.nullcontext(there))
+    monkeypatch.setattr(logs, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
+    monkeypatch.setattr(logs, "check_name", lambda *_: None)
 
     def show(there: object, names: list[str], wanted: object, after: object, take: Take) -> None:
         take("web", "", MESSAGES["no-upstream-host"])

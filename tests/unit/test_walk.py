@@ -12,8 +12,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spinstack import walk
-from spinstack.walk import Entry, Way
+from spinstack.checks import walk
+from spinstack.checks.walk import Entry, Way
 
 NAMES = st.sampled_from(["a", "b", "c d", "q'\"\\", "new\nline", "ü", "-x", "$HOME"])
 MODES = st.integers(0, 0o777)

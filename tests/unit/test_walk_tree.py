@@ -17,8 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spinstack import audit_tree
-from spinstack.checks import trees
+from spinstack.checks import trees, walk_tree
 
 NAMES = st.sampled_from(["a", "b", "c d", "new\nline", "ü", "-x", "'\""])
 KINDS = st.sampled_from(["file", "link", "loop", *(f"{mode:o}" for mode in range(0o700, 0o1000))])
@@ -60,7 +59,7 @@ def find(root: Path) -> set[bytes]:
 @given(st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=4), KINDS), max_size=25))
 def test_it_is_the_answer_of_find(made: list[tuple[list[str], str]]) -> None:
     with tree(made) as root:
-        found = audit_tree.audit(str(root))
+        found = walk_tree.audit(str(root))
         assert {path for _, _, _, path in found.closed} == find(root)
         listed = subprocess.run(["find", str(root), "-type", "d", "-print0"], capture_output=True)
         assert found.directories == listed.stdout.count(b"\0")
@@ -72,12 +71,12 @@ def test_it_is_the_answer_of_find_whether_or_not_links_are_counted(
     counting: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     devices = {tmp_path.stat().st_dev} if counting else set()
-    monkeypatch.setattr(audit_tree, "counting_devices", lambda: devices)
+    monkeypatch.setattr(walk_tree, "counting_devices", lambda: devices)
     for path in ("a/b/c", "a/d", "e"):
         (tmp_path / path).mkdir(parents=True)
     (tmp_path / "a" / "b").chmod(0o750)
     (tmp_path / "e").chmod(0o700)
-    found = audit_tree.audit(str(tmp_path))
+    found = walk_tree.audit(str(tmp_path))
     assert {path for _, _, _, path in found.closed} == find(tmp_path)
 
 
@@ -109,7 +108,7 @@ def test_no_file_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
             yield map(Entry, entries)
 
     monkeypatch.setattr(os, "scandir", counted)
-    found = audit_tree.audit(str(tmp_path))
+    found = walk_tree.audit(str(tmp_path))
     monkeypatch.undo()
     assert found.directories == 41
     assert len(looked) == 40, "one stat a directory, besides the root's"
@@ -120,7 +119,7 @@ def test_as_a_program_it_tells_the_first_and_counts_all(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for name in "cab":
         (tmp_path / name).mkdir(mode=0o700)
-    program = [sys.executable, "-I", "-S", audit_tree.__file__, "2", str(tmp_path), "/nowhere"]
+    program = [sys.executable, "-I", "-S", walk_tree.__file__, "2", str(tmp_path), "/nowhere"]
     lines = subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()
     told, nowhere = map(json.loads, lines)
     assert told["closed"] == 3 and told["directories"] == 4
@@ -158,11 +157,11 @@ def test_the_step_for_the_login_node_does_it_with_what_is_there(
 def test_a_link_as_the_tree_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to("real")
-    assert audit_tree.audit(str(tmp_path / "link")).directories == 0
+    assert walk_tree.audit(str(tmp_path / "link")).directories == 0
     assert find(tmp_path / "link") == set()
 
 
 def test_an_old_python_can_run_it() -> None:
-    text = Path(audit_tree.__file__).read_text()
+    text = Path(walk_tree.__file__).read_text()
     ast.parse(text, feature_version=(3, 6))
     assert "from __future__ import annotations\n" not in text.split('"""', 2)[2]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spinstack import settings, wires
+from spinstack.config import settings
 from spinstack.errors import UsageError
+from spinstack.transport import connect
 
 
 def destination(**values: str) -> settings.Destination:
@@ -33,11 +34,11 @@ def test_auto_takes_an_ssh_that_can_keep_a_login(
     program.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert wires.chosen(destination()) == chosen
-    assert wires.chosen(destination(wire="fabric")) == "fabric"
+    assert connect.chosen(destination()) == chosen
+    assert connect.chosen(destination(wire="fabric")) == "fabric"
     if chosen == "fabric":
         with pytest.raises(UsageError, match="which the wire openssh needs"):
-            wires.chosen(destination(wire="openssh"))
+            connect.chosen(destination(wire="openssh"))
 
 
 def test_windows_and_a_machine_without_ssh_use_fabric(
@@ -45,13 +46,13 @@ def test_windows_and_a_machine_without_ssh_use_fabric(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("sys.platform", "win32")
-        assert wires.chosen(destination()) == "fabric"
+        assert connect.chosen(destination()) == "fabric"
         with pytest.raises(UsageError, match="on Windows"):
-            wires.chosen(destination(wire="openssh"))
+            connect.chosen(destination(wire="openssh"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert wires.chosen(destination()) == "fabric"
+    assert connect.chosen(destination()) == "fabric"
     with pytest.raises(UsageError, match="there is no ssh program"):
-        wires.chosen(destination(wire="openssh"))
+        connect.chosen(destination(wire="openssh"))
 
 
 def test_another_wire_is_refused() -> None:

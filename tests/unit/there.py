@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinstack.command import Command
-from spinstack.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
-from spinstack.runner import Result
-from spinstack.script import Script, ScriptResult, Transcript
+from spinstack.transport.command import Command
+from spinstack.transport.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
+from spinstack.transport.runner import Result
+from spinstack.transport.script import Script, ScriptResult, Transcript
 
 # Keeps its services in ~/rancher.json; what it is to do otherwise than well stands there, too.
 RANCHER = """\

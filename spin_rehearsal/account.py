@@ -1,0 +1,117 @@
+"""The account on the pretend login node: its numbers, directories and login shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from spin_rehearsal.paths import USER, Places
+from spinstack.errors import SpinstackError
+from spinstack.sample.owner import GID, UID
+
+NODE_NAME = "login01"
+
+# The search path of a session before any module is loaded.
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who the login sessions are. `switch`: whether sessions must change to these numbers."""
+
+    uid: int
+    gid: int
+    home: Path
+    switch: bool
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        return self.uid, self.gid
+
+    def environment(self, term: str = "", connection: str = "") -> dict[str, str]:
+        """What sshd sets for a session, and nothing of this process's own."""
+        values = {
+            "HOME": str(self.home),
+            "USER": USER,
+            "LOGNAME": USER,
+            "SHELL": shell(),
+            "PATH": PATH,
+            "LANG": "C.UTF-8",
+        }
+        if term:
+            values["TERM"] = term
+        if connection:
+            values["SSH_CONNECTION"] = connection
+        return values
+
+
+def of(places: Places) -> Account:
+    """The account of a rehearsal: unprivileged numbers if we are root, else ourselves."""
+    if os.geteuid() == 0:
+        return Account(UID, GID, places.home, switch=True)
+    return Account(os.getuid(), os.getgid(), places.home, switch=False)
+
+
+def shell() -> str:
+    """The login shell. Raises SpinstackError on a machine without bash."""
+    found = shutil.which("bash", path="/bin:/usr/bin:/usr/local/bin")
+    if found is None:
+        raise SpinstackError("the rehearsal's login shell is bash, which is missing here")
+    return found
+
+
+def lay_out(places: Places, account: Account, modules: tuple[str, ...]) -> None:
+    """Make the account's directories and its login script; done again, it changes nothing.
+
+    Every directory above a mount has o+x, as Spin asks; only the home is closed. `modules`:
+    the names that `module load` knows.
+    """
+    if _blocked := _closed_above(places.storage):
+        raise SpinstackError(
+            f"{_blocked} lets other users not pass (no o+x), so that no container and no "
+            "session could reach the rehearsal's storage",
+            where=str(places.storage),
+            remedy=f"chmod o+x {_blocked}, or name another directory with "
+            "SPINSTACK_REHEARSAL_STORAGE",
+        )
+    for directory in _open_directories(places):
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o755)
+    places.home.mkdir(exist_ok=True)
+    places.home.chmod(0o700)
+    profile = places.home / ".bash_profile"
+    profile.write_text(login_script(places.spin / "bin", modules), encoding="utf-8")
+    if account.switch:
+        for path in (places.home, profile, places.project):
+            os.chown(path, *account.owner)
+
+
+def _open_directories(places: Places) -> list[Path]:
+    """From the storage downwards, each after its parent."""
+    directories: list[Path] = []
+    for leaf in (places.home.parent, places.project, places.spin):
+        inside = [parent for parent in leaf.parents if parent.is_relative_to(places.storage)]
+        directories += [*reversed(inside), leaf]
+    return list(dict.fromkeys(directories))
+
+
+def _closed_above(storage: Path) -> Path | None:
+    """The first directory above the storage that other users can't pass through."""
+    for parent in reversed(storage.parents):
+        if parent.exists() and not parent.stat().st_mode & 0o001:
+            return parent
+    return None
+
+
+def login_script(tools: Path, modules: tuple[str, ...]) -> str:
+    """`.bash_profile`: a message of the day on standard output, and `module`.
+
+    Only login shells read it, so only they know `module`, as on NERSC's login nodes.
+    """
+    facts = {"node": NODE_NAME, "modules": " ".join(modules), "tools": str(tools)}
+    head = "".join(f"_rehearsal_{key}={shlex.quote(value)}\n" for key, value in facts.items())
+    script = Path(__file__).with_name("bash_profile.sh").read_text(encoding="utf-8")
+    return f"{head}{script}"

@@ -1,0 +1,86 @@
+"""Everything that can be said about a stack from its own files, without a network."""
+
+from __future__ import annotations
+
+import re
+
+from spinstack.checks import dockerfile, env_file, listening, storage
+from spinstack.checks import names as names_
+from spinstack.config.settings import Destination, Settings
+from spinstack.config.stack import Stack
+from spinstack.platforms.rancher1 import compose_check
+from spinstack.rules import names, service_rules
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import Service
+
+# The answer that the template's question for a user name suggests.
+PLACEHOLDER_USER = "your-nersc-name"
+
+
+def check(settings: Settings, destination: Destination, stack: Stack) -> list[Finding]:
+    """The findings, errors first, then file by file and line by line."""
+    findings = list(stack.findings)
+    findings += names_.findings(settings, stack, destination)
+    findings += _destination(destination)
+    findings += compose_check.line_ends(settings, stack)
+    findings += dockerfile.findings(settings, destination.centre)
+    if stack.compose.findings:
+        return in_order(findings)
+    findings += compose_check.findings(stack, destination)
+    findings += env_file.findings(settings, stack, destination)
+    services, unreadable = stack.services(destination)
+    findings += unreadable
+    for service in services:
+        found = service_rules.whole_service(service, destination.centre)
+        findings += _without_unset(found, service)
+        findings += storage.findings(service, stack, destination)
+    findings += listening.findings(settings, stack, services)
+    return in_order(_without_consequences(findings))
+
+
+def _destination(destination: Destination) -> list[Finding]:
+    where = f"invoke.yaml, destination {destination.name}"
+    findings = names.mountable_path(
+        destination.project_dir, destination.centre, f"{where}, project_dir"
+    )
+    if destination.user == PLACEHOLDER_USER:
+        problem = f"{PLACEHOLDER_USER!r} is nobody's name"
+        remedy = "put your name on the login node there, or into ~/.invoke.yaml"
+        findings.append(Finding("user-name", f"{where}, user", problem, remedy))
+    findings += names.environment(
+        destination.environment, destination.centre, f"{where}, environment"
+    )
+    return findings
+
+
+def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
+    """Leave out what follows from an image that is not built yet: its variable is empty."""
+    return [f for f in found if not (f.rule == "image-reference" and not service.image)]
+
+
+def _without_consequences(findings: list[Finding]) -> list[Finding]:
+    """One fault, one finding: where a line can't be read or has a variable that is not set,
+    what the rules make of the rest is of no use."""
+    causes = ("variable-unset", "variable-form", "compose-type", "compose-value")
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.rule in causes:
+            first.setdefault(finding.where, finding)
+    return [
+        finding
+        for finding in findings
+        if first.get(finding.where, finding) is finding or finding.rule == "variable-unset"
+    ]
+
+
+def in_order(findings: list[Finding]) -> list[Finding]:
+    """Each finding once; errors first, then file by file and line by line."""
+    return sorted(dict.fromkeys(findings), key=_place)
+
+
+def _place(finding: Finding) -> tuple[bool, str, int]:
+    match = re.search(r":(\d+)$", finding.where)
+    return finding.severity != "error", finding.where.split(":")[0], int(match[1]) if match else 0
+
+
+__all__ = ["check"]

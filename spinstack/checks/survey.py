@@ -1,0 +1,172 @@
+"""What is looked at on the login node: one script for everything, its answers as values.
+
+Only where links lead elsewhere does the walk need another round, over the same connection.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from spinstack.checks import walk
+from spinstack.checks.walk import Entry, Way
+from spinstack.config.settings import Destination
+from spinstack.platforms import base
+from spinstack.platforms.base import TakenPort
+from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.rancher1 import output as output_
+from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1.states import taken_ports
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.login_node import LoginNode
+from spinstack.transport.script import Script, ScriptResult, Step
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The login node as it was found. Numbers are None where it gave no answer."""
+
+    uid: int | None = None
+    groups: frozenset[int] = frozenset()
+    exported_uid: str = ""
+    ways: dict[str, Way] = field(default_factory=dict)
+    project_usable: bool = False
+    free_kb: int | None = None
+    used_percent: int | None = None
+    quota: tuple[Quota, ...] = ()
+    has_rancher: bool = False
+    has_key: bool = False
+    # Whether Rancher said what runs; without, nothing is known about ports.
+    states_known: bool = False
+    taken: tuple[TakenPort, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota that is used up, or nearly so, in words."""
+
+    problem: str
+    reached: bool
+
+
+def look(node: LoginNode, destination: Destination, sources: Iterable[str]) -> Seen:
+    """Ask the login node everything: accounts, ways to `sources`, space, Rancher.
+
+    `sources`: absolute paths. Raises SpinstackError when the connection fails.
+    """
+    sources = list(dict.fromkeys([destination.project_dir, *sources]))
+    asked = sorted({part for source in sources for part in walk.parts(source)})
+    result = node.run(_script(destination, asked))
+    table = walk.parse(result.output("ways"), asked)
+    return _seen(result, _follow(node, sources, table), destination)
+
+
+def _script(destination: Destination, asked: list[str]) -> Script:
+    project = destination.project_dir
+    ready = commands.ready_step(destination.modules, destination.environment)
+    steps = (
+        Step("account", (Command("id", "-u"), Command("id", "-G")), must=False),
+        Step("ways", (walk.stat_command(asked),), must=False),
+        Step(
+            "project directory",
+            (Command("test", "-d", project), Command("test", "-w", project)),
+            must=False,
+        ),
+        Step("disk space", (Command("env", "LC_ALL=C", "df", "-P", "--", project),), must=False),
+        Step("quota", (_quota_command(destination),), must=False),
+        replace(ready, must=False),
+        Step("exported UID", (Command("printenv", "UID"),), must=False),
+        commands.key_step(),
+        cattle.states_if_key_step(),
+    )
+    return Script(steps, seconds=base.QUICK + 60)
+
+
+def _follow(
+    node: LoginNode, sources: Iterable[str], table: dict[str, Entry | None]
+) -> dict[str, Way]:
+    """The ways to the sources; where links lead to is asked in further rounds."""
+    for _ in range(walk.MOST_LINKS):
+        ways = {source: walk.walk(source, table) for source in sources}
+        unknown = sorted({path for way in ways.values() for path in way.unknown})
+        if not unknown or node.dry:
+            break
+        step = Step("ways", (walk.stat_command(unknown),), must=False)
+        table.update(walk.parse(node.run(Script((step,))).output("ways"), unknown))
+    return ways
+
+
+def _seen(result: ScriptResult, ways: dict[str, Way], destination: Destination) -> Seen:
+    account = re.findall(r"^\d+(?: \d+)*$", result.output("account"), re.MULTILINE)
+    uid = int(account[0]) if account else None
+    groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
+    free, used = _space(result.output("disk space"))
+    states = result.output("states")
+    steps = {step.name: step for step in result.steps}
+    return Seen(
+        uid=uid,
+        groups=groups,
+        exported_uid=result.output("exported UID").strip(),
+        ways=ways,
+        project_usable=steps["project directory"].ok,
+        free_kb=free,
+        used_percent=used,
+        quota=tuple(quotas(result.output("quota"))),
+        has_rancher=steps["rancher environment"].ok,
+        has_key=steps["rancher key"].ok,
+        states_known=steps["states"].ok and not output_.complaints(states, ("error", "fatal")),
+        taken=tuple(taken_ports(states)),
+    )
+
+
+def _space(output: str) -> tuple[int | None, int | None]:
+    """Free kilobytes and percent used, from POSIX `df -P`."""
+    match = re.search(r"\s\d+\s+\d+\s+(\d+)\s+(\d+)%\s", output)
+    return (int(match[1]), int(match[2])) if match else (None, None)
+
+
+def _quota_command(destination: Destination) -> Command:
+    """What the login node has to tell quotas.
+
+    `showquota` is NERSC's: project space has a quota for each project, `-J` prints JSON, `-N`
+    leaves out home and scratch (docs.nersc.gov/filesystems/quotas). `quota -q` of
+    quota-tools prints only what is near its limit or over it.
+    """
+    project = destination.project_dir
+    roots = [PurePosixPath(root) for root in destination.centre.mountable]
+    root = next((root for root in roots if root in PurePosixPath(project).parents), None)
+    name = PurePosixPath(project).relative_to(root).parts[0] if root else ""
+    limit = ("timeout", "20")
+    return Command(
+        Raw("if command -v showquota >/dev/null 2>&1; then"),
+        *(*limit, "showquota", "-N", "-J", *([name] if name else [])),
+        Raw("; elif command -v quota >/dev/null 2>&1; then"),
+        *(*limit, "quota", "-q"),
+        Raw("; fi"),
+    )
+
+
+_OVER = re.compile(r"(?:limit reached|over .*quota|in .*grace period)", re.IGNORECASE)
+# Percent of a quota from which on it is told.
+_NEAR = 95.0
+
+
+def quotas(output: str) -> Iterator[Quota]:
+    """The quotas that are used up or nearly so, from what either command printed."""
+    try:
+        told = json.loads(output[output.index("[") :])
+    except ValueError:
+        for line in output.splitlines():
+            if _OVER.search(line):
+                yield Quota(line.strip(), "grace" not in line.lower())
+        return
+    for entry in told if isinstance(told, list) else []:
+        for what in ("space", "inode") if isinstance(entry, dict) else ():
+            match = re.fullmatch(r"([0-9.]+)%?", str(entry.get(f"{what}_perc")))
+            percent = float(match[1]) if match else 0.0
+            if percent >= _NEAR:
+                problem = f"{percent} % of the {what} quota of {entry.get('fs')} is used"
+                yield Quota(problem, percent >= 100)

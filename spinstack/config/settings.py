@@ -1,0 +1,298 @@
+"""The settings of a stack and its destinations, checked and typed.
+
+Read from Invoke's own layers only: the stack's invoke.yaml, ~/.invoke.yaml, INVOKE_…
+variables, --config file; see `schema.py` for every key. Secrets are in none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spinstack.config import schema
+from spinstack.errors import UsageError
+from spinstack.rules import centre
+
+
+@dataclass(frozen=True)
+class ImageSetting:
+    """An image built from the stack's directory. The compose file names it by `variable`."""
+
+    key: str
+    context: str
+    name: str
+
+    @property
+    def variable(self) -> str:
+        return f"{self.key.upper().replace('-', '_')}_IMAGE"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Code that is mounted: the variable of the env file that names its directory, the
+    repository, and what is checked out (empty: the repository's default branch)."""
+
+    variable: str
+    url: str
+    ref: str = ""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a stack runs: one named set of settings. The keys are those of `schema.py`."""
+
+    name: str
+    platform: str
+    host: str
+    wire: str
+    port: int | None
+    user: str
+    identity_file: Path | None
+    known_hosts_file: Path | None
+    sshproxy: Path | None
+    login_answer_file: Path | None
+    practise: bool
+    modules: tuple[str, ...]
+    environment: str
+    project_dir: str
+    registry: str
+    namespace: str
+    build_platform: str
+    build_args: Mapping[str, str]
+    env: Mapping[str, str]
+    checkouts: tuple[Checkout, ...]
+    address: str
+    probe_paths: tuple[str, ...]
+    healthy_within: int
+    protected: bool
+    centre: centre.Centre
+    included: Path | None
+
+    @property
+    def when_unreachable(self) -> str:
+        """What to do when the login node does not answer."""
+        if self.included:
+            return f"{self.included} says where it is; for a rehearsal: invoke rehearsal.start"
+        return "look whether it is up (the centre's status page) and whether this machine is online"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one stack."""
+
+    directory: Path
+    stack: str
+    default_destination: str
+    compose_file: str
+    env_file: str
+    images: tuple[ImageSetting, ...]
+    engine: str | None
+    raw: Mapping[str, Any]
+
+    @property
+    def destination_names(self) -> list[str]:
+        return list(self.raw.get("destinations") or {})
+
+    def destination(self, name: str | None = None) -> Destination:
+        """A destination by its name, the default one without.
+
+        Raises UsageError for an unknown one, a missing include file or a wrong value.
+        """
+        wanted = name or self.default_destination
+        known = self.destination_names
+        if wanted not in known:
+            raise UsageError(
+                f"there is no destination {wanted!r}",
+                where=f"{self.directory / 'invoke.yaml'}, spinstack.destinations",
+                remedy=f"one of {', '.join(known)}" if known else "add one there",
+            )
+        return _destination(wanted, self.raw)
+
+
+def load(config: Any, directory: Path) -> Settings:
+    """From Invoke's merged configuration (or any mapping) of a stack's directory.
+
+    Raises UsageError naming the key that is missing, unknown or of a wrong type.
+    """
+    raw = schema.from_variables(plain(config.get("spinstack") or {}))
+    schema.check(raw, schema.STACK_KEYS, "spinstack", also=schema.DESTINATION_KEYS)
+    for name, values in (raw.get("destinations") or {}).items():
+        path = f"spinstack.destinations.{name}"
+        if values is not None and not isinstance(values, dict):
+            raise UsageError(f"{name} must be a mapping", where=path, remedy="see invoke.yaml")
+        schema.check(values or {}, schema.DESTINATION_KEYS, path)
+    stack = raw.get("stack")
+    if not stack:
+        raise UsageError(
+            "this is not the directory of a stack",
+            where=str(directory),
+            remedy="go to the directory of a stack (it has an invoke.yaml with spinstack.stack "
+            "in it), or make one: spinstack new",
+        )
+    return Settings(
+        directory=directory,
+        stack=stack,
+        default_destination=raw.get("destination") or "",
+        compose_file=raw.get("compose_file") or _default(schema.STACK_KEYS, "compose_file"),
+        env_file=raw.get("env_file") or _default(schema.STACK_KEYS, "env_file"),
+        images=_images(raw.get("images") or {}),
+        engine=raw.get("engine"),
+        raw=raw,
+    )
+
+
+def plain(value: Any) -> Any:
+    """Invoke's configuration proxies as ordinary dicts and lists."""
+    if isinstance(value, Mapping) or hasattr(value, "items"):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _default(keys: tuple[schema.Key, ...], name: str) -> Any:
+    return next(key.default for key in keys if key.name == name)
+
+
+def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
+    images = []
+    for key, values in raw.items():
+        path = f"spinstack.images.{key}"
+        if not isinstance(values, dict):
+            raise UsageError(f"{key} must be a mapping", where=path, remedy="context: and name:")
+        schema.check(values, schema.IMAGE_KEYS, path)
+        for needed in ("context", "name"):
+            if not values.get(needed):
+                raise UsageError(f"{needed} is missing", where=path, remedy=f"add {needed}:")
+        images.append(ImageSetting(str(key), values["context"], values["name"]))
+    return tuple(images)
+
+
+_CHOICES = {
+    "platform": ("cattle",),
+    "address": ("fqdn", "endpoint"),
+    "wire": ("auto", "fabric", "openssh"),
+}
+
+
+def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
+    own = (raw.get("destinations") or {}).get(name) or {}
+    values = {key.name: key.default for key in schema.DESTINATION_KEYS}
+    values.update({key: raw[key] for key in values if raw.get(key) is not None})
+    included = _path(own.get("include") or values["include"])
+    if included:
+        values.update(_included(included, name))
+    values.update({key: value for key, value in own.items() if value is not None})
+    where = f"spinstack.destinations.{name}"
+    try:
+        rules = centre.load(values["centre"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"the overrides of the centre's rules have a wrong shape: {error}",
+            where=f"{where}.centre",
+            remedy="the shape of spin.yaml in the package spinstack",
+        ) from None
+    for key, allowed in _CHOICES.items():
+        if values[key] not in allowed:
+            raise UsageError(
+                f"{key} can't be {values[key]!r}",
+                where=f"{where}.{key}",
+                remedy=f"one of {', '.join(allowed)}",
+            )
+    return Destination(
+        name=name,
+        platform=values["platform"],
+        host=values["host"],
+        wire=values["wire"],
+        port=values["port"],
+        user=values["user"] or "",
+        identity_file=_path(values["identity_file"]),
+        known_hosts_file=_path(values["known_hosts_file"]),
+        sshproxy=_path(values["sshproxy"]),
+        login_answer_file=_path(values["login_answer_file"]),
+        practise=bool(values["practise"]),
+        modules=tuple(values["modules"] or rules.modules),
+        environment=_needed(values, "environment", where),
+        project_dir=_project_dir(values, where),
+        registry=values["registry"],
+        namespace=values["namespace"] or values["user"] or "",
+        build_platform=values["build_platform"],
+        build_args=_texts(values["build_args"]),
+        env=_texts(values["env"]),
+        checkouts=_checkouts(raw.get("checkouts") or {}, values["checkouts"] or {}, where),
+        address=values["address"],
+        probe_paths=tuple(values["probe_path"].split()),
+        healthy_within=values["healthy_within"],
+        protected=bool(values["protected"]),
+        centre=rules,
+        included=included,
+    )
+
+
+def _checkouts(
+    everywhere: Mapping[str, Any], here: Mapping[str, Any], where: str
+) -> tuple[Checkout, ...]:
+    """A destination may say of each checkout only what differs there, such as its ref."""
+    found = []
+    for variable, values in centre.merged(everywhere, here).items():
+        path = f"{where}.checkouts.{variable}"
+        if not isinstance(values, dict):
+            raise UsageError(f"{variable} must be a mapping", where=path, remedy="url: and ref:")
+        schema.check(values, schema.CHECKOUT_KEYS, path)
+        url, ref = values.get("url") or "", values.get("ref") or ""
+        if not url:
+            raise UsageError("url is missing", where=path, remedy="add url: of the repository")
+        # Git would read them as options.
+        for text in (url, ref):
+            if text.startswith("-"):
+                raise UsageError(f"{text!r} is no {'url' if text == url else 'ref'}", where=path)
+        found.append(Checkout(str(variable), url, ref))
+    return tuple(found)
+
+
+def _project_dir(values: Mapping[str, Any], where: str) -> str:
+    path = _needed(values, "project_dir", where).rstrip("/")
+    # A mount is written SOURCE:TARGET, an env file a line a variable.
+    if ":" in path or not path.isprintable():
+        raise UsageError(
+            f"project_dir can't be {path!r}: a colon or a line break in it can't be mounted",
+            where=f"{where}.project_dir",
+            remedy="a directory without those characters; others, and blanks, are fine",
+        )
+    return path
+
+
+def _needed(values: Mapping[str, Any], key: str, where: str) -> str:
+    if not values[key]:
+        raise UsageError(f"the setting {key} is missing", where=where, remedy=f"add {key}: there")
+    return str(values[key])
+
+
+def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (values or {}).items()}
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _included(path: Path, name: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"the settings of the destination {name} can't be read: {error.strerror}",
+            where=str(path),
+            remedy="for the rehearsal start it first: invoke rehearsal.start; for another "
+            "destination say --to NAME",
+        ) from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"not YAML: {error}", where=str(path), remedy="mend the file") from None
+    if not isinstance(values, dict):
+        raise UsageError("not a mapping of settings", where=str(path), remedy="mend the file")
+    schema.check(values, schema.DESTINATION_KEYS, str(path))
+    return values

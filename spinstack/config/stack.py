@@ -1,0 +1,140 @@
+"""The model of a stack: its files read, its variables worked out for a destination.
+
+Reads the stack's own files and nothing else; knows nothing of ssh or engines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from spinstack.config import compose, env_file
+from spinstack.config.compose import ComposeFile
+from spinstack.config.env_file import Variable
+from spinstack.config.settings import Destination, Settings
+from spinstack.errors import SpinstackError
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import Service
+
+# Set on the login node, not in the env file: the numeric id of whoever deploys.
+COMPUTED_THERE = ("UID",)
+# Stands in for the ids in checks on the laptop.
+SOME_UID = "1000"
+_LEADING_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+RANCHER_COMPOSE = "rancher-compose.yml"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack's files as read from its directory, for one destination.
+
+    `findings`: what is wrong with the files themselves. `images`: variable → reference.
+    """
+
+    name: str
+    directory: Path
+    compose: ComposeFile
+    rancher: ComposeFile | None
+    env: dict[str, Variable]
+    env_name: str
+    images: dict[str, str]
+    findings: list[Finding] = field(default_factory=list)
+
+    def variables(self, destination: Destination) -> dict[str, str]:
+        """What the release's env file says there: the env file, what differs at the
+        destination, mount sources made absolute, and the images."""
+        values = {name: variable.value for name, variable in self.env.items()}
+        values.update(destination.env)
+        for name in self.mount_variables():
+            if values.get(name):
+                values[name] = absolute(values[name], destination.project_dir)
+        values.update(self.images)
+        return values
+
+    def mount_variables(self) -> set[str]:
+        """The variables that are the source of a mount, such as STATIC_DIR."""
+        names = set()
+        for service in self.compose.services.values():
+            volumes = service.get("volumes") if isinstance(service, dict) else None
+            for volume in volumes if isinstance(volumes, list) else []:
+                match = _LEADING_VARIABLE.match(str(volume))
+                if match:
+                    names.add(match[1])
+        return names
+
+    def services(self, destination: Destination) -> tuple[list[Service], list[Finding]]:
+        """The services with everything filled in, and what could not be read."""
+        values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **self.variables(destination)}
+        services, findings = [], []
+        for name in self.compose.services:
+            service, wrong = compose.service(self.compose, name, values)
+            services.append(service)
+            findings += wrong
+        return services, findings
+
+    @property
+    def service_names(self) -> list[str]:
+        return list(self.compose.services)
+
+    @property
+    def public_service(self) -> str:
+        """The service that publishes a port; the first one's name if none does."""
+        for name, service in self.compose.services.items():
+            if isinstance(service, dict) and service.get("ports"):
+                return name
+        return next(iter(self.compose.services), "")
+
+
+def absolute(path: str, project_dir: str) -> str:
+    """A directory of the env file as the login node sees it: relative ones start at the
+    project directory, so that one env file serves every destination."""
+    return str(PurePosixPath(project_dir, path))
+
+
+def read(settings: Settings, images: dict[str, str]) -> Stack:
+    """Read the files of the stack.
+
+    `images`: the reference of each image by its variable. Raises SpinstackError when a
+    file is missing or unreadable; what is wrong inside is in `findings`.
+    """
+    directory = settings.directory
+    text = _text(directory / settings.compose_file)
+    parsed = compose.parse(text, settings.compose_file)
+    rancher = None
+    if (directory / RANCHER_COMPOSE).exists():
+        rancher = compose.parse(_text(directory / RANCHER_COMPOSE), RANCHER_COMPOSE)
+    env, env_findings = env_file.parse(_text(directory / settings.env_file), settings.env_file)
+    findings = [*parsed.findings, *(rancher.findings if rancher else []), *env_findings]
+    return Stack(
+        name=settings.stack,
+        directory=directory,
+        compose=parsed,
+        rancher=rancher,
+        env=env,
+        env_name=settings.env_file,
+        images=images,
+        findings=findings,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        # Without the byte order mark that editors on Windows put before the first line.
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise SpinstackError(
+            f"{path.name} is missing",
+            where=str(path.parent),
+            remedy="go to the directory of a stack, or take the file back from git",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SpinstackError(
+            f"{path.name} is not text in UTF-8: byte {error.start + 1} is not",
+            where=str(path),
+            remedy="save it as UTF-8, or take the file back from git",
+        ) from None
+    except OSError as error:
+        raise SpinstackError(
+            f"{path.name} can't be read: {error.strerror}", where=str(path), remedy="chmod u+r it"
+        ) from None

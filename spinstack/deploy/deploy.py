@@ -1,0 +1,166 @@
+"""The way of a deploy: check; log in and look while the images are built and pushed; upload,
+upgrade, wait, ask, confirm. Until the upgrade begins nothing that runs has been touched;
+after it, a failure brings the old containers back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from spinstack.deploy import images as laptop
+from spinstack.deploy import provenance, take_over
+from spinstack.deploy.images import build, push
+from spinstack.deploy.plan import Plan, plan
+from spinstack.deploy.preflight import check
+from spinstack.deploy.run import Carrying
+from spinstack.errors import UsageError
+from spinstack.platforms.health import SiteFailed, address
+from spinstack.remote import upload
+from spinstack.remote.access import make_remote
+from spinstack.remote.errors import Changed
+from spinstack.session import ask_if_protected
+from spinstack.transport import probe
+
+if TYPE_CHECKING:
+    from spinstack.remote.notes import ReleaseNote
+    from spinstack.remote.upload import Release
+    from spinstack.session import Session
+    from spinstack.transport.login_node import LoginNode
+
+__all__ = [
+    "ask_if_protected",
+    "build",
+    "check",
+    "deploy",
+    "make_remote",
+    "push",
+    "up",
+    "upgrade",
+]
+
+
+def deploy(session: Session, *, yes: bool = False) -> str:
+    """Carry the stack to its destination; the address where it answers.
+
+    Raises SpinstackError at the first thing that fails, after what ran was brought back.
+    """
+    ask_if_protected(session, yes=yes)
+    check(session)
+    with _logged_in(session) as node, laptop.images_under_way(session) as images:
+        there = take_over.found(session, node, "deploy")
+        take_over.wait_for_own(there)
+        wanted = _Wanted(there)
+        # Where a person has to choose first nobody waits for the images.
+        wanted.plan()
+        there.digests = images.wait()
+        return wanted.carry(tuple(Plan))
+
+
+def up(session: Session, *, yes: bool = False) -> str:
+    """Start a stack that is not there yet, its images having been pushed; its address."""
+    ask_if_protected(session, yes=yes)
+    check(session)
+    with _logged_in(session) as node:
+        there = take_over.found(session, node, "up")
+        take_over.refuse_another(there)
+        return _Wanted(there).carry((Plan.CREATE,))
+
+
+def upgrade(session: Session, *, yes: bool = False) -> str:
+    """The first of Rancher's two steps: new containers run, the old ones are kept stopped.
+
+    `confirm` or `rollback` is the second one.
+    """
+    ask_if_protected(session, yes=yes)
+    check(session)
+    with _logged_in(session) as node:
+        there = take_over.found(session, node, "upgrade")
+        take_over.refuse_another(there)
+        allowed = (Plan.UPGRADE, Plan.RESUME, Plan.NOTHING)
+        return _Wanted(there).carry(allowed, confirming=False)
+
+
+@contextmanager
+def _logged_in(session: Session) -> Iterator[LoginNode]:
+    """The login comes first: nobody builds for ten minutes to be refused then, and what it
+    asks is asked before anything else is on the screen."""
+    with session.login_node() as node:
+        with session.console.step("log in") as step:
+            node.open()
+            step.done(node.name)
+        yield node
+
+
+class _Wanted:
+    """The stack as it is here, to be carried there."""
+
+    def __init__(self, there: Carrying) -> None:
+        session = there.session
+        self._there = there
+        self._made = upload.make(session.stack, session.destination)
+
+    def plan(self) -> Plan:
+        """What has to be done. Raises LeftUnfinished where a person has to choose first."""
+        there, session = self._there, self._there.session
+        services, _ = session.stack.services(session.destination)
+        images = {service.name: service.image for service in services}
+        return plan(there.situation, self._made.content, there.me, images)
+
+    def carry(self, allowed: tuple[Plan, ...], *, confirming: bool = True) -> str:
+        """Do it, if it is one of those allowed; the site's address."""
+        try:
+            return self._as_planned(allowed, confirming=confirming)
+        except Changed:
+            self._there.situation = self._there.remote.look()
+            take_over.refuse_another(self._there)
+            return self._as_planned(allowed, confirming=confirming)
+
+    def _as_planned(self, allowed: tuple[Plan, ...], *, confirming: bool) -> str:
+        chosen = self.plan()
+        _must_be(chosen, allowed, self._there)
+        if chosen is Plan.NOTHING and confirming:
+            return _nothing(self._there)
+        made, note = self._release()
+        return self._there.run(made, note, chosen, confirming=confirming)
+
+    def _release(self) -> tuple[Release | None, ReleaseNote]:
+        """The release, and what is known of it; the first only if it must be uploaded."""
+        situation = self._there.situation
+        known = [situation.current, situation.unfinished.release if situation.unfinished else ""]
+        for name in known:
+            if name and name.rsplit("-", 1)[-1] == self._made.content:
+                return None, provenance.note(self._there.session, self._there.me, name)
+        return self._made, provenance.note(self._there.session, self._there.me, self._made.id)
+
+
+def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Carrying) -> None:
+    """Raises UsageError for what another task is for."""
+    if chosen in allowed or there.session.dry:
+        return
+    runs = chosen is not Plan.CREATE
+    raise UsageError(
+        f"{there.session.settings.stack} {'runs already' if runs else 'is not there yet'}",
+        where=there.session.destination.name,
+        remedy="invoke upgrade, or invoke deploy" if runs else "invoke up, or invoke deploy",
+    )
+
+
+def _nothing(there: Carrying) -> str:
+    """These files run, and well: the site is asked once, and no more. Its address.
+
+    Raises SiteFailed if it answers badly; one that is out of reach from here is none of that.
+    """
+    session = there.session
+    url = address(there.situation.states, session.destination)
+    for path in session.destination.probe_paths if url else ():
+        answer = probe.ask(url + path)
+        if answer.reached and not answer.ok:
+            raise SiteFailed(
+                "nothing to do, but the site does not answer as it should",
+                list(session.stack.service_names),
+                where=f"{url}{path}: {answer}",
+            )
+    session.console.note(f"nothing to do: {there.situation.current} runs")
+    return f"{url}/" if url else ""

@@ -1,0 +1,275 @@
+"""The images of a stack on their way into the registry: all looked up at once, then each in a
+thread of its own built and pushed, as far as it has to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from spinstack.deploy.parallel import SideBySide
+from spinstack.errors import Stopped
+from spinstack.images import build as building
+from spinstack.images import push as pushing
+from spinstack.images import registry, registry_login
+from spinstack.images.lookup import Local, locals_of
+from spinstack.images.progress import BuildProgress, PushProgress
+from spinstack.images.tag import ImageSpec, content_tag
+from spinstack.rules.service import ImageName
+from spinstack.transport.runner import SideBySide as Stoppable
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import ImageSetting
+    from spinstack.images.engine import Engine
+    from spinstack.session import Session
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+@dataclass
+class _Image:
+    """One image: what is wanted, and what was found."""
+
+    setting: ImageSetting
+    spec: ImageSpec
+    reference: str
+    local: Local | None = None
+    login: registry_login.Credentials | None = None
+    remote: registry.Manifest | None = None
+    # Somebody else built and pushed this very content.
+    ready: bool = False
+
+    @property
+    def name(self) -> ImageName:
+        return ImageName.parse(self.reference)
+
+    @property
+    def content(self) -> str:
+        return self.name.tag
+
+    @property
+    def short(self) -> str:
+        return self.reference.rsplit("/", 1)[-1]
+
+    @property
+    def is_built(self) -> bool:
+        return bool(self.local and self.local.is_of(self.content, self.spec.platform))
+
+    @property
+    def is_pushed(self) -> bool:
+        return bool(self.local and self.remote and self.local.is_the_one_of(self.remote))
+
+
+class ImageWork:
+    """The images of a session's stack, being looked up, built and pushed.
+
+    `builds`, `pushes`: which of both is wanted. `force`: build what is there already, too.
+    """
+
+    def __init__(
+        self, session: Session, *, builds: bool = True, pushes: bool = True, force: bool = False
+    ) -> None:
+        self._session = session
+        self._builds, self._pushes, self._force = builds, pushes, force
+        runner = session.runner
+        threads = isinstance(runner, Stoppable)
+        # Apart, so that stopping this work stops nothing else.
+        self._runner = runner.apart() if isinstance(runner, Stoppable) else runner
+        self._jobs = SideBySide(self._stop, threads=threads)
+        self._looks = SideBySide(lambda: None, threads=threads)
+        self._digests: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Begin; without threads (a dry run, a recording) it is all done on return."""
+        if self._session.settings.images:
+            self._jobs.start(self._all)
+
+    def wait(self) -> dict[str, str]:
+        """Until it is done: variable in the compose file -> the manifest's `sha256:…` ("" where
+        nobody told). Raises the first failure."""
+        self._jobs.wait()
+        return dict(self._digests)
+
+    def give_up(self) -> None:
+        """Stop what runs, and leave no name to an image that does not deserve it."""
+        self._jobs.give_up()
+
+    def _stop(self) -> None:
+        if isinstance(self._runner, Stoppable):
+            self._runner.stop()
+        self._looks.give_up(linger=0)
+
+    def _all(self) -> None:
+        with self._session.console.step("look for images", lasting=False):
+            wanted = [self._wanted(setting) for setting in self._session.settings.images]
+            engine = self._session.engine
+            self._look(engine, wanted)
+        for image in wanted:
+            self._digests[image.setting.variable] = image.remote.digest if image.remote else ""
+        self._bring(engine, wanted)
+
+    def _wanted(self, setting: ImageSetting) -> _Image:
+        session = self._session
+        return _Image(setting, session.image_spec(setting), session.image_reference(setting))
+
+    def _look(self, engine: Engine, wanted: list[_Image]) -> None:
+        """Ask the engine for all at once, and beside it the registries for each."""
+        looks = self._looks
+        looks.start(partial(self._look_here, engine, wanted))
+        if self._pushes and not self._runner.dry:
+            for host in dict.fromkeys(image.name.registry for image in wanted):
+                there = [image for image in wanted if image.name.registry == host]
+                looks.start(partial(self._look_there, engine, host, there))
+        looks.wait(linger=0)
+        for image in wanted if not self._force else ():
+            looks.start(partial(_see_whether_ready, image))
+        looks.wait(linger=0)
+
+    def _look_here(self, engine: Engine, wanted: list[_Image]) -> None:
+        found = locals_of(self._runner, engine, [image.reference for image in wanted])
+        for image in wanted:
+            image.local = found.get(image.reference)
+
+    def _look_there(self, engine: Engine, host: str, there: list[_Image]) -> None:
+        login = registry_login.credentials(self._runner, engine, host)
+        for image in there:
+            image.login = login
+            self._looks.start(partial(_ask_registry, image))
+
+    def _bring(self, engine: Engine, wanted: list[_Image]) -> None:
+        """Tell what is there, begin what is not."""
+        to_build = [image for image in wanted if self._is_to_be_built(image)]
+        to_push = [image for image in wanted if self._is_to_be_pushed(image, to_build)]
+        self._tell("build", [image for image in wanted if self._builds and image not in to_build])
+        self._tell("push", [image for image in wanted if self._pushes and image not in to_push])
+        for image in wanted:
+            if image in to_build or image in to_push:
+                steps = (image in to_build, image in to_push)
+                self._jobs.start(partial(self._bring_one, engine, image, *steps))
+
+    def _is_to_be_built(self, image: _Image) -> bool:
+        there = image.is_built or image.ready
+        return self._builds and (self._force or not there)
+
+    def _is_to_be_pushed(self, image: _Image, to_build: list[_Image]) -> bool:
+        there = image.is_pushed or image.ready
+        return self._pushes and (image in to_build or not there)
+
+    def _tell(self, verb: str, there: list[_Image]) -> None:
+        for image in there:
+            with self._session.console.step(f"{verb} {image.setting.key}") as step:
+                step.done(f"{image.short} (there already)")
+
+    def _bring_one(self, engine: Engine, image: _Image, builds: bool, pushes: bool) -> None:
+        if builds:
+            self._build(engine, image)
+        if pushes:
+            self._push(engine, image)
+
+    def _build(self, engine: Engine, image: _Image) -> None:
+        with self._session.console.step(f"build {image.setting.key}") as step:
+            try:
+                image.local = building.build_anew(
+                    self._runner,
+                    engine,
+                    image.spec,
+                    image.reference,
+                    image.content,
+                    on_line=BuildProgress(step).line,
+                )
+            except Stopped:
+                self._forget_if_wrong(engine, image)
+                raise
+            step.done(image.short)
+
+    def _forget_if_wrong(self, engine: Engine, image: _Image) -> None:
+        """Engines name an image when it is whole, so that a stopped build leaves no name, or a
+        good one; unless files changed under it, which nobody has looked at yet."""
+        if content_tag(image.spec) != image.content:
+            building.forget(self._session.runner, engine, image.reference)
+
+    def _push(self, engine: Engine, image: _Image) -> None:
+        console = self._session.console
+        if image.local is None and not self._runner.dry:
+            raise pushing.not_here(engine, image.reference)
+        with console.step(f"push {image.setting.key}") as step:
+            if image.is_pushed:
+                step.done(f"{image.short} (there already)")
+                return
+            self._digests[image.setting.variable] = pushing.push_anew(
+                self._runner,
+                engine,
+                image.reference,
+                image.login,
+                on_line=PushProgress(step).line,
+                terminal=console.live,
+            )
+            step.done(image.short)
+        if image.remote:
+            console.warn(
+                f"{image.reference} stood for another image before: nodes that pulled that one "
+                "keep it"
+            )
+
+
+def _ask_registry(image: _Image) -> None:
+    image.remote = registry.manifest(image.name, image.login)
+
+
+def _see_whether_ready(image: _Image) -> None:
+    """Whether the registry has, from somebody else, an image of this very content."""
+    if image.local is None and image.remote:
+        made = registry.made_of(image.name, image.login, image.remote)
+        platform = "/".join(image.spec.platform.split("/")[:2])
+        image.ready = made == (image.content, platform)
+
+
+@contextmanager
+def images_under_way(session: Session) -> Iterator[ImageWork]:
+    """Bring all images of the stack into the registry while the caller does other things.
+
+    `wait()` of what it gives comes back when they are there, with the manifests' digests:
+    variable in the compose file -> `sha256:…` ("" where nobody told); it raises the first
+    SpinstackError. Leaving the context by an exception, Ctrl-C too, stops builds and pushes;
+    leaving it otherwise waits for them.
+    """
+    from spinstack.deploy.images import ImageWork
+
+    work = ImageWork(session)
+    with _stopped_by_exceptions(work):
+        yield work
+
+
+def build(session: Session, *, force: bool = False) -> None:
+    """Build each image whose content has no image on this machine, side by side."""
+    from spinstack.deploy.images import ImageWork
+
+    with _stopped_by_exceptions(ImageWork(session, pushes=False, force=force)):
+        pass
+
+
+def push(session: Session) -> dict[str, str]:
+    """Push each image that the registry does not have yet, side by side; their digests as
+    `images_under_way` tells them."""
+    from spinstack.deploy.images import ImageWork
+
+    work = ImageWork(session, builds=False)
+    with _stopped_by_exceptions(work):
+        return work.wait()
+
+
+@contextmanager
+def _stopped_by_exceptions(work: ImageWork) -> Iterator[None]:
+    """The work, begun and waited for."""
+    try:
+        work.start()
+        yield
+        work.wait()
+    except BaseException:
+        work.give_up()
+        raise

@@ -1,0 +1,66 @@
+"""The state machine of Rancher 1's two-step upgrade: what a deploy may do now.
+
+Rancher itself allows `up --upgrade` in the states active and inactive, confirms an older
+upgrade unasked when another one begins, and forgets who began it. Here that is decided
+before anything is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from spinstack.errors import SpinstackError
+from spinstack.remote.found import Situation
+from spinstack.remote.owner import Mark
+
+
+class Plan(Enum):
+    """What comes next for a stack."""
+
+    CREATE = "create"
+    UPGRADE = "upgrade"
+    # An upgrade to the very same files was begun by us, be it from another laptop, and cut off:
+    # go on with it.
+    RESUME = "resume"
+    # These very files run already, and well.
+    NOTHING = "nothing"
+
+
+def plan(situation: Situation, content: str, me: Mark, images: Mapping[str, str]) -> Plan:
+    """What a deploy of files with this content hash does now. `images`: service → the image
+    that it is to run.
+
+    Raises LeftUnfinished where an upgrade to other files, or by somebody else, waits.
+    """
+    if not situation.states:
+        return Plan.CREATE
+    if not situation.unconfirmed:
+        return Plan.NOTHING if _runs(situation, content, images) else Plan.UPGRADE
+    left = situation.unfinished
+    if left and left.who == me.who and left.release.rsplit("-", 1)[-1] == content:
+        return Plan.RESUME
+    raise LeftUnfinished(situation)
+
+
+def _runs(situation: Situation, content: str, images: Mapping[str, str]) -> bool:
+    """Whether the release that was confirmed last has this content, nothing was begun since,
+    and every service of it is up with its image."""
+    running = {state.name: state.image for state in situation.states if state.up}
+    same = situation.current.rsplit("-", 1)[-1] == content and running == dict(images)
+    return same and not situation.unfinished
+
+
+class LeftUnfinished(SpinstackError):
+    """An upgrade was begun and neither confirmed nor rolled back; a person has to choose."""
+
+    def __init__(self, situation: Situation) -> None:
+        left = situation.unfinished
+        by = f" by {left.told()}" if left else ""
+        names = ", ".join(situation.unconfirmed)
+        super().__init__(
+            f"an upgrade of {names} was left unfinished{by}",
+            where=f"release {left.release}" if left else "not begun with spinstack",
+            remedy="look at the site, then keep it with `invoke confirm` or take it back with "
+            "`invoke rollback`",
+        )

@@ -1,0 +1,29 @@
+"""The steps of a deploy that need no login: check, build, push."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spinstack.checks import stack as preflight
+from spinstack.errors import SpinstackError
+from spinstack.rules import finding
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+def check(session: Session) -> None:
+    """Raises SpinstackError if a rule forbids this deploy."""
+    with session.console.step("check") as step:
+        findings = preflight.check(session.settings, session.destination, session.stack)
+        wrong = finding.errors(findings)
+        if wrong:
+            raise SpinstackError(
+                f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} in the stack would not work",
+                where=str(session.directory),
+                remedy=f"mend {'them' if len(wrong) > 1 else 'it'}; nothing was changed anywhere",
+                details="\n".join(found.line() for found in findings),
+            )
+        step.done(f"{len(session.stack.service_names)} services")
+    for found in findings:
+        session.console.warn(found.line())

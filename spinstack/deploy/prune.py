@@ -1,0 +1,84 @@
+"""Images on this machine that were built for a stack and that nobody needs any more."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from spinstack.images.tag import CONTENT_LABEL
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+from typing import TYPE_CHECKING
+
+from spinstack.errors import UsageError
+from spinstack.remote import lock
+from spinstack.remote.history.write import recorded
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+from spinstack.deploy.releases import listed, superfluous
+
+
+def remove_old_images(session: Session) -> int:
+    """Remove the stack's images but those of its present files; how many there were.
+
+    What is in the registry stays: releases pull from there. An image that a container here
+    still uses is left, too.
+    """
+    engine, runner = session.engine, session.runner
+    removed = 0
+    for image in session.settings.images:
+        present = session.image_reference(image)
+        repository = present.rpartition(":")[0]
+        look = engine.command(
+            *("image", "ls", "--format", "{{json .}}"),
+            *("--filter", f"label={CONTENT_LABEL}", repository),
+        )
+        listing = runner.run(look, timeout=60, changes=False)
+        for reference in references(listing.stdout, repository):
+            if reference != present:
+                removed += runner.run(engine.command("image", "rm", reference), timeout=60).ok
+    return removed
+
+
+def references(listing: str, repository: str) -> list[str]:
+    """The tagged references in what `image ls --format '{{json .}}'` printed."""
+    found = []
+    for line in listing.splitlines():
+        try:
+            tag = json.loads(line).get("Tag")
+        except (ValueError, AttributeError):
+            continue
+        if isinstance(tag, str) and tag != "<none>":
+            found.append(f"{repository}:{tag}")
+    return found
+
+
+def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
+    """Remove old releases at the destination; the ids of those removed.
+
+    The running one, an unfinished one and the `keep` newest confirmed ones stay.
+    """
+    if keep < 1:
+        raise UsageError("at least one release has to stay", remedy="--keep 1 or more")
+    with lock.begun(session, "prune") as change:
+        found = listed(change.remote)
+        old = superfluous(found, keep)
+        if session.dry:
+            change.remote.remove_releases(["<old releases>"])
+        if session.dry or not old:
+            return old
+        session.confirm(
+            f"Remove {len(old)} releases ({old[0]} to {old[-1]})? It is not possible to go back "
+            "to them then; what runs is not touched.",
+            yes=yes,
+        )
+        told = f"{len(old)} releases, {old[0]} to {old[-1]}"
+        with (
+            recorded(session, change.remote.node, "prune", told),
+            session.console.step("prune") as step,
+        ):
+            change.remote.remove_releases(old)
+            step.done(f"{len(old)} removed")
+    return old

@@ -1,0 +1,61 @@
+"""The releases at a destination, and which of them nobody needs any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spinstack.remote.access import make_remote
+from spinstack.remote.notes import ReleaseNote
+from spinstack.remote.stack import Remote
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+# Releases that `prune` leaves to go back to, besides the one that runs.
+KEPT = 5
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A release with its place in the history: `state` is current, unfinished, confirmed (it
+    ran, and can be gone back to) or failed (it never was confirmed)."""
+
+    note: ReleaseNote
+    state: str
+
+    @property
+    def can_go_back(self) -> bool:
+        return self.state == "confirmed"
+
+
+def listed(remote: Remote) -> list[Listed]:
+    """The releases at the destination, oldest first."""
+    situation = remote.look()
+    begun = situation.unfinished.release if situation.unfinished else ""
+    found = []
+    for note, confirmed in remote.releases():
+        state = "confirmed" if confirmed else "failed"
+        if note.id == situation.current:
+            state = "current"
+        elif note.id == begun and situation.unconfirmed:
+            state = "unfinished"
+        found.append(Listed(note, state))
+    return found
+
+
+def releases(session: Session) -> list[Listed]:
+    """The releases at the session's destination, oldest first."""
+    with session.login_node() as node:
+        return listed(make_remote(session, node))
+
+
+def superfluous(found: list[Listed], keep: int) -> list[str]:
+    """The releases that nobody needs, oldest first: all but the current, an unfinished one,
+    and the `keep` newest that can be gone back to."""
+    back = [item.note.id for item in found if item.can_go_back]
+    kept = set(back[-keep:])
+    kept |= {item.note.id for item in found if item.state in ("current", "unfinished")}
+    # A release newer than all of those may just be on its way.
+    return [item.note.id for item in found if item.note.id not in kept]

@@ -1,0 +1,155 @@
+"""The compose program of this machine, and what its failures mean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinstack.errors import SpinstackError
+from spinstack.images.engine import Engine
+from spinstack.images.errors import DISK_FULL, Cause
+from spinstack.transport.command import Command, Word
+from spinstack.transport.runner import Runner
+
+# Seconds for a program to say its version.
+ANSWER_WITHIN = 20.0
+
+# Two of them are Python programs of the system's, which break on a person's own libraries.
+ENVIRONMENT = {"PYTHONPATH": "", "PYTHONHOME": ""}
+
+# In order of preference, by engine: the plugin, then the older program of its own.
+CANDIDATES = {
+    False: (("docker", "compose"), ("docker-compose",)),
+    True: (("podman", "compose"), ("podman-compose",)),
+}
+
+
+@dataclass(frozen=True)
+class ComposeProgram:
+    """How compose is called here: `docker compose`, `docker-compose`, `podman compose`…
+
+    `is_podman`: whether it is podman-compose, under whatever name. Debian 12's 1.0.3 knows
+    fewer options and leaves the network.
+    """
+
+    words: tuple[str, ...]
+    version: str = ""
+    is_podman: bool = False
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+    @property
+    def up(self) -> tuple[str, ...]:
+        """The words that start a stack. podman-compose leaves a container that is there as it
+        is, whatever has changed, unless it is told to make all anew."""
+        return ("up", "-d", "--remove-orphans", *(("--force-recreate",) if self.is_podman else ()))
+
+    @property
+    def down(self) -> tuple[str, ...]:
+        """The words that end it."""
+        return ("down",) if self.is_podman else ("down", "--remove-orphans")
+
+    @property
+    def plain_logs(self) -> tuple[str, ...]:
+        """The flag that keeps colours out of logs; podman-compose has none, and no colours."""
+        return () if self.is_podman else ("--no-color",)
+
+    def command(self, project: str, file: Path, *words: Word) -> Command:
+        return Command(*self.words, "-p", project, "-f", str(file), *words)
+
+
+def find(runner: Runner, engine: Engine) -> ComposeProgram:
+    """The first compose program that answers for this engine.
+
+    Raises SpinstackError with a remedy if there is none. A dry run asks nobody.
+    """
+    candidates = CANDIDATES[engine.is_podman]
+    if runner.dry:
+        return ComposeProgram(candidates[0])
+    for words in candidates:
+        said = _version(runner, words)
+        if said:
+            match = re.search(r"compose\D*(\d+\.\d+[.\w+~-]*)", said, re.IGNORECASE)
+            version = match[1] if match else "of an unknown version"
+            return ComposeProgram(words, version, is_podman="podman-compose" in said)
+    raise SpinstackError(
+        f"there is no compose program for {engine.name} on this machine",
+        where=" and ".join(f"`{' '.join(words)}`" for words in candidates) + " do not answer",
+        remedy=_REMEDIES[engine.is_podman],
+    )
+
+
+_REMEDIES = {
+    False: "Debian: `sudo apt install docker-compose`; Ubuntu: `sudo apt install "
+    "docker-compose-v2`; elsewhere: docs.docker.com/compose/install",
+    True: "`sudo apt install podman-compose`, or `pip install podman-compose`",
+}
+
+
+# What docker-compose 1 and podman-compose print about themselves, between what others print.
+_CHATTER = re.compile(
+    r"Attaching to |\['podman'|using podman version: |podman (run|start|logs|stop|rm|network) |"
+    r"exit code: \d|\*\* excluding: "
+)
+
+
+def is_chatter(line: str) -> bool:
+    """Whether a line of a compose program's output is of no use to a person."""
+    return _CHATTER.match(line) is not None
+
+
+def without_chatter(output: str) -> str:
+    return "\n".join(line for line in output.splitlines() if not is_chatter(line))
+
+
+def _version(runner: Runner, words: tuple[str, ...]) -> str:
+    """What it says of its version; empty if it is not there.
+
+    `docker-compose version 1.29.2, …`, `Docker Compose version v2.24.5`; podman-compose tells
+    more in several lines, and podman's own subcommand which of them it calls.
+    """
+    command = Command(*words, "version")
+    try:
+        result = runner.run(command, env=ENVIRONMENT, timeout=ANSWER_WITHIN, changes=False)
+    except SpinstackError:
+        return ""
+    return result.stdout + result.stderr if result.ok else ""
+
+
+UP = (
+    DISK_FULL,
+    Cause(
+        r"port is already allocated|address already in use|ports are not available",
+        "a port of the stack is taken on this machine already",
+        "another one: --port NUMBER; or stop what uses it",
+    ),
+    Cause(
+        r"mounts denied|is not shared from the host|path .* not shared",
+        "the engine may not mount a directory of this machine",
+        "allow it in the settings of Docker Desktop (Resources, File sharing)",
+    ),
+    Cause(
+        r"pull access denied|manifest .*(unknown|not found)|no such image|"
+        r"repository does not exist",
+        "an image of the stack is not on this machine and can't be pulled",
+        "see its name above; those of the stack are built: is the image one of `images:` in "
+        "invoke.yaml?",
+    ),
+    Cause(
+        r"unsupported config option|additional propert|validating|is invalid because|"
+        r"contains an invalid type",
+        "compose does not understand a key of the stack's compose file",
+        "see its name above; mend docker-compose.yml",
+    ),
+    Cause(
+        r"invalid mount|bind source path does not exist|not a directory",
+        "something that the stack mounts can't be mounted",
+        "see its name above; a file can be mounted on a file only, a directory on a directory",
+    ),
+)
+UP_OTHERWISE = Cause(
+    "", "compose could not start the stack", "see the reason above; `invoke local.logs` shows more"
+)

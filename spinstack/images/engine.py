@@ -1,0 +1,138 @@
+"""The container engine of this machine: which one there is, and why it does not answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+
+from spinstack.errors import SpinstackError
+from spinstack.transport.command import Command, Word
+from spinstack.transport.probe import is_loopback
+from spinstack.transport.runner import Runner
+
+# In order of preference: Spin's own pages are written for docker.
+KNOWN = ("docker", "podman")
+
+# How long an engine may take to say its version, in seconds: a virtual machine that sleeps
+# (Docker Desktop, podman machine) needs some to wake up.
+ANSWER_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A program that builds and pushes images.
+
+    `name`: the program. `is_podman`: whether it is Podman (some systems install it under
+    the name docker as well).
+    """
+
+    name: str
+    is_podman: bool = False
+
+    def command(self, *words: Word) -> Command:
+        """A command line of this engine."""
+        return Command(self.name, *words)
+
+    def plain_http(self, registry: str) -> tuple[str, ...]:
+        """The flag that lets this engine speak plain HTTP to a registry of this machine.
+
+        Docker does so by itself for 127.0.0.0/8 and localhost, Podman has to be told.
+        """
+        if self.is_podman and is_loopback(registry):
+            return ("--tls-verify=false",)
+        return ()
+
+
+def find(runner: Runner, wanted: str | None = None) -> Engine:
+    """The engine that answers: `wanted`, or the first of docker and podman.
+
+    Raises SpinstackError, with a remedy for each cause: not installed, installed without an
+    answer, no permission. A dry runner asks nobody and gets `wanted` or docker.
+    """
+    if runner.dry:
+        name = wanted or KNOWN[0]
+        return Engine(name, is_podman=name == "podman")
+    problems = []
+    for name in (wanted,) if wanted else KNOWN:
+        answer = _ask(runner, name)
+        if isinstance(answer, Engine):
+            return answer
+        if answer:
+            problems.append(answer)
+    # An engine that is there and could be mended is a better hint than one that is not there.
+    raise problems[0] if problems else _missing(wanted)
+
+
+def _ask(runner: Runner, name: str) -> Engine | SpinstackError | None:
+    """The engine if it answers, what is wrong with it if not, None if it is not installed."""
+    command = Command(name, "version", "--format", "{{json .}}")
+    try:
+        result = runner.run(command, timeout=ANSWER_WITHIN, changes=False)
+    except SpinstackError:
+        # The seam raises for a program that is missing and for one that is too slow.
+        return _silence(name) if shutil.which(name) else None
+    if not result.ok:
+        return _refusal(name, result.stderr.strip() or result.stdout.strip())
+    return Engine(name, is_podman=_is_podman(name, result.stdout))
+
+
+def _is_podman(name: str, version: str) -> bool:
+    """Podman's client tells `OsArch`, Docker's `Os` and `Arch`."""
+    try:
+        client = json.loads(version)["Client"]
+        return name == "podman" or "OsArch" in client
+    except (ValueError, KeyError, TypeError):
+        return name == "podman"
+
+
+def _refusal(name: str, said: str) -> SpinstackError:
+    """Why an installed engine did not answer, from what its client printed."""
+    low = said.lower()
+    if "permission denied" in low:
+        return SpinstackError(
+            f"{name} is installed, but you may not use it: permission denied on its socket",
+            where=f"{name} version",
+            remedy=f"`sudo usermod -aG {name} $USER`, then log out and in again; or install podman",
+            details=said,
+        )
+    if "cannot connect" in low or "is the docker daemon running" in low:
+        return SpinstackError(
+            f"{name} is installed, but its service does not run",
+            where=f"{name} version",
+            remedy=_start(name),
+            details=said,
+        )
+    return SpinstackError(
+        f"{name} is installed, but does not work",
+        where=f"{name} version",
+        remedy=f"make `{name} version` answer, then run this again",
+        details=said,
+    )
+
+
+def _start(name: str) -> str:
+    if name == "podman":
+        return "`podman machine start`"
+    return "Linux: `sudo systemctl start docker`; macOS and Windows: start Docker Desktop"
+
+
+def _silence(name: str) -> SpinstackError:
+    """The engine was asked for its version and said nothing."""
+    return SpinstackError(
+        f"{name} is installed, but did not answer within {ANSWER_WITHIN:.0f} s",
+        where=f"{name} version",
+        remedy=f"restart it. {_start(name)}",
+    )
+
+
+def _missing(wanted: str | None) -> SpinstackError:
+    if wanted:
+        what = f"{wanted} is not installed"
+    else:
+        what = "there is no container engine: neither docker nor podman is installed"
+    return SpinstackError(
+        what,
+        remedy="Debian and Ubuntu: `sudo apt install docker.io`; elsewhere: "
+        "docs.docker.com/engine/install or podman.io",
+    )

@@ -1,0 +1,143 @@
+"""Logins to a registry: made, and found where docker and podman keep them."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.images.engine import Engine
+from spinstack.images.errors import LOGIN, LOGIN_OTHERWISE, explained
+from spinstack.transport.command import Command
+from spinstack.transport.runner import Runner
+
+# Seconds for one answer of a registry, and for a login through the engine.
+ANSWER_WITHIN = 10.0
+LOGIN_WITHIN = 90.0
+
+
+def read_password(prompt: str, stdin: TextIO) -> str:
+    """The password typed at a terminal (unseen), or the first line of standard input.
+
+    Raises UsageError for an empty one.
+    """
+    if stdin.isatty():
+        try:
+            password = getpass.getpass(prompt)
+        except EOFError:
+            password = ""
+    else:
+        password = stdin.readline().rstrip("\r\n")
+    if not password:
+        raise UsageError(
+            "no password was given",
+            remedy="type it at the prompt, or hand it over on standard input",
+        )
+    return password
+
+
+def login(runner: Runner, engine: Engine, registry: str, user: str, password: str) -> None:
+    """Store the credentials of a registry in the engine's own configuration.
+
+    The password goes over standard input, so that it is in no list of processes and no log.
+    Raises SpinstackError for refused credentials and for a registry that can't be reached,
+    UsageError for an empty user name or a registry that is no host.
+    """
+    if not user:
+        raise UsageError("no user name for the registry", remedy="give the one you log in with")
+    if not re.fullmatch(r"\w[\w.-]*(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?", registry):
+        raise UsageError(
+            f"{registry!r} is not the name of a registry",
+            remedy="a host name, with a port if need be: registry.spin.nersc.gov",
+        )
+    flags = engine.plain_http(registry)
+    command = engine.command("login", *flags, "--username", user, "--password-stdin", registry)
+    result = runner.run(command, input=password, timeout=LOGIN_WITHIN)
+    if not result.ok:
+        output = (result.stdout + "\n" + result.stderr).replace(password, "********")
+        fields = {
+            "registry": registry,
+            "user": user,
+            "where": f"registry {registry}",
+            "engine": engine.name,
+            "doing": "logging in",
+        }
+        raise explained(LOGIN, LOGIN_OTHERWISE, output, fields)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """User name and password (or token) that the engine keeps for a registry."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.user!r}, ********)"
+
+    def basic(self) -> str:
+        pair = f"{self.user}:{self.password}".encode()
+        return "Basic " + base64.b64encode(pair).decode("ascii")
+
+
+def credentials(runner: Runner, engine: Engine, registry: str) -> Credentials | None:
+    """What `docker login` stored for the registry; None where there is nothing usable."""
+    for path in _config_files(engine):
+        config = _json_mapping(path)
+        helper = mapping_of(config, "credHelpers").get(registry) or config.get("credsStore")
+        if isinstance(helper, str) and re.fullmatch(r"[\w.-]+", helper):
+            found = _from_helper(runner, helper, registry)
+        else:
+            found = _from_entry(mapping_of(mapping_of(config, "auths"), registry))
+        if found:
+            return found
+    return None
+
+
+def _config_files(engine: Engine) -> list[Path]:
+    """Docker's file; before it Podman's own, which comes in the same format."""
+    docker = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    if not engine.is_podman:
+        return [docker]
+    own = os.environ.get("REGISTRY_AUTH_FILE")
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    places = [Path(own)] if own else [runtime / "containers/auth.json"]
+    return [*places, Path.home() / ".config/containers/auth.json", docker]
+
+
+def _json_mapping(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def mapping_of(mapping: dict[str, Any], key: str) -> dict[str, Any]:
+    value = mapping.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _from_entry(entry: dict[str, Any]) -> Credentials | None:
+    try:
+        user, colon, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
+    except (ValueError, TypeError):
+        return None
+    return Credentials(user, password) if colon else None
+
+
+def _from_helper(runner: Runner, helper: str, registry: str) -> Credentials | None:
+    """By the protocol of docker-credential-helpers: registry on stdin, JSON on stdout."""
+    command = Command(f"docker-credential-{helper}", "get")
+    try:
+        result = runner.run(command, input=registry, timeout=ANSWER_WITHIN, changes=False)
+        answer = json.loads(result.stdout) if result.ok else {}
+        return Credentials(answer["Username"], answer["Secret"])
+    except (SpinstackError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,204 @@
+"""The compose file of a local run, derived from the stack's own: what docker compose knows
+and Rancher shares, with every variable filled in.
+
+Pure: values in, values out; of the stack's files only those that are mounted are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spinstack.config import compose, env_file
+from spinstack.config.stack import Stack
+from spinstack.rules.service import Mount, Port
+
+# Where a local run is seen from: this machine alone.
+HERE = "127.0.0.1"
+
+# Keys of a service that Rancher 1 added to the compose format, and those whose objects exist
+# at Rancher only. Source: rancher/rancher-compose, "Rancher Compose options"; the keys of
+# libcompose's ServiceConfig in rancher/cli 0.6.
+RANCHER_ONLY = frozenset(
+    (
+        *("certs", "default_cert", "disks", "drain_timeout_ms", "external_ips", "health_check"),
+        *("lb_config", "load_balancer_config", "memory", "metadata", "milli_cpu_reservation"),
+        *("network_driver", "retain_ip", "scale", "scale_policy", "secrets", "service_schemas"),
+        *("start_on_create", "storage_driver", "type", "upgrade_strategy", "userdata", "vcpu"),
+        "volume_driver",
+    )
+)
+RANCHER_LABELS = "io.rancher."
+
+# Changes when a mounted file of the stack does, so that compose makes the container anew.
+FILES_LABEL = "spinstack.files"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The derived file: `data` with plain values; `left_out`: `service: key` of what Rancher
+    alone knows; `outside`: the address of the published port that visitors use, or ""."""
+
+    data: dict[str, Any]
+    left_out: list[str] = field(default_factory=list)
+    outside: str = ""
+
+    def text(self) -> str:
+        """As a file: dollar signs doubled, since compose fills in variables itself."""
+        return yaml.safe_dump(_escaped(self.data), sort_keys=False, width=1000)
+
+
+def derive(
+    stack: Stack,
+    values: Mapping[str, str],
+    *,
+    uid: int,
+    port: int | None = None,
+    moved: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Derived:
+    """The compose file for this machine.
+
+    `values`: the stack's variables with the directories of this machine. `uid`: who the
+    containers run as where the stack says UID. `port`: instead of the stack's own, for the
+    service that visitors talk to. `moved`: other places of directories that the compose file
+    names without a variable. `more`: keys for every service. The stack's files must have been
+    found readable.
+    """
+    filled = compose.interpolate(stack.compose.data, {**values, "UID": str(uid)})
+    maker = _Maker(stack, values, port, moved or {})
+    services = {
+        name: {**maker.service(name, told), **(more or {})}
+        for name, told in filled["services"].items()
+    }
+    data: dict[str, Any] = {"version": str(filled.get("version", "2")), "services": services}
+    if filled.get("volumes"):
+        # Drivers such as rancher-nfs and external volumes exist at Rancher only.
+        data["volumes"] = {str(name): {} for name in filled["volumes"]}
+    if filled.get("networks"):
+        data["networks"] = filled["networks"]
+    return Derived(data, maker.left_out, maker.outside)
+
+
+class _Maker:
+    """Makes the services of one derived file."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        values: Mapping[str, str],
+        port: int | None,
+        moved: Mapping[str, str],
+    ) -> None:
+        self._stack = stack
+        self._values = values
+        self._port = port
+        self._moved = moved
+        self.left_out: list[str] = []
+        self.outside = ""
+
+    def service(self, name: str, written: Mapping[str, Any]) -> dict[str, Any]:
+        made = {}
+        for key, value in written.items():
+            if key in RANCHER_ONLY:
+                self.left_out.append(f"{name}: {key}")
+            elif key not in ("env_file", "environment", "volumes", "ports", "labels"):
+                made[key] = value
+        mounts = [Mount.parse(str(text)) for text in written.get("volumes") or ()]
+        own = {
+            "environment": self._environment(written),
+            "volumes": [self._volume(mount) for mount in mounts],
+            "ports": self._ports(name, written.get("ports") or ()),
+            "labels": self._labels(written.get("labels"), mounts),
+        }
+        return {**made, **{key: value for key, value in own.items() if value}}
+
+    def _environment(self, written: Mapping[str, Any]) -> dict[str, str]:
+        """What `env_file` and `environment` say, the latter winning, as Rancher merges them."""
+        merged: dict[str, str] = {}
+        files = written.get("env_file") or []
+        for file in [files] if isinstance(files, str) else files:
+            merged.update(self._env_file(str(file)))
+        merged.update(_pairs(written.get("environment"), self._values))
+        return merged
+
+    def _env_file(self, name: str) -> Mapping[str, str]:
+        path = self._stack.directory / name
+        if path == self._stack.directory / self._stack.env_name:
+            return self._values
+        variables, _ = env_file.parse(path.read_text(encoding="utf-8"), name)
+        return {key: variable.value for key, variable in variables.items()}
+
+    def _volume(self, mount: Mount) -> str:
+        if not mount.source:
+            return mount.target
+        source = self._moved.get(mount.source, mount.source)
+        if source.startswith("."):
+            source = str((self._stack.directory / source).resolve())
+        return f"{source}:{mount.target}:{mount.mode}"
+
+    def _ports(self, name: str, written: Any) -> list[str]:
+        made = []
+        for text in written:
+            port = Port.parse(text)
+            outside = port.outside
+            if name == self._stack.public_service and not self.outside:
+                outside = str(self._port or port.outside)
+                self.outside = f"{HERE}:{outside}"
+            made.append(f"{HERE}:{outside}:{port.inside}/{port.protocol}")
+        return made
+
+    def _labels(self, written: Any, mounts: list[Mount]) -> dict[str, str]:
+        labels = _pairs(written, {})
+        labels = {k: v for k, v in labels.items() if not k.startswith(RANCHER_LABELS)}
+        files = own_files(self._stack, mounts)
+        if files:
+            labels[FILES_LABEL] = _digest(files)
+        return labels
+
+
+def own_files(stack: Stack, mounts: list[Mount]) -> list[Path]:
+    """The files of the stack's directory that are mounted."""
+    paths = [stack.directory / m.source for m in mounts if m.source.startswith(".")]
+    return [path for path in paths if path.is_file()]
+
+
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes()
+        digest.update(b"%d:" % len(content) + content)
+    return digest.hexdigest()[:12]
+
+
+def _pairs(written: Any, values: Mapping[str, str]) -> dict[str, str]:
+    """A mapping, or a list of `NAME=VALUE`. A name alone is taken from `values`, or dropped."""
+    if isinstance(written, Mapping):
+        return {str(key): _text(value) for key, value in written.items()}
+    pairs = {}
+    for item in written or ():
+        name, equals, value = str(item).partition("=")
+        if equals:
+            pairs[name] = value
+        elif name in values:
+            pairs[name] = values[name]
+    return pairs
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value

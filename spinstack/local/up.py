@@ -1,0 +1,172 @@
+"""Starting the stack on this machine: build, data, compose, and waiting until it answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from spinstack.errors import SpinstackError
+from spinstack.images import compose_program
+from spinstack.images.errors import explained, tail
+from spinstack.local import mounts
+from spinstack.local.compose_file import Derived, own_files
+from spinstack.local.containers import Container
+from spinstack.local.stack import LocalStack, person
+from spinstack.sample.owner import GID
+from spinstack.transport import probe
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+def up(session: Session, *, port: int | None = None) -> str:
+    """Build what changed, start the stack here and wait until it answers; its address.
+
+    `port` on 127.0.0.1, instead of the stack's own. Raises SpinstackError at the first thing
+    that fails; containers are left for looking at.
+    """
+    from spinstack.deploy import images
+
+    local = LocalStack(session)
+    derived = local.derived(port)
+    _check_readable(session)
+    images.build(session)
+    prepare(local)
+    with session.console.step("start") as step:
+        _write(local, derived)
+        said = _start(local, step.detail)
+        step.done(local.program.name)
+    return _wait(local, derived, said)
+
+
+def prepare(local: LocalStack) -> None:
+    """Have every directory that is mounted; tells what stands in for what."""
+    session = local.session
+    with session.console.step("data") as step:
+        if session.dry:
+            session.console.result(f"# sample data in {local.cache} for what is not here")
+        else:
+            mounts.prepare(local.sources, local.cache, (person(), _group(session)))
+        step.done(f"in {local.cache}" if _needs_cache(local) else "")
+    for line in mounts.told(local.sources):
+        session.console.note(f"  {line}")
+
+
+def _needs_cache(local: LocalStack) -> bool:
+    return any(source.kind != "own" for source in local.sources)
+
+
+def _group(session: Session) -> int:
+    """The group that the services run as, whose files the sample's are."""
+    for service in session.stack.services(session.destination)[0]:
+        group = service.user.partition(":")[2]
+        if group.isdigit():
+            return int(group)
+    return GID
+
+
+def _check_readable(session: Session) -> None:
+    """As root: a mounted file of the stack must be readable by whom the container runs as."""
+    if os.geteuid() != 0:
+        return
+    services = session.stack.services(session.destination)[0]
+    for path in own_files(session.stack, [m for service in services for m in service.mounts]):
+        status = path.stat()
+        if not status.st_mode & 0o004 and status.st_uid != person():
+            raise SpinstackError(
+                f"the container's user {person()} can't read {path.name}",
+                where=str(path),
+                remedy=f"chmod o+r {path}",
+            )
+
+
+def _write(local: LocalStack, derived: Derived) -> None:
+    """The derived file, whole or not at all."""
+    if local.session.dry:
+        local.session.console.result(f"# writes {local.file}:\n{derived.text().rstrip()}")
+    else:
+        local.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        local.file.parent.chmod(0o700)
+        half = local.file.with_suffix(".half")
+        half.write_text(derived.text(), encoding="utf-8")
+        half.replace(local.file)
+    if derived.left_out:
+        local.session.console.note(f"  left out, Rancher's own: {', '.join(derived.left_out)}")
+
+
+def _start(local: LocalStack, on_line: Any) -> str:
+    """Start it; what compose printed. Raises SpinstackError with the cause."""
+    result = local.compose(*local.program.up, on_line=on_line)
+    if not result.ok:
+        fields = {
+            "engine": local.session.engine.name,
+            "doing": "starting the stack",
+            "where": local.project,
+        }
+        output = compose_program.without_chatter(f"{result.stdout}\n{result.stderr}")
+        raise explained(compose_program.UP, compose_program.UP_OTHERWISE, output, fields)
+    return result.stdout + result.stderr
+
+
+def _wait(local: LocalStack, derived: Derived, said: str) -> str:
+    """Wait until the site answers well; its address. Raises SpinstackError when a container
+    ended, or when the time is up."""
+    session = local.session
+    paths = session.destination.probe_paths if derived.outside else ()
+    pages = [f"http://{derived.outside}{path}" for path in paths]
+    if session.dry:
+        for page in pages or ["# no port is published"]:
+            session.console.result(f"$ GET {page}" if pages else page)
+        return ""
+    deadline = time.monotonic() + session.destination.healthy_within
+    with session.console.step("ask the site") as step:
+        while True:
+            containers = local.containers()
+            _all_alive(local, containers, said)
+            seen = _first_bad(pages)
+            if not seen:
+                step.done(f"{', '.join(pages)}: well" if pages else "no port is published")
+                return f"http://{derived.outside}/" if pages else ""
+            step.detail(seen)
+            if time.monotonic() > deadline:
+                raise _failed(local, "the site does not answer as it should", seen)
+            time.sleep(0.5)
+
+
+def _first_bad(pages: list[str]) -> str:
+    """The first page that does not answer well, and what it says; empty if all do."""
+    for page in pages:
+        answer = probe.ask(page)
+        if not answer.ok:
+            return f"{page}: {answer}"
+    return ""
+
+
+def _all_alive(local: LocalStack, containers: list[Container], said: str) -> None:
+    unstarted = [container.service for container in containers if container.unstarted]
+    if unstarted:
+        raise SpinstackError(
+            f"{local.session.engine.name} did not start {', '.join(unstarted)}",
+            where=local.project,
+            remedy="see the reason above",
+            details=tail(compose_program.without_chatter(said)),
+        )
+    dead = [container for container in containers if container.dead]
+    if dead:
+        names = ", ".join(f"{container.service} ({container.shown})" for container in dead)
+        raise _failed(local, f"a container ended by itself: {names}", local.project)
+
+
+def _failed(local: LocalStack, what: str, where: str) -> SpinstackError:
+    logs = [f"--- {name}, last lines ---\n{local.log(name)}" for name in _services(local)]
+    return SpinstackError(
+        what,
+        where=where,
+        remedy="mend the cause and `invoke local.up` again; `invoke local.down` ends it",
+        details="\n".join(logs),
+    )
+
+
+def _services(local: LocalStack) -> list[str]:
+    return local.session.stack.service_names

@@ -1,0 +1,202 @@
+"""Start, stop, restart, scale and remove: what is possible now, the order, the waiting.
+
+Rancher's CLI does not wait, and stops half of a stack before it notices that the other half
+can't be stopped: so the states are read first, and again until they are what was wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.base import STOP_SECONDS, ServiceState
+from spinstack.platforms.client import OnRancher
+from spinstack.platforms.health import ServicesFailed, Watcher
+from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.rancher1.commands import each_step, gone_step, inspect_stack, rancher
+from spinstack.transport.script import Step
+
+# States that pass by themselves, in which Rancher refuses most orders.
+_PASSING = {
+    "finishing-upgrade": "is being confirmed",
+    "rolling-back": "is being rolled back",
+    "removing": "is being removed",
+    "registering": "is being created",
+    "deactivating": "is being stopped",
+}
+# Told what is being waited for.
+Tell = Callable[[str], None]
+
+
+def chosen(states: Sequence[ServiceState], service: str, stack: str) -> list[ServiceState]:
+    """All services, or the one that is named. Raises UsageError for one that is not there."""
+    found = [state for state in states if service in ("", state.name)]
+    if service and not found and states:
+        names = ", ".join(state.name for state in states)
+        raise UsageError(
+            f"{stack} has no service {service!r} there",
+            remedy=f"one of {names}; what is missing there comes with `invoke deploy`",
+        )
+    return found
+
+
+def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
+    """Raises SpinstackError where Rancher would refuse, before anything was done."""
+    unconfirmed = [state.name for state in states if state.unconfirmed]
+    if unconfirmed:
+        raise SpinstackError(
+            f"can't {doing}: the upgrade of {', '.join(unconfirmed)} was neither confirmed nor "
+            "rolled back",
+            where=f"{states[0].stack}; nothing was changed",
+            remedy="look at the site, then first `invoke confirm` or `invoke rollback`",
+        )
+    for state in states:
+        if state.state in _PASSING:
+            raise SpinstackError(
+                f"can't {doing}: {state.name} {_PASSING[state.state]}",
+                where=f"{state.stack}; nothing was changed",
+                remedy="it does not get on: `invoke rm` removes it, `invoke deploy` makes it anew"
+                if state.stuck
+                else "wait some seconds, see `invoke status`, run it again",
+                details=state.message,
+            )
+
+
+def stop(there: OnRancher, service: str, wanted: Sequence[str], tell: Tell) -> list[ServiceState]:
+    """Stop the stack or one service; returns when all of `wanted` are stopped."""
+    there.order(
+        commands.stop_step(there.stack, service), what=f"{_name(there, service)} was not stopped"
+    )
+    return wait(there, wanted, "stopped", lambda state: state.state == "inactive", tell)
+
+
+def must_be_up(there: OnRancher, states: Sequence[ServiceState]) -> None:
+    """Raises SpinstackError if a service that was started does not run well."""
+    ill = [state for state in states if not state.up]
+    if ill:
+        now = ", ".join(f"{state.name} {state.shown}" for state in ill)
+        raise SpinstackError(
+            f"started already, and not well (now: {now})",
+            where=there.where,
+            remedy="see `invoke logs`; mend the cause and deploy, or `invoke stop` and `start`",
+            details="\n".join(state.message for state in ill if state.message),
+        )
+
+
+def start(there: OnRancher, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
+    """Start services that are stopped; returns when they are up and healthy."""
+    there.order(each_step("start", there.stack, names), what=f"{_list(names)} could not be started")
+    return wait_until_up(there, names, limit, tell)
+
+
+def restart(there: OnRancher, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
+    """Restart services that run: their containers stay the same. A stack as such can't be."""
+    there.order(each_step("restart", there.stack, names), what=f"{_list(names)} was not restarted")
+    return wait_until_up(there, names, limit, tell)
+
+
+def scale(there: OnRancher, name: str, count: int, limit: int, tell: Tell) -> list[ServiceState]:
+    """Run `count` containers of a service; returns when all are up and healthy."""
+    call = rancher("scale", f"{there.stack}/{name}={count}")
+    there.order(Step("scale", (call,), must=False), what=f"{name} could not be scaled")
+
+    def reached(state: ServiceState) -> bool:
+        return state.up and state.current == count
+
+    remedy = f"mend the cause, or take it back: invoke scale --service {name} --count N"
+    return wait(there, [name], f"{count} containers", reached, tell, limit, remedy)
+
+
+def remove(there: OnRancher, service: str, *, begun: bool = False) -> None:
+    """Remove the stack or one service; returns when it is gone, since a deploy would find
+    what is being removed and do nothing. `begun`: somebody has given the order already."""
+    name = _name(there, service)
+    if not begun:
+        there.order(commands.remove_step(there.stack, service), what=f"{name} was not removed")
+    if service:
+        there.watch(STOP_SECONDS, lambda states: all(state.name != service for state in states))
+        gone = there.node.dry or all(state.name != service for state in there.states())
+    else:
+        gone = there.run(gone_step(there.stack), seconds=STOP_SECONDS + 60)["gone"].ok
+    if not gone:
+        raise _too_late(there, f"{name} is still being removed", STOP_SECONDS)
+
+
+def exists(there: OnRancher) -> bool:
+    """Whether there is a stack of this name, be it without services. Creates nothing."""
+    step = Step("stack", (inspect_stack(there.stack),), must=False)
+    return '"' in there.run(step).output("stack").partition("{")[2]
+
+
+def wait_until_up(
+    there: OnRancher, names: Sequence[str], limit: int, tell: Tell
+) -> list[ServiceState]:
+    """Wait until the services run and are healthy. Raises SpinstackError with the ends of
+    their logs if they don't, or not within `limit` seconds."""
+    watcher = Watcher(list(names))
+
+    def look(states: list[ServiceState]) -> bool:
+        done = watcher.take(states)
+        tell(watcher.summary)
+        return done
+
+    there.watch(limit, look)
+    if there.node.dry:
+        return []
+    try:
+        watcher.judge(limit, there.stack)
+    except ServicesFailed as failure:
+        failure.details = there.last_lines(failure.services)
+        failure.remedy = "mend the cause; `invoke logs` shows more"
+        raise
+    return watcher.states
+
+
+def wait(
+    there: OnRancher,
+    names: Sequence[str],
+    wanted: str,
+    reached: Callable[[ServiceState], bool],
+    tell: Tell,
+    limit: int = STOP_SECONDS,
+    remedy: str = "see `invoke status`",
+) -> list[ServiceState]:
+    """Wait until all the services are as `reached` says. Raises SpinstackError when the time
+    is up, or when Rancher gives one up: then with this remedy; `wanted` names the state."""
+    seen: list[ServiceState] = []
+
+    def look(states: list[ServiceState]) -> bool:
+        seen[:] = [state for state in states if state.name in names]
+        tell(", ".join(f"{state.name} {state.shown}" for state in seen))
+        return all(map(reached, seen)) or any(state.stuck for state in seen)
+
+    there.watch(limit, look)
+    if there.node.dry or (seen and all(map(reached, seen))):
+        return seen
+    now = ", ".join(f"{state.name} {state.shown}" for state in seen) or "nothing"
+    reasons = "; ".join(state.message for state in seen if state.message)
+    error = _too_late(there, f"{_list(names)} did not get {wanted} (now: {now})", limit)
+    if any(state.stuck for state in seen):
+        error.remedy = remedy
+    error.details = "\n".join(filter(None, [reasons, there.last_lines(list(names))]))
+    raise error
+
+
+def _too_late(there: OnRancher, what: str, seconds: int) -> SpinstackError:
+    remedy = f"Rancher may still get there (waited at most {seconds} s): see `invoke status`"
+    return SpinstackError(what, where=there.where, remedy=remedy)
+
+
+def assumed(stack: str, names: Sequence[str], state: str) -> list[ServiceState]:
+    """What a dry run takes for found: all services in the state in which the order is given."""
+    base = ServiceState(stack, "", state)
+    return [replace(base, name=name) for name in names]
+
+
+def _name(there: OnRancher, service: str) -> str:
+    return f"{there.stack}/{service}" if service else there.stack
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(names)

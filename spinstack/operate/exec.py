@@ -1,0 +1,148 @@
+"""Commands inside a running container."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.operate.control import chosen
+from spinstack.operate.selection import one_service, rancher
+from spinstack.platforms import base
+from spinstack.platforms.base import Container
+from spinstack.platforms.client import OnRancher
+from spinstack.platforms.rancher1 import containers
+from spinstack.platforms.rancher1 import states as cattle
+from spinstack.transport import relay
+from spinstack.transport.command import Command, joined
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+from spinstack.platforms.rancher1.commands import LARGEST_INPUT, SHELL, fed
+
+
+def words(command: str) -> list[str]:
+    """A command line's words, as a shell splits them. Raises UsageError."""
+    try:
+        found = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(
+            f"the command can't be read: {error}", where=command, remedy="close the quotes"
+        ) from None
+    if not found:
+        raise UsageError("no command", remedy="invoke exec --service app --command 'python -V'")
+    return found
+
+
+def find(there: OnRancher, service: str, number: int) -> Container:
+    """The running container of a service; the one with this number if it is not 0.
+
+    By its id, never by its name: an upgrade keeps an old container of the same name, and
+    the CLI would ask without end which one is meant. Raises SpinstackError if none runs.
+    """
+    result = there.run(cattle.states_step(), containers.containers_step(must=True))
+    if there.node.dry:
+        return Container("<id of the container>", f"{there.stack}-{service}-1", "running")
+    states = there.read_states(result.output("states"))
+    chosen(states, service, there.stack)
+    found = containers.parse(result.output("containers"), there.stack).get(service, [])
+    running = base.running(found)
+    for container in running:
+        if number in (0, container.number):
+            return container
+    raise _none(there, service, number, running, states)
+
+
+def _none(
+    there: OnRancher,
+    service: str,
+    number: int,
+    running: Sequence[Container],
+    states: Sequence[base.ServiceState],
+) -> SpinstackError:
+    if running:
+        numbers = ", ".join(str(container.number) for container in running)
+        return UsageError(f"{service} has no container {number}", remedy=f"--number {numbers}")
+    state = next((state.shown for state in states if state.name == service), "not there")
+    return SpinstackError(
+        f"no container of {service} runs (it is {state})",
+        where=there.where,
+        remedy="invoke start" if state == "inactive" else "see `invoke status` and `invoke logs`",
+    )
+
+
+def run(
+    there: OnRancher,
+    container: Container,
+    command: Sequence[str],
+    *,
+    terminal: bool,
+    input: bytes = b"",
+) -> int:
+    """Run a command in a container, connected to this process; its exit code."""
+    prepare = joined(there.ready.commands[:-1], "&&")
+    flags = ("-it",) if terminal else ()
+    inner = list(command) if terminal else fed(command, len(input))
+    call = Command("rancher", "exec", *flags, container.id, *inner)
+    return there.node.interact(prepare, call, terminal=terminal, input=input)
+
+
+def shell(session: Session, service: str, number: int) -> None:
+    """Open a shell in a service's container; its exit code is the task's."""
+    name = one_service(session, service)
+    if not relay.on_terminal() and not session.dry:
+        raise UsageError(
+            "a shell needs a terminal", remedy=f"invoke exec --service {name} --command '…'"
+        )
+    _connect(session, name, list(SHELL), number, terminal=True)
+
+
+def execute(
+    session: Session, service: str, command: str, number: int, *, input: str, plain: bool
+) -> None:
+    """Run a command in a service's container; its exit code is the task's."""
+    split = words(command)
+    name = one_service(session, service)
+    data = _input(session, input)
+    terminal = relay.on_terminal() and not input and not plain
+    _connect(session, name, split, number, terminal=terminal, data=data)
+
+
+def _connect(
+    session: Session,
+    service: str,
+    words: list[str],
+    number: int,
+    *,
+    terminal: bool,
+    data: bytes = b"",
+) -> None:
+    with rancher(session) as there:
+        container = find(there, service, number)
+        code = run(there, container, words, terminal=terminal, input=data)
+    if code:
+        from invoke.exceptions import Exit
+
+        raise Exit(code=code)
+
+
+def _input(session: Session, source: str) -> bytes:
+    """What the command is given to read. Raises UsageError."""
+    if not source or session.dry:
+        return b""
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the input can't be read: {error.strerror}", where=source, remedy="see --input"
+        ) from None
+    if len(data) > LARGEST_INPUT:
+        raise UsageError(
+            f"{len(data)} bytes are too many for Rancher's command line, which gets stuck",
+            where=source,
+            remedy="copy the file into a mounted directory on the login node",
+        )
+    return data

@@ -1,0 +1,84 @@
+"""What the tasks for a running stack share: which services are meant, and asking there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.base import ServiceState
+from spinstack.platforms.client import OnRancher
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+
+
+@contextmanager
+def rancher(session: Session) -> Iterator[OnRancher]:
+    """The session's stack, through its one connection."""
+    destination, stack = session.destination, session.settings.stack
+    with session.login_node() as node:
+        yield OnRancher(node, destination, stack)
+
+
+def service_names(session: Session) -> list[str]:
+    """The services in the stack's files; none where these are broken just now, which must not
+    keep anybody from operating what runs."""
+    try:
+        return session.stack.service_names
+    except SpinstackError:
+        return []
+
+
+def check_name(session: Session, service: str) -> None:
+    """Raises UsageError for a slip of the pen before anybody has to log in.
+
+    A name quite unlike those in the compose file may be a service that was taken out of it.
+    """
+    names = service_names(session) if service else []
+    if service in names or not names:
+        return
+    near = difflib.get_close_matches(service, names, 1, 0.5)
+    if near or session.dry:
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"the stack has no service {service!r}",
+            where=session.settings.compose_file,
+            remedy=f"{hint}It has {', '.join(names)}",
+        )
+
+
+def one_service(session: Session, service: str) -> str:
+    """The service that is meant where it has to be one. Raises UsageError."""
+    names = service_names(session)
+    if not service and len(names) == 1:
+        return names[0]
+    if not service:
+        raise UsageError("which service?", remedy=f"--service: one of {', '.join(names)}")
+    check_name(session, service)
+    return service
+
+
+def named(session: Session, service: str) -> str:
+    """`stack` or `stack/service`, with the destination, for questions and messages."""
+    stack = session.settings.stack
+    return f"{stack}/{service}" if service else stack
+
+
+def done(
+    session: Session, action: str, states: Sequence[ServiceState], json: bool, text: str
+) -> None:
+    """The result of an order: a line for a person, or the states then for a script."""
+    if session.dry:
+        return
+    if json:
+        services = [{**asdict(state), "shown": state.shown} for state in states]
+        stack, destination = session.settings.stack, session.destination.name
+        session.console.json(
+            {"stack": stack, "destination": destination, "action": action, "services": services}
+        )
+    else:
+        session.console.result(text)

@@ -1,0 +1,184 @@
+"""What runs, since when, of which release and by whom: read in one go, shown in lines.
+
+Pure besides the one script that `look` and `watch` run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from spinstack.errors import SpinstackError
+from spinstack.platforms import base
+from spinstack.platforms.base import Container, ServiceState
+from spinstack.platforms.client import OnRancher
+from spinstack.platforms.rancher1 import containers
+from spinstack.platforms.rancher1 import states as cattle
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.script import Step, StepResult
+
+if TYPE_CHECKING:
+    from spinstack.operate.stats import Told
+from spinstack.platforms.health import site
+
+# Seconds between two looks of `watch`.
+PAUSE = 2
+_MARK = "@spinstack"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A stack at a destination. `release`: id of the one that runs, `note`: what was written
+    down when it was uploaded; `unfinished`: the same of an upgrade that was left; `stats`:
+    what services told of themselves."""
+
+    stack: str
+    destination: str
+    environment: str
+    services: list[ServiceState]
+    containers: dict[str, list[Container]] = field(default_factory=dict)
+    release: str = ""
+    note: dict[str, Any] = field(default_factory=dict)
+    unfinished: dict[str, Any] = field(default_factory=dict)
+    stats: dict[str, Told] = field(default_factory=dict)
+    url: str = ""
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        return [service.name for service in self.services if service.unconfirmed]
+
+    def since(self, service: ServiceState) -> str:
+        """When the oldest of its running containers was made, ISO 8601; empty if none runs."""
+        found = base.running(self.containers.get(service.name, []))
+        return min((container.created for container in found if container.created), default="")
+
+    def starts_again(self, service: ServiceState) -> int:
+        """How often its containers had to be started again."""
+        found = base.running(self.containers.get(service.name, []))
+        return sum(max(container.starts - 1, 0) for container in found)
+
+
+def look(there: OnRancher, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
+    """Everything, once, with what the services of which a command is `asked` tell of
+    themselves. Raises SpinstackError if Rancher does not answer."""
+    steps = _steps(there)
+    if not asked:
+        return _overview(there, _outputs(there, steps))
+    from spinstack.operate import stats
+
+    outputs = _outputs(there, stats.beside(steps, there.stack, asked))
+    found = _overview(there, outputs)
+    told = stats.read(outputs.get("containers", ""), asked, found.services)
+    return replace(found, stats=told)
+
+
+def _outputs(there: OnRancher, steps: Sequence[Step]) -> dict[str, str]:
+    result = there.run(*steps)
+    return {step.name: result.output(step.name) for step in steps}
+
+
+def watch(
+    there: OnRancher, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
+) -> None:
+    """Everything again and again over one channel, until Ctrl-C or the connection ends.
+
+    `failed` is told when Rancher does not answer for once; the watching goes on.
+    """
+    rounds = _Rounds()
+
+    def take(step: str, line: str) -> bool:
+        outputs = rounds.take(line) if step == "watch" else None
+        if outputs is None:
+            return False
+        try:
+            if rounds.code:
+                states = StepResult("states", outputs.get("states", ""), rounds.code)
+                raise there.failure(states)
+            found = _overview(there, outputs)
+        except SpinstackError as error:
+            failed(error)
+        else:
+            seen(found)
+        return False
+
+    there.run(_watch_step(_steps(there)), seconds=base.DAY, endless=True, on_line=take)
+
+
+class _Rounds:
+    """Collects what `_watch_step` prints. `code`: the exit code of the round's `ps`."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self._name = ""
+        self._lines: dict[str, list[str]] = {}
+
+    def take(self, line: str) -> dict[str, str] | None:
+        """The outputs of a round by the names of its steps, when this line ends it."""
+        mark, _, told = line.partition(" ")
+        if mark != _MARK:
+            self._lines.setdefault(self._name, []).append(line)
+            return None
+        self._name, _, code = told.partition(" ")
+        if self._name != "end":
+            return None
+        self.code = int(code) if code.isdecimal() else 1
+        outputs = {name: "\n".join(lines) for name, lines in self._lines.items()}
+        self._lines.clear()
+        return outputs
+
+
+def _steps(there: OnRancher) -> list[Step]:
+    root = PurePosixPath(there.destination.project_dir, there.stack)
+    current = root / "current"
+    return [
+        cattle.states_step(),
+        containers.containers_step(),
+        Step("release", (Command("readlink", str(current)),), must=False),
+        _file_step("note", current / "release.json"),
+        _file_step("unfinished", root / "unfinished.json"),
+    ]
+
+
+def _file_step(name: str, path: PurePosixPath) -> Step:
+    """A file that may not be there: releases of other tools have none."""
+    return Step(name, (Command("cat", str(path), Raw("2>/dev/null")),), must=False)
+
+
+def _watch_step(steps: Sequence[Step]) -> Step:
+    """The steps in a loop, each under its mark. Descriptor 3 ends when we leave."""
+    parts = []
+    for step in steps:
+        parts.append(f"echo {_MARK} {step.name}; {step.body()}")
+        if step.must:
+            parts.append("code=$?")
+    shown = "; ".join(parts)
+    loop = f"while :; do {shown}; echo; echo {_MARK} end $code; "
+    loop += f"read -r -t {PAUSE} -u 3 _; [ $? -gt 128 ] || break; done"
+    return Step("watch", (Command(Raw(loop)),), must=False)
+
+
+def _overview(there: OnRancher, outputs: dict[str, str]) -> Overview:
+    services = there.read_states(outputs.get("states", ""))
+    return Overview(
+        stack=there.stack,
+        destination=there.destination.name,
+        environment=there.destination.environment,
+        services=services,
+        containers=containers.parse(outputs.get("containers", ""), there.stack),
+        release=PurePosixPath(outputs.get("release", "").strip()).name,
+        note=_mapping(outputs.get("note", "")),
+        unfinished=_mapping(outputs.get("unfinished", "")),
+        url=site(services, there.destination),
+    )
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """A JSON object, empty for anything else."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,205 @@
+"""What runs, shown to a person or a script: status, logs, address, Rancher's own data."""
+
+from __future__ import annotations
+
+import json as jsons
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from spinstack.console.console import columns
+from spinstack.console.terminal import can_move
+from spinstack.errors import SpinstackError
+from spinstack.operate import snapshot
+from spinstack.operate import status as overview
+from spinstack.operate.selection import rancher
+from spinstack.operate.snapshot import Overview
+from spinstack.platforms.client import OnRancher
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+from dataclasses import asdict
+from typing import Any
+
+from spinstack.platforms.base import ServiceState
+
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+
+
+def status(session: Session, *, watch: bool, json: bool) -> None:
+    """Services, health, release and address; again and again with `watch`, which leaves out
+    what services tell of themselves: that costs a process in their containers each time."""
+    asked = {} if watch else _asked(session)
+    with rancher(session) as there:
+        if watch:
+            until_ctrl_c(session, lambda: _watch(session, there, json))
+            return
+        found = snapshot.look(there, asked)
+    if session.dry:
+        return
+    if json:
+        session.console.json(overview.as_json(found))
+        return
+    if not found.services:
+        raise overview.not_there(found)
+    now = datetime.now(timezone.utc)
+    session.console.table(overview.HEADINGS, overview.rows(found, now))
+    for line in overview.lines(found, now):
+        if line.startswith("warning: "):
+            session.console.warn(line.removeprefix("warning: "))
+        else:
+            session.console.result(line)
+
+
+def _asked(session: Session) -> dict[str, list[str]]:
+    """The commands of the setting `stats`."""
+    setting = session.settings.raw.get("stats")
+    if not setting:
+        return {}
+    from spinstack.operate import stats
+
+    return stats.commands(setting)
+
+
+def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
+    """Ctrl-C is how watching ends: no failure."""
+    try:
+        watching()
+    except KeyboardInterrupt:
+        if sys.stdout.isatty():
+            session.console.result("")
+
+
+def _watch(session: Session, there: OnRancher, json: bool) -> None:
+    """One round after the other: in place on a terminal, JSON a line each."""
+    clear = CLEAR if can_move(sys.stdout) else ""
+
+    def seen(found: Overview) -> None:
+        if json:
+            session.console.result(jsons.dumps(overview.as_json(found), ensure_ascii=False))
+        else:
+            session.console.result(clear + _picture(found))
+
+    def failed(error: SpinstackError) -> None:
+        session.console.result(clear + f"{there.where}  {_clock()}\n")
+        session.console.error(error)
+
+    snapshot.watch(there, seen, failed)
+
+
+def _picture(found: Overview) -> str:
+    now = datetime.now(timezone.utc)
+    body = ["does not run"]
+    if found.services:
+        rows = overview.rows(found, now)
+        body = [*columns(overview.HEADINGS, rows), *overview.lines(found, now)]
+    head = f"{found.stack} at {found.destination} ({found.environment})  {_clock()}"
+    return "\n".join([head, "", *body, ""])
+
+
+def _clock() -> str:
+    return f"{datetime.now(timezone.utc):%H:%M:%S} UTC"
+
+
+def as_json(found: Overview) -> dict[str, Any]:
+    """For a script: everything that was read."""
+    services = [
+        {
+            **asdict(service),
+            "shown": service.shown,
+            "since": found.since(service),
+            "containers": [asdict(item) for item in found.containers.get(service.name, [])],
+            "stats": found.stats[service.name].as_json() if service.name in found.stats else {},
+        }
+        for service in found.services
+    ]
+    return {
+        "stack": found.stack,
+        "destination": found.destination,
+        "environment": found.environment,
+        "release": found.release,
+        "deployed": found.note,
+        "unfinished": found.unfinished if found.unconfirmed else {},
+        "url": found.url,
+        "services": services,
+    }
+
+
+def ago(moment: str, now: datetime) -> str:
+    """How long ago an ISO 8601 moment was, in its largest unit; empty for anything else."""
+    try:
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=timezone.utc)
+    seconds = max(int((now - then).total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+HEADINGS = ["SERVICE", "STATE", "SINCE", "RUNNING", "IMAGE", "MESSAGE"]
+
+
+def rows(found: Overview, now: datetime) -> list[list[str]]:
+    """A row for each service, as HEADINGS names the columns."""
+    return [
+        [
+            service.name,
+            service.shown,
+            ago(found.since(service), now),
+            f"{service.current}/{service.scale}",
+            service.image.rpartition("/")[2],
+            _message(found, service),
+        ]
+        for service in found.services
+    ]
+
+
+def _message(found: Overview, service: ServiceState) -> str:
+    if service.message:
+        return service.message
+    if service.state == "inactive":
+        return "stopped"
+    again = found.starts_again(service)
+    return f"started again {again} time{'s' if again > 1 else ''}" if again else ""
+
+
+def lines(found: Overview, now: datetime) -> list[str]:
+    """What stands below the table: what services tell of themselves, release with who made it,
+    address, what is unfinished."""
+    told = [f"{service}: {stats.line}" for service, stats in found.stats.items()]
+    told.append(f"release: {found.release or 'none confirmed yet'}{_made(found.note, now)}")
+    told.append(f"address: {found.url or 'none'}")
+    if found.unconfirmed:
+        by = _made(found.unfinished, now)
+        told.append(
+            f"warning: the upgrade of {', '.join(found.unconfirmed)} waits for "
+            f"`invoke confirm` or `invoke rollback`{by}"
+        )
+    return told
+
+
+def _made(note: dict[str, Any], now: datetime) -> str:
+    """`, by alice on laptop, 3 h ago, commit 1a2b3c4 with changes`, as far as it is known."""
+    host, when = note.get("host"), ago(str(note.get("when") or ""), now)
+    parts = []
+    if note.get("who"):
+        parts.append(f"by {note['who']}" + (f" on {host}" if host else ""))
+    if when:
+        parts.append(f"{when} ago")
+    if note.get("commit"):
+        changed = " with changes" if note.get("dirty") else ""
+        parts.append(f"commit {str(note['commit'])[:10]}{changed}")
+    return "".join(f", {part}" for part in parts)
+
+
+def not_there(found: Overview) -> SpinstackError:
+    return SpinstackError(
+        f"{found.stack} does not run at {found.destination}",
+        where=f"environment {found.environment}",
+        remedy="invoke deploy" if not found.release else "invoke deploy brings it back",
+    )

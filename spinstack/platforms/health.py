@@ -1,0 +1,159 @@
+"""Waiting for services: judging their states round by round, and where the site is then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError
+from spinstack.platforms.base import ServiceState
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+
+from typing import TYPE_CHECKING
+
+from spinstack.platforms import health
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+import time
+from collections.abc import Callable
+
+from spinstack.platforms.rancher1 import states
+from spinstack.transport.script import KILLED, TIME_IS_UP, tail
+
+# Rounds of about a second that a service may be unhealthy before there is no more hope.
+UNHEALTHY_ROUNDS = 3
+
+
+class Watcher:
+    """Judges the states of services, round by round."""
+
+    def __init__(self, wanted: list[str]) -> None:
+        self.states: list[ServiceState] = []
+        self._wanted = wanted
+        self._unhealthy = dict.fromkeys(wanted, 0)
+
+    def take(self, states: list[ServiceState]) -> bool:
+        """Whether there is nothing left to wait for, be it good or bad."""
+        self.states = [state for state in states if state.name in self._wanted]
+        for state in self.states:
+            count = self._unhealthy[state.name]
+            self._unhealthy[state.name] = count + 1 if state.health == "unhealthy" else 0
+        return self.all_up or bool(self.hopeless)
+
+    @property
+    def all_up(self) -> bool:
+        return {state.name for state in self.states if state.up} == set(self._wanted)
+
+    @property
+    def hopeless(self) -> list[ServiceState]:
+        """Services that Rancher gave up on, or that stay unhealthy."""
+        return [
+            state
+            for state in self.states
+            if state.stuck or self._unhealthy[state.name] >= UNHEALTHY_ROUNDS
+        ]
+
+    @property
+    def summary(self) -> str:
+        seen = {state.name: _told(state) for state in self.states}
+        return ", ".join(f"{name} {seen.get(name, 'missing')}" for name in self._wanted)
+
+    def judge(self, limit: int, stack: str) -> None:
+        """Raises ServicesFailed unless all is well."""
+        if self.all_up:
+            return
+        bad = self.hopeless or [state for state in self.states if not state.up]
+        names = [state.name for state in bad] or self._wanted
+        reasons = list(dict.fromkeys(state.message for state in bad if state.message))
+        what = f"did not get healthy within {limit} s"
+        if self.hopeless:
+            stuck = any(state.stuck for state in bad)
+            what = "failed" if stuck else "failed the health check"
+        raise ServicesFailed(
+            f"{' and '.join(names)} {what}" + (f": {'; '.join(reasons)}" if reasons else ""),
+            names,
+            where=f"{stack}: {self.summary}",
+        )
+
+
+def _told(state: ServiceState) -> str:
+    """In the middle of an upgrade its health is what people wait for."""
+    return state.shown if state.health in ("", state.shown) else f"{state.state} ({state.health})"
+
+
+class ServicesFailed(SpinstackError):
+    """Services that did not come up; `services` names them."""
+
+    def __init__(self, what: str, services: list[str], *, where: str) -> None:
+        super().__init__(what, where=where)
+        self.services = services
+
+
+class SiteFailed(ServicesFailed):
+    """All services are up and the site does not answer as it should."""
+
+
+def address(states: list[ServiceState], destination: Destination) -> str:
+    """Where visitors find the site: `http://HOST:PORT`; empty if no port is published."""
+    for state in states:
+        for endpoint in state.endpoints:
+            host = state.fqdn if destination.address == "fqdn" and state.fqdn else endpoint.ip
+            return f"http://{host}:{endpoint.port}"
+    return ""
+
+
+# Seconds that a page of the site may take to answer well after the services are healthy; less
+# where healthy_within is less.
+ANSWER_SECONDS = 60
+
+
+def site(services: list[ServiceState], destination: Destination) -> str:
+    """Where visitors find the site; empty if no port is published."""
+    address = health.address(services, destination)
+    return f"{address}/" if address else ""
+
+
+# Seconds that Rancher may give no answer, or none that can be understood, in the middle.
+SILENT_SECONDS = 60
+
+
+class Rounds:
+    """Collects the lines of `cattle.watch_step` and tells `on_states` each round's states."""
+
+    def __init__(
+        self, stack: str, where: str, on_states: Callable[[list[ServiceState]], bool]
+    ) -> None:
+        self._stack = stack
+        self._where = where
+        self._on_states = on_states
+        self._lines: list[str] = []
+        self._last_answer = time.monotonic()
+
+    def take(self, line: str) -> bool:
+        """Whether enough was seen. Raises SpinstackError when no round was an answer for long."""
+        word, _, code = line.partition(" ")
+        if word != "round":
+            self._lines.append(line)
+            return False
+        text = "\n".join(self._lines)
+        self._lines.clear()
+        if code not in ("", "0") or states.is_garbled(text):
+            self._no_answer(text, code)
+            return False
+        self._last_answer = time.monotonic()
+        return self._on_states(states.parse_states(text, self._stack))
+
+    def _no_answer(self, text: str, code: str) -> None:
+        seconds = time.monotonic() - self._last_answer
+        if seconds < SILENT_SECONDS:
+            return
+        silent = code in (str(TIME_IS_UP), str(KILLED)) and not text.strip()
+        nothing = "nothing" if silent else "nothing that can be understood"
+        raise SpinstackError(
+            f"Rancher has answered {nothing} for {seconds:.0f} s",
+            where=self._where,
+            remedy="try `rancher ps` on the login node; see the centre's status page",
+            details=tail(text),
+        )

@@ -1,0 +1,61 @@
+"""The containers of a service: which run, which are kept from before an upgrade. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from spinstack.platforms.base import Container
+from spinstack.platforms.rancher1.commands import rancher
+from spinstack.transport.script import Step
+
+
+def containers_step(must: bool = False) -> Step:
+    """All containers of the environment, also stopped ones; creates nothing."""
+    call = rancher("ps", "--containers", "--all", "--format", "json")
+    return Step("containers", (call,), must=must)
+
+
+def parse(text: str, stack: str) -> dict[str, list[Container]]:
+    """The stack's containers by service, from `ps --containers --format json`."""
+    found: dict[str, list[Container]] = {}
+    for line in text.splitlines():
+        entry = _entry(line)
+        if entry is None:
+            continue
+        container = _container(entry)
+        service = _service(container.name, stack)
+        if service:
+            found.setdefault(service, []).append(container)
+    for containers in found.values():
+        containers.sort(key=lambda container: (container.number, container.created))
+    return found
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    container = entry.get("Container")
+    return container if isinstance(container, dict) else None
+
+
+def _container(entry: dict[str, Any]) -> Container:
+    starts = entry.get("startCount")
+    return Container(
+        id=str(entry.get("id") or ""),
+        name=str(entry.get("name") or ""),
+        state=str(entry.get("state") or ""),
+        created=str(entry.get("created") or ""),
+        starts=starts if isinstance(starts, int) else 0,
+        message=str(entry.get("transitioningMessage") or ""),
+    )
+
+
+def _service(name: str, stack: str) -> str:
+    """`nw-desi-web-1` of the stack nw-desi belongs to web; empty for other stacks."""
+    middle, _, number = name.removeprefix(f"{stack}-").rpartition("-")
+    return middle if name.startswith(f"{stack}-") and number.isdigit() else ""

@@ -1,0 +1,39 @@
+"""The output of Rancher's command line: its log lines, and what it complains of. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*$')
+_TERMINAL = re.compile(r"(?P<level>INFO|WARN|ERRO|FATA)\[\d+\] (?P<text>.*?)\s*$")
+_LEVELS = {"INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal"}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of the CLI's own log: level (info, warning, error, fatal) and text."""
+
+    level: str
+    text: str
+
+
+def parse_log(output: str) -> list[LogLine]:
+    """The CLI's log lines, with and without a terminal's colours; all else is passed over."""
+    lines = []
+    for line in output.splitlines():
+        bare = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        match = _PLAIN.match(bare) or _TERMINAL.match(bare)
+        if match:
+            level = _LEVELS.get(match["level"], match["level"])
+            lines.append(LogLine(level, match["text"].replace('\\"', '"').strip()))
+    return lines
+
+
+def complaints(output: str, levels: Iterable[str] = ("warning", "error", "fatal")) -> list[str]:
+    """What the CLI complained of: its log lines of these levels and its `error ID: …` lines."""
+    wanted = set(levels)
+    texts = [line.text for line in parse_log(output) if line.level in wanted]
+    texts += [line for line in output.splitlines() if line.startswith("error ")]
+    return list(dict.fromkeys(texts))

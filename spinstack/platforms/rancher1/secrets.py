@@ -1,0 +1,57 @@
+"""Secrets and volumes of a stack at Rancher: listed, made, removed; named by Spin's rules.
+
+A secret's value travels on standard input of the connection, stands on the login node in a
+file that only its owner can read, for as long as the CLI needs to read it, and is in no
+command line, echo or log.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from spinstack.platforms.base import Thing
+from spinstack.platforms.rancher1.commands import rancher
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.script import Step
+
+
+def parse(output: str, key: str) -> list[Thing]:
+    """`ls --format json`: an object a line, with the resource below `key`."""
+    found = []
+    for line in output.splitlines():
+        try:
+            resource = json.loads(line).get(key) if line.startswith("{") else None
+        except json.JSONDecodeError:
+            continue
+        if isinstance(resource, dict) and resource.get("name"):
+            found.append(_thing(resource))
+    return sorted(found, key=lambda thing: thing.name)
+
+
+def _thing(resource: dict[str, Any]) -> Thing:
+    def text(key: str) -> str:
+        return str(resource.get(key) or "")
+
+    return Thing(text("id"), text("name"), text("created"), text("state"), text("driver"))
+
+
+def create_secret_step(name: str, value: bytes) -> Step:
+    """printf is a builtin of bash, so the value is in no process's arguments. The trap
+    removes the file however the shell ends."""
+    packed = Secret(base64.b64encode(value).decode())
+    create = rancher("secrets", "create", name, "FILE").script()
+    create = create.removesuffix("FILE") + '"$dir/value"'
+    lines = (
+        Command(Raw("(umask 077")),
+        Command(Raw("dir=$(mktemp -d)")),
+        Command(Raw("trap 'rm -rf \"$dir\"' EXIT")),
+        Command(Raw("trap 'exit 1' HUP INT TERM PIPE")),
+        Command(
+            *("printf", "%s", packed, Raw("|"), "base64", "-d"),
+            *(Raw(">"), Raw('"$dir/value"')),
+        ),
+        Command(Raw(f"{create})")),
+    )
+    return Step("create the secret", lines, must=False)

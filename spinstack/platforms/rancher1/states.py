@@ -1,0 +1,163 @@
+"""States of services for a script to read: a line a service, fields between bars.
+
+JSON would need a parser that the login node may not have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from spinstack.platforms.base import Endpoint, ServiceState, TakenPort
+from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.rancher1.commands import rancher
+from spinstack.platforms.rancher1.output import parse_log
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.script import Step
+
+# A service a line for a script to read, with `|` between the fields: a TAB would print nothing.
+# What may hold anything stands last.
+_FIELDS = (
+    "{{.Name}}",
+    "{{.Service.State}}",
+    "{{.Service.HealthState}}",
+    "{{.Service.Transitioning}}",
+    "{{range .Service.PublicEndpoints}}{{.IpAddress}}:{{.Port}} {{end}}",
+    "{{.Service.Fqdn}}",
+    "{{.Service.TransitioningMessage}}",
+)
+ROW_FORMAT = "|".join(("row", *_FIELDS))
+
+
+def command() -> Command:
+    """All services of the environment, also inactive ones, in ROW_FORMAT; creates nothing."""
+    return commands.rancher("ps", "--all", "--format", ROW_FORMAT)
+
+
+def parse(text: str, stack: str) -> list[ServiceState]:
+    """The services of a stack from what it printed; all other lines are passed over."""
+    states = []
+    for line in text.splitlines():
+        fields = line.split("|", len(_FIELDS))
+        if fields[0] != "row" or len(fields) <= len(_FIELDS):
+            continue
+        of_stack, _, name = fields[1].partition("/")
+        if of_stack != stack or not name or "/" in name:
+            continue
+        states.append(
+            ServiceState(
+                stack=stack,
+                name=name,
+                state=fields[2],
+                health=fields[3],
+                transitioning=fields[4] or "no",
+                endpoints=tuple(filter(None, map(_endpoint, fields[5].split()))),
+                fqdn=fields[6],
+                message=fields[7],
+            )
+        )
+    return sorted(states, key=lambda state: state.name)
+
+
+def _endpoint(text: str) -> Endpoint | None:
+    address, _, port = text.rpartition(":")
+    return Endpoint(address, int(port)) if port.isdigit() else None
+
+
+def states_if_key_step() -> Step:
+    """The same for an account that may have no key yet."""
+    key = Command("test", "-s", Raw('"$HOME"/.rancher/cli.json'))
+    return Step("states", (key, rancher("ps", "--all", "--format", "json")), must=False)
+
+
+def states_step(must: bool = True) -> Step:
+    """All services of the environment, also inactive ones; creates nothing."""
+    return Step("states", (rancher("ps", "--all", "--format", "json"),), must=must)
+
+
+def watch_step(seconds: int) -> Step:
+    """The states again and again, after each a line `round` with the exit code, for `seconds`."""
+    loop = f"end=$((SECONDS + {int(seconds)})); while [ $SECONDS -lt $end ]; do"
+    call = rancher("ps", "--all", "--format", "json").script()
+    body = f'{call}; echo "round $?"; sleep 1'
+    return Step("watch", (Command(Raw(f"{loop} {body}; done")),), must=False)
+
+
+def is_garbled(text: str) -> bool:
+    """Whether `ps --format json` printed something else than objects and log lines."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    objects = [line for line in lines if line.startswith("{")]
+    if not objects:
+        return len(lines) > len(parse_log(text))
+    return any(_object(line) is None for line in objects)
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def parse_states(text: str, stack: str) -> list[ServiceState]:
+    """The services of a stack from `ps --format json`: an object a line, other lines (log
+    lines, warnings) passed over; fields that are empty are left out by the CLI."""
+    states = []
+    for line in text.splitlines():
+        entry = _object(line) if line.startswith("{") else None
+        state = _state(entry) if entry else None
+        if state and state.stack == stack:
+            states.append(state)
+    return sorted(states, key=lambda state: state.name)
+
+
+def _state(entry: dict[str, Any]) -> ServiceState | None:
+    service = entry.get("Service")
+    stack, _, name = str(entry.get("Name") or "").partition("/")
+    # A sidekick's name has a second slash; its state is that of its service.
+    if not isinstance(service, dict) or not name or "/" in name:
+        return None
+    config = service.get("launchConfig")
+    image = config.get("imageUuid") if isinstance(config, dict) else ""
+    points = service.get("publicEndpoints")
+    return ServiceState(
+        stack=stack,
+        name=name,
+        state=str(service.get("state") or entry.get("CombinedState") or ""),
+        health=str(service.get("healthState") or ""),
+        transitioning=str(service.get("transitioning") or "no"),
+        message=str(service.get("transitioningMessage") or ""),
+        image=str(image or "").removeprefix("docker:"),
+        scale=_number(service.get("scale")),
+        current=_number(service.get("currentScale")),
+        fqdn=str(service.get("fqdn") or ""),
+        endpoints=tuple(
+            Endpoint(str(point.get("ipAddress") or ""), _number(point.get("port")))
+            for point in (points if isinstance(points, list) else [])
+            if isinstance(point, dict)
+        ),
+        created=str(service.get("created") or ""),
+    )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def taken_ports(states: str) -> Iterator[TakenPort]:
+    """Every published port of every stack, from `ps --all --format json`."""
+    for line in states.splitlines():
+        try:
+            entry = json.loads(line) if line.startswith("{") else {}
+        except json.JSONDecodeError:
+            continue
+        stack, _, service = str(entry.get("Name") or "").partition("/")
+        found = entry.get("Service")
+        config = found.get("launchConfig") if isinstance(found, dict) else None
+        ports = config.get("ports") if isinstance(config, dict) else None
+        for text in ports if isinstance(ports, list) else []:
+            outside, colon, _ = str(text).partition(":")
+            if colon:
+                yield TakenPort(outside, stack, service)

@@ -1,7 +1,0 @@
-"""The pretend Spin of the rehearsal: a server with Rancher 1.6's API whose services are real
-containers on this machine."""
-
-from spinstack.rehearsal.spin.config import Project, SpinConfig
-from spinstack.rehearsal.spin.service import SpinService
-
-__all__ = ["Project", "SpinConfig", "SpinService"]

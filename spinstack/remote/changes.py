@@ -1,0 +1,99 @@
+"""Changes that go on by themselves on the login node: followed, held, stopped. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import PurePosixPath
+
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.script import ScriptResult, Step
+
+# A journal that has been silent for so many seconds is that of a job that is no more.
+SILENT_SECONDS = 60
+# As many until its first line.
+BEGIN_SECONDS = 15
+# As many are listened for what looks dead: by the time of its file, which another machine's
+# clock has set.
+LISTEN_SECONDS = 12
+# Of the step `follow`: the journal has been silent for too long.
+SILENT = 4
+
+
+def place(root: PurePosixPath, job_id: str) -> PurePosixPath:
+    """The directory of a change."""
+    return root / "changes" / job_id
+
+
+def mark_word(job_id: str) -> str:
+    """What begins the lines of its journal that are no output."""
+    return f"spinstack-{job_id}"
+
+
+def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
+    """Print the journal after its first lines until the change is over, waiting for what is
+    not there yet. Exit code SILENT when there has been no sign of life for SILENT_SECONDS, or
+    for LISTEN_SECONDS where there was none for so long before.
+
+    `tail` polls where the file system tells nothing of what other machines write.
+    """
+    journal = shlex.quote(str(place(root, job_id) / "journal"))
+    over = shlex.quote(mark_word(job_id)) + "' '*' over '*"
+    loop = (
+        f"code={SILENT} wait={BEGIN_SECONDS} later={SILENT_SECONDS}; "
+        f"if test -s {journal}; then wait=$later; "
+        f"[ $(( $(date +%s) - $(stat -c %Y {journal}) )) -lt $later ] || "
+        f"wait={LISTEN_SECONDS} later={LISTEN_SECONDS}; fi; "
+        # Not every bash has its number in $!, where the change itself may be.
+        f"exec {{journal}}< <(echo $BASHPID; exec tail -n +{after + 1} -s 0.2 -f {journal}); "
+        'read -r -u "$journal" tail; while IFS= read -r -t "$wait" -u "$journal" line; do '
+        f"printf '%s\\n' \"$line\"; wait=$later; "
+        f"case $line in {over}) code=0; break ;; esac; done; "
+        'kill "$tail"; exec {journal}<&-; ( exit "$code" )'
+    )
+    return Step("follow", (Command(Raw(loop)),), must=False)
+
+
+def stop_step(root: PurePosixPath, job_id: str) -> Step:
+    """Ask it to take back what it has done."""
+    return Step("ask it to stop", (Command("touch", str(place(root, job_id) / "stop")),))
+
+
+def hold_step(root: PurePosixPath, job_id: str) -> Step:
+    """Ask it to make nothing final for now."""
+    return Step("hold", (Command("touch", str(place(root, job_id) / "hold")),), must=False)
+
+
+def go_on_step(root: PurePosixPath, job_id: str) -> Step:
+    return Step("go on", (Command("rm", "-f", str(place(root, job_id) / "hold")),), must=False)
+
+
+def under_way_step(root: PurePosixPath) -> Step:
+    """Seconds since the last sign of life of the job that has the lock; fails without one. They
+    count more while it has not said its first word."""
+    journal = shlex.quote(str(root / "lock" / "job" / "journal"))
+    more = f"$(test -s {journal} || echo + {SILENT_SECONDS - BEGIN_SECONDS})"
+    age = f"echo $(( $(date +%s) - $(stat -L -c %Y {journal}) {more} ))"
+    return Step(
+        "change under way", (Command("test", "-e", Raw(journal)), Command(Raw(age))), must=False
+    )
+
+
+def age(found: ScriptResult) -> int | None:
+    """What `under_way_step` printed; None if no change goes on by itself."""
+    text = found.output("change under way").strip()
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def listen_step(root: PurePosixPath) -> Step:
+    """Whether the change that has the lock says something within LISTEN_SECONDS."""
+    size = f"wc -c <{shlex.quote(str(root / 'lock' / 'job' / 'journal'))}"
+    words = f'before=$({size}); sleep {LISTEN_SECONDS}; after=$({size}); test "$before" != "$after"'
+    return Step("listen", (Command(Raw(words)),), must=False)
+
+
+def newest_step(root: PurePosixPath, wanted: str = "") -> Step:
+    """The id of the newest change, or of the newest whose id begins as wanted. Newest is what
+    was begun last by the file system's clock, not by those of laptops."""
+    changes = shlex.quote(str(root / "changes"))
+    find = f"cd {changes} 2>/dev/null && ls -1dt -- {shlex.quote(wanted)}* 2>/dev/null | head -n 1"
+    return Step("newest change", (Command(Raw(find)),), must=False)

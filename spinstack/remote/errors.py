@@ -1,0 +1,133 @@
+"""What went wrong on the login node, told to a person."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from spinstack.errors import SpinstackError
+from spinstack.platforms import base
+from spinstack.platforms.rancher1 import output as cattle
+from spinstack.remote import lock_steps
+from spinstack.remote.owner import Mark, parse_mark
+from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
+
+# What it means when a step fails that must not.
+MUST = {
+    "rancher environment": (
+        "the login node has no Rancher command",
+        "see whether `module load spin` works there; the setting modules names what is loaded",
+    ),
+    "states": (
+        "Rancher does not say what runs",
+        "try again; if it stays so, see the centre's status page",
+    ),
+    "enter the release": ("the release is not there", "run the same command again"),
+    "uid": ("the login node does not work", "see the centre's status page"),
+    "lock still ours": (
+        "the lock of this change was broken by somebody, who may be changing the stack now",
+        "talk to them; then see `invoke status`, and run it again",
+    ),
+}
+
+
+def must_not_fail(step: StepResult, where: str) -> SpinstackError:
+    """A step's failure that ends what is done."""
+    what, remedy = MUST[step.name]
+    if step.name == "lock still ours":
+        return LockLost(what, where=where, remedy=remedy)
+    code = f"no answer within {base.QUICK} s" if late(step) else f"exit code {step.code}"
+    if step.code == KILLED:
+        code += ": killed"
+    return SpinstackError(f"{what} ({code})", where=where, remedy=remedy, details=tail(step.output))
+
+
+def late(step: StepResult) -> bool:
+    """Whether the step's time was up."""
+    return step.code == TIME_IS_UP
+
+
+def refused(step: StepResult, what: str, where: str, seconds: int) -> SpinstackError | None:
+    """What the CLI complained of, by its exit code or in its log; None if it did not.
+
+    `what`: what did not happen; `seconds`: the time that the step had.
+    """
+    told = cattle.complaints(step.output, ("error", "fatal"))
+    if step.ok and not told:
+        return None
+    if late(step):
+        what = f"{what}: its command line did not finish within {seconds} s"
+    return SpinstackError(
+        what,
+        where=where,
+        remedy="see `invoke status`; run the same command again when the cause is mended",
+        details="\n".join(told) or tail(step.output) or f"exit code {step.code}, and not a word",
+    )
+
+
+def garbled(output: str, where: str) -> SpinstackError:
+    """The CLI printed something that is no answer."""
+    return SpinstackError(
+        "what Rancher's command line prints can't be understood",
+        where=where,
+        remedy="try `rancher ps` on the login node; see the centre's status page",
+        details=tail(output),
+    )
+
+
+class NotWritten(SpinstackError):
+    """A file on the global file system could not be written."""
+
+
+def not_written(output: str, where: str, what: str) -> NotWritten:
+    """Why something could not be written on the global file system."""
+    remedies = {
+        "No space left": "the file system is full: make room there",
+        "quota": "the quota is used up: make room there",
+        "Read-only": "the file system is read-only: see the centre's status page",
+        "Permission denied": "you can't write there: set project_dir to a directory of yours",
+        "No such file": "the directory above it is missing: set project_dir in invoke.yaml",
+    }
+    remedy = next((text for sign, text in remedies.items() if sign.lower() in output.lower()), "")
+    return NotWritten(
+        f"{what} could not be written",
+        where=where,
+        remedy=remedy or "see what the login node says, and run it again",
+        details=tail(output),
+    )
+
+
+class LockLost(SpinstackError):
+    """Our lock was broken; whatever is there now may be somebody else's."""
+
+
+class Changed(SpinstackError):
+    """Between the look and the lock somebody deployed, or began or ended an upgrade."""
+
+    def __init__(self, root: PurePosixPath) -> None:
+        super().__init__(
+            "somebody has changed the stack just now",
+            where=str(root),
+            remedy="see `invoke history`, then run it again",
+        )
+
+
+class Locked(SpinstackError):
+    """Somebody else is changing the stack; `owner` says who, if it could be read."""
+
+    def __init__(self, owner: Mark | None, root: PurePosixPath) -> None:
+        super().__init__(
+            f"{owner.told() if owner else 'somebody'} is at it: {owner.doing if owner else '?'}",
+            where=str(root / "lock"),
+            remedy="wait until that is done (`invoke journal` looks on); if it is dead for "
+            "certain: invoke unlock"
+            if owner and owner.job
+            else "wait until that is done; if it is dead for certain: invoke unlock",
+        )
+        self.owner = owner
+
+
+def not_locked(output: str, root: PurePosixPath) -> SpinstackError:
+    """Why the lock could not be taken."""
+    if lock_steps.TAKEN in output.splitlines():
+        return Locked(parse_mark(output), root)
+    return not_written(output, str(root), "the lock")

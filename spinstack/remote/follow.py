@@ -1,0 +1,136 @@
+"""Looks on while a change goes on by itself on the login node: its steps, live, on the console."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from spinstack.platforms.health import Watcher
+from spinstack.platforms.rancher1 import states
+from spinstack.remote.journal import Journal, Told
+
+if TYPE_CHECKING:
+    from spinstack.console.progress import StepDisplay
+    from spinstack.session import Session
+
+# Step of the journal -> what a person calls it. The others are shown only when they fail.
+_SHOWN = {
+    "render": "render",
+    "let it settle": "let it settle",
+    "take back what is stuck": "roll back",
+    "stop what is in the way": "stop",
+    "wait until healthy": "wait until healthy",
+    "ask the site": "ask the site",
+    "confirm": "confirm",
+    "roll back": "roll back",
+    "wait for the old ones": "wait for the old ones",
+}
+# Their failure follows from another one, or is no failure of the change.
+_ASIDE = ("look again", "unlock", "forget the upgrade", "write it down", "wait for a word")
+
+
+class Failed(Exception):
+    """Tells the console's step that it did not succeed."""
+
+
+class Following:
+    """One change, looked on from here. `creating`: its upgrade is called a start."""
+
+    def __init__(self, session: Session, job_id: str, *, creating: bool = False) -> None:
+        self._session = session
+        self._names = {**_SHOWN, "bring up": "start" if creating else "upgrade"}
+        self._step: AbstractContextManager[StepDisplay] | None = None
+        self._display: StepDisplay | None = None
+        self._lines: list[str] = []
+        self._watcher = Watcher([])
+        self.id = job_id
+        self.journal = Journal(job_id, on_begin=self._begun, on_line=self._said, on_end=self._ended)
+        # The release that is uploaded first, if one is; whether the change may have begun.
+        self.uploaded = ""
+        self.started = False
+
+    def sent(self, done: int, total: int) -> None:
+        """So many bytes of the script that starts the change, with the release in it, are
+        there."""
+        if self.uploaded:
+            self._uploading().bytes(done, total)
+
+    def outer(self, step: str) -> None:
+        """A step of that script begins."""
+        if step in ("start", "follow"):
+            self.leave()
+            self.started = True
+        elif self.uploaded:
+            self._uploading()
+
+    def _uploading(self) -> StepDisplay:
+        if self._display is None:
+            self._show("upload")
+        assert self._display
+        return self._display
+
+    def line(self, step: str, text: str) -> bool:
+        """A line that such a step printed; never the end of it."""
+        if step == "follow":
+            self.journal.take(text)
+        return False
+
+    def rejoin(self) -> None:
+        """Show the step that is under way, again."""
+        step = self.journal.under_way
+        if step and self._display is None and step.name in self._names:
+            self._show(self._names[step.name])
+
+    def leave(self, *, well: bool = True, goes_on: bool = False) -> None:
+        """Nothing is shown any more: somebody is asked something, or it is over."""
+        step, display = self._step, self._display
+        self._step, self._display = None, None
+        if step is None or display is None:
+            return
+        if goes_on:
+            display.done("goes on there")
+        if well:
+            step.__exit__(None, None, None)
+            return
+        failed = Failed()
+        step.__exit__(Failed, failed, failed.__traceback__)
+
+    def _show(self, name: str) -> None:
+        self._step = self._session.console.step(name)
+        self._display = self._step.__enter__()
+        if name == "upload":
+            self._display.done(self.uploaded)
+
+    def _begun(self, step: Told) -> None:
+        self.leave()
+        self._lines = []
+        self._watcher = Watcher(list(self._session.stack.service_names))
+        if step.name in self._names:
+            self._show(self._names[step.name])
+
+    def _said(self, step: Told, line: str) -> None:
+        if line.startswith("round "):
+            if line == "round 0":
+                stack = self._session.settings.stack
+                self._watcher.take(states.parse("\n".join(self._lines), stack))
+                self._tell(self._watcher.summary)
+            self._lines = []
+        elif line.startswith("asked "):
+            self._tell(line.removeprefix("asked "))
+        else:
+            self._lines.append(line)
+
+    def _tell(self, text: str) -> None:
+        if self._display:
+            self._display.detail(text)
+            self._display.done(text)
+
+    def _ended(self, step: Told) -> None:
+        aside = step.name in _ASIDE or step.name.startswith("last lines")
+        if self._display is None and not step.ok and not aside:
+            self._show(step.name)
+        if self._display and step.seconds > self._display.seconds + 1:
+            # It was over before we looked on.
+            self._display.began = time.monotonic() - step.seconds
+        self.leave(well=step.ok)

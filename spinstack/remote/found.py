@@ -1,0 +1,47 @@
+"""What was found at the login node before anything is changed there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spinstack.platforms.base import ServiceState
+from spinstack.remote.owner import Mark
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Who we are there, what runs, who is at it.
+
+    `current`: id of the release that runs; `unfinished`: an upgrade that was begun and not
+    ended; `lock`: who changes the stack just now; `job_age`: seconds since the last sign of
+    life of a change that goes on there by itself.
+    """
+
+    uid: str
+    has_key: bool
+    states: list[ServiceState]
+    current: str
+    unfinished: Mark | None = None
+    lock: Mark | None = None
+    job_age: int | None = None
+
+    @property
+    def restless(self) -> bool:
+        """Whether services must be let arrive, taken back or stopped before an upgrade."""
+        stuck = any(state.unconfirmed and state.stuck for state in self.states)
+        return bool(self.moving or self.not_upgradable or stuck)
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        return [state.name for state in self.states if state.unconfirmed]
+
+    @property
+    def not_upgradable(self) -> list[str]:
+        """Services that Rancher refuses to upgrade until they have been stopped."""
+        fine = ("active", "inactive", "upgraded", "upgrading")
+        return [state.name for state in self.states if state.state not in fine]
+
+    @property
+    def moving(self) -> list[str]:
+        """Services that are still on their way to a state."""
+        return [state.name for state in self.states if state.transitioning == "yes"]

@@ -1,0 +1,120 @@
+"""`invoke cite`: the history, the checkouts and the address are asked for in one script, and
+the stack's own repository here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from spinstack import times as moments
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms import base, health
+from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.rancher1 import states as cattle
+from spinstack.remote.history import checkouts, citation, citation_text, read, record, write
+from spinstack.remote.history.citation import Citation
+from spinstack.transport.command import Command
+from spinstack.transport.script import Script, ScriptResult
+
+if TYPE_CHECKING:
+    from spinstack.remote.history.checkouts import Source
+    from spinstack.remote.history.record import Record
+    from spinstack.session import Session
+
+
+def show(session: Session, at: str, *, json: bool, bibtex: bool) -> None:
+    """Print which code and images made the site at a time (empty: now)."""
+    if json and bibtex:
+        raise UsageError("--json goes without --bibtex", remedy="one after the other")
+    moment = _moment(at)
+    sources = _checkouts(session)
+    with session.login_node() as node:
+        result = node.run(_script(session, sources, moment))
+    records = read.records_in(session, result)
+    if session.dry:
+        return
+    where = str(write.root(session) / record.FILE)
+    found = citation.cite(records, moment or _newest(records), where)
+    found = replace(
+        found,
+        address=_address(session, result),
+        repository=_repository(session),
+        code=checkouts.parse(result, sources),
+    )
+    _print(session, found, json=json, bibtex=bibtex)
+    if moments.is_day(at):
+        _warn_of_others(session, records, at, found.at)
+
+
+def _moment(text: str) -> datetime | None:
+    """The moment that is asked for; a day is meant as it ended. None for now."""
+    now = datetime.now(timezone.utc)
+    if not text:
+        return None
+    found = moments.moment(text, now, end_of_day=True)
+    if moments.moment(text, now) <= now:
+        return min(found, now)
+    raise UsageError(f"{text} is still to come", remedy="a time before now, or no --at")
+
+
+def _newest(records: Sequence[Record]) -> datetime:
+    """Now, or a little later where the login node's clock is fast."""
+    return max([datetime.now(timezone.utc), *(one.moment for one in records)])
+
+
+def _checkouts(session: Session) -> list[Source]:
+    """The code that the stack mounts; none where its files can't be read just now."""
+    try:
+        sources = checkouts.sources(session.stack, session.destination)
+    except SpinstackError:
+        return []
+    return [source for source in sources if source.checkout]
+
+
+def _script(session: Session, sources: Sequence[Source], at: datetime | None) -> Script:
+    """Only the history has to be there."""
+    to = session.destination
+    ready = replace(commands.ready_step(to.modules, to.environment), must=False)
+    steps = (
+        record.read_step(write.root(session)),
+        checkouts.git_step(),
+        *checkouts.look_steps(sources, at),
+        *(ready, cattle.states_step(must=False)),
+    )
+    return Script(steps, seconds=base.QUICK + 60)
+
+
+def _address(session: Session, result: ScriptResult) -> str:
+    """Where the site is now; empty if it does not run."""
+    states = cattle.parse_states(result.output("states"), session.settings.stack)
+    return health.site(states, session.destination)
+
+
+def _repository(session: Session) -> str:
+    """The stack's own repository, as others may see its address."""
+    words = ("git", "-C", str(session.directory), "remote", "get-url", "origin")
+    try:
+        told = session.runner.run(Command(*words), timeout=10, changes=False)
+    except SpinstackError:
+        return ""
+    return citation.public_url(told.stdout) if told.ok else ""
+
+
+def _print(session: Session, found: Citation, *, json: bool, bibtex: bool) -> None:
+    if json:
+        session.console.json(citation_text.cff(found))
+    elif bibtex:
+        session.console.result(citation_text.bibtex(found))
+    else:
+        session.console.result("\n".join(citation_text.lines(found)))
+
+
+def _warn_of_others(session: Session, records: Sequence[Record], day: str, end: datetime) -> None:
+    """A day has one end, and may have had several releases."""
+    others = citation.changed_between(records, moments.moment(day, end), end)
+    if others:
+        times = ", ".join(moments.told(one.moment) for one in others)
+        session.console.warn(f"the site changed on that day ({times}): --at with a time is exact")

@@ -1,0 +1,80 @@
+"""Writes changes into the history of a stack, where they are made.
+
+A record costs one round trip on the connection that made the change. It is never the first
+thing on one: a change that failed because nobody could log in must not log in again to say so.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError
+from spinstack.remote.history import record
+from spinstack.remote.history.record import Record
+from spinstack.transport.login_node import ConnectionLost
+from spinstack.transport.script import Script, StepResult
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+    from spinstack.transport.login_node import LoginNode
+
+# Seconds that a line may take on a file system that is slow just now.
+SECONDS = 30.0
+
+
+def root(session: Session) -> PurePosixPath:
+    """The stack's directory at its destination, where the history is."""
+    return PurePosixPath(session.destination.project_dir, session.settings.stack)
+
+
+def note(
+    session: Session, node: LoginNode, doing: str, detail: str = "", outcome: str = record.DONE
+) -> None:
+    """Append what was done; a warning where that can't be done, since the change is made."""
+    try:
+        told = _append(session, node, doing, detail, outcome)
+        if told.ok:
+            return
+        why = told.output.strip().rpartition("\n")[2]
+    except SpinstackError as error:
+        why = error.what
+    session.console.warn(f"{doing} is not in the history, {root(session) / record.FILE}: {why}")
+
+
+def _append(session: Session, node: LoginNode, doing: str, detail: str, outcome: str) -> StepResult:
+    made = Record(
+        who=session.destination.user or record.WHO,
+        host=socket.gethostname(),
+        stack=session.settings.stack,
+        destination=session.destination.name,
+        doing=doing,
+        outcome=outcome,
+        release=record.RELEASE,
+        detail=detail,
+    )
+    step = record.append_step(root(session), made)
+    return node.run(Script((step,), seconds=SECONDS))[step.name]
+
+
+@contextmanager
+def recorded(session: Session, node: LoginNode, doing: str, detail: str = "") -> Iterator[None]:
+    """A change of one thing: `done` in the history, or `failed` with the error's first line,
+    or `left open` after Ctrl-C. `detail`: what it is done to; empty for the whole stack."""
+    try:
+        yield
+    except ConnectionLost:
+        # Nobody is there to write it down.
+        raise
+    except (SpinstackError, KeyboardInterrupt) as error:
+        known = isinstance(error, SpinstackError)
+        why = error.what if isinstance(error, SpinstackError) else "stopped by Ctrl-C"
+        told = f"{detail}: {why}" if detail else why
+        # What has failed is told in a moment, and must not be hidden by what comes here.
+        with suppress(SpinstackError):
+            _append(session, node, doing, told, record.FAILED if known else record.LEFT_OPEN)
+        raise
+    note(session, node, doing, detail)

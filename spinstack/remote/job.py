@@ -1,0 +1,207 @@
+"""A change as a job of its own on the login node: its script, how it is started and followed.
+
+A laptop's lid may close in the middle of an upgrade. So what changes a stack goes as one
+detached bash script there (`job.sh` has its way, this module the values and commands),
+with a journal beside it that anybody of the group can follow:
+
+    changes/<id>/script     what runs
+    changes/<id>/journal    what it says, steps between marks, a sign of life every 5 s
+    changes/<id>/stop       asks it to take back what it has done
+    changes/<id>/hold       asks it to make nothing final, for two minutes at most
+
+Pure: values to text and steps.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from spinstack.platforms import health
+from spinstack.platforms.rancher1 import commands as cattle
+from spinstack.platforms.rancher1 import states
+from spinstack.remote import lock_steps, notes
+from spinstack.remote.changes import mark_word, place
+from spinstack.remote.history import record
+from spinstack.remote.owner import Mark
+from spinstack.transport.command import Command, Raw, Secret, joined
+from spinstack.transport.script import PLAIN_SHELL, UMASK, Step
+
+# Changes whose journals are kept.
+KEPT = 20
+# Lines of a service's log that a failure shows.
+LOG_LINES = 20
+# Exit codes of steps, made by job.sh: the CLI complained, somebody asked to stop; and those
+# of its `watch`.
+COMPLAINED, STOPPED = 65, 75
+HOPELESS, TOO_LATE, NO_ANSWER = 1, 2, 3
+
+# What the CLI prints, after colours, when it did not do what it was told; see
+# `cattle.complaints`, which reads the same.
+_COLOUR = "(\x1b\\[[0-9;]*m)*"
+_ERROR = f'^{_COLOUR}(time="[^"]*" level=(error|fatal) |(ERRO|FATA){_COLOUR}\\[|error )'
+_COMPLAINT = (
+    f'^{_COLOUR}(time="[^"]*" level=(warning|error|fatal) |(WARN|ERRO|FATA){_COLOUR}\\[|error )'
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a change does there. `id`: its directory's name; `services`: those that must be up,
+    the public one first; `answer_within`: seconds for each page of `pages`; `creating`: there
+    is nothing yet to go back to; `careful`: services are not at rest; `resuming`: an upgrade
+    to this very release was begun; `confirming`: the old containers go at the end.
+    `records`: how it can end → the line for the history."""
+
+    id: str
+    root: PurePosixPath
+    release: str
+    stack: str
+    env_file: str
+    modules: tuple[str, ...]
+    environment: str
+    services: tuple[str, ...]
+    pages: tuple[str, ...]
+    healthy_within: int
+    answer_within: int
+    address: str
+    owner: Mark
+    begun: Mark
+    creating: bool = False
+    careful: bool = False
+    resuming: bool = False
+    confirming: bool = True
+    records: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> PurePosixPath:
+        return self.root / "releases" / self.release
+
+    @property
+    def place(self) -> PurePosixPath:
+        return place(self.root, self.id)
+
+    def script(self) -> str:
+        """The whole script, as bash reads it."""
+        functions = Path(__file__).with_name("job.sh").read_text("utf-8")
+        parts = (PLAIN_SHELL, *self._values(), *self._functions(), functions, "change", "")
+        return "\n".join(parts)
+
+    def _values(self) -> list[str]:
+        flags = ("creating", "careful", "resuming", "confirming")
+        values = {
+            "mark": mark_word(self.id),
+            "made": " ".join(f"{self.owner.doing} of {self.release}, {self.owner.told()}".split()),
+            "stack": self.stack,
+            "address": self.address,
+            "place": str(self.place),
+            "healthy_within": str(self.healthy_within),
+            "answer_within": str(self.answer_within),
+            "patience": str(health.SILENT_SECONDS),
+            "complaint": _COMPLAINT,
+            "error": _ERROR,
+            **{name: "yes" if getattr(self, name) else "" for name in flags},
+        }
+        arrays = {"services": self.services, "pages": self.pages}
+        return [
+            *(f"{name}={shlex.quote(value)}" for name, value in values.items()),
+            *(f"{name}=({shlex.join(words)})" for name, words in arrays.items()),
+        ]
+
+    def _functions(self) -> list[str]:
+        current = notes.current_step(self.root, self.release)
+        forget = notes.finished_step(self.root)
+        some = (
+            cattle.ready_step(self.modules, self.environment),
+            lock_steps.still_ours_step(self.root, self.owner),
+            notes.unfinished_step(self.root, self.begun),
+            Step("", (*current.commands, *forget.commands)),
+            forget,
+            lock_steps.free_lock_step(self.root, self.owner),
+        )
+        names = ("ready", "still_ours", "note_upgrade", "mark_current", "forget", "unlock")
+        return [
+            *(f"{name}() {{\n{step.body()}\n}}" for name, step in zip(names, some, strict=True)),
+            _function("enter", Command("cd", str(self.directory))),
+            _function("rows", states.command()),
+            _function("log_of", cattle.logs_of(Raw('"$stack/$1"'), LOG_LINES)),
+            _function("stop_service", cattle.rancher(*cattle.STOP_SERVICE, Raw('"$stack/$1"'))),
+            *(f"{name}() {{ exec {call.script()}; }}" for name, call in self.orders().items()),
+            self._write_down(),
+        ]
+
+    def orders(self) -> dict[str, Command]:
+        """The calls of Rancher's command line that change something, by their functions."""
+        made = {
+            "render": cattle.render_step(self.stack, self.env_file),
+            "bring": (cattle.create_step if self.creating else cattle.upgrade_step)(
+                self.stack, self.env_file
+            ),
+            "confirm": cattle.confirm_step(self.stack, self.env_file),
+        }
+        back = cattle.put_back(self.stack, self.env_file, Raw('"$1"'))
+        return {**{name: step.commands[0] for name, step in made.items()}, "put_back": back}
+
+    def _write_down(self) -> str:
+        """The history's line for the outcome."""
+        cases = "".join(
+            f"{shlex.quote(outcome)})\n{record.append_command(self.root, line).script()} ;;\n"
+            for outcome, line in self.records.items()
+        )
+        return f"write_down() {{\ncase $outcome in\n{cases}esac\n}}"
+
+    def outline(self) -> list[str]:
+        """For a dry run: what it does, a line each."""
+        orders = {name: call.shown() for name, call in self.orders().items()}
+        lines = [f"cd {self.directory}", orders["render"]]
+        lines.append(f"{orders['bring']}   # the first time without --upgrade")
+        lines.append(f"{states.command().shown()}   # until {', '.join(self.services)} are up")
+        lines += [f"curl … THE-SITE{page}   # until it answers well" for page in self.pages]
+        lines.append(orders["confirm"] if self.confirming else "# the old containers are kept")
+        return [*lines, f"# if that fails: {orders['put_back']}   # for each service"]
+
+
+def _function(name: str, *commands: Command) -> str:
+    return f"{name}() {{ {joined(commands, '&&').script()}; }}"
+
+
+def start_step(job: Job) -> Step:
+    """Write the script down and let it run, on its own, under the lock that is ours.
+
+    The journal is there before it runs, so that it can be followed at once.
+    """
+    where, text = job.place, job.script()
+    packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    bulk = Secret(packed, label=f"<a script of {len(text.splitlines())} lines>")
+    script, journal = str(where / "script"), str(where / "journal")
+    # Its name has the laptop's clock in it, which may be slow: this one is never among the old.
+    old = (
+        f"cd {shlex.quote(str(where.parent))} && ls -1 | sed '/^{job.id}$/d' | "
+        f"head -n -{KEPT - 1} | xargs -r rm -rf --"
+    )
+    commands = (
+        UMASK,
+        Command("mkdir", "-p", str(where)),
+        Command(
+            *("printf", "%s", bulk, Raw("|"), "base64", "-d", Raw("|"), "gzip", "-dc"),
+            *(Raw(">"), script),
+        ),
+        Command(Raw(":"), Raw(">"), journal),
+        Command("ln", "-sfn", f"../changes/{job.id}", str(job.root / "lock" / "job")),
+        Command(Raw(f"( {old} )")),
+        # Of the outer shell nothing may stay open in it, or the connection would not end.
+        Command(
+            *(Raw("{"), "setsid", "bash", "-l", script, Raw("</dev/null"), Raw(">>"), journal),
+            *(Raw("2>&1 3>&- & }"),),
+        ),
+    )
+    return Step("start", commands)
+
+
+def names_of(services: Sequence[str], public: str) -> tuple[str, ...]:
+    """The services with the public one first: its log says most about a site that is ill."""
+    return tuple(dict.fromkeys([*(name for name in services if name == public), *services]))

@@ -1,0 +1,120 @@
+"""Reads the journal of a change as it arrives: its steps, what they said, how it ended.
+
+Its lines come from `job.sh`: output, and marks `spinstack-<id> SECONDS made WHAT`,
+`… begin NAME`, `… end CODE`, `… alive`, `… over OUTCOME`, where SECONDS is the login node's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from spinstack.remote import changes
+
+# How a change can end; the words of `job.sh`.
+DONE = "done"
+NOT_NOTED = "done, not noted"
+LEFT_OPEN = "left open"
+TAKEN_BACK = "taken back"
+BACK_NOT_WELL = "taken back, not well"
+STAYS = "stays"
+UNFINISHED = "unfinished"
+LOCK_LOST = "lock lost"
+FAILED = "failed"
+
+
+@dataclass
+class Told:
+    """A step of a change: what it printed, its exit code (None while it runs), and seconds
+    since 1970 of its begin and end (None while it runs)."""
+
+    name: str
+    begun: float
+    lines: list[str] = field(default_factory=list)
+    code: int | None = None
+    ended: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or self.begun) - self.begun
+
+
+class Journal:
+    """The steps so far; `outcome` is empty until the change is over. `count`: lines taken.
+
+    `on_begin(step)`, `on_line(step, line)` and `on_end(step)` are told as it happens.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        on_begin: Callable[[Told], None] = lambda step: None,
+        on_line: Callable[[Told, str], None] = lambda step, line: None,
+        on_end: Callable[[Told], None] = lambda step: None,
+    ) -> None:
+        self.steps: list[Told] = []
+        self.outcome = ""
+        # What is changed and by whom, in words.
+        self.made = ""
+        self.count = 0
+        # What was said outside of steps: the shell's own start-up files, or why it died.
+        self.between: list[str] = []
+        self._mark = changes.mark_word(job_id)
+        self._on_begin, self._on_line, self._on_end = on_begin, on_line, on_end
+
+    def take(self, line: str) -> None:
+        """The next line, without its end."""
+        self.count += 1
+        word, _, rest = line.partition(" ")
+        if word == self._mark:
+            self._take_mark(*rest.split(" ", 2))
+        elif self._open is None:
+            self.between.append(line)
+        else:
+            self._open.lines.append(line)
+            self._on_line(self._open, line)
+
+    @property
+    def under_way(self) -> Told | None:
+        """The step that runs now."""
+        return self._open
+
+    @property
+    def _open(self) -> Told | None:
+        return self.steps[-1] if self.steps and self.steps[-1].code is None else None
+
+    def _take_mark(self, seconds: str = "0", word: str = "", rest: str = "") -> None:
+        at = float(seconds) if seconds.isdigit() else 0.0
+        step = self._open
+        if step and step.lines and not step.lines[-1]:
+            # Each mark begins with a newline of its own.
+            step.lines.pop()
+        if word == "begin":
+            self.steps.append(Told(rest, at))
+            self._on_begin(self.steps[-1])
+        elif word == "end" and step:
+            step.code = int(rest) if rest.isdigit() else 1
+            step.ended = at
+            self._on_end(step)
+        elif word == "made":
+            self.made = rest
+        elif word == "over":
+            self.outcome = rest
+
+    def step(self, name: str) -> Told | None:
+        """The last step of this name."""
+        return next((step for step in reversed(self.steps) if step.name == name), None)
+
+    @property
+    def failed(self) -> Told | None:
+        """The first step that did not succeed: what all the rest followed from."""
+        return next((step for step in self.steps if step.code not in (None, 0)), None)

@@ -1,0 +1,93 @@
+"""What is written down beside the releases: who deploys, what is unfinished, what ran.
+
+Small files in the stack's directory on the global file system, so that two people, or one
+with a dead laptop, find out about each other:
+
+    lock/owner.json            who is changing the stack now
+    unfinished.json            an upgrade between its two steps
+    releases/<id>/release.json who made the release, when, from what
+    releases/<id>/confirmed    it ran, and was confirmed
+    current                    link to the release that runs
+
+Pure: values to steps, text to values.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import PurePosixPath
+
+from spinstack.remote.owner import Mark
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.script import UMASK, Step, write_line
+
+# Printed by the lock step if somebody has the lock, before who it is.
+TAKEN = "taken"
+
+
+def lock_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Take the lock; if somebody has it, fail and print TAKEN and who.
+
+    It appears together with the name in it, so that nothing nameless is left by a connection
+    that breaks here: renaming a directory is atomic, also on the global file systems, and
+    fails if there is one with something in it already.
+    """
+    lock, mine = root / "lock", root / f"lock.{owner.nonce}"
+    refused = (
+        *("test", "!", "-d", str(lock), Raw("||"), "echo", TAKEN, Raw(";")),
+        *("rm", "-rf", str(mine), Raw(";")),
+        *("cat", str(lock / "owner.json"), Raw("2>/dev/null; false")),
+    )
+    return Step(
+        "lock",
+        (
+            UMASK,
+            Command("mkdir", "-p", str(root)),
+            Command("mkdir", str(mine)),
+            write_line(owner.text(), mine / "owner.json"),
+            # Also when one of the commands above has failed.
+            Command("mv", "-T", str(mine), str(lock), Raw("|| {"), *refused, Raw("; }")),
+        ),
+    )
+
+
+def still_ours_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Fails if the lock is not the owner's any more."""
+    words = ("grep", "-q", owner.nonce, str(root / "lock" / "owner.json"))
+    return Step("lock still ours", (Command(*words),))
+
+
+def hand_over_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Give the lock, which the owner has, to a change of the owner that goes on by itself."""
+    (mine,) = still_ours_step(root, owner).commands
+    return Step("lock", (UMASK, mine, write_line(owner.text(), root / "lock" / "owner.json")))
+
+
+def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Give the lock back, if it is still the owner's."""
+    (mine,) = still_ours_step(root, owner).commands
+    # It goes with the name in it, as it came: nobody may find a lock of nobody.
+    lock, gone = str(root / "lock"), str(root / f"lock.{owner.nonce}.gone")
+    away = (Command("mv", "-T", lock, gone), Command("rm", "-rf", gone))
+    return Step("unlock", (mine, *away), must=False)
+
+
+def break_lock_step(root: PurePosixPath, owner: Mark) -> Step:
+    """Remove the owner's lock, and what is left of attempts to take one. Fails if somebody else
+    has it by now."""
+    lock = root / "lock"
+    attempts = Raw(f"{shlex.quote(str(lock))}.*")
+    remove = Command("rm", "-rf", str(lock), attempts)
+    if not owner.nonce:
+        return Step("break the lock", (remove,), must=False)
+    (theirs,) = still_ours_step(root, owner).commands
+    gone = Command("test", "!", "-e", str(lock), Raw("||"), *theirs.words)
+    return Step("break the lock", (Command(Raw("{"), *gone.words, Raw("; }")), remove), must=False)
+
+
+def read_lock_step(root: PurePosixPath) -> Step:
+    """Fails if there is no lock."""
+    there = Command("test", "-d", str(root / "lock"))
+    # One that has just been given back is none.
+    owner = Command("cat", str(root / "lock" / "owner.json"), Raw("||"), *there.words)
+    return Step("lock owner", (there, Command(Raw("{"), *owner.words, Raw("; }"))), must=False)

@@ -1,0 +1,160 @@
+"""A release: one upload of a stack, whole, under an id of its own.
+
+`<project dir>/<stack>/releases/<id>/` on the global file system. Nothing there is changed
+afterwards: containers keep the very files that they were started with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from spinstack.config import env_file
+from spinstack.config.settings import Destination
+from spinstack.config.stack import Stack
+from spinstack.errors import SpinstackError
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.script import UMASK, Step
+
+if TYPE_CHECKING:
+    import tarfile
+
+# Everything else in the directory is part of a release, hidden files apart.
+LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
+# Uploaded for whoever looks there, and read by nothing that runs: a change of them alone is no
+# reason to replace containers.
+NOT_RUN = {"README.md", "invoke.yaml", "tasks.py"}
+# A stack's directory is some 30 kB; more than this is data that strayed into it.
+LARGEST = 20_000_000
+# What an id looks like: time of the upload (UTC), start of the content's hash.
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True)
+class Release:
+    """An upload: its id, the directory it will have, and the files as a tar.gz."""
+
+    id: str
+    directory: PurePosixPath
+    archive: bytes = field(repr=False)
+
+    @property
+    def content(self) -> str:
+        """The part of the id that the files alone decide."""
+        return self.id.rsplit("-", 1)[-1]
+
+    def called(self, other_id: str) -> Release:
+        """The same files under the id that they were uploaded with before."""
+        return Release(other_id, self.directory.with_name(other_id), self.archive)
+
+
+def make(stack: Stack, destination: Destination, now: datetime | None = None) -> Release:
+    """Pack the stack for a destination.
+
+    The id is the time (UTC) and the start of the hash of what runs, so that ids sort by age
+    and the same files are recognised. Raises SpinstackError when the directory is too large
+    or a file can't be read.
+    """
+    packed = [_packed(stack, destination, path) for path in files(stack.directory)]
+    archive = _archive(packed)
+    digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
+    moment = (now or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
+    release_id = f"{moment}-{digest[:8]}"
+    directory = PurePosixPath(destination.project_dir, stack.name, "releases", release_id)
+    return Release(release_id, directory, archive)
+
+
+def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile.TarInfo, bytes]:
+    """A file as it is packed: no times, no owners, so that the same files are the same bytes."""
+    name = path.relative_to(stack.directory).as_posix()
+    data = _content(stack, destination, path, name)
+    import tarfile
+
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    # Containers run as the uid that owns the release; others need only to pass.
+    info.mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
+    return info, data
+
+
+def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    import gzip
+    import tarfile
+
+    if sum(info.size for info, _ in packed) > LARGEST:
+        largest = max(packed, key=lambda item: item[0].size)[0]
+        raise SpinstackError(
+            f"the stack's directory holds more than {LARGEST // 1_000_000} MB",
+            where=f"{largest.name} is the largest file in it",
+            remedy="move data out of it: data is mounted, not uploaded",
+        )
+    tar_bytes = io.BytesIO()
+    with tarfile.open(fileobj=tar_bytes, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for info, data in packed:
+            tar.addfile(info, io.BytesIO(data))
+    return gzip.compress(tar_bytes.getvalue(), mtime=0)
+
+
+def _content(stack: Stack, destination: Destination, path: Path, name: str) -> bytes:
+    if name == stack.env_name:
+        try:
+            return env_file.text(stack.variables(destination)).encode()
+        except ValueError as error:
+            raise SpinstackError(str(error), where=name, remedy="one line a variable") from None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SpinstackError(
+            f"{name} can't be read: {error.strerror}", where=str(path), remedy="chmod u+r it"
+        ) from None
+
+
+def files(directory: Path) -> Iterator[Path]:
+    """The regular files of a stack, sorted by name; hidden ones and LEFT_OUT are not."""
+    for path in sorted(directory.iterdir()):
+        if path.name.startswith(".") or path.name in LEFT_OUT or path.suffix == ".pyc":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from files(path)
+        elif path.is_file():
+            yield path
+
+
+def upload_step(release: Release) -> Step:
+    """Unpack the release beside the others; it appears whole or not at all.
+
+    What was left by uploads that broke off is removed: under the lock there is but one.
+    """
+    final = str(release.directory)
+    partial = f"{final}.partial"
+    broken_off = Raw(f"{shlex.quote(str(release.directory.parent))}/*.partial")
+    packed = base64.b64encode(release.archive).decode()
+    bulk = Secret(packed, label=f"<{len(release.archive)} bytes of tar.gz in base64>")
+    commands = (
+        UMASK,
+        Command("set", "-o", "pipefail"),
+        Command("mkdir", "-p", str(release.directory.parent)),
+        Command("rm", "-rf", broken_off),
+        Command("mkdir", partial),
+        Command(
+            *("printf", "%s", bulk, Raw("|"), "base64", "-d"),
+            *(Raw("|"), "tar", "-xzpf", "-", "-C", partial),
+            # On a full disk half a release would be in the way.
+            *(Raw("|| {"), "rm", "-rf", partial, Raw("; false; }")),
+        ),
+        # One of this id holds the same files: uploaded twice within a second.
+        Command(
+            *("test", "-d", final, Raw("&&"), "rm", "-rf", partial),
+            *(Raw("||"), "mv", "-T", partial, final),
+        ),
+        Command("cd", final),
+    )
+    return Step("upload", commands)

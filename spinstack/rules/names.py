@@ -1,0 +1,279 @@
+"""What Spin asks of a stack, one function a rule.
+
+The same functions judge the answers given to cookiecutter, the stack in `invoke check` and
+what the rehearsal's audit is sent. Pure: values in, findings out, no files, no network.
+Sources: the annotations in `spin.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import PurePosixPath
+
+from spinstack.rules.centre import Centre, PortRange
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import ImageName
+
+
+def listed(items: Iterable[object]) -> str:
+    return ", ".join(str(item) for item in items)
+
+
+def stack_name(name: str, centre: Centre, where: str = "stack name") -> list[Finding]:
+    """A stack's name becomes a part of its DNS name."""
+    remedy = (
+        f"lower-case letters, digits and hyphens, starting with a letter, not ending in a "
+        f"hyphen, {centre.stack_longest} characters at most, such as nightwatch-desi"
+    )
+    if not re.fullmatch(centre.stack_pattern, name) or len(name) > centre.stack_longest:
+        return [Finding("stack-name", where, f"{name!r} can't be a stack's name", remedy)]
+    return []
+
+
+def service_name(name: str, centre: Centre, where: str = "service name") -> list[Finding]:
+    """A service is called after its part, optionally with a suffix: `app`, `db-archive`."""
+    part, _, suffix = name.partition("-")
+    bad_suffix = "-" in name and not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", suffix)
+    if part not in centre.service_names or bad_suffix:
+        return [
+            Finding(
+                "service-name",
+                where,
+                f"{name!r} can't be a service's name",
+                f"one of {listed(centre.service_names)}, optionally followed by -suffix",
+            )
+        ]
+    return []
+
+
+def outside_port(port: str | int, centre: Centre, where: str = "port") -> list[Finding]:
+    """The port that people use: in one of Spin's open ranges, not the reverse proxy's."""
+    allowed = f"world: {listed(centre.ports_world)}; NERSC and LBL: {listed(centre.ports_lab)}; "
+    allowed += f"NERSC only: {listed(centre.ports_centre)}"
+    number = _number(port)
+    if number is None:
+        return [Finding("port-number", where, f"{port!r} is no port number", allowed)]
+    if _within(number, centre.ports_reserved):
+        problem = f"port {number} belongs to the centre's reverse proxy"
+        return [Finding("port-reserved", where, problem, allowed)]
+    if not _within(number, centre.ports_open):
+        problem = f"port {number} is not open at Spin"
+        return [Finding("port-range", where, problem, allowed)]
+    return []
+
+
+def inside_port(port: str | int, centre: Centre, where: str = "port") -> list[Finding]:
+    """The port inside a container: above those that need a capability."""
+    number = _number(port)
+    if number is None or not _within(number, centre.ports_inside):
+        return [
+            Finding(
+                "port-inside",
+                where,
+                f"{port!r} can't be a port inside a container",
+                f"one of {listed(centre.ports_inside)}: lower ones need a capability",
+            )
+        ]
+    return []
+
+
+def _number(port: str | int) -> int | None:
+    text = str(port)
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        return None
+    number = int(text)
+    return number if 1 <= number <= 65535 else None
+
+
+def _within(number: int, ranges: Iterable[PortRange]) -> bool:
+    return any(number in range_ for range_ in ranges)
+
+
+def numeric_id(text: str | int, what: str, where: str) -> list[Finding]:
+    """A numeric user or group id that is not root's."""
+    if re.fullmatch(r"[0-9]{1,10}", str(text)) and 0 < int(text) < 2**31:
+        return []
+    return [
+        Finding(
+            "numeric-id",
+            where,
+            f"{text!r} is no {what}",
+            "a number above 0, such as 58102 for the group desi: names mean nothing inside a "
+            "container, and root is nobody on the global file systems",
+        )
+    ]
+
+
+def absolute_path(path: str, where: str) -> list[Finding]:
+    """A directory on the login node, whole: starting with /, without . and .. parts."""
+    if (
+        path.startswith("/")
+        and not set(path) & set("\n\r\0")
+        and not set(path.split("/")) & {".", ".."}
+    ):
+        return []
+    return [
+        Finding(
+            "path-absolute",
+            where,
+            f"{path!r} is not the full path of a directory",
+            "a path that starts with /, such as /global/cfs/cdirs/desi/users/you",
+        )
+    ]
+
+
+def mountable_path(path: str, centre: Centre, where: str) -> list[Finding]:
+    """Spin's nodes mount project space; home and scratch are out of their reach."""
+    findings = absolute_path(path, where)
+    if findings:
+        return findings
+    if is_below(path, centre.mountable):
+        return []
+    return [
+        Finding(
+            "path-mountable",
+            where,
+            f"Spin can't mount {path}",
+            f"a directory below one of {listed(centre.mountable)}: homes and scratch are not "
+            "mounted on Spin's nodes",
+        )
+    ]
+
+
+def is_below(path: str, roots: Iterable[str]) -> bool:
+    """Whether `path` is one of the directories or lies in one, compared part by part."""
+    pure = PurePosixPath(path)
+    return any(pure == PurePosixPath(r) or PurePosixPath(r) in pure.parents for r in roots)
+
+
+def image_name(name: str, centre: Centre, where: str = "image name") -> list[Finding]:
+    """An image is called after the software in it (`nginx-scienceapp`)."""
+    if not re.fullmatch(centre.image_pattern, name):
+        problem = f"{name!r} can't be an image's name"
+        remedy = "lower-case letters and digits, joined by single . _ or -"
+        return [Finding("image-name", where, problem, remedy)]
+    return []
+
+
+def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]:
+    """From a registry that Spin pulls from, with a tag that does not move."""
+    try:
+        image = ImageName.parse(reference)
+    except ValueError as error:
+        remedy = "REGISTRY/NAMESPACE/NAME:TAG"
+        return [Finding("image-reference", where, f"{reference!r}: {error}", remedy)]
+    findings = []
+    official = image.registry in centre.registries_official and (
+        "/" not in image.path or image.path.startswith("library/")
+    )
+    if image.registry not in centre.registries_own and not official:
+        findings.append(
+            Finding(
+                "image-registry",
+                where,
+                f"Spin does not pull {reference} from {image.registry}",
+                f"push it to one of {listed(centre.registries_own)}; of "
+                f"{listed(centre.registries_official)} only official images are allowed",
+            )
+        )
+    if not image.digest and (not image.tag or image.tag in centre.floating_tags):
+        findings.append(
+            Finding(
+                "image-tag",
+                where,
+                f"the tag of {reference} does not say which image it is",
+                "a version, a date or a content tag: a node that has an image of that tag never "
+                "looks for a newer one",
+            )
+        )
+    return findings
+
+
+def site_path(path: str, centre: Centre, where: str) -> list[Finding]:
+    """A directory that is mounted: whole and mountable, or relative to the project directory.
+
+    Its characters go unquoted through an environment file, Rancher's interpolation and
+    `SOURCE:TARGET:MODE`: none of the three can quote, so only harmless ones are allowed.
+    """
+    parts = set(path.split("/"))
+    if not re.fullmatch(r"[A-Za-z0-9_.+@/-]+", path) or parts & {".", ".."} or path[0] == "-":
+        return [
+            Finding(
+                "path-characters",
+                where,
+                f"{path!r} can't be a directory of the stack",
+                "letters, digits and _ . + @ - / without . and .. parts, as a full path or "
+                "relative to the project directory",
+            )
+        ]
+    return mountable_path(path, centre, where) if path.startswith("/") else []
+
+
+def user_name(name: str, where: str = "user") -> list[Finding]:
+    """A login name at the centre (POSIX portable user names, lower case)."""
+    if re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name):
+        return []
+    remedy = "a login name: lower-case letters, digits, _ and -, starting with a letter"
+    return [Finding("user-name", where, f"{name!r} can't be a user name", remedy)]
+
+
+def host_name(name: str, where: str = "host") -> list[Finding]:
+    """A host name (RFC 1123) or IPv4 address, without user and port."""
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if len(name) <= 253 and re.fullmatch(rf"{label}(\.{label})*", name):
+        return []
+    remedy = "the name of a login node alone, such as perlmutter.nersc.gov"
+    return [Finding("host-name", where, f"{name!r} can't be a host's name", remedy)]
+
+
+def registry(name: str, centre: Centre, where: str = "registry") -> list[Finding]:
+    """Where the stack's images are pushed to: one of the centre's own registries."""
+    if name in centre.registries_own:
+        return []
+    problem = f"Spin does not pull from {name!r}"
+    return [Finding("image-registry", where, problem, f"one of {listed(centre.registries_own)}")]
+
+
+def namespace(name: str, where: str = "namespace") -> list[Finding]:
+    """The part of an image's name between registry and image (Docker's reference grammar)."""
+    part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+    if len(name) <= 128 and re.fullmatch(rf"{part}(/{part})*", name):
+        return []
+    remedy = "lower-case letters and digits, joined by single . _ or -; parts separated by /"
+    return [Finding("namespace", where, f"{name!r} can't be a namespace of a registry", remedy)]
+
+
+def environment(name: str, centre: Centre, where: str = "environment") -> list[Finding]:
+    """One of Rancher's environments at the centre."""
+    if name in centre.environments:
+        return []
+    problem = f"Spin has no environment {name!r}"
+    return [Finding("environment", where, problem, f"one of {listed(centre.environments)}")]
+
+
+# Rancher's own limit for names of things; a file name seen as /run/secrets/NAME.
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def secret_name(
+    name: str, stack: str, services: Collection[str], where: str = "secret name"
+) -> list[Finding]:
+    """`SERVICE.STACK.FILE`, or `STACK.FILE` for a secret of several services."""
+    for prefix in (f"{stack}.", *(f"{service}.{stack}." for service in services)):
+        if name.startswith(prefix) and _FILE.fullmatch(name.removeprefix(prefix)):
+            return []
+    example = f"{next(iter(services), 'db')}.{stack}.password"
+    remedy = f"SERVICE.{stack}.FILE such as {example}, or {stack}.FILE for several services"
+    return [Finding("secret-name", where, f"{name!r} can't be a secret's name", remedy)]
+
+
+def volume_name(
+    name: str, stack: str, services: Collection[str], where: str = "volume name"
+) -> list[Finding]:
+    """`SERVICE.STACK`."""
+    if name in {f"{service}.{stack}" for service in services}:
+        return []
+    allowed = ", ".join(f"{service}.{stack}" for service in services)
+    problem = f"{name!r} can't be a volume's name"
+    return [Finding("volume-name", where, problem, f"SERVICE.STACK: one of {allowed}")]

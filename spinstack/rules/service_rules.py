@@ -1,0 +1,91 @@
+"""What Spin asks of a whole service: user, capabilities, mounts, published ports. Pure."""
+
+from __future__ import annotations
+
+from spinstack.rules.centre import Centre
+from spinstack.rules.finding import Finding
+from spinstack.rules.names import (
+    image_reference,
+    inside_port,
+    listed,
+    mountable_path,
+    numeric_id,
+    outside_port,
+    service_name,
+)
+from spinstack.rules.service import Service
+
+
+def user(service: Service, centre: Centre) -> list[Finding]:
+    """A service that mounts the global file system runs as a numeric user that is not root."""
+    where = service.where("user")
+    if not service.user:
+        if not service.mounts_global(centre):
+            return []
+        problem = f"service {service.name} mounts the global file system and names no user"
+        return [Finding("user-numeric", where, problem, 'user: "${UID}:${GROUP_ID}"')]
+    uid, _, gid = service.user.partition(":")
+    findings = numeric_id(uid, "numeric user id (is UID set?)", where)
+    if gid or service.mounts_global(centre):
+        findings += numeric_id(gid, "numeric group id", where)
+    for group in service.group_add:
+        findings += numeric_id(group, "numeric group id", service.where("group_add"))
+    return findings
+
+
+def capabilities(service: Service, centre: Centre) -> list[Finding]:
+    """Dropped all where the global file system is mounted; few may be added back."""
+    findings = []
+    global_mount = service.mounts_global(centre)
+    if global_mount and "ALL" not in {cap.upper() for cap in service.cap_drop}:
+        problem = f"service {service.name} mounts the global file system with capabilities"
+        findings.append(Finding("cap-drop", service.where("cap_drop"), problem, "cap_drop: [ALL]"))
+    allowed = (
+        centre.capabilities_with_global_mount
+        if global_mount
+        else centre.capabilities_without_global_mount
+    )
+    for cap in service.cap_add:
+        if cap.upper().removeprefix("CAP_") not in allowed:
+            findings.append(
+                Finding(
+                    "cap-add",
+                    service.where("cap_add"),
+                    f"service {service.name} may not have the capability {cap}",
+                    f"allowed here: {listed(sorted(allowed))}",
+                )
+            )
+    return findings
+
+
+def mounts(service: Service, centre: Centre) -> list[Finding]:
+    """Every directory that is mounted lies where Spin's nodes can reach it."""
+    findings = []
+    for index, mount in enumerate(service.mounts):
+        if mount.source.startswith("/"):
+            findings += mountable_path(mount.source, centre, service.where(f"volumes.{index}"))
+    return findings
+
+
+def published_ports(service: Service, centre: Centre) -> list[Finding]:
+    """Both sides of every published port."""
+    findings = []
+    for index, port in enumerate(service.ports):
+        where = service.where(f"ports.{index}")
+        findings += outside_port(port.outside, centre, where)
+        findings += inside_port(port.inside, centre, where)
+    return findings
+
+
+def whole_service(service: Service, centre: Centre) -> list[Finding]:
+    """Everything that can be said of one service by itself: Spin's audit."""
+    findings = service_name(service.name, centre, service.where(""))
+    if service.builds:
+        problem = f"service {service.name} has build:, which Spin does not do"
+        findings.append(
+            Finding("compose-build", service.where("build"), problem, "push an image, name it")
+        )
+    findings += image_reference(service.image, centre, service.where("image"))
+    for rule in (user, capabilities, mounts, published_ports):
+        findings += rule(service, centre)
+    return findings

@@ -1,0 +1,266 @@
+"""The doctor's looks outside: login node, keys, registry, clock. None of them logs in."""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+
+from spinstack.images import engine as engines
+from spinstack.images import registry as registries
+from spinstack.images import registry_login
+from spinstack.setup.doctor import Outcome, State
+from spinstack.transport import probe, prompt
+from spinstack.transport.fabric import login as ssh_login
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+    from spinstack.session import Session
+
+# Paramiko writes a traceback to its log when a server is none; the outcome says it in a line.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+# Seconds for one answer of the network.
+ANSWER_WITHIN = 5.0
+# A one-time code is valid for 30 s; NERSC's accept a little more. Seconds.
+CLOCK_MAY_BE_OFF = 20.0
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where the login node is, by the settings and the person's ssh config."""
+
+    host: str
+    port: int
+    through: str
+    known_hosts: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """As known_hosts files call it."""
+        return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+
+
+def node_of(destination: Destination) -> Node:
+    """As the tasks themselves would connect."""
+    from fabric import Config, Connection
+
+    user = destination.user or None
+    connection = Connection(destination.host, user=user, port=destination.port, config=Config())
+    through = connection.gateway
+    files = [Path("~/.ssh/known_hosts"), destination.known_hosts_file]
+    files += [Path(name) for name in connection.ssh_config.get("userknownhostsfile", "").split()]
+    return Node(
+        host=connection.host,
+        port=connection.port,
+        through=str(getattr(through, "host", through) or ""),
+        known_hosts=tuple(path.expanduser() for path in files if path),
+    )
+
+
+def login_node(session: Session) -> Sequence[Outcome]:
+    """Whether it is there, and whether its host key is the known one."""
+    node = node_of(session.destination)
+    where = f"{node.host}, port {node.port}"
+    if session.dry:
+        session.console.result(f"# connects to {where}; reads its greeting and its host key")
+        return []
+    if node.through:
+        return [Outcome("login node", "ok", f"{where}, through {node.through}: not asked")]
+    try:
+        key = host_key(node)
+    except socket.gaierror:
+        reason = "its name can't be resolved"
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else _told(error)
+    else:
+        return [Outcome("login node", "ok", f"{where} answers"), _judged(node, key)]
+    remedy = session.destination.when_unreachable
+    return [Outcome("login node", "problem", f"{where} can't be reached: {reason}", remedy)]
+
+
+def _told(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+
+
+def host_key(node: Node) -> paramiko.PKey:
+    """The key that the node shows; the connection ends before anybody logs in.
+
+    Raises OSError, EOFError or SSHException.
+    """
+    connection = socket.create_connection((node.host, node.port), ANSWER_WITHIN)
+    with closing(paramiko.Transport(connection)) as transport:
+        transport.banner_timeout = ANSWER_WITHIN
+        _prefer(transport, known_keys(node))
+        transport.start_client(timeout=ANSWER_WITHIN)
+        return transport.get_remote_server_key()
+
+
+def _prefer(transport: paramiko.Transport, known: dict[str, paramiko.PKey]) -> None:
+    """Ask for the kinds of key that are known first, as ssh does."""
+    options = transport.get_security_options()
+    offered = list(options.key_types)
+    wanted = [kind for kind in offered if _plain(kind) in known]
+    options.key_types = [*wanted, *(kind for kind in offered if kind not in wanted)]
+
+
+def _plain(kind: str) -> str:
+    """RSA keys sign in several ways and are known under one name."""
+    return "ssh-rsa" if kind.startswith("rsa-sha2") else kind
+
+
+def known_keys(node: Node) -> dict[str, paramiko.PKey]:
+    """The host's known keys by their kind."""
+    keys = paramiko.HostKeys()
+    for path in (*node.known_hosts, Path("/etc/ssh/ssh_known_hosts")):
+        if path.exists():
+            keys.load(str(path))
+    found: Any = keys.lookup(node.name) or {}
+    return {kind: found[kind] for kind in found}
+
+
+def _judged(node: Node, key: paramiko.PKey) -> Outcome:
+    shown = ssh_login.fingerprint(key)
+    known = known_keys(node)
+    expected = known.get(key.get_name())
+    if expected == key:
+        return Outcome("host key", "ok", f"known: {shown}")
+    if expected is not None:
+        return Outcome(
+            "host key",
+            "problem",
+            f"CHANGED: {shown}, known is {ssh_login.fingerprint(expected)}",
+            f"ask the centre whether it changed its key; if it did: ssh-keygen -R '{node.name}'",
+        )
+    return Outcome(
+        "host key",
+        "warning",
+        f"not known yet: {shown}",
+        "the first login asks; compare it with the fingerprints that the centre publishes",
+    )
+
+
+def keys(session: Session) -> Outcome:
+    """The key that spares the prompt, and how long its certificate is valid."""
+    destination = session.destination
+    if destination.login_answer_file:
+        return Outcome("key", "ok", "not needed: a rehearsal answers its own prompt")
+    path = (destination.identity_file or prompt.SSHPROXY_KEY).expanduser()
+    renew = "invoke login --sshproxy fetches one for 24 h"
+    if not path.exists():
+        state: State = "problem" if destination.identity_file else "warning"
+        return Outcome("key", state, f"no {path}: each login asks {_prompt(destination)}", renew)
+    if path.stat().st_mode & 0o077:
+        return Outcome("key", "warning", f"others can read {path}", f"chmod 600 {path}")
+    certificate = path.with_name(f"{path.name}-cert.pub")
+    if not certificate.exists():
+        return Outcome("key", "ok", f"{path}, without a certificate")
+    return _validity(certificate, renew)
+
+
+def _prompt(destination: Destination) -> str:
+    return destination.centre.login_prompt.strip().rstrip(":")
+
+
+def _validity(path: Path, renew: str) -> Outcome:
+    from cryptography.hazmat.primitives.serialization import (
+        SSHCertificate,
+        load_ssh_public_identity,
+    )
+
+    try:
+        identity = load_ssh_public_identity(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return Outcome("key", "warning", f"{path} can't be read: {error}", renew)
+    if not isinstance(identity, SSHCertificate):
+        return Outcome("key", "warning", f"{path} is no certificate", renew)
+    now, end = time.time(), identity.valid_before
+    if end < now:
+        return Outcome("key", "warning", f"the certificate of {path} ended {_moment(end)}", renew)
+    if identity.valid_after > now:
+        begin = _moment(identity.valid_after)
+        return Outcome("key", "warning", f"{path} is valid from {begin}", "is the clock right?")
+    if end >= 2**63:
+        return Outcome("key", "ok", f"{path}, valid for ever")
+    return Outcome("key", "ok", f"{path}, valid until {_moment(end)} ({(end - now) / 3600:.0f} h)")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def registry(session: Session) -> Sequence[Outcome]:
+    """Whether it answers and lets in whom the engine knows; and what time it is there."""
+    name = session.destination.registry
+    if session.dry:
+        session.console.result(f"# GET /v2/ of {name}, with the login that the engine keeps")
+        return []
+    login = _login(session, name)
+    asked = time.time()
+    state = registries.ask(name, login, seconds=ANSWER_WITHIN)
+    return [
+        _registry(name, login, state, session.destination),
+        clock(name, state.date, (asked + time.time()) / 2),
+    ]
+
+
+def _login(session: Session, name: str) -> registry_login.Credentials | None:
+    """What the engine keeps, read without asking the engine, which may be stuck."""
+    wanted = session.settings.engine or next(filter(shutil.which, engines.KNOWN), engines.KNOWN[0])
+    engine = engines.Engine(wanted, is_podman=wanted == "podman")
+    return registry_login.credentials(session.runner, engine, name)
+
+
+def _registry(
+    name: str,
+    login: registry_login.Credentials | None,
+    state: registries.State,
+    destination: Destination,
+) -> Outcome:
+    if state.let_in:
+        who = f"logged in as {login.user}" if login else "open, needs no login"
+        return Outcome("registry", "ok", f"{name}: {who}")
+    if not state.reached:
+        remedy = "check its name in invoke.yaml and your network (VPN?)"
+        if destination.included:
+            remedy = destination.when_unreachable
+        return Outcome("registry", "problem", f"{name} can't be reached: {state.reason}", remedy)
+    if state.status in (401, 403):
+        kept = f"refuses the login of {login.user}" if login else "you are not logged in"
+        return Outcome("registry", "problem", f"{name}: {kept}", "invoke registry.login")
+    return Outcome(
+        "registry",
+        "problem",
+        f"{name} answers {state.status} {state.reason}",
+        "check its name in invoke.yaml; a fault of its own is for its operators",
+    )
+
+
+def clock(name: str, date: str, here: float) -> Outcome:
+    """This machine's clock (`here`, seconds since 1970) against the HTTP Date of a server."""
+    if probe.is_loopback(name):
+        return Outcome("clock", "ok", "not compared: the registry is on this machine")
+    try:
+        # It tells whole seconds: on average half of one has passed.
+        there = email.utils.parsedate_to_datetime(date).timestamp() + 0.5
+    except (TypeError, ValueError):
+        return Outcome("clock", "warning", "not compared: no server told its time", _SET)
+    off = here - there
+    if abs(off) > CLOCK_MAY_BE_OFF:
+        side = "ahead" if off > 0 else "behind"
+        return Outcome("clock", "warning", f"{abs(off):.0f} s {side} of {name}: {_OTP}", _SET)
+    return Outcome("clock", "ok", f"{abs(off):.0f} s from {name}'s")
+
+
+_OTP = "one-time codes of this machine may be refused"
+_SET = "let the machine set its clock (Linux: `timedatectl set-ntp true`)"

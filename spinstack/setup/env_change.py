@@ -1,0 +1,202 @@
+"""Changing the env file: by name and value, or in an editor; never into something that the
+check refuses. Comments, order, line ends, mode and owner stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spinstack.checks import stack as preflight
+from spinstack.config import env_file
+from spinstack.config.stack import Stack
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.rules import finding
+from spinstack.rules.finding import Finding
+from spinstack.session import Session
+from spinstack.setup import settings
+from spinstack.transport import runner
+from spinstack.transport.command import Command
+
+
+@dataclass(frozen=True)
+class Change:
+    """A variable before and after; None where it is not set."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+    def line(self) -> str:
+        if self.new is None:
+            return f"{self.name} removed (was {self.old})"
+        if self.old is None:
+            return f"{self.name} added: {self.new}"
+        return f"{self.name}: {self.old} → {self.new}"
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """From `NAME=VALUE` each. Raises UsageError."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or set(text) & set("\r\n\0"):
+            raise UsageError(f"{text!r} is not NAME=VALUE", remedy="--set WEB_PORT=60021")
+        found[name] = value
+    return found
+
+
+def edited(text: str, sets: Mapping[str, str], unsets: Iterable[str]) -> str:
+    """The text of an env file with variables set and removed.
+
+    A variable that is there keeps its line; a new one comes last. Of a name that is set
+    twice the line that counts (the last) is changed. Raises UsageError for one to be removed
+    that is not there.
+    """
+    lines = text.splitlines(keepends=True)
+    for name in unsets:
+        kept = [line for line in lines if _name(line) != name]
+        if len(kept) == len(lines):
+            raise UsageError(f"{name} is not set", remedy="`invoke env` shows what is")
+        lines = kept
+    for name, value in sets.items():
+        lines = _with(lines, name, value)
+    return "".join(lines)
+
+
+def _name(line: str) -> str:
+    return "" if line.lstrip().startswith("#") else line.partition("=")[0]
+
+
+def _with(lines: list[str], name: str, value: str) -> list[str]:
+    end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    places = [index for index, line in enumerate(lines) if _name(line) == name]
+    if places:
+        old = lines[places[-1]]
+        own_end = old[len(old.rstrip("\r\n")) :]
+        return [*lines[: places[-1]], f"{name}={value}{own_end}", *lines[places[-1] + 1 :]]
+    if lines and not lines[-1].endswith("\n"):
+        lines = [*lines[:-1], lines[-1] + end]
+    return [*lines, f"{name}={value}{end}"]
+
+
+def changes(before: str, after: str) -> list[Change]:
+    """What differs, variable by variable, in the order of the newer text."""
+    old, new = ({n: v.value for n, v in env_file.parse(t, "")[0].items()} for t in (before, after))
+    names = [*new, *(name for name in old if name not in new)]
+    return [
+        Change(name, old.get(name), new.get(name))
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+
+
+def new_errors(session: Session, after: str) -> list[Finding]:
+    """What the check would refuse with the new text and does not refuse now.
+
+    Raises as the check does where the stack or the destination can't be read.
+    """
+    now, then = settings.stack_of(session), _with_env(settings.stack_of(session), after)
+    known = {(found.rule, found.problem) for found in _errors(session, now)}
+    return [found for found in _errors(session, then) if (found.rule, found.problem) not in known]
+
+
+def _errors(session: Session, stack: Stack) -> list[Finding]:
+    return finding.errors(preflight.check(session.settings, session.destination, stack))
+
+
+def _with_env(stack: Stack, text: str) -> Stack:
+    """The stack as it would be with another env file."""
+    env, wrong = env_file.parse(text, stack.env_name)
+    others = [found for found in stack.findings if not _of_env(found, stack)]
+    return replace(stack, env=env, findings=[*others, *wrong])
+
+
+def _of_env(found: Finding, stack: Stack) -> bool:
+    return found.where.partition(":")[0] == stack.env_name
+
+
+def read(path: Path) -> str:
+    """The text with its line ends as they are. Raises SpinstackError."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpinstackError(
+            f"{path.name} can't be read: {error}", where=str(path), remedy="mend the file"
+        ) from None
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file whole or not at all; mode and owner stay. Raises SpinstackError."""
+    target = path.resolve()  # the file behind a link, not the link
+    status = target.stat()
+    try:
+        descriptor, half = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(text.encode("utf-8"))
+            os.fchmod(stream.fileno(), status.st_mode & 0o7777)
+            with suppress(PermissionError):  # another's file, in a directory of a group
+                os.fchown(stream.fileno(), status.st_uid, status.st_gid)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(half).replace(target)
+    except OSError as error:
+        Path(half).unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> SpinstackError:
+    return SpinstackError(
+        f"{path.name} can't be written: {error.strerror}",
+        where=str(path),
+        remedy="is the directory yours, and is there space? The file is as it was",
+    )
+
+
+def refuse(path: Path, found: list[Finding], remedy: str = "another value") -> None:
+    """Raises SpinstackError if there are findings."""
+    if found:
+        raise SpinstackError(
+            f"the check would refuse that: {found[0].problem}",
+            where=found[0].where,
+            remedy=f"{remedy}; {path.name} is as it was",
+            details="\n".join(one.line() for one in found),
+        )
+
+
+def in_editor(session: Session, path: Path, before: str) -> str:
+    """Let the person edit a copy; its text.
+
+    The copy stays where the text is refused, so that no work is lost. Raises SpinstackError
+    if the editor fails, if the result is refused, or if the file itself changed meanwhile.
+    """
+    copy = Path(tempfile.mkdtemp(prefix="spinstack-env-")) / path.name
+    copy.write_bytes(before.encode("utf-8"))
+    code = runner.run_in_foreground(
+        session.runner, Command(*shlex.split(settings.editor()), str(copy))
+    )
+    if code:
+        raise SpinstackError(
+            f"the editor ended with exit code {code}",
+            where=settings.editor(),
+            remedy=f"set EDITOR to one that works; {path.name} is as it was, the copy is {copy}",
+        )
+    after = read(copy)
+    refuse(path, new_errors(session, after), f"your text is kept in {copy}: mend it there")
+    if read(path) != before:
+        raise SpinstackError(
+            f"{path.name} was changed by somebody else meanwhile",
+            where=str(path),
+            remedy=f"your text is kept in {copy}; edit again",
+        )
+    copy.unlink()
+    copy.parent.rmdir()
+    return after

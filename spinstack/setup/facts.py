@@ -1,0 +1,180 @@
+"""What `setup` finds on the login node: the steps that look, and their output as values.
+
+Pure, but for the shell functions that are read from the package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from spinstack.config.settings import Destination
+from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.rancher1 import states as cattle
+from spinstack.remote.history.checkouts import Source, git_step
+from spinstack.transport.command import Command, Raw
+from spinstack.transport.script import Script, ScriptResult, Step
+
+# Seconds that looking may take: each repository is asked once, 60 s at most.
+SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """What there is at a path, links followed. `mode` as `ls -l` shows it (`drwxr-x--x`)."""
+
+    uid: str
+    owner: str
+    mode: str
+
+    @property
+    def is_directory(self) -> bool:
+        return self.mode.startswith("d")
+
+    @property
+    def passable(self) -> bool:
+        """Whether everybody can pass through: `t` is the sticky bit with x, `T` without."""
+        return not self.is_directory or self.mode[9:10] in ("x", "t")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git checkout. `target`: the commit that its repository has for the ref; empty if it
+    has none. `silent`: the repository did not answer. `said`: git's own lines."""
+
+    head: str
+    origin: str
+    changed: bool
+    ahead: bool
+    target: str
+    is_branch: bool
+    silent: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that was found. `has_key` is None where there is no rancher command;
+    `refused`: what Rancher said to the key if it did not take it."""
+
+    uid: str
+    user: str
+    places: dict[str, Place] = field(default_factory=dict)
+    real: dict[str, str] = field(default_factory=dict)
+    access: dict[str, str] = field(default_factory=dict)
+    repositories: dict[str, Repository] = field(default_factory=dict)
+    empty: frozenset[str] = frozenset()
+    has_key: bool | None = None
+    refused: str = ""
+
+    def way_to(self, path: str) -> Iterator[str]:
+        """Every directory from / down to a path, then those of where its links lead."""
+        for end in dict.fromkeys((path, self.real.get(path, path))):
+            pure = PurePosixPath(end)
+            yield from (str(part) for part in (*reversed(pure.parents), pure))
+
+
+@cache
+def _functions() -> Command:
+    text = Path(__file__).with_name("look.sh").read_text(encoding="utf-8")
+    return Command(Raw(text.rstrip()))
+
+
+def look(project_dir: str, sources: Sequence[Source], destination: Destination) -> Script:
+    """The script that finds out everything and changes nothing."""
+    paths = [project_dir, *(source.path for source in sources)]
+    return Script(
+        (
+            git_step(),
+            # A number need not have a name in the files that id reads.
+            Step("account", (Command("id", "-u"), Command("echo", Raw('"$USER"')))),
+            Step("directories", (_functions(), Command("spinstack_directories", *paths))),
+            *(
+                Step(
+                    f"look at {source.name}",
+                    (Command("spinstack_checkout", source.path, source.checkout.ref),),
+                    must=False,
+                )
+                for source in sources
+                if source.checkout
+            ),
+            commands.ready_step(destination.modules, destination.environment),
+            commands.key_step(),
+            cattle.states_if_key_step(),
+        ),
+        seconds=SECONDS,
+    )
+
+
+def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> Facts:
+    """The facts from what the script printed."""
+    paths = [project_dir, *(source.path for source in sources)]
+    account = [*result.output("account").split(), "", ""]
+    places, real, access = {}, {}, {}
+    for name, *parts in _facts(result.output("directories")):
+        if name == "place" and len(parts) == 4:
+            uid, owner, mode, path = parts
+            places[path] = Place(uid, f"uid {uid}" if owner == "UNKNOWN" else owner, mode)
+        elif name == "real":
+            real[paths[int(parts[0])]] = parts[1]
+        elif name == "access":
+            access[paths[int(parts[0])]] = parts[1]
+    repositories, empty = {}, []
+    for source in sources:
+        if source.checkout is None:
+            continue
+        output = result.output(f"look at {source.name}")
+        found = _repository(output, source.checkout.ref)
+        if found:
+            repositories[source.path] = found
+        elif "empty\t" in output:
+            empty.append(source.path)
+    begun = {step.name: step for step in result.steps}
+    key, states = begun.get("rancher key"), begun.get("states")
+    return Facts(
+        uid=account[0],
+        user=account[1],
+        places=places,
+        real=real,
+        access=access,
+        repositories=repositories,
+        empty=frozenset(empty),
+        has_key=key.ok if key else None,
+        refused=states.output if key and key.ok and states and not states.ok else "",
+    )
+
+
+def _facts(output: str) -> Iterator[list[str]]:
+    """Each line's parts; a path, which comes last, may have tabs of its own."""
+    for line in output.splitlines():
+        name, tab, rest = line.partition("\t")
+        if tab:
+            yield [name, *rest.split("\t", 3 if name == "place" else 1)]
+
+
+def _repository(output: str, ref: str) -> Repository | None:
+    facts = {name: parts[0] for name, *parts in _facts(output)}
+    if "head" not in facts:
+        return None
+    heads = {
+        parts[0]: name for name, *parts in _facts(output) if re.fullmatch("[0-9a-f]{40}", name)
+    }
+    tag = heads.get(f"refs/tags/{ref}^{{}}") or heads.get(f"refs/tags/{ref}")
+    branch = heads.get(f"refs/heads/{ref}")
+    # A commit is no ref: the repository is not asked for it, the checkout knows it or not.
+    commit = facts.get("known", "") if re.fullmatch("[0-9a-f]{7,40}", ref) else ""
+    target = tag or branch or commit if ref else heads.get("HEAD", "")
+    said = [line for line in output.splitlines() if "\t" not in line and line.strip()]
+    return Repository(
+        head=facts["head"],
+        origin=facts.get("origin", ""),
+        changed=facts.get("changed", "0").strip() != "0",
+        ahead=facts.get("ahead", "0") not in ("0", ""),
+        target=target or "",
+        is_branch=bool(branch and not tag),
+        silent="silent" in facts,
+        said="\n".join(said),
+    )

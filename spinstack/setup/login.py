@@ -1,0 +1,144 @@
+"""The login of the day, by itself: opened, looked at, ended.
+
+On the wire `openssh` one master connection serves every command until it ends; on the wire
+`fabric` each command logs in by itself, and there is nothing to open or to end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinstack.errors import UsageError
+from spinstack.setup import login_state
+from spinstack.setup.login_state import BY_ITSELF, LoginState
+from spinstack.transport import connect
+from spinstack.transport.command import Command
+from spinstack.transport.connect import FABRIC, OPENSSH
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+    from spinstack.transport.openssh.master import Master
+
+
+def login(session: Session, *, status: bool, sshproxy: bool, person: str, json: bool) -> None:
+    """What `invoke login` does with its options.
+
+    Raises UsageError for a wrong mixture, Exit with code 1 where `status` finds no login.
+    """
+    _refuse_mixtures(status=status, sshproxy=sshproxy, person=person, json=json)
+    if status:
+        _show(session, json=json)
+    elif sshproxy:
+        _fetch(session, person)
+    else:
+        _open(session)
+
+
+def logout(session: Session, *, json: bool) -> None:
+    """End the login of the destination, if there is one that is kept."""
+    master = _master(session)
+    if session.dry:
+        session.console.result("# ends the login that is kept, if there is one")
+        return
+    ended = master.close() if master else False
+    if json:
+        session.console.json({"destination": session.destination.name, "ended": ended})
+    elif master is None:
+        session.console.note(f"nothing to end: {BY_ITSELF}")
+    else:
+        session.console.result(f"{master.name}: {'logged out' if ended else 'was not logged in'}")
+
+
+def _refuse_mixtures(*, status: bool, sshproxy: bool, person: str, json: bool) -> None:
+    if status and sshproxy:
+        raise UsageError("--status goes without --sshproxy", remedy="one after the other")
+    if person and not sshproxy:
+        raise UsageError("--person goes with --sshproxy", remedy="see invoke --help login")
+    if json and not status:
+        raise UsageError("--json goes with --status", remedy="invoke login --status --json")
+
+
+def _master(session: Session) -> Master | None:
+    """The connection that is kept, on the wire that keeps one. A dry run takes the person's
+    word for it: it would need a program to find out."""
+    wire = session.destination.wire if session.dry else connect.chosen(session.destination)
+    if wire == FABRIC:
+        return None
+    from spinstack.transport.openssh.master import Master
+
+    return Master(session.destination, session.console.note)
+
+
+def _open(session: Session) -> None:
+    """Open the login, or say that it lives."""
+    master = _master(session)
+    if master is None:
+        session.console.note(f"nothing to open: {BY_ITSELF}")
+        session.console.note("invoke login --sshproxy fetches a key that spares the question")
+    elif session.dry:
+        session.console.result(f"$ {_shown(session, master)}")
+    else:
+        there = master.alive() or master.open()
+        session.console.result(f"{master.name}: {login_state.kept(there)}")
+
+
+def _shown(session: Session, master: Master) -> str:
+    """The command that would log in, without what a person's ssh configuration adds."""
+    from spinstack.transport.openssh import login as openssh_login
+    from spinstack.transport.openssh import master as openssh_master
+
+    seconds = openssh_master.PERSIST_HOURS * 3600
+    words = openssh_login.master_words(master.socket, seconds)
+    port = session.destination.port
+    return Command(*words, *(["-p", str(port)] if port else []), "--", master.name).shown()
+
+
+def _show(session: Session, *, json: bool) -> None:
+    """What there is of a login; Exit with code 1 if there is none."""
+    if session.dry:
+        session.console.result("# asks the ssh process that keeps the login; reads certificates")
+        return
+    from invoke.exceptions import Exit
+
+    state, now = _state(session), login_state.now()
+    if json:
+        session.console.json(state.as_dict(now))
+    else:
+        session.console.result("\n".join(state.lines(now)))
+    if not state.logged_in(now):
+        raise Exit(code=1)
+
+
+def _state(session: Session) -> LoginState:
+    destination, master = session.destination, _master(session)
+    user = f"{destination.user}@" if destination.user else ""
+    return LoginState(
+        destination=destination.name,
+        name=master.name if master else f"{user}{destination.host}",
+        wire=OPENSSH if master else FABRIC,
+        answered=destination.login_answer_file is not None and not destination.practise,
+        master=master.alive() if master else None,
+        certificates=tuple(login_state.certificates(destination)),
+    )
+
+
+def _fetch(session: Session, person: str) -> None:
+    """Fetch a key, and say for how long it is good and whether a login will find it."""
+    from spinstack.setup import sshproxy
+
+    key = sshproxy.fetch(session, person)
+    if session.dry:
+        return
+    now = login_state.now()
+    for found in login_state.certificates(session.destination):
+        if found.key == key:
+            session.console.result(f"{key}: {found.told(now)}")
+    if not _is_used(session, key):
+        session.console.warn(f"no login uses {key} before invoke.yaml says identity_file: {key}")
+
+
+def _is_used(session: Session, key: Path) -> bool:
+    """Whether a login tries the key: the one of a person's own by default."""
+    wanted = session.destination.identity_file
+    return (wanted or Path(session.destination.centre.sshproxy.key)).expanduser() == key

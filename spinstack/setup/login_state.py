@@ -1,0 +1,154 @@
+"""What there is of a login, and for how long it still lives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spinstack.transport import certificate as ssh_certificate
+from spinstack.transport.connect import OPENSSH
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+    from spinstack.transport.openssh.master import Alive
+
+BY_ITSELF = "each command logs in by itself, and nothing outlives it (wire: fabric)"
+
+
+@dataclass(frozen=True)
+class LoginState:
+    """What the next command will find at a destination. `name`: the account; `answered`: a
+    file answers the prompt, as in rehearsals; `master`: the connection that is kept, if there
+    is one."""
+
+    destination: str
+    name: str
+    wire: str
+    answered: bool
+    master: Alive | None
+    certificates: tuple[Certificate, ...]
+
+    def logged_in(self, now: float) -> bool:
+        """Whether a master lives; where there is none to have, whether a certificate is good."""
+        if self.wire == OPENSSH:
+            return self.master is not None
+        return any(certificate.valid(now) for certificate in self.certificates)
+
+    def lines(self, now: float) -> list[str]:
+        """For a person: the login, then each key."""
+        told = [f"login  {self.name}: {self._login(now)}"]
+        told += [f"key    {found.key}: {found.told(now)}" for found in self.certificates]
+        if not self.certificates and not self.answered:
+            told.append("key    none with a certificate; invoke login --sshproxy fetches one")
+        return told
+
+    def _login(self, now: float) -> str:
+        if self.wire != OPENSSH:
+            return BY_ITSELF
+        if self.master:
+            return kept(self.master)
+        if self.answered:
+            return "not logged in; the next command will be, a file answers the prompt"
+        if any(certificate.valid(now) for certificate in self.certificates):
+            return "not logged in; the next command will be, by the key"
+        return "not logged in; invoke login"
+
+    def as_dict(self, now: float) -> dict[str, Any]:
+        """For a script; moments in ISO 8601, spans in seconds."""
+        master = self.master and {
+            "pid": self.master.pid,
+            "since": iso(self.master.since),
+            "until": iso(self.master.until),
+            "seconds_left": round(self.master.left),
+        }
+        return {
+            "destination": self.destination,
+            "login": self.name,
+            "wire": self.wire,
+            "logged_in": self.logged_in(now),
+            "master": master,
+            "certificates": [found.as_dict(now) for found in self.certificates],
+        }
+
+
+def kept(master: Alive) -> str:
+    """How long a login that is kept has lived, and will."""
+    left = lasting(master.left)
+    return f"logged in since {moment(master.since)}; ends in {left} unless it is used"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Of a private key, as sshproxy.sh leaves it; moments in seconds since 1970. Valid for
+    ever without an `end`."""
+
+    key: Path
+    begin: float
+    end: float | None
+
+    def valid(self, now: float) -> bool:
+        return self.begin <= now and (self.end is None or now < self.end)
+
+    def told(self, now: float) -> str:
+        """For how long, in words."""
+        if self.begin > now:
+            return f"valid from {moment(self.begin)} on only: is this machine's clock right?"
+        if self.end is None:
+            return "valid for ever"
+        if self.end <= now:
+            return f"expired on {moment(self.end)}"
+        return f"valid for another {lasting(self.end - now)}, until {moment(self.end)}"
+
+    def as_dict(self, now: float) -> dict[str, Any]:
+        left = None if self.end is None else max(0, round(self.end - now))
+        return {
+            "key": str(self.key),
+            "valid": self.valid(now),
+            "valid_from": iso(self.begin),
+            "valid_until": None if self.end is None else iso(self.end),
+            "seconds_left": left,
+        }
+
+
+def certificates(destination: Destination) -> list[Certificate]:
+    """Those of the keys that a login at the destination may use and that have one."""
+    proxied = Path(destination.centre.sshproxy.key).expanduser()
+    keys = [destination.identity_file] if destination.identity_file else []
+    # A collaboration account's key is called after it.
+    keys += [proxied, *([proxied.with_name(destination.user)] if destination.user else [])]
+    return list(_certificates(dict.fromkeys(key.expanduser() for key in keys)))
+
+
+def _certificates(keys: dict[Path, None]) -> Iterator[Certificate]:
+    for key in keys:
+        validity = ssh_certificate.validity(key)
+        if validity and key.exists():
+            begin, end = validity
+            yield Certificate(key, begin, None if end == ssh_certificate.FOREVER else end)
+
+
+def lasting(seconds: float) -> str:
+    """A span of time in words: `9 h 48 min`, `12 min`, `40 s`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+def iso(seconds: float) -> str:
+    """As a script reads it: ISO 8601 with its zone."""
+    return f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def now() -> float:
+    return time.time()

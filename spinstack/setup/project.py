@@ -1,0 +1,176 @@
+"""The project directory on the login node, made ready: what is found there, and what is done.
+
+One look, one script with all that is to be made, and the Rancher key if there is none. Run
+again it finds everything and does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.rancher1 import output
+from spinstack.remote.access import key_password, make_remote
+from spinstack.remote.history import checkouts, record, write
+from spinstack.remote.history.checkouts import Source
+from spinstack.rules.finding import Finding
+from spinstack.session import ask_if_protected
+from spinstack.setup import facts as setup_facts
+from spinstack.setup import plan
+from spinstack.setup.facts import Facts
+from spinstack.setup.plan import Item, Line
+from spinstack.transport.command import Command
+from spinstack.transport.script import Script, ScriptResult, Step
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
+    from spinstack.transport.login_node import LoginNode
+
+KEY = "Rancher key"
+
+
+def setup(session: Session, *, yes: bool = False) -> list[Line]:
+    """Make everything at the destination that a deploy needs; a line for each thing.
+
+    Raises SpinstackError where Spin could not mount it, and for a login that fails; what a
+    person has to do is in the lines. A dry run shows the commands and has no lines.
+    """
+    wanted = _wanted(session)
+    ask_if_protected(session, yes=yes)
+    with session.login_node() as node:
+        with session.console.step("look"):
+            facts = _look(session, node, wanted)
+        items = plan.plan(session.destination.project_dir, wanted, facts)
+        lines = _carried_out(session, node, items)
+        _record(session, node, items, lines)
+        lines.append(_key(session, node, facts))
+        if session.dry:
+            _show_updates(session, node, wanted)
+            return []
+    return lines
+
+
+def _wanted(session: Session) -> list[Source]:
+    """What is mounted. Raises SpinstackError for settings that can't work."""
+    to, stack = session.destination, session.stack
+    wanted = checkouts.sources(stack, to)
+    names = {source.name for source in wanted}
+    for checkout in to.checkouts:
+        if checkout.variable not in names:
+            raise UsageError(
+                f"the checkout {checkout.variable} is no directory that a service mounts",
+                where="invoke.yaml, spinstack.checkouts",
+                remedy=f"name it by a variable of {stack.env_name}: {', '.join(sorted(names))}",
+            )
+    findings = stack.compose.findings
+    findings += plan.unmountable(to.project_dir, wanted, to.centre)
+    if findings:
+        raise _not_possible(session, findings)
+    return wanted
+
+
+def _not_possible(session: Session, findings: Sequence[Finding]) -> SpinstackError:
+    return SpinstackError(
+        "the stack can't be set up as it is written",
+        where=f"{session.directory}, destination {session.destination.name}",
+        remedy="mend it; nothing was made",
+        details="\n".join(found.line() for found in findings),
+    )
+
+
+def _look(session: Session, node: LoginNode, wanted: Sequence[Source]) -> Facts:
+    to = session.destination
+    result = node.run(setup_facts.look(to.project_dir, wanted, to))
+    if result.failed and result.failed.name not in ("rancher environment", "rancher key"):
+        raise SpinstackError(
+            f"the login node could not be looked at: {result.failed.name} failed",
+            where=node.name,
+            remedy="see the centre's status page, then try again",
+            details=result.failed.output.strip(),
+        )
+    facts = setup_facts.parse(result, to.project_dir, wanted)
+    for path in (to.project_dir, *(source.path for source in wanted)):
+        away = plan.leads_away(facts, path, to.centre)
+        if away:
+            raise SpinstackError(
+                f"Spin can't mount {path}: it leads to {away}",
+                where=f"{node.name}, destination {to.name}",
+                remedy=f"a directory below one of {', '.join(to.centre.mountable)}, not a link out",
+            )
+    return facts
+
+
+def _carried_out(session: Session, node: LoginNode, items: Sequence[Item]) -> list[Line]:
+    """Run the steps of the items, in one script, and judge each line by its step."""
+    steps = [item.step for item in items if item.step]
+    if not steps:
+        return [item.line for item in items]
+    # New directories: others pass, the group reads.
+    first = (checkouts.git_step(), Step("umask", (Command("umask", "0026"),)))
+    seconds = plan.CLONE_SECONDS * len(steps) + 60.0
+    with session.console.step("set up") as display:
+        result = node.run(
+            Script((*first, *steps), seconds=seconds),
+            on_begin=lambda name: display.detail(name),
+        )
+    return [_judged(item, result) for item in items]
+
+
+def _record(
+    session: Session, node: LoginNode, items: Sequence[Item], lines: Sequence[Line]
+) -> None:
+    """What was made, or was to be made, in the stack's history; nothing where all is there."""
+    tried = [line for item, line in zip(items, lines, strict=True) if item.step]
+    wrong = [line for line in tried if line.state == "needs you"]
+    told = [f"{line.what} {line.state}" for line in tried if line not in wrong]
+    told += [f"{line.what} {line.text}" for line in wrong]
+    if tried:
+        outcome = record.FAILED if wrong else record.DONE
+        write.note(session, node, "setup", ", ".join(told), outcome)
+
+
+def _judged(item: Item, result: ScriptResult) -> Line:
+    if item.step is None:
+        return item.line
+    done = next((step for step in result.steps if step.name == item.step.name), None)
+    if done is None:
+        return plan.failed(item.line, "something before it failed", "setup again after it")
+    if done.ok:
+        return item.line
+    if done.code == 124:
+        reason = f"it took longer than {plan.CLONE_SECONDS} s"
+        return plan.failed(item.line, reason, "try again; see whether the network is slow")
+    return plan.failed(item.line, *plan.why(done.output))
+
+
+def _key(session: Session, node: LoginNode, facts: Facts) -> Line:
+    """The key of the Rancher API; spin-keygen.sh asks for the password."""
+    where = "~/.rancher/cli.json"
+    if facts.has_key is None:
+        text = "the login node has no rancher command"
+        remedy = "see whether `module load spin` works there; the setting modules names others"
+        return Line("needs you", KEY, where, text, remedy)
+    if facts.refused:
+        said = "\n".join(output.complaints(facts.refused)) or facts.refused
+        reason, remedy = plan.why(said)
+        return Line("needs you", KEY, where, f"there, but of no use: {reason}", remedy)
+    if facts.has_key and not session.dry:
+        return Line("ok", KEY, where, f"there, good for {session.destination.environment}")
+    made = Line("made", KEY, where, "made by spin-keygen.sh")
+    if session.dry:
+        session.console.result("# only if the account has no key for Rancher yet:")
+    try:
+        with session.console.step(KEY):
+            make_remote(session, node).make_key(key_password(session))
+    except SpinstackError as error:
+        return plan.failed(made, error.what, error.remedy)
+    return made
+
+
+def _show_updates(session: Session, node: LoginNode, wanted: Sequence[Source]) -> None:
+    """A dry run finds nothing, so that it shows how all is made; this is the other way."""
+    steps = [plan.update_step(source) for source in wanted if source.checkout]
+    if steps:
+        session.console.result("# instead of cloning, where a checkout is there and is behind:")
+        node.run(Script(tuple(steps)))

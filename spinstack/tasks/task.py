@@ -1,0 +1,150 @@
+"""What every task shares: a session, errors told in three lines, the usual options.
+
+Every command imports all modules of tasks, to know their names and options. So these import
+at their top only what describes tasks: this module, `manual`, and Invoke, which is there
+already. What a task works with is imported inside it. A test counts modules
+(tests/unit/test_startup.py).
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from invoke.tasks import Task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+    from invoke.parser.argument import Argument
+
+    from spinstack.errors import SpinstackError
+
+TO = "a destination of invoke.yaml, such as dev (default: the one that it names)"
+YES = "take yes for an answer to every question"
+JSON = "print the result as JSON"
+SERVICE = "one service (default: all)"
+ONE = "which service"
+
+LISTING = (["--list"], ["-l"])
+# Programs whose words are Invoke's to read, and what `python -m invoke` calls itself.
+COMMANDS = ("invoke", "inv", "spinstack")
+MODULE = ["invoke", "__main__.py"]
+
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+
+class StackTask(Task[Body]):
+    """Invoke's task, with spinstack's errors told as a person wants them.
+
+    A task with an option `to` is given a `Session`, any other one Invoke's context.
+
+    At every command Invoke makes and copies all tasks with all their options. With sixty tasks
+    that takes a tenth of its time, so it is cheap here.
+    """
+
+    def __init__(self, body: Body, topic: str, **options: Any) -> None:
+        function = cast(FunctionType, body)
+        # What `inspect.signature`, which Invoke would ask, finds out slowly.
+        names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+        needed = names[: len(names) - len(function.__defaults__ or ())]
+        super().__init__(body, positional=needed, **options)
+        self.wants_session = "to" in names
+        self.__doc__ = f"({topic}) {body.__doc__}"
+
+    def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Raises Exit with the exit code, after whatever stopped the task was told."""
+        self.times_called += 1
+        return _told(self, context, args, kwargs)
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """The options; none for a list of tasks, which spares Invoke a third of its work."""
+        if is_listing():
+            return []
+        # Invoke takes out the texts that it has used.
+        texts, self.help = self.help, dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = texts
+
+    def __deepcopy__(self, memo: object) -> StackTask[Body]:
+        # Nothing in it is changed, once it is made.
+        return copy.copy(self)
+
+
+def is_listing() -> bool:
+    """Whether this is `invoke --list`, which needs neither options nor settings. Looked for
+    in the first word, which can't be a task's own."""
+    program = sys.argv[0].replace("\\", "/").split("/")
+    return sys.argv[1:2] in LISTING and (program[-1] in COMMANDS or program[-2:] == MODULE)
+
+
+def task(
+    topic: str, *, help: dict[str, str] | None = None, **options: Any
+) -> Callable[[Body], StackTask[Body]]:
+    """Make a function a task. `topic`: the word that its line in `--list` begins with."""
+
+    def decorate(body: Body) -> StackTask[Body]:
+        return StackTask(body, topic, help=help, **options)
+
+    return decorate
+
+
+def _told(
+    task: StackTask[Any], context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    from invoke.exceptions import Exit
+
+    from spinstack.console.console import Console
+    from spinstack.errors import SpinstackError
+    from spinstack.session import Session
+
+    session = Session(context, kwargs.get("to")) if task.wants_session else None
+    console = session.console if session else Console()
+    try:
+        return task.body(session or context, *args, **kwargs)
+    except SpinstackError as error:
+        _trace_if_asked()
+        console.error(error)
+        raise Exit(code=error.exit_code) from None
+    except Exit:
+        raise
+    except KeyboardInterrupt:
+        console.note("stopped by Ctrl-C")
+        raise Exit(code=1) from None
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`| head`).
+        sys.stderr.close()
+        raise Exit(code=1) from None
+    except Exception as error:
+        # Whatever it is, a person gets three lines; the rest is for whoever mends it.
+        _trace_if_asked()
+        console.error(_defect(error))
+        raise Exit(code=1) from None
+
+
+def _trace_if_asked() -> None:
+    """With Invoke's own `--debug`, show where an error came from."""
+    import logging
+    import traceback
+
+    if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+        traceback.print_exc()
+
+
+def _defect(error: Exception) -> SpinstackError:
+    """An error that nobody foresaw."""
+    import traceback
+
+    from spinstack.errors import SpinstackError
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return SpinstackError(
+        f"something that was not foreseen: {type(error).__name__}: {error}",
+        where=where,
+        remedy="the same command with `invoke --debug …` shows more; please report it",
+    )

@@ -1,0 +1,185 @@
+"""A login node over channels: what both wires have in common. A wire only opens channels."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import time
+from abc import ABC, abstractmethod
+from contextlib import closing
+
+from spinstack.errors import SpinstackError
+from spinstack.transport import relay as relaying
+from spinstack.transport.channel import Channel, Pty
+from spinstack.transport.command import Command
+from spinstack.transport.login_node import (
+    Answer,
+    ConnectionLost,
+    OnBegin,
+    OnLine,
+    OnSent,
+    SessionRefused,
+)
+from spinstack.transport.runner import Result
+from spinstack.transport.script import Script, ScriptResult
+from spinstack.transport.shell import Shell
+
+# Silence after which a program that has printed something is taken to wait for an answer.
+ASKS_SECONDS = 0.5
+# How long to wait before a session that was refused is asked for again, each time; seconds.
+PAUSES = (0.1, 0.3, 1.0)
+
+
+class ChannelNode(ABC):
+    """Logs in when something runs for the first time, and not again."""
+
+    dry = False
+    name = ""
+    # As the setting names it.
+    wire = ""
+
+    def __init__(self) -> None:
+        self._shell: Shell | None = None
+
+    @abstractmethod
+    def _open_channel(self, command: str, pty: Pty | None = None) -> Channel:
+        """Run a command in a session of its own, by the person's login shell there.
+
+        Raises SpinstackError when the login fails, ConnectionLost when it was there before.
+        """
+
+    @abstractmethod
+    def open(self) -> None:
+        """As `LoginNode.open`: the login alone."""
+
+    def _its_shell(self) -> Shell:
+        if self._shell is None:
+            self._shell = Shell(self.name, self._session)
+        return self._shell
+
+    def run(
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
+    ) -> ScriptResult:
+        shell = self._its_shell()
+        return shell.run(script, on_begin=on_begin, on_line=on_line, on_sent=on_sent)
+
+    def _session(self, command: str, pty: Pty | None = None) -> Channel:
+        """A session beside the shell's; in its place where the other end allows but one, and
+        still counts one that has just ended."""
+        for pause in PAUSES:
+            try:
+                return self._open_channel(command, pty)
+            except SessionRefused:
+                if self._shell:
+                    self._shell.close()
+                time.sleep(pause)
+        return self._open_channel(command, pty)
+
+    def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
+        """Each time the program has printed something and then waits, its last line is put
+        to `answer` once."""
+        words = _unasked(command.script())
+        with closing(self._session(words, Pty("dumb", 200, 24))) as channel:
+            deadline = time.monotonic() + seconds
+            output, asked = "", ""
+            while time.monotonic() < deadline:
+                data = channel.read(ASKS_SECONDS)
+                if data is None:
+                    prompt = output.rsplit("\n", 1)[-1].strip()
+                    if prompt and output != asked:
+                        asked = output
+                        _reply(channel, answer(prompt))
+                elif data:
+                    output += data.decode("utf-8", "replace").replace("\r\n", "\n")
+                else:
+                    return Result(output, "", self._code(channel))
+        raise SpinstackError(
+            f"{command.shown()} did not finish within {seconds:.0f} s",
+            where=self.name,
+            remedy="run it by hand on the login node",
+        )
+
+    def _code(self, channel: Channel) -> int:
+        code = channel.exit_code(relaying.DRAIN_SECONDS)
+        if code is None:
+            raise self._lost_in_command()
+        return code
+
+    def interact(
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+    ) -> int:
+        mark = f"spinstack-{secrets.token_hex(8)}"
+        text = relaying.script(prepare, command, mark, terminal=terminal)
+        words = _for_person(text) if terminal else _unasked(text)
+        pty = Pty(os.environ.get("TERM") or "xterm", *relaying.window()) if terminal else None
+        with closing(self._session(words, pty)) as channel:
+            relay = relaying.Relay(channel, mark.encode(), input)
+            code = relay.on_terminal() if terminal else relay.plain()
+            if relay.left:
+                raise SpinstackError(
+                    "left the command: it may still run there",
+                    where=self.name,
+                    remedy="`invoke restart` ends what runs in a container",
+                )
+            if code is None:
+                raise self._lost_in_command()
+            if not relay.begun:
+                raise SpinstackError(
+                    "the command could not be started on the login node",
+                    where=self.name,
+                    remedy="see whether the modules of the setting `modules` can be loaded there",
+                    details=relay.before,
+                )
+            return code
+
+    def _lost_in_command(self) -> ConnectionLost:
+        return ConnectionLost(
+            f"the connection to {self.name} was lost while a command ran there",
+            where=self.name,
+            remedy="see `invoke status`, then run it again",
+        )
+
+    def _lost(self) -> ConnectionLost:
+        """The connection has gone between two commands; no other one is made."""
+        return ConnectionLost(
+            f"the connection to {self.name} was lost",
+            where=self.name,
+            remedy="run the same command again: every step may be repeated",
+        )
+
+    def close(self) -> None:
+        if self._shell:
+            self._shell.close()
+
+
+def _for_person(text: str) -> str:
+    """A login shell that runs the text; its start-up files may ask the person, too."""
+    return f"exec bash -l -c '{_evaluated(text)}'"
+
+
+def _unasked(text: str) -> str:
+    """The same where nobody is there: start-up files that read their input find it empty, and
+    neither wait for ever nor get what is meant for the text."""
+    inner = _evaluated(text).replace('"', r"\"").replace("$", r"\$")
+    return f"exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"exec <&4 4<&-; {inner}\"'"
+
+
+def _evaluated(text: str) -> str:
+    """In base64: the login shell that reads it first may be csh, which takes exclamation marks
+    and newlines for its own even in quotes."""
+    return f'eval "$(printf %s {base64.b64encode(text.encode()).decode()} | base64 -d)"'
+
+
+def _reply(channel: Channel, reply: str | None) -> None:
+    if reply is None:
+        return
+    try:
+        channel.write(reply.encode() + b"\n")
+    except OSError:  # it has ended meanwhile: the next look says how
+        return

@@ -1,0 +1,60 @@
+"""The two wires to a login node, and which of them is used."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from spinstack.errors import UsageError
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+    from spinstack.transport.login_node import LoginNode
+
+AUTO, FABRIC, OPENSSH = "auto", "fabric", "openssh"
+NAMES = (AUTO, FABRIC, OPENSSH)
+
+
+def chosen(destination: Destination) -> str:
+    """`openssh` or `fabric`: the setting, or what this machine is able to do.
+
+    Raises UsageError where the setting asks for what can't be.
+    """
+    if destination.wire == FABRIC:
+        return FABRIC
+    # Windows' ssh has no master connections.
+    possible = sys.platform != "win32" and shutil.which("ssh") is not None
+    if destination.wire == AUTO:
+        return OPENSSH if possible and _keeps_logins(destination) else FABRIC
+    if sys.platform == "win32":
+        raise UsageError(
+            "the wire openssh keeps a login open, which ssh can't do on Windows",
+            where="setting wire",
+            remedy="wire: fabric; or work in the Windows Subsystem for Linux",
+        )
+    from spinstack.transport.openssh.master import Master, check_program
+
+    if not possible or Master(destination).alive() is None:
+        check_program()
+    return OPENSSH
+
+
+def _keeps_logins(destination: Destination) -> bool:
+    """A login that is kept already proves it, without a program to be asked."""
+    from spinstack.transport.openssh.master import OLDEST, Master, version
+
+    return Master(destination).alive() is not None or (version() or (0, 0)) >= OLDEST
+
+
+def login_node(destination: Destination, say: Callable[[str], None] | None = None) -> LoginNode:
+    """A connection over the chosen wire; nothing is sent before it is used. `say` is told what
+    a person should know about the login."""
+    if chosen(destination) == OPENSSH:
+        from spinstack.transport.openssh.node import OpenSSHLoginNode
+
+        return OpenSSHLoginNode(destination, say)
+    from spinstack.transport.fabric.node import FabricLoginNode
+
+    return FabricLoginNode(destination)

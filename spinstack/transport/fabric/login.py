@@ -1,0 +1,198 @@
+"""Logging in: who the host is, and who we are.
+
+Host keys: known ones are checked, unknown ones are shown and asked about, changed ones are
+refused. Login: a key with a certificate (`sshproxy`), keys of the ssh config and the agent,
+then the prompts of the server, each asked once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import paramiko
+from paramiko.auth_strategy import (
+    AuthResult,
+    AuthSource,
+    AuthStrategy,
+    InMemoryPrivateKey,
+    OnDiskPrivateKey,
+    Password,
+)
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.transport import certificate
+from spinstack.transport.prompt import RENEW, SSHPROXY_KEY, Prompt
+
+
+def fingerprint(key: paramiko.PKey) -> str:
+    """As `ssh-keygen -l` shows it: SHA256 of the public key, base64 without padding."""
+    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode()
+    return f"{key.get_name()} SHA256:{digest.rstrip('=')}"
+
+
+class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
+    """Shows an unknown host's fingerprint and asks; a yes is kept in the known hosts."""
+
+    def __init__(self, known_hosts: Path, ask: Prompt | None) -> None:
+        self._known_hosts = known_hosts
+        self._ask = ask
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        """Raises SpinstackError unless the person accepts the key."""
+        shown = fingerprint(key)
+        if self._ask is None:
+            raise SpinstackError(
+                f"the host key of {hostname} is not known",
+                where=shown,
+                remedy="log in once with ssh in a terminal, compare the fingerprint with the one "
+                "that the centre publishes, and accept it there",
+            )
+        answer = self._ask(
+            f"The host {hostname} is not known yet. Its key:\n  {shown}\n"
+            "Is this the fingerprint that the centre publishes? [yes/no] "
+        )
+        if answer.strip().lower() != "yes":
+            raise SpinstackError(
+                f"the host key of {hostname} was not accepted",
+                where=shown,
+                remedy="compare it with the fingerprints that the centre publishes, then try again",
+            )
+        self._known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._known_hosts.open("a", encoding="ascii") as file:
+            file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+
+
+def changed_host_key(error: paramiko.BadHostKeyException) -> SpinstackError:
+    """The refusal of a host whose key is not the one that is known."""
+    return SpinstackError(
+        f"the host key of {error.hostname} has CHANGED: somebody may be listening",
+        where=f"known {fingerprint(error.expected_key)}, offered {fingerprint(error.key)}",
+        remedy="ask the centre whether it changed its key; if it did: "
+        f"ssh-keygen -R {error.hostname!r}, and log in again",
+    )
+
+
+class ServerPrompts(AuthSource):
+    """Keyboard-interactive: each of the server's prompts is put to `ask`."""
+
+    def __init__(self, username: str, ask: Prompt) -> None:
+        super().__init__(username)
+        self._ask = ask
+
+    def authenticate(self, transport: paramiko.Transport) -> list[str]:
+        """Raises SpinstackError where a prompt can't be answered; the login ends there."""
+        failures: list[SpinstackError] = []
+
+        def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
+            # In paramiko's own thread, which would show a traceback and go on.
+            try:
+                return [self._ask(prompt) for prompt, _echo in prompts]
+            except SpinstackError as error:
+                failures.append(error)
+                transport.close()
+                return []
+
+        try:
+            return transport.auth_interactive(self.username, answer)
+        except (paramiko.SSHException, EOFError, OSError):
+            if failures:
+                raise failures[0] from None
+            raise
+
+
+class Login(AuthStrategy):
+    """The ways to log in, tried in order, with one prompt at most."""
+
+    def __init__(
+        self,
+        user: str,
+        *,
+        identity_files: Sequence[Path],
+        agent: bool,
+        ask: Prompt,
+    ) -> None:
+        super().__init__(ssh_config=paramiko.SSHConfig())
+        self.user = user
+        self._identity_files = identity_files
+        self._agent = agent
+        self._ask = ask
+        # What was said about keys that could not be used; shown when the login fails.
+        self.notes: list[str] = []
+        # Why the first certificate that is of no use now is so; empty if all are good.
+        told = map(certificate.outdated, identity_files)
+        self.outdated = next(filter(None, told), "")
+
+    def get_sources(self) -> Iterator[AuthSource]:
+        yield from self._sources({"publickey", "keyboard-interactive", "password"})
+
+    def _sources(self, allowed: Collection[str]) -> Iterator[AuthSource]:
+        if "publickey" in allowed:
+            yield from filter(None, map(self._key, self._identity_files))
+            for key in paramiko.Agent().get_keys() if self._agent else ():
+                yield InMemoryPrivateKey(self.user, key)
+        if "keyboard-interactive" in allowed:
+            yield ServerPrompts(self.user, self._ask)
+        elif "password" in allowed:
+            yield Password(self.user, lambda: self._ask(f"Password of {self.user}: "))
+
+    def _key(self, path: Path) -> AuthSource | None:
+        """A private key with its certificate beside it, if it can be read."""
+        try:
+            key = paramiko.PKey.from_path(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, paramiko.SSHException, ValueError, TypeError) as error:
+            self.notes.append(f"{path} was not used: {error}")
+            return None
+        if certificate.outdated(path):
+            return None
+        return OnDiskPrivateKey(self.user, "ssh-config", path, key)
+
+    def authenticate(self, transport: paramiko.Transport) -> AuthResult:
+        """Tries what the server allows. Stops at the first prompt that was answered wrongly:
+        a one-time code must not be asked for twice."""
+        last: Exception = paramiko.AuthenticationException("no way to log in that it allows")
+        for source in self._sources(_allowed(transport, self.user)):
+            try:
+                source.authenticate(transport)
+            except paramiko.AuthenticationException as error:
+                last = error
+            except UsageError as error:
+                # Nobody is asked who has a key that is good.
+                raise self._renew(error) from None
+            # One that was right may not be enough: a key, and then a code.
+            if transport.is_authenticated():
+                return AuthResult(self)
+        raise last
+
+    def _renew(self, error: UsageError) -> UsageError:
+        if self.outdated:
+            error.where, error.remedy = self.outdated, RENEW
+        return error
+
+
+def _allowed(transport: paramiko.Transport, user: str) -> Collection[str]:
+    """The ways of logging in that the server offers this user, as OpenSSH asks for them."""
+    try:
+        transport.auth_none(user)
+    except paramiko.BadAuthenticationType as error:
+        return list(error.allowed_types)
+    return ()
+
+
+def identity_files(
+    setting: Path | None, from_ssh_config: Sequence[str], user_home: Path
+) -> list[Path]:
+    """The private keys to try, most wanted first: the setting, those of the ssh config,
+    sshproxy's, the usual names."""
+    found = [setting.expanduser()] if setting else []
+    found += [Path(name).expanduser() for name in from_ssh_config]
+    found.append(SSHPROXY_KEY.expanduser())
+    if not from_ssh_config:
+        found += [user_home / ".ssh" / f"id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,187 @@
+"""The login of the day: a master connection of OpenSSH that outlives the command that opened it.
+
+`ssh` itself logs in and asks, by the person's own configuration; every later command of any
+stack opens its sessions on the socket that the master leaves (`mux.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.transport.openssh import login, mux, sockets
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+
+# A working day: how long the login stays when nothing uses it, in hours.
+PERSIST_HOURS = 10
+# From 8.4 (2020-09) on, a program can be made to answer its prompts (SSH_ASKPASS_REQUIRE).
+OLDEST = (8, 4)
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A master that answers: its process, and, in seconds since 1970, when it was opened and
+    when it ends unless it is used before."""
+
+    pid: int
+    since: float
+    until: float
+
+    @property
+    def left(self) -> float:
+        """Seconds that it still lives."""
+        return max(0.0, self.until - time.time())
+
+
+class Master:
+    """The one login at a destination's host. `say` is told, in a line, that ssh logs in."""
+
+    def __init__(self, destination: Destination, say: Callable[[str], None] | None = None) -> None:
+        self._destination = destination
+        self._say = say or (lambda _: None)
+        self.name = (
+            f"{destination.user}@{destination.host}" if destination.user else destination.host
+        )
+
+    @cached_property
+    def socket(self) -> Path:
+        return sockets.socket_of(self._destination)
+
+    def alive(self) -> Alive | None:
+        """The master, if there is one; asking it starts no program and sends nothing.
+
+        Raises SpinstackError where others can reach into its directory, or it does not answer.
+        """
+        if not sockets.check(self.socket.parent):
+            return None
+        try:
+            with mux.Client(self.socket) as client:
+                pid = client.pid()
+            opened, used = self._lock.stat().st_mtime, self.socket.stat().st_mtime
+        except TimeoutError:
+            raise self._stuck() from None
+        except OSError:
+            return None
+        return Alive(pid, opened, max(opened, used) + PERSIST_HOURS * 3600)
+
+    def used(self) -> None:
+        """Note that its time begins anew: ssh counts from the end of the last session."""
+        with contextlib.suppress(OSError):  # it may have ended, and its socket with it
+            os.utime(self.socket)
+
+    def open(self) -> Alive:
+        """Log in, unless that has been done; the master that there is then.
+
+        ssh asks on the terminal whatever it has to ask; the setting `login_answer_file` answers
+        for a rehearsal; with neither, only a login that needs no answer succeeds. Raises
+        SpinstackError, UsageError where somebody would have to answer.
+        """
+        sockets.make(self.socket.parent)
+        with self._alone():
+            there = self.alive()
+            if there:
+                return there
+            return self._open()
+
+    def _open(self) -> Alive:
+        # Left by a master that was killed, or by another machine that was called like this one.
+        gone = "the login that was kept is gone; " if self._lock.read_text() else ""
+        self.socket.unlink(missing_ok=True)
+        check_program()
+        self._say(f"{gone}logging in to {self.name}; the login is kept for {PERSIST_HOURS} hours")
+        login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600)
+        self._lock.write_text("logged in\n")
+        there = self.alive()
+        if there is None:
+            raise SpinstackError(
+                f"the login to {self.name} ended as soon as it was made",
+                where=str(self.socket),
+                remedy=f"see what `ssh -v {self.name}` says, or use the other wire: wire: fabric",
+            )
+        return there
+
+    def close(self) -> bool:
+        """End the login, for every command that uses it; whether there was one."""
+        if not sockets.check(self.socket.parent):
+            return False
+        try:
+            with mux.Client(self.socket) as client:
+                client.terminate()
+        except TimeoutError:
+            raise self._stuck() from None
+        except OSError:
+            return False
+        # Gone with it, but perhaps a moment later than the next command looks.
+        self.socket.unlink(missing_ok=True)
+        self._lock.write_text("")
+        return True
+
+    @property
+    def _lock(self) -> Path:
+        """Held while a command logs in; written then, and emptied by a logout: its time is that
+        of the login, and what is in it tells of one that ended by itself."""
+        return self.socket.with_suffix(".lock")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One command logs in at a time: the second finds the login of the first."""
+        with self._lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self._say(f"another command is logging in to {self.name}: waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _stuck(self) -> SpinstackError:
+        return SpinstackError(
+            f"the ssh process that keeps the login to {self.name} does not answer",
+            where=str(self.socket),
+            remedy=f"end it (its socket is the last word of its command line in `ps`), remove "
+            f"{self.socket}, and run the same command again",
+        )
+
+
+def version() -> tuple[int, int] | None:
+    """Of the `ssh` program; None if there is none of OpenSSH."""
+    program = shutil.which("ssh")
+    return _version_of(program) if program else None
+
+
+@cache
+def _version_of(program: str) -> tuple[int, int] | None:
+    done = subprocess.run(
+        [program, "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
+    )
+    found = re.search(r"OpenSSH\w*_(\d+)\.(\d+)", done.stderr + done.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def check_program() -> None:
+    """Raises UsageError where there is no `ssh` that can keep a login for us."""
+    found = version()
+    wanted = ".".join(map(str, OLDEST))
+    if found is None:
+        problem = "there is no ssh program of OpenSSH"
+    elif found < OLDEST:
+        problem = f"the ssh program is too old: OpenSSH {found[0]}.{found[1]}"
+    else:
+        return
+    raise UsageError(
+        f"{problem}, which the wire openssh needs",
+        where="setting wire",
+        remedy=f"install OpenSSH {wanted} or newer, or set wire: fabric",
+    )

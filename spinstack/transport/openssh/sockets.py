@@ -1,0 +1,100 @@
+"""Where the sockets of logins that are kept lie: a directory of our own, that nobody else can
+enter. Whoever could put a socket there would be taken for the login node."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+
+# The least that a system allows for a socket's path (macOS: 104 with the zero at its end), less
+# the dot and 16 characters that ssh puts behind it while it makes one (muxserver_listen).
+LONGEST = 103 - 17
+
+
+def socket_of(destination: Destination) -> Path:
+    """The socket of the login at a destination.
+
+    Its name says which login, not which stack: whoever logs in to the same account of the same
+    host shares it. This machine's name is part of it: homes may be shared by several.
+    """
+    login = (destination.host, str(destination.port or ""), destination.user)
+    whole = "\0".join((*login, str(Path.home()), socket.gethostname()))
+    name = hashlib.sha256(whole.encode()).hexdigest()[:16]
+    found = [directory / name for directory in _directories()]
+    return next((path for path in found if len(os.fsencode(path)) <= LONGEST), found[-1])
+
+
+def _directories() -> list[Path]:
+    """Most wanted first; the last one is always short enough."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return [
+        Path.home() / ".local" / "state" / "spinstack" / "ssh",
+        *([Path(runtime) / "spinstack"] if runtime else []),
+        Path(f"/tmp/spinstack-ssh-{os.getuid()}"),
+    ]
+
+
+def make(directory: Path) -> None:
+    """Make the directory if it is not there, and check that it can be used.
+
+    Raises SpinstackError: before a one-time code is used up for nothing.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SpinstackError(
+            f"the directory for logins that are kept can't be made: {error.strerror}",
+            where=str(directory),
+            remedy="make it by hand with mode 700, or choose the other wire: wire: fabric",
+        ) from None
+    check(directory)
+    _try_out(directory)
+
+
+def _try_out(directory: Path) -> None:
+    """Whether its file system has sockets, and second names for them, as ssh makes them."""
+    first, second = (directory / f"try-{os.getpid()}-{number}" for number in (1, 2))
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(first))
+            os.link(first, second)
+    except OSError as error:
+        raise SpinstackError(
+            f"no login can be kept on the file system of the home: {error.strerror or error}",
+            where=str(directory),
+            remedy="use the other wire: wire: fabric",
+        ) from None
+    finally:
+        first.unlink(missing_ok=True)
+        second.unlink(missing_ok=True)
+
+
+def check(directory: Path) -> bool:
+    """Whether the directory is there. Raises SpinstackError unless it is ours alone."""
+    try:
+        found = directory.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        problem, remedy = "is no directory", f"remove {directory}"
+    elif found.st_uid != os.getuid():
+        problem = f"belongs to somebody else (uid {found.st_uid})"
+        remedy = "ask them, or root, to remove it; until then: wire: fabric"
+    elif found.st_mode & 0o077:
+        problem = f"can be entered by others (mode {found.st_mode & 0o777:o})"
+        remedy = f"chmod 700 {directory}, after a look at who put what there"
+    else:
+        return True
+    raise SpinstackError(
+        f"the directory for logins that are kept {problem}", where=str(directory), remedy=remedy
+    )

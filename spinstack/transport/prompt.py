@@ -1,0 +1,64 @@
+"""Answers to the login prompt: a person's, or a file's in rehearsals. Knows nothing of ssh."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from spinstack.errors import UsageError
+
+# Where NERSC's sshproxy.sh leaves its key, next to the certificate `nersc-cert.pub`.
+SSHPROXY_KEY = Path("~/.ssh/nersc")
+RENEW = (
+    "renew it with sshproxy.sh, which asks for password and code (invoke login --sshproxy); "
+    "then run it again"
+)
+ONCE = (
+    "a one-time code works once and only for 30 s: wait for the next one and answer "
+    "with the password and the six digits after it, no blank between; or renew the key "
+    "(invoke login --sshproxy)"
+)
+
+Prompt = Callable[[str], str]
+
+
+def ask_on_terminal(prompt: str) -> str:
+    """Ask for a secret, not echoed. Raises UsageError where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"the login node asks {prompt.strip()!r} and there is no terminal to ask on",
+            remedy="run it in a terminal, or fetch a key first: invoke login --sshproxy",
+        )
+    from spinstack.console.board import paused
+
+    with paused():
+        return getpass.getpass(prompt if prompt.endswith(" ") else prompt + " ")
+
+
+def answers_from(path: Path) -> Prompt:
+    """Answers every prompt with the first line of a file, read anew each time.
+
+    Raises UsageError if the file is missing or others can read it.
+    """
+
+    def answer(prompt: str) -> str:
+        try:
+            mode = path.stat().st_mode
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"the login answer can't be read: {error.strerror}",
+                where=str(path),
+                remedy="start the rehearsal again, or remove the setting login_answer_file",
+            ) from None
+        if mode & 0o077:
+            raise UsageError(
+                "others can read the file with the login answer",
+                where=str(path),
+                remedy=f"chmod 600 {path}",
+            )
+        return text.split("\n", 1)[0]
+
+    return answer

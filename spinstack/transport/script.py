@@ -1,0 +1,224 @@
+"""Scripts for the login node: named steps in, what each step printed out.
+
+Scripts are sent one after the other to a `bash -l` (`remote_shell.py`). Marks around each step
+tell its output from the message of the day and from the other steps, and tell progress as it
+happens. Pure: values to text, text to values.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from spinstack.transport.command import Command, Raw
+
+# What a person's start-up files may have set for every shell, undone.
+PLAIN_SHELL = (
+    "set +euCf +o posix +o pipefail; shopt -u nullglob failglob; unalias -a; "
+    "unset CDPATH GREP_OPTIONS; trap - DEBUG ERR; IFS=$' \\t\\n'"
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Commands that belong together; each runs only if the one before it succeeded.
+
+    `must`: a failure ends the script here. Variables and functions that a step sets are
+    there in the steps after it.
+    """
+
+    name: str
+    commands: tuple[Command, ...]
+    must: bool = True
+
+    def body(self) -> str:
+        return " &&\n".join(command.script() for command in self.commands)
+
+
+@dataclass(frozen=True)
+class Script:
+    """Steps that run one after the other; `seconds` is the limit for all of them.
+
+    `endless`: it goes on until whoever sent it leaves. Descriptor 3 is its end of the
+    channel, which ends then, so that a step can notice; what it prints is not kept.
+    """
+
+    steps: tuple[Step, ...]
+    seconds: float = 120.0
+    endless: bool = False
+
+    def text(self, mark: str) -> str:
+        """The script as bash reads it. `mark` must be a word that no program prints.
+
+        It runs in a subshell: what it sets, where it goes and how it ends is its own affair,
+        and the shell is as it was for the next one. Its programs get an empty input.
+        """
+        lines = [PLAIN_SHELL, "("]
+        for number, step in enumerate(self.steps):
+            lines.append(_printf(f"{mark} begin {number}"))
+            lines.append(f"{{ {step.body()}\n}} 2>&1")
+            lines.append("spinstack_code=$?")
+            lines.append(
+                f"printf '\\n%s %s\\n' {shlex.quote(f'{mark} end {number}')} \"$spinstack_code\""
+            )
+            if step.must:
+                lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
+        lines.append(_printf(f"{mark} done"))
+        lines.append(") 3<&0 </dev/null" if self.endless else ") </dev/null")
+        # By the shell itself, also if the subshell was killed or a step has left it.
+        lines.append(_printf(f"{mark} over") + "\n")
+        return "\n".join(lines)
+
+
+def _printf(text: str) -> str:
+    return f"printf '\\n%s\\n' {shlex.quote(text)}"
+
+
+@dataclass
+class StepResult:
+    """What a step printed (both streams, in order) and its exit code; `must`: the step's."""
+
+    name: str
+    output: str = ""
+    code: int | None = None
+    must: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+@dataclass
+class ScriptResult:
+    """The steps that were begun, in order. `complete`: the script came to its end, be it
+    its last step or one that failed and had to succeed."""
+
+    steps: list[StepResult] = field(default_factory=list)
+    complete: bool = False
+
+    def __getitem__(self, name: str) -> StepResult:
+        """The result of a step; KeyError if it was not begun."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def output(self, name: str) -> str:
+        """What a step printed; empty if it was not begun."""
+        return next((step.output for step in self.steps if step.name == name), "")
+
+    @property
+    def failed(self) -> StepResult | None:
+        """The step that ended the script, if it did not get through: one that must not fail."""
+        last = self.steps[-1] if self.steps else None
+        return last if last and last.must and not last.ok else None
+
+
+class Transcript:
+    """Reads a script's output as it arrives. `over`: nothing more of it will come.
+
+    `on_line(step name, line)` is called for every whole line of a step, `on_begin(step
+    name)` and `on_end(result)` at its marks.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        mark: str,
+        *,
+        on_begin: Callable[[str], None] | None = None,
+        on_line: Callable[[str, str], None] | None = None,
+        on_end: Callable[[StepResult], None] | None = None,
+    ) -> None:
+        self.result = ScriptResult()
+        self.over = False
+        self._script = script
+        self._mark = mark
+        self._on_begin = on_begin
+        self._on_line = on_line
+        self._on_end = on_end
+        self._rest = ""
+        self._lines: list[str] | None = None
+
+    def feed(self, text: str) -> None:
+        """Take in the next piece of output, cut anywhere."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._take(line)
+
+    def _take(self, line: str) -> None:
+        words = line.rstrip("\r").split(" ")
+        if words[0] == self._mark:
+            self._take_mark(words[1:])
+        elif self._lines is not None:
+            if not self._script.endless:
+                self._lines.append(line)
+            if self._on_line:
+                self._on_line(self.result.steps[-1].name, line.rstrip("\r"))
+
+    def _take_mark(self, words: Sequence[str]) -> None:
+        if words[0] == "begin":
+            step = self._script.steps[int(words[1])]
+            self.result.steps.append(StepResult(step.name, must=step.must))
+            self._lines = []
+            if self._on_begin:
+                self._on_begin(step.name)
+        elif words[0] == "end":
+            self._end(int(words[1]), int(words[2]))
+        elif words[0] == "done":
+            self.result.complete = True
+        elif words[0] == "over":
+            self.over = True
+
+    def _end(self, number: int, code: int) -> None:
+        step = self.result.steps[-1]
+        # The mark begins with a newline of its own, which is no part of the output.
+        step.output = "\n".join(self._lines or [])
+        step.code = code
+        self._lines = None
+        if code != 0 and self._script.steps[number].must:
+            self.result.complete = True
+        if self._on_end:
+            self._on_end(step)
+
+    @property
+    def unfinished(self) -> str:
+        """The name of the step that was running when the output ended; empty if none."""
+        steps = self.result.steps
+        return steps[-1].name if steps and steps[-1].code is None else ""
+
+
+# Files are the group's to read, directories everybody's to pass through.
+UMASK = Command("umask", "0026")
+
+
+# Exit codes of coreutils' `timeout` when the time was up, the second if that was ignored; a
+# program that is killed otherwise, for want of memory say, has the second one too.
+TIME_IS_UP, KILLED = 124, 137
+
+
+def tail(output: str, lines: int = 15) -> str:
+    """The last lines."""
+    return "\n".join(output.strip().splitlines()[-lines:])
+
+
+def json_line(output: str) -> dict[str, Any] | None:
+    for line in reversed(output.splitlines()):
+        if line.startswith("{"):
+            try:
+                value = json.loads(line)
+            except ValueError:
+                return None
+            return value if isinstance(value, dict) else None
+    return None
+
+
+def write_line(text: str, path: PurePosixPath) -> Command:
+    """Write a line to a file, which appears whole or not at all."""
+    partial = f"{path}.new"
+    words = ("printf", "%s\\n", text, Raw(">"), partial, Raw("&&"), "mv", "-f", partial, str(path))
+    return Command(*words)

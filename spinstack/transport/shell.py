@@ -1,0 +1,222 @@
+"""A `bash -l` on the login node that is given script after script, all in one session."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import gzip
+import secrets
+import time
+from collections.abc import Callable, Iterator
+
+from spinstack.errors import SpinstackError
+from spinstack.transport.channel import Channel
+from spinstack.transport.command import Secret
+from spinstack.transport.login_node import ConnectionLost, OnBegin, OnLine, OnSent
+from spinstack.transport.script import Script, ScriptResult, Transcript
+
+# More than any step prints; a program that prints for ever is stopped here.
+OUTPUT_LIMIT = 8_000_000
+# Bytes that are sent at a time, and told of.
+PIECE = 65536
+# As many bytes of what a shell said that did not get to the first step.
+LAST_WORDS = 1000
+# How often a silent connection is asked whether it is alive.
+LOOK_SECONDS = 1.0
+
+# Each script comes as a line with its size in bytes, and then the script. It is read whole
+# before any of it runs, and by nobody else: start-up files that read their input find it empty.
+# The line is read by the person's own login shell first, be it csh: no quotes within quotes,
+# no exclamation mark, no line break. A script that bash can't read ends the shell.
+_LOOP = (
+    "exec <&4 4<&-; {first}while read -r spinstack_size; do "
+    r"LC_ALL=C IFS= read -r -N \$spinstack_size spinstack_text && "
+    r"eval \"\$spinstack_text\" || break; done"
+)
+_START = "exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"{loop}\"'"
+# A server lets nothing be sent to a command before it has begun: a round trip, which a script
+# that stands in the command itself does not wait for.
+_FIRST = (
+    r"spinstack_text=\$(printf %s {packed} | base64 -d | gzip -dc); "
+    r"eval \"\$spinstack_text\" || exit; "
+)
+# Letters of such a script when it is packed. Some csh take no longer words than 4096.
+LARGEST_FIRST = 3500
+
+
+def command(first: bytes = b"") -> str:
+    """What is run there: the loop, with a packed script before it."""
+    before = _FIRST.replace("{packed}", first.decode("ascii")) if first else ""
+    return _START.replace("{loop}", _LOOP.replace("{first}", before))
+
+
+class Shell:
+    """`open_channel` starts a command in a session of its own on the connection."""
+
+    def __init__(self, name: str, open_channel: Callable[[str], Channel]) -> None:
+        self._name = name
+        self._open_channel = open_channel
+        self._channel: Channel | None = None
+
+    def run(
+        self,
+        script: Script,
+        *,
+        on_begin: OnBegin | None = None,
+        on_line: OnLine | None = None,
+        on_sent: OnSent | None = None,
+    ) -> ScriptResult:
+        """As `LoginNode.run`. A script that is left, or cut off, takes the shell with it; the
+        next one has a new shell."""
+        run = _Run(self._name, script, on_begin, on_line)
+        first = b"" if self._is_there() else run.packed()
+        channel = self._channel or self._open_channel(command(first))
+        self._channel = channel
+        finished = False
+        try:
+            if not first:
+                run.send(channel, on_sent)
+            finished = run.read(channel)
+        finally:
+            if not finished or script.endless:
+                self.close()
+        return run.result()
+
+    def _is_there(self) -> bool:
+        """Whether the shell of the script before waits for another one."""
+        if self._channel is not None and not _is_idle(self._channel):
+            self.close()
+        return self._channel is not None
+
+    def close(self) -> None:
+        """Give the shell up; what it runs may go on."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+
+def _is_idle(channel: Channel) -> bool:
+    """Whether it waits for a script. What the last one left behind is passed over."""
+    while (data := channel.read(0)) is not None:
+        if not data:
+            return False
+    return True
+
+
+class _Run:
+    """One script on its way through a shell."""
+
+    def __init__(
+        self, name: str, script: Script, on_begin: OnBegin | None, on_line: OnLine | None
+    ) -> None:
+        self._name = name
+        self._script = script
+        self._mark = f"spinstack-{secrets.token_hex(8)}"
+        self._left = False
+        self._unsent = ""
+        # What came before the first step: the shell's last words, if it does not get there.
+        self._before = b""
+        self._on_line = on_line
+        line = self._line if on_line else None
+        self._transcript = Transcript(script, self._mark, on_begin=on_begin, on_line=line)
+
+    def packed(self) -> bytes:
+        """The script as it may stand in a command, which others can see; empty if there is a
+        secret in it, or too much."""
+        words = (word for step in self._script.steps for one in step.commands for word in one.words)
+        if any(isinstance(word, Secret) for word in words):
+            return b""
+        packed = base64.b64encode(gzip.compress(self._script.text(self._mark).encode(), mtime=0))
+        return packed if len(packed) <= LARGEST_FIRST else b""
+
+    def send(self, channel: Channel, on_sent: OnSent | None) -> None:
+        """As the shell's loop reads it. Why it could not be sent, the output may tell."""
+        text = self._script.text(self._mark).encode()
+        data = f"{len(text)}\n".encode() + text
+        try:
+            for begin in range(0, len(data), PIECE):
+                channel.write(data[begin : begin + PIECE])
+                if on_sent:
+                    on_sent(min(begin + PIECE, len(data)), len(data))
+        except OSError as error:
+            self._unsent = str(error) or type(error).__name__
+
+    def _line(self, step: str, text: str) -> None:
+        if self._on_line and not self._left:
+            self._left = self._on_line(step, text)
+
+    def read(self, channel: Channel) -> bool:
+        """Take in the output up to the script's end; whether the shell waits for another."""
+        for piece in self._pieces(channel):
+            self._transcript.feed(piece)
+            if self._left or self._transcript.over:
+                break
+        return self._transcript.over and not self._left
+
+    def result(self) -> ScriptResult:
+        """Raises ConnectionLost unless it came to its end or was left."""
+        transcript = self._transcript
+        if transcript.result.complete or self._left:
+            return transcript.result
+        what = f"the connection to {self._name} was lost {self._where()}"
+        if transcript.over:
+            what = f"the shell on {self._name} was ended in the step {transcript.unfinished!r}"
+        remedy = "run the same command again: every step may be repeated"
+        if self._unsent:
+            what = f"{what}: {self._unsent}"
+            remedy = "nothing of it has run; run the same command again"
+        raise ConnectionLost(what, where=self._name, remedy=remedy, details=self._last_words())
+
+    def _where(self) -> str:
+        steps = self._transcript.result.steps
+        if self._transcript.unfinished:
+            return f"during the step {self._transcript.unfinished!r}"
+        return f"after the step {steps[-1].name!r}" if steps else "before the first step"
+
+    def _last_words(self) -> str:
+        return "" if self._transcript.result.steps else self._before.decode("utf-8", "replace")
+
+    def _pieces(self, channel: Channel) -> Iterator[str]:
+        """The output as it comes, until it ends, the time limit or the size limit."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        deadline = time.monotonic() + self._script.seconds
+        size = 0
+        while True:
+            left = deadline - time.monotonic()
+            data = channel.read(max(0.0, min(LOOK_SECONDS, left)))
+            self._keep(channel.read_error())
+            if data == b"":
+                return
+            if data:
+                size += len(data)
+                self._keep(data)
+                yield decoder.decode(data)
+            elif left <= 0:
+                raise self._too_long()
+            elif not channel.alive:
+                return
+            if time.monotonic() > deadline:
+                raise self._too_long()
+            if size > OUTPUT_LIMIT and not self._script.endless:
+                raise self._too_much()
+
+    def _keep(self, data: bytes) -> None:
+        if data and not self._transcript.result.steps:
+            self._before = (self._before + data)[-LAST_WORDS:]
+
+    def _too_long(self) -> SpinstackError:
+        step = self._transcript.unfinished or "logging in to a shell"
+        return SpinstackError(
+            f"the step {step!r} did not finish within {self._script.seconds:.0f} s",
+            where=self._name,
+            remedy="see `invoke status`, then run it again: every step may be repeated",
+            details=self._last_words(),
+        )
+
+    def _too_much(self) -> SpinstackError:
+        steps = self._transcript.result.steps
+        return SpinstackError(
+            f"the step {self._transcript.unfinished!r} prints without end on {self._name}",
+            where=(steps[-1].output[-300:] if steps else "") or "login node",
+            remedy="look at the step by hand: --dry shows the commands",
+        )
