@@ -91,7 +91,7 @@ class Console:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The terminal to oneself while somebody is asked something: live lines go away, and
-        what other threads have to say waits. The function of this name in `step_display` is
+        what other threads have to say waits. The function of this name in `board` is
         for whoever has no console."""
         with self._board.paused():
             yield

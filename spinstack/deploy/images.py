@@ -238,8 +238,6 @@ def images_under_way(session: Session) -> Iterator[ImageWork]:
     SpinstackError. Leaving the context by an exception, Ctrl-C too, stops builds and pushes;
     leaving it otherwise waits for them.
     """
-    from spinstack.deploy.images import ImageWork
-
     work = ImageWork(session)
     with _stopped_by_exceptions(work):
         yield work
@@ -247,8 +245,6 @@ def images_under_way(session: Session) -> Iterator[ImageWork]:
 
 def build(session: Session, *, force: bool = False) -> None:
     """Build each image whose content has no image on this machine, side by side."""
-    from spinstack.deploy.images import ImageWork
-
     with _stopped_by_exceptions(ImageWork(session, pushes=False, force=force)):
         pass
 
@@ -256,8 +252,6 @@ def build(session: Session, *, force: bool = False) -> None:
 def push(session: Session) -> dict[str, str]:
     """Push each image that the registry does not have yet, side by side; their digests as
     `images_under_way` tells them."""
-    from spinstack.deploy.images import ImageWork
-
     work = ImageWork(session, builds=False)
     with _stopped_by_exceptions(work):
         return work.wait()

@@ -15,6 +15,7 @@ from spinstack.images.lookup import local
 from spinstack.rules.service import ImageName
 from spinstack.transport.runner import Result, Runner
 
+# Seconds until a push counts as stuck: slow lines take their time.
 _PUSH_WITHIN = 3600.0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from spinstack.operate import kept
 from spinstack.platforms.base import Thing
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def show_listed(
     if session.dry:
         return
     stack, destination = session.settings.stack, session.destination
-    shown = found if all else kept.of_stack(found, stack)
+    shown = found if all else of_stack(found, stack)
     if json:
         session.console.json([asdict(thing) for thing in shown])
     elif shown:

@@ -12,7 +12,6 @@ from spinstack.console.console import columns
 from spinstack.console.terminal import can_move
 from spinstack.errors import SpinstackError
 from spinstack.operate import snapshot
-from spinstack.operate import status as overview
 from spinstack.operate.selection import rancher
 from spinstack.operate.snapshot import Overview
 from spinstack.platforms.client import OnRancher
@@ -39,13 +38,13 @@ def status(session: Session, *, watch: bool, json: bool) -> None:
     if session.dry:
         return
     if json:
-        session.console.json(overview.as_json(found))
+        session.console.json(as_json(found))
         return
     if not found.services:
-        raise overview.not_there(found)
+        raise not_there(found)
     now = datetime.now(timezone.utc)
-    session.console.table(overview.HEADINGS, overview.rows(found, now))
-    for line in overview.lines(found, now):
+    session.console.table(HEADINGS, rows(found, now))
+    for line in lines(found, now):
         if line.startswith("warning: "):
             session.console.warn(line.removeprefix("warning: "))
         else:
@@ -77,7 +76,7 @@ def _watch(session: Session, there: OnRancher, json: bool) -> None:
 
     def seen(found: Overview) -> None:
         if json:
-            session.console.result(jsons.dumps(overview.as_json(found), ensure_ascii=False))
+            session.console.result(jsons.dumps(as_json(found), ensure_ascii=False))
         else:
             session.console.result(clear + _picture(found))
 
@@ -92,8 +91,8 @@ def _picture(found: Overview) -> str:
     now = datetime.now(timezone.utc)
     body = ["does not run"]
     if found.services:
-        rows = overview.rows(found, now)
-        body = [*columns(overview.HEADINGS, rows), *overview.lines(found, now)]
+        shown = rows(found, now)
+        body = [*columns(HEADINGS, shown), *lines(found, now)]
     head = f"{found.stack} at {found.destination} ({found.environment})  {_clock()}"
     return "\n".join([head, "", *body, ""])
 

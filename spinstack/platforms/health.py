@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 from typing import TYPE_CHECKING
 
-from spinstack.platforms import health
-
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 import time
@@ -111,8 +109,8 @@ ANSWER_SECONDS = 60
 
 def site(services: list[ServiceState], destination: Destination) -> str:
     """Where visitors find the site; empty if no port is published."""
-    address = health.address(services, destination)
-    return f"{address}/" if address else ""
+    found = address(services, destination)
+    return f"{found}/" if found else ""
 
 
 # Seconds that Rancher may give no answer, or none that can be understood, in the middle.
@@ -120,7 +118,7 @@ SILENT_SECONDS = 60
 
 
 class Rounds:
-    """Collects the lines of `cattle.watch_step` and tells `on_states` each round's states."""
+    """Collects the lines of `states.watch_step` and tells `on_states` each round's states."""
 
     def __init__(
         self, stack: str, where: str, on_states: Callable[[list[ServiceState]], bool]

@@ -41,7 +41,7 @@ COMPLAINED, STOPPED = 65, 75
 HOPELESS, TOO_LATE, NO_ANSWER = 1, 2, 3
 
 # What the CLI prints, after colours, when it did not do what it was told; see
-# `cattle.complaints`, which reads the same.
+# `output.complaints`, which reads the same.
 _COLOUR = "(\x1b\\[[0-9;]*m)*"
 _ERROR = f'^{_COLOUR}(time="[^"]*" level=(error|fatal) |(ERRO|FATA){_COLOUR}\\[|error )'
 _COMPLAINT = (

@@ -1,4 +1,4 @@
-"""What is written down beside the releases: who deploys, what is unfinished, what ran.
+"""The lock of a stack and the notes beside its releases: where they lie, and the steps of the lock.
 
 Small files in the stack's directory on the global file system, so that two people, or one
 with a dead laptop, find out about each other:

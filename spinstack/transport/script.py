@@ -1,6 +1,6 @@
 """Scripts for the login node: named steps in, what each step printed out.
 
-Scripts are sent one after the other to a `bash -l` (`remote_shell.py`). Marks around each step
+Scripts are sent one after the other to a `bash -l` (`shell.py`). Marks around each step
 tell its output from the message of the day and from the other steps, and tell progress as it
 happens. Pure: values to text, text to values.
 """
