@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.common import machine as machines
+from benchmarks.common import machine as common_machine
 from benchmarks.common.goals import Goal, number
 from benchmarks.common.tables import put_between_marks
 from spinstack.errors import SpinstackError
@@ -50,7 +50,7 @@ def show(outcome: Outcome, say: Callable[[str], None]) -> None:
 def write(outcome: Outcome, directory: Path) -> None:
     """NAME.json (the goals) and NAME-figures.json (every figure) in a directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    line = machines.in_a_line(outcome.machine)
+    line = common_machine.in_a_line(outcome.machine)
     listed = [{**goal.as_json(), "machine": line} for goal in outcome.goals]
     figures = {"machine": outcome.machine, "cells": outcome.cells}
     for suffix, content in (("", listed), ("-figures", figures)):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.figures import Rounds
-from benchmarks.far import place as places
+from benchmarks.far import place as far_place
 from benchmarks.far.namespaces import FAR, Link, Server
 from benchmarks.far.place import Place
 from spinstack.errors import SpinstackError
@@ -75,8 +75,8 @@ class Bench:
 
     def ready_for_steps(self) -> None:
         """The far side before a deploy by steps: directories for its files are there."""
-        places.settle(self.place)
-        for name in places.FILES:
+        far_place.settle(self.place)
+        for name in far_place.FILES:
             (self.release / name).parent.mkdir(parents=True, exist_ok=True)
 
     def timed(

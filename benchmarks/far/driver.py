@@ -200,8 +200,8 @@ class Render(Job):
         self.go()
 
     def go(self) -> None:
-        from spinstack.platforms.client import OnRancher
-        from spinstack.platforms.rancher1 import commands as cattle
+        from spinstack.platforms.client import StackClient
+        from spinstack.platforms.rancher1 import commands as rancher_commands
         from spinstack.session import Session
         from spinstack.transport.command import Command
         from spinstack.transport.script import Step
@@ -210,8 +210,8 @@ class Render(Job):
         settings = session.settings
         enter = Step("enter", (Command("cd", str(self.stack)),))
         with session.login_node() as node:
-            there = OnRancher(node, session.destination, settings.stack)
-            there.run(enter, cattle.render_step(settings.stack, settings.env_file))
+            there = StackClient(node, session.destination, settings.stack)
+            there.run(enter, rancher_commands.render_step(settings.stack, settings.env_file))
 
 
 class Login(Job):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from spinstack.config.settings import Destination
-from spinstack.platforms.rancher1 import commands as cattle
+from spinstack.platforms.rancher1 import commands as rancher_commands
 from spinstack.platforms.rancher1 import states
 from spinstack.remote import lock_steps, notes
-from spinstack.remote import upload as release
+from spinstack.remote import upload as remote_upload
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.owner import Mark, mark
+from spinstack.remote.owner import Owner, make_owner
 from spinstack.remote.upload import Release
 from spinstack.session import Session
 from spinstack.transport.command import Command
@@ -32,15 +32,15 @@ class Deploy:
     destination: Destination
     stack: str
     env_file: str
-    me: Mark
+    me: Owner
 
     @property
     def root(self) -> PurePosixPath:
         return PurePosixPath(self.destination.project_dir, self.stack)
 
     @property
-    def begun(self) -> Mark:
-        return mark(self.me.who, self.me.host, "deploy", release=self.made.id)
+    def begun(self) -> Owner:
+        return make_owner(self.me.who, self.me.host, "deploy", release=self.made.id)
 
     def look(self) -> list[Step]:
         """What must be known before anything is changed: seven steps."""
@@ -48,10 +48,10 @@ class Deploy:
         return [
             Step("uid", (Command("id", "-u"),)),
             lock_steps.lock_step(root, self.me),
-            cattle.ready_step((), self.destination.environment),
+            rancher_commands.ready_step((), self.destination.environment),
             notes.read_current_step(root),
             notes.read_unfinished_step(root),
-            cattle.key_step(),
+            rancher_commands.key_step(),
             states.states_if_key_step(),
         ]
 
@@ -62,10 +62,10 @@ class Deploy:
         return [
             notes.note_release_step(self.made.directory, note),
             notes.unfinished_step(root, self.begun),
-            cattle.render_step(stack, self.env_file),
-            cattle.upgrade_step(stack, self.env_file),
+            rancher_commands.render_step(stack, self.env_file),
+            rancher_commands.upgrade_step(stack, self.env_file),
             Step("healthy", states.states_step().commands),
-            cattle.confirm_step(stack, self.env_file),
+            rancher_commands.confirm_step(stack, self.env_file),
             notes.current_step(root, self.made.id),
             Step(
                 "finished",
@@ -79,9 +79,9 @@ class Deploy:
     def scripts(self) -> tuple[Script, Script]:
         """Ours: two scripts, because what the first one tells decides whether there is a
         second one."""
-        ready = cattle.ready_step((), self.destination.environment)
+        ready = rancher_commands.ready_step((), self.destination.environment)
         enter = Step("enter the release", (Command("cd", str(self.made.directory)),))
-        upload = release.upload_step(self.made)
+        upload = remote_upload.upload_step(self.made)
         return (
             Script(tuple(self.look())),
             Script((upload, ready, enter, *self.change())),
@@ -99,7 +99,7 @@ class Deploy:
 
 def of(session: Session) -> Deploy:
     """The deploy of a session's stack, packed now."""
-    made = release.make(session.stack, session.destination)
-    me = mark("demo", "laptop", "deploy")
+    made = remote_upload.make(session.stack, session.destination)
+    me = make_owner("demo", "laptop", "deploy")
     settings = session.settings
     return Deploy(made, session.destination, settings.stack, settings.env_file, me)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.far import ansible
-from benchmarks.far import place as places
+from benchmarks.far import ansible, place
 from benchmarks.far.bench import Bench, Way
 from benchmarks.far.namespaces import FAR
 from benchmarks.far.place import DESTINATIONS
@@ -127,7 +126,7 @@ def _warm(bench: Bench, command: str) -> dict[str, float]:
 
 def _script(bench: Bench, task: str, *options: str) -> dict[str, float]:
     """The very script of the task, piped into a bare ssh."""
-    places.settle(bench.place)
+    place.settle(bench.place)
     words = [*bench.ssh(*options), "bash -l"]
     return {"seconds": bench.timed(words, script=bench.scripts[task])}
 
@@ -171,20 +170,20 @@ def _fabric_script(bench: Bench, task: str) -> dict[str, float]:
 def _deploy(
     bench: Bench, destination: str, *, warm: bool = False, whole: bool = False
 ) -> dict[str, float]:
-    places.settle(bench.place)
-    stack = bench.place.whole / places.STACK if whole else bench.place.stack
+    place.settle(bench.place)
+    stack = bench.place.whole / place.STACK if whole else bench.place.stack
     return bench.driven("deploy", warm=warm, destination=destination, stack=stack)
 
 
 def _product(bench: Bench, destination: str, *, warm: bool = False) -> dict[str, float]:
     """All that a deploy does; upgrade and site are there as soon as they are asked for."""
-    places.settle(bench.place)
+    place.settle(bench.place)
     return bench.driven("product", warm=warm, destination=destination)
 
 
 def _invoke_deploy(bench: Bench) -> dict[str, float]:
     """The same as a person types it."""
-    places.settle(bench.place)
+    place.settle(bench.place)
     return bench.invoked("deploy", "--to", OPENSSH, warm=True)
 
 
@@ -211,9 +210,9 @@ def log_in(bench: Bench, *, open: bool, warm: bool = False) -> None:
 
 def prepare(bench: Bench) -> None:
     """The commands and scripts of all ways, and both masters that stay."""
-    places.settle(bench.place)
+    place.settle(bench.place)
     told = bench.asked("commands", destination=FABRIC, script=bench.work / "deploy.sh")
-    places.know_images(bench.place, told["images"])
+    place.know_images(bench.place, told["images"])
     bench.commands, bench.release = told["commands"], Path(told["release"])
     bench.scripts["deploy"] = bench.work / "deploy.sh"
     for task in TASKS:

@@ -14,7 +14,7 @@ from spin_rehearsal import base_images
 from spinstack import template
 from spinstack.config import env_file
 from spinstack.errors import SpinstackError
-from spinstack.images import build as images
+from spinstack.images import build as images_build
 from spinstack.images.engine import Engine
 from spinstack.images.tag import ImageSpec, content_tag
 from spinstack.transport.command import Command
@@ -50,7 +50,7 @@ class Workshop:
     def build(self, spec: ImageSpec) -> str:
         """The reference of an image, built if the engine does not have it."""
         reference = f"{NAMESPACE}/{spec.name}:{content_tag(spec)}"
-        outcome = images.build(self.runner, self.engine, spec, reference)
+        outcome = images_build.build(self.runner, self.engine, spec, reference)
         if outcome.built:
             self.say(f"  built {reference} in {outcome.seconds:.0f} s")
         return reference

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from benchmarks.common import machine as machines
+from benchmarks.common import machine as common_machine
 from benchmarks.common import outcome
 from benchmarks.common.goals import Goal
 from benchmarks.serving import (
@@ -159,6 +159,6 @@ def told(found: Outcome) -> outcome.Outcome:
         machine=found.machine,
         cells=results.as_json(),
         text=report.report(results, found.goals, found.machine, picture),
-        picture=report.picture(results, machines.in_a_line(found.machine)),
+        picture=report.picture(results, common_machine.in_a_line(found.machine)),
         seconds=found.seconds,
     )

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from spinstack.checks.survey import Seen
+from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
 from spinstack.rules.finding import Finding, Severity
@@ -37,11 +37,11 @@ def uses(services: Iterable[Service]) -> list[Use]:
 
 
 def findings(
-    seen: Seen, services: list[Service], destination: Destination, stack: str
+    seen: Survey, services: list[Service], destination: Destination, stack: str
 ) -> list[Finding]:
     """Everything that the login node knows to be wrong.
 
-    `services`: with the `${UID}` of the login node in them, see `Seen.uid`.
+    `services`: with the `${UID}` of the login node in them, see `Survey.uid`.
     """
     mounted = [use for use in uses(services) if use.mount.source in seen.ways]
     found = list(_account(seen, destination))
@@ -55,7 +55,7 @@ def findings(
     return found
 
 
-def _account(seen: Seen, destination: Destination) -> Iterator[Finding]:
+def _account(seen: Survey, destination: Destination) -> Iterator[Finding]:
     where = f"{destination.user}@{destination.host}".lstrip("@")
     remedy = "log in as a person or a collaboration account"
     if not seen.uid:
@@ -67,7 +67,7 @@ def _account(seen: Seen, destination: Destination) -> Iterator[Finding]:
         yield Finding("uid-unset", where, problem, remedy)
 
 
-def _project(seen: Seen, destination: Destination) -> Iterator[Finding]:
+def _project(seen: Survey, destination: Destination) -> Iterator[Finding]:
     path = destination.project_dir
     way = seen.ways[path]
     setup = f"invoke setup --to {destination.name}"
@@ -81,7 +81,7 @@ def _project(seen: Seen, destination: Destination) -> Iterator[Finding]:
         yield Finding("project-dir", path, problem, remedy)
 
 
-def _space(seen: Seen, destination: Destination) -> Iterator[Finding]:
+def _space(seen: Survey, destination: Destination) -> Iterator[Finding]:
     where = destination.project_dir
     severity: Severity
     if seen.free_kb is not None and seen.used_percent is not None:
@@ -95,7 +95,7 @@ def _space(seen: Seen, destination: Destination) -> Iterator[Finding]:
         yield Finding("disk-quota", where, quota.problem, "make room there", severity)
 
 
-def _blocked(seen: Seen, mounted: list[Use], destination: Destination) -> Iterator[Finding]:
+def _blocked(seen: Survey, mounted: list[Use], destination: Destination) -> Iterator[Finding]:
     """One finding for each directory that Spin's nodes can't pass, whatever lies behind it."""
     for entry, sources in blocked(seen, mounted, destination).items():
         problem = f"lacks o+x ({entry.permissions} {entry.owner}:{entry.group}): "
@@ -103,7 +103,7 @@ def _blocked(seen: Seen, mounted: list[Use], destination: Destination) -> Iterat
         yield Finding("mount-walk", _shown(entry.path), problem, _mend(entry, seen))
 
 
-def blocked(seen: Seen, mounted: list[Use], destination: Destination) -> dict[Entry, list[str]]:
+def blocked(seen: Survey, mounted: list[Use], destination: Destination) -> dict[Entry, list[str]]:
     """The directories without o+x on the ways, each with the sources that lie behind it."""
     found: dict[Entry, list[str]] = {}
     for source in dict.fromkeys([*(use.mount.source for use in mounted), destination.project_dir]):
@@ -118,12 +118,12 @@ def chmod(entry: Entry) -> str:
     return f"chmod o+x {shlex.quote(entry.path)}"
 
 
-def _mend(entry: Entry, seen: Seen) -> str:
+def _mend(entry: Entry, seen: Survey) -> str:
     ours = entry.uid == seen.uid
     return chmod(entry) if ours else f"ask {entry.owner or entry.uid} to: {chmod(entry)}"
 
 
-def _source(seen: Seen, use: Use, destination: Destination) -> Iterator[Finding]:
+def _source(seen: Survey, use: Use, destination: Destination) -> Iterator[Finding]:
     """Whether what is mounted is there, and whether the container can use it."""
     way = seen.ways[use.mount.source]
     if way.end is not None:
@@ -146,7 +146,7 @@ def _first_missing(way: Way) -> str:
     return "" if way.missing == way.source else f" ({_shown(way.missing)} is missing)"
 
 
-def _access(seen: Seen, use: Use, entry: Entry) -> Iterator[Finding]:
+def _access(seen: Survey, use: Use, entry: Entry) -> Iterator[Finding]:
     """The container's own ids decide, not those of the login: its supplementary groups are
     those of group_add alone."""
     uid, groups = container_ids(use.service)
@@ -169,7 +169,7 @@ def container_ids(service: Service) -> tuple[int | None, frozenset[int]]:
     return (int(uid) if uid.isdigit() else None), groups
 
 
-def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Seen) -> str:
+def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Survey) -> str:
     """The smallest change that lets the container in, and whose it is to make."""
     path = shlex.quote(entry.path)
     who = "u" if uid == entry.uid else "g" if entry.gid in groups else "o"
@@ -186,7 +186,7 @@ def _letters(bits: int) -> str:
     return "".join(letter for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if bits & bit)
 
 
-def _rancher(seen: Seen, destination: Destination) -> Iterator[Finding]:
+def _rancher(seen: Survey, destination: Destination) -> Iterator[Finding]:
     where = destination.host
     if not seen.has_rancher:
         problem = f"the modules {_listed(destination.modules)} bring no command rancher"
@@ -201,7 +201,7 @@ def _rancher(seen: Seen, destination: Destination) -> Iterator[Finding]:
         yield Finding("rancher-states", where, problem, remedy, "warning")
 
 
-def _ports(seen: Seen, services: list[Service], stack: str) -> Iterator[Finding]:
+def _ports(seen: Survey, services: list[Service], stack: str) -> Iterator[Finding]:
     for service in services:
         for index, port in enumerate(service.ports):
             for taken in seen.taken:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from spinstack.checks import image_state, mend, nginx_test
-from spinstack.checks import stack as preflight
+from spinstack.checks import stack as checks_stack
 from spinstack.config.settings import Destination, Settings
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote.history import write
@@ -17,7 +17,7 @@ from spinstack.rules.finding import Finding
 if TYPE_CHECKING:
     from spinstack.session import Session
 from spinstack.checks import login_node, survey, trees
-from spinstack.checks.survey import Seen
+from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
 from spinstack.config import compose
 from spinstack.config.stack import Stack
@@ -49,17 +49,17 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     _choose_destination(session, report)
     if fix:
         _mend(session, report)
-    found = preflight.check(session.settings, session.destination, session.stack)
+    found = checks_stack.check(session.settings, session.destination, session.stack)
     if not session.stack.compose.findings:
         found += _images(session, deep)
         if session.destination_was_named:
             found += _there(session, report, fix=fix, deep=deep)
-    report.findings = preflight.in_order(found)
+    report.findings = checks_stack.in_order(found)
     return report
 
 
 def _mend(session: Session, report: Report) -> None:
-    found = preflight.check(session.settings, session.destination, session.stack)
+    found = checks_stack.check(session.settings, session.destination, session.stack)
     try:
         mended = mend.mend(session.directory, found, dry=session.dry)
     except OSError as error:
@@ -160,7 +160,7 @@ class Visit:
             found += trees.audit(self._node, seen, self._uses(seen))
         return found
 
-    def _look(self) -> Seen:
+    def _look(self) -> Survey:
         sources = [use.mount.source for use in login_node.uses(self._services(None))]
         return survey.look(self._node, self._to, sources)
 
@@ -172,11 +172,11 @@ class Visit:
         file = self._stack.compose
         return [compose.service(file, name, values)[0] for name in file.services]
 
-    def _uses(self, seen: Seen) -> list[login_node.Use]:
+    def _uses(self, seen: Survey) -> list[login_node.Use]:
         uses = login_node.uses(self._services(seen.uid))
         return [use for use in uses if use.mount.source in seen.ways]
 
-    def _mend(self, seen: Seen) -> bool:
+    def _mend(self, seen: Survey) -> bool:
         """Let others pass through those directories on the ways that are ours."""
         ours = [
             entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spinstack.checks import dockerfile, env_file, listening, storage
-from spinstack.checks import names as names_
+from spinstack.checks import names as checks_names
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1 import compose_check
@@ -20,7 +20,7 @@ PLACEHOLDER_USER = "your-nersc-name"
 def check(settings: Settings, destination: Destination, stack: Stack) -> list[Finding]:
     """The findings, errors first, then file by file and line by line."""
     findings = list(stack.findings)
-    findings += names_.findings(settings, stack, destination)
+    findings += checks_names.findings(settings, stack, destination)
     findings += _destination(destination)
     findings += compose_check.line_ends(settings, stack)
     findings += dockerfile.findings(settings, destination.centre)

@@ -17,8 +17,8 @@ from spinstack.config.settings import Destination
 from spinstack.platforms import base
 from spinstack.platforms.base import TakenPort
 from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import output as output_
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import output as rancher_output
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.platforms.rancher1.states import taken_ports
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
@@ -26,7 +26,7 @@ from spinstack.transport.script import Script, ScriptResult, Step
 
 
 @dataclass(frozen=True)
-class Seen:
+class Survey:
     """The login node as it was found. Numbers are None where it gave no answer."""
 
     uid: int | None = None
@@ -52,7 +52,7 @@ class Quota:
     reached: bool
 
 
-def look(node: LoginNode, destination: Destination, sources: Iterable[str]) -> Seen:
+def look(node: LoginNode, destination: Destination, sources: Iterable[str]) -> Survey:
     """Ask the login node everything: accounts, ways to `sources`, space, Rancher.
 
     `sources`: absolute paths. Raises SpinstackError when the connection fails.
@@ -80,7 +80,7 @@ def _script(destination: Destination, asked: list[str]) -> Script:
         replace(ready, must=False),
         Step("exported UID", (Command("printenv", "UID"),), must=False),
         commands.key_step(),
-        cattle.states_if_key_step(),
+        rancher_states.states_if_key_step(),
     )
     return Script(steps, seconds=base.QUICK + 60)
 
@@ -99,14 +99,14 @@ def _follow(
     return ways
 
 
-def _seen(result: ScriptResult, ways: dict[str, Way], destination: Destination) -> Seen:
+def _seen(result: ScriptResult, ways: dict[str, Way], destination: Destination) -> Survey:
     account = re.findall(r"^\d+(?: \d+)*$", result.output("account"), re.MULTILINE)
     uid = int(account[0]) if account else None
     groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
     free, used = _space(result.output("disk space"))
     states = result.output("states")
     steps = {step.name: step for step in result.steps}
-    return Seen(
+    return Survey(
         uid=uid,
         groups=groups,
         exported_uid=result.output("exported UID").strip(),
@@ -117,7 +117,8 @@ def _seen(result: ScriptResult, ways: dict[str, Way], destination: Destination) 
         quota=tuple(quotas(result.output("quota"))),
         has_rancher=steps["rancher environment"].ok,
         has_key=steps["rancher key"].ok,
-        states_known=steps["states"].ok and not output_.complaints(states, ("error", "fatal")),
+        states_known=steps["states"].ok
+        and not rancher_output.complaints(states, ("error", "fatal")),
         taken=tuple(taken_ports(states)),
     )
 

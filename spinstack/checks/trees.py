@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spinstack.checks.login_node import Use, container_ids
-from spinstack.checks.survey import Seen
+from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
 from spinstack.rules.finding import Finding, Severity
 from spinstack.transport.command import Command, Raw, Secret
@@ -39,7 +39,7 @@ class Tree:
     unreadable: int
 
 
-def audit(node: LoginNode, seen: Seen, uses: list[Use]) -> list[Finding]:
+def audit(node: LoginNode, seen: Survey, uses: list[Use]) -> list[Finding]:
     """Look through each directory that is mounted. Raises SpinstackError when the
     connection fails or the time is up."""
     ends = {use.mount.source: seen.ways[use.mount.source].end for use in uses}

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spinstack.deploy import images as laptop
+from spinstack.deploy import images as deploy_images
 from spinstack.deploy import provenance, take_over
 from spinstack.deploy.images import build, push
 from spinstack.deploy.plan import Plan, plan
 from spinstack.deploy.preflight import check
-from spinstack.deploy.run import Carrying
+from spinstack.deploy.run import Deployment
 from spinstack.errors import UsageError
 from spinstack.platforms.health import SiteFailed, address
 from spinstack.remote import upload
-from spinstack.remote.access import make_remote
+from spinstack.remote.access import remote_stack
 from spinstack.remote.errors import Changed
 from spinstack.session import ask_if_protected
 from spinstack.transport import probe
@@ -34,8 +34,8 @@ __all__ = [
     "build",
     "check",
     "deploy",
-    "make_remote",
     "push",
+    "remote_stack",
     "up",
     "upgrade",
 ]
@@ -48,7 +48,7 @@ def deploy(session: Session, *, yes: bool = False) -> str:
     """
     ask_if_protected(session, yes=yes)
     check(session)
-    with _logged_in(session) as node, laptop.images_under_way(session) as images:
+    with _logged_in(session) as node, deploy_images.images_under_way(session) as images:
         there = take_over.found(session, node, "deploy")
         take_over.wait_for_own(there)
         wanted = _Wanted(there)
@@ -96,7 +96,7 @@ def _logged_in(session: Session) -> Iterator[LoginNode]:
 class _Wanted:
     """The stack as it is here, to be carried there."""
 
-    def __init__(self, there: Carrying) -> None:
+    def __init__(self, there: Deployment) -> None:
         session = there.session
         self._there = there
         self._made = upload.make(session.stack, session.destination)
@@ -106,14 +106,14 @@ class _Wanted:
         there, session = self._there, self._there.session
         services, _ = session.stack.services(session.destination)
         images = {service.name: service.image for service in services}
-        return plan(there.situation, self._made.content, there.me, images)
+        return plan(there.found, self._made.content, there.me, images)
 
     def carry(self, allowed: tuple[Plan, ...], *, confirming: bool = True) -> str:
         """Do it, if it is one of those allowed; the site's address."""
         try:
             return self._as_planned(allowed, confirming=confirming)
         except Changed:
-            self._there.situation = self._there.remote.look()
+            self._there.found = self._there.remote.look()
             take_over.refuse_another(self._there)
             return self._as_planned(allowed, confirming=confirming)
 
@@ -127,15 +127,15 @@ class _Wanted:
 
     def _release(self) -> tuple[Release | None, ReleaseNote]:
         """The release, and what is known of it; the first only if it must be uploaded."""
-        situation = self._there.situation
-        known = [situation.current, situation.unfinished.release if situation.unfinished else ""]
+        found = self._there.found
+        known = [found.current, found.unfinished.release if found.unfinished else ""]
         for name in known:
             if name and name.rsplit("-", 1)[-1] == self._made.content:
                 return None, provenance.note(self._there.session, self._there.me, name)
         return self._made, provenance.note(self._there.session, self._there.me, self._made.id)
 
 
-def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Carrying) -> None:
+def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Deployment) -> None:
     """Raises UsageError for what another task is for."""
     if chosen in allowed or there.session.dry:
         return
@@ -147,13 +147,13 @@ def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Carrying) -> None:
     )
 
 
-def _nothing(there: Carrying) -> str:
+def _nothing(there: Deployment) -> str:
     """These files run, and well: the site is asked once, and no more. Its address.
 
     Raises SiteFailed if it answers badly; one that is out of reach from here is none of that.
     """
     session = there.session
-    url = address(there.situation.states, session.destination)
+    url = address(there.found.states, session.destination)
     for path in session.destination.probe_paths if url else ():
         answer = probe.ask(url + path)
         if answer.reached and not answer.ok:
@@ -162,5 +162,5 @@ def _nothing(there: Carrying) -> str:
                 list(session.stack.service_names),
                 where=f"{url}{path}: {answer}",
             )
-    session.console.note(f"nothing to do: {there.situation.current} runs")
+    session.console.note(f"nothing to do: {there.found.current} runs")
     return f"{url}/" if url else ""

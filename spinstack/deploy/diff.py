@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from spinstack.config import compose
 from spinstack.platforms.rancher1 import commands
 from spinstack.remote import upload
-from spinstack.remote.access import make_remote
+from spinstack.remote.access import remote_stack
 
 if TYPE_CHECKING:
     from spinstack.config.stack import Stack
-    from spinstack.remote.stack import Remote
+    from spinstack.remote.stack import RemoteStack
     from spinstack.rules.service import Service
     from spinstack.session import Session
 from spinstack.platforms.rancher1.inspect import items_of, mount_text, parsed, relative_to, text_of
@@ -42,31 +42,31 @@ def changes(session: Session) -> list[Change]:
     """What differs; an empty list if a deploy would change nothing."""
     stack, destination = session.stack, session.destination
     with session.login_node() as node:
-        remote = make_remote(session, node)
-        situation = remote.look()
-        running = inspected(remote, [state.name for state in situation.states])
+        remote = remote_stack(session, node)
+        there = remote.look()
+        running = inspected(remote, [state.name for state in there.states])
     wanted, _ = stack.services(destination)
-    values = {**stack.variables(destination), "UID": situation.uid}
+    values = {**stack.variables(destination), "UID": there.uid}
     content = upload.make(stack, destination).content
-    same_files = situation.current.rsplit("-", 1)[-1] == content
-    directory = str(remote.root / "releases" / (situation.current or "-"))
+    same_files = there.current.rsplit("-", 1)[-1] == content
+    directory = str(remote.root / "releases" / (there.current or "-"))
     found: list[Change] = []
     for service in wanted:
         if service.name not in running:
             found.append(Change(service.name, "new service", "", service.image))
             continue
         config = running[service.name]
-        found += compared(service, config, directory, situation.uid)
+        found += compared(service, config, directory, there.uid)
         found += started_with(stack, service.name, config, values)
         if not same_files and any(mount.source.startswith("./") for mount in service.mounts):
             what = "files mounted from the release"
-            found.append(Change(service.name, what, situation.current, "a new release"))
+            found.append(Change(service.name, what, there.current, "a new release"))
     for name in running.keys() - {service.name for service in wanted}:
         found.append(Change(name, "runs, and is not in the compose file", name, ""))
     return found
 
 
-def inspected(remote: Remote, services: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+def inspected(remote: RemoteStack, services: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """The launch configuration of services that are known to be there."""
     steps = [commands.inspect_step(remote.stack, name) for name in services]
     if not steps:

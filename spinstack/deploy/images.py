@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from spinstack.deploy.parallel import SideBySide
 from spinstack.errors import Stopped
-from spinstack.images import build as building
-from spinstack.images import push as pushing
+from spinstack.images import build as images_build
+from spinstack.images import push as images_push
 from spinstack.images import registry, registry_login
 from spinstack.images.lookup import Local, locals_of
 from spinstack.images.progress import BuildProgress, PushProgress
@@ -174,7 +174,7 @@ class ImageWork:
     def _build(self, engine: Engine, image: _Image) -> None:
         with self._session.console.step(f"build {image.setting.key}") as step:
             try:
-                image.local = building.build_anew(
+                image.local = images_build.build_anew(
                     self._runner,
                     engine,
                     image.spec,
@@ -191,17 +191,17 @@ class ImageWork:
         """Engines name an image when it is whole, so that a stopped build leaves no name, or a
         good one; unless files changed under it, which nobody has looked at yet."""
         if content_tag(image.spec) != image.content:
-            building.forget(self._session.runner, engine, image.reference)
+            images_build.forget(self._session.runner, engine, image.reference)
 
     def _push(self, engine: Engine, image: _Image) -> None:
         console = self._session.console
         if image.local is None and not self._runner.dry:
-            raise pushing.not_here(engine, image.reference)
+            raise images_push.not_here(engine, image.reference)
         with console.step(f"push {image.setting.key}") as step:
             if image.is_pushed:
                 step.done(f"{image.short} (there already)")
                 return
-            self._digests[image.setting.variable] = pushing.push_anew(
+            self._digests[image.setting.variable] = images_push.push_anew(
                 self._runner,
                 engine,
                 image.reference,

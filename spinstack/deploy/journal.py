@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.remote.access import make_remote
-from spinstack.remote.follow import Following
-from spinstack.remote.journal import Journal, Told
+from spinstack.remote.access import remote_stack
+from spinstack.remote.follow import Follow
+from spinstack.remote.journal import Journal, JournalStep
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -21,7 +21,7 @@ _BRIEF = 3
 _ID = re.compile(r"[0-9a-f-]*")
 
 
-class View(Following):
+class View(Follow):
     """Prints each step when it is over, or each line as it is."""
 
     def __init__(self, session: Session, job_id: str, *, steps: bool, raw: bool) -> None:
@@ -30,7 +30,7 @@ class View(Following):
         self._raw = raw
         self.journal = Journal(job_id, on_end=self._step_over if steps else lambda step: None)
 
-    def _step_over(self, step: Told) -> None:
+    def _step_over(self, step: JournalStep) -> None:
         self._print("\n".join(lines(step)))
 
     def line(self, step: str, text: str) -> bool:
@@ -42,7 +42,7 @@ class View(Following):
         """Nothing is live here."""
 
 
-def lines(step: Told) -> list[str]:
+def lines(step: JournalStep) -> list[str]:
     """A step: when it began (UTC), its name, its end, and what it printed if that matters."""
     at = datetime.fromtimestamp(step.begun, timezone.utc)
     end = "ok" if step.ok else f"exit code {step.code}" if step.code is not None else "no end"
@@ -62,7 +62,7 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
             f"{change!r} is no change", remedy="its id, such as 20260131-040506-…, or its beginning"
         )
     with session.login_node() as node:
-        remote = make_remote(session, node)
+        remote = remote_stack(session, node)
         found = remote.newest_change(change)
         if not found and not session.dry:
             raise UsageError(

@@ -9,11 +9,11 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms import base, health
 from spinstack.platforms.health import ServicesFailed, SiteFailed, Watcher, address
 from spinstack.platforms.rancher1 import logs, output
-from spinstack.platforms.rancher1 import states as rows
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.platforms.rancher1.files import health_checks
 from spinstack.remote import job, journal
 from spinstack.remote.errors import LockLost, must_not_fail, not_written, refused
-from spinstack.remote.journal import Journal, Told
+from spinstack.remote.journal import Journal, JournalStep
 from spinstack.transport.script import StepResult, tail
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ _NOW = {
 def url(told: Journal, session: Session) -> str:
     """Where the site of a change that went well is; empty if no port is published."""
     asked = told.step("wait until healthy")
-    states = rows.parse(last_round(asked), session.settings.stack) if asked else []
+    states = rancher_states.parse(last_round(asked), session.settings.stack) if asked else []
     found = address(states, session.destination)
     return f"{found}/" if found else ""
 
 
-def last_round(step: Told) -> str:
+def last_round(step: JournalStep) -> str:
     """What the last look at the states printed."""
     rounds: list[list[str]] = [[]]
     for line in step.lines:
@@ -64,7 +64,7 @@ def last_round(step: Told) -> str:
     return "\n".join(next((lines for lines in reversed(rounds) if lines), []))
 
 
-def watched(step: Told, session: Session) -> Watcher:
+def watched(step: JournalStep, session: Session) -> Watcher:
     """The states of a step that waited, judged once more."""
     watcher = Watcher(list(session.stack.service_names))
     lines: list[str] = []
@@ -73,7 +73,7 @@ def watched(step: Told, session: Session) -> Watcher:
             lines.append(line)
             continue
         if line == "round 0":
-            watcher.take(rows.parse("\n".join(lines), session.settings.stack))
+            watcher.take(rancher_states.parse("\n".join(lines), session.settings.stack))
         lines = []
     return watcher
 
@@ -109,7 +109,7 @@ def _untouched(told: Journal) -> str:
     return "" if touched else "nothing that runs was touched"
 
 
-def _cause(step: Told, told: Journal, session: Session) -> SpinstackError:
+def _cause(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     """What the first failure is, whatever followed from it."""
     where = f"{session.settings.stack} at {session.destination.environment}"
     if step.code == job.STOPPED:
@@ -132,7 +132,7 @@ def _cause(step: Told, told: Journal, session: Session) -> SpinstackError:
     return told_by or SpinstackError(what, where=where, details=tail(step.output))
 
 
-def _not_rendered(step: Told, session: Session) -> SpinstackError:
+def _not_rendered(step: JournalStep, session: Session) -> SpinstackError:
     said = output.complaints(step.output)
     return SpinstackError(
         "Rancher can't use the stack's files",
@@ -142,7 +142,7 @@ def _not_rendered(step: Told, session: Session) -> SpinstackError:
     )
 
 
-def _not_healthy(step: Told, told: Journal, session: Session) -> SpinstackError:
+def _not_healthy(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     if step.code == job.NO_ANSWER:
         return SpinstackError(
             f"Rancher has answered nothing that can be understood for {health.SILENT_SECONDS} s",
@@ -160,7 +160,7 @@ def _not_healthy(step: Told, told: Journal, session: Session) -> SpinstackError:
     return SpinstackError("the services did not get healthy", details=last_lines(told))
 
 
-def _no_good_answer(step: Told, told: Journal, session: Session) -> SpinstackError:
+def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     asked = [line for line in step.lines if line.startswith("asked ")]
     page, _, status = asked[-1].removeprefix("asked ").partition(": ") if asked else ("", "", "")
     code = re.search(r"(\d{3})\s*$", status)
@@ -185,7 +185,7 @@ def last_lines(told: Journal) -> str:
     return "\n".join(parts)
 
 
-def _add_rollback(error: SpinstackError, first: Told, told: Journal) -> None:
+def _add_rollback(error: SpinstackError, first: JournalStep, told: Journal) -> None:
     """Why what ran before could not be brought back, if that was tried."""
     later = [step for step in told.steps if step.code not in (None, 0) and step is not first]
     back = next((step for step in later if step.name in ("roll back", "look again")), None)

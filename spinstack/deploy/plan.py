@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from enum import Enum
 
 from spinstack.errors import SpinstackError
-from spinstack.remote.found import Situation
-from spinstack.remote.owner import Mark
+from spinstack.remote.found import Found
+from spinstack.remote.owner import Owner
 
 
 class Plan(Enum):
@@ -27,37 +27,37 @@ class Plan(Enum):
     NOTHING = "nothing"
 
 
-def plan(situation: Situation, content: str, me: Mark, images: Mapping[str, str]) -> Plan:
+def plan(found: Found, content: str, me: Owner, images: Mapping[str, str]) -> Plan:
     """What a deploy of files with this content hash does now. `images`: service → the image
     that it is to run.
 
     Raises LeftUnfinished where an upgrade to other files, or by somebody else, waits.
     """
-    if not situation.states:
+    if not found.states:
         return Plan.CREATE
-    if not situation.unconfirmed:
-        return Plan.NOTHING if _runs(situation, content, images) else Plan.UPGRADE
-    left = situation.unfinished
+    if not found.unconfirmed:
+        return Plan.NOTHING if _runs(found, content, images) else Plan.UPGRADE
+    left = found.unfinished
     if left and left.who == me.who and left.release.rsplit("-", 1)[-1] == content:
         return Plan.RESUME
-    raise LeftUnfinished(situation)
+    raise LeftUnfinished(found)
 
 
-def _runs(situation: Situation, content: str, images: Mapping[str, str]) -> bool:
+def _runs(found: Found, content: str, images: Mapping[str, str]) -> bool:
     """Whether the release that was confirmed last has this content, nothing was begun since,
     and every service of it is up with its image."""
-    running = {state.name: state.image for state in situation.states if state.up}
-    same = situation.current.rsplit("-", 1)[-1] == content and running == dict(images)
-    return same and not situation.unfinished
+    running = {state.name: state.image for state in found.states if state.up}
+    same = found.current.rsplit("-", 1)[-1] == content and running == dict(images)
+    return same and not found.unfinished
 
 
 class LeftUnfinished(SpinstackError):
     """An upgrade was begun and neither confirmed nor rolled back; a person has to choose."""
 
-    def __init__(self, situation: Situation) -> None:
-        left = situation.unfinished
+    def __init__(self, found: Found) -> None:
+        left = found.unfinished
         by = f" by {left.told()}" if left else ""
-        names = ", ".join(situation.unconfirmed)
+        names = ", ".join(found.unconfirmed)
         super().__init__(
             f"an upgrade of {names} was left unfinished{by}",
             where=f"release {left.release}" if left else "not begun with spinstack",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.checks import stack as preflight
+from spinstack.checks import stack
 from spinstack.errors import SpinstackError
 from spinstack.rules import finding
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def check(session: Session) -> None:
     """Raises SpinstackError if a rule forbids this deploy."""
     with session.console.step("check") as step:
-        findings = preflight.check(session.settings, session.destination, session.stack)
+        findings = stack.check(session.settings, session.destination, session.stack)
         wrong = finding.errors(findings)
         if wrong:
             raise SpinstackError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.owner import Mark
+from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spinstack.transport.runner import Result
 
 
-def note(session: Session, me: Mark, release_id: str) -> ReleaseNote:
+def note(session: Session, me: Owner, release_id: str) -> ReleaseNote:
     """What is written down beside a new release."""
     commit, dirty = _commit(session)
     return ReleaseNote(

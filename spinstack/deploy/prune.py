@@ -62,7 +62,7 @@ def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
     """
     if keep < 1:
         raise UsageError("at least one release has to stay", remedy="--keep 1 or more")
-    with lock.begun(session, "prune") as change:
+    with lock.locked(session, "prune") as change:
         found = listed(change.remote)
         old = superfluous(found, keep)
         if session.dry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spinstack.remote.access import make_remote
+from spinstack.remote.access import remote_stack
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.stack import Remote
+from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -30,16 +30,16 @@ class Listed:
         return self.state == "confirmed"
 
 
-def listed(remote: Remote) -> list[Listed]:
+def listed(remote: RemoteStack) -> list[Listed]:
     """The releases at the destination, oldest first."""
-    situation = remote.look()
-    begun = situation.unfinished.release if situation.unfinished else ""
+    there = remote.look()
+    begun = there.unfinished.release if there.unfinished else ""
     found = []
     for note, confirmed in remote.releases():
         state = "confirmed" if confirmed else "failed"
-        if note.id == situation.current:
+        if note.id == there.current:
             state = "current"
-        elif note.id == begun and situation.unconfirmed:
+        elif note.id == begun and there.unconfirmed:
             state = "unfinished"
         found.append(Listed(note, state))
     return found
@@ -48,7 +48,7 @@ def listed(remote: Remote) -> list[Listed]:
 def releases(session: Session) -> list[Listed]:
     """The releases at the session's destination, oldest first."""
     with session.login_node() as node:
-        return listed(make_remote(session, node))
+        return listed(remote_stack(session, node))
 
 
 def superfluous(found: list[Listed], keep: int) -> list[str]:

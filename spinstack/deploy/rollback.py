@@ -6,11 +6,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.deploy.plan import LeftUnfinished, Plan
-from spinstack.deploy.run import Carrying
+from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote import lock
 from spinstack.remote.history.write import recorded
-from spinstack.remote.lock import Changing
+from spinstack.remote.lock import LockedStack
 from spinstack.remote.notes import ReleaseNote
 from spinstack.session import ask_if_protected
 
@@ -22,7 +22,7 @@ from spinstack.deploy.releases import Listed, listed
 def confirm(session: Session, *, yes: bool) -> None:
     """Keep an unfinished upgrade. Raises SpinstackError if there is none."""
     ask_if_protected(session, yes=yes)
-    with lock.begun(session, "confirm") as change:
+    with lock.locked(session, "confirm") as change:
         names = _unconfirmed(change)
         session.confirm(
             f"Keep the upgrade of {names}? The containers from before it are removed.", yes=yes
@@ -36,17 +36,17 @@ def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
     """Take back an unfinished upgrade, or else go back to an earlier release: the one asked
     for, or the last one that ran before the current one. The address in the second case."""
     ask_if_protected(session, yes=yes)
-    with lock.begun(session, "rollback") as change:
-        if change.situation.unconfirmed or session.dry:
+    with lock.locked(session, "rollback") as change:
+        if change.found.unconfirmed or session.dry:
             if to_release and not session.dry:
-                raise LeftUnfinished(change.situation)
+                raise LeftUnfinished(change.found)
             _take_back(change, yes=yes)
             if not session.dry:
                 return ""
         return _go_back(change, to_release, yes=yes)
 
 
-def _take_back(change: Changing, *, yes: bool) -> None:
+def _take_back(change: LockedStack, *, yes: bool) -> None:
     session = change.session
     names = _unconfirmed(change)
     session.confirm(
@@ -57,21 +57,21 @@ def _take_back(change: Changing, *, yes: bool) -> None:
         recorded(session, change.remote.node, "rollback", "the open upgrade"),
         session.console.step("roll back") as step,
     ):
-        services = session.stack.service_names if session.dry else change.situation.unconfirmed
+        services = session.stack.service_names if session.dry else change.found.unconfirmed
         change.remote.roll_back(directory, services)
         step.done(names)
 
 
-def _go_back(change: Changing, to_release: str, *, yes: bool) -> str:
+def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
     """Upgrade to an earlier release with its own files, and confirm it."""
     session = change.session
     if session.dry:
         session.console.result("# if no upgrade is unfinished: upgrade to an earlier release")
         note = ReleaseNote(to_release or "<release before>")
     else:
-        note = _target(listed(change.remote), to_release, change.situation.current)
+        note = _target(listed(change.remote), to_release, change.found.current)
     session.confirm(f"Go back to the release {note.id}? The current one stays uploaded.", yes=yes)
-    there = Carrying(session, change.remote, change.me, change.situation)
+    there = Deployment(session, change.remote, change.me, change.found)
     return there.run(None, note, Plan.UPGRADE)
 
 
@@ -94,27 +94,27 @@ def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
     raise UsageError(what, remedy=remedy)
 
 
-def _unconfirmed(change: Changing) -> str:
+def _unconfirmed(change: LockedStack) -> str:
     if change.session.dry:
         return "the services"
-    if not change.situation.unconfirmed:
+    if not change.found.unconfirmed:
         session = change.session
         raise SpinstackError(
             "there is no unfinished upgrade",
             where=f"{session.settings.stack} at {session.destination.name}",
             remedy="see `invoke status` and `invoke releases`",
         )
-    return " and ".join(change.situation.unconfirmed)
+    return " and ".join(change.found.unconfirmed)
 
 
-def _begun_directory(change: Changing) -> PurePosixPath:
+def _begun_directory(change: LockedStack) -> PurePosixPath:
     """The directory of the release that the upgrade was begun with: it is written down; or
     else it was begun without spinstack, and the newest release has to do."""
     root = change.remote.root / "releases"
     if change.session.dry:
         return root / "<release begun>"
-    if change.situation.unfinished and change.situation.unfinished.release:
-        return root / change.situation.unfinished.release
+    if change.found.unfinished and change.found.unfinished.release:
+        return root / change.found.unfinished.release
     notes = change.remote.releases()
     if not notes:
         raise SpinstackError(

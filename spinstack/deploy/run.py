@@ -12,24 +12,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spinstack.deploy import outcome as conclusion
+from spinstack.deploy import outcome as deploy_outcome
 from spinstack.deploy.plan import Plan
 from spinstack.errors import SpinstackError
 from spinstack.remote import changes, job, journal
 from spinstack.remote.errors import NotWritten
-from spinstack.remote.follow import Following
-from spinstack.remote.found import Situation
+from spinstack.remote.follow import Follow
+from spinstack.remote.found import Found
 from spinstack.remote.history import record
 from spinstack.remote.history.record import Record
 from spinstack.remote.job import Job
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.owner import Mark, mark, with_job
+from spinstack.remote.owner import Owner, for_job, make_owner
 from spinstack.remote.upload import Release
 from spinstack.transport.login_node import ConnectionLost
 from spinstack.transport.script import tail
 
 if TYPE_CHECKING:
-    from spinstack.remote.stack import Remote
+    from spinstack.remote.stack import RemoteStack
     from spinstack.session import Session
 from spinstack.platforms.health import ANSWER_SECONDS
 
@@ -53,13 +53,13 @@ class Silent(SpinstackError):
 
 
 @dataclass
-class Carrying:
+class Deployment:
     """A change that is to be made: who makes it, what was found there."""
 
     session: Session
-    remote: Remote
-    me: Mark
-    situation: Situation
+    remote: RemoteStack
+    me: Owner
+    found: Found
     # Image variable → digest, for the history.
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,26 +72,26 @@ class Carrying:
         failed, and where it goes on without us (Ctrl-C, a lost connection).
         """
         change = self._job(note, plan, confirming=confirming)
-        following = Following(self.session, change.id, creating=change.creating)
+        following = Follow(self.session, change.id, creating=change.creating)
         following.uploaded = note.id if made else ""
         if self.session.dry:
             self._show_job(replace(change, creating=False))
         code = self._seen(
-            following, lambda: self.remote.start(change, self.situation, made, note, following)
+            following, lambda: self.remote.start(change, self.found, made, note, following)
         )
         return "" if self.session.dry else self.concluded(code, following)
 
-    def attach(self, owner: Mark) -> str:
+    def attach(self, owner: Owner) -> str:
         """Look on at a change of ours that goes on there; the site's address when it is over.
 
         Raises SpinstackError for how it failed.
         """
         self.session.console.note(f"a {owner.doing} of {owner.told()} goes on there: looking on")
-        following = Following(self.session, owner.job)
+        following = Follow(self.session, owner.job)
         code = self._seen(following, lambda: self.remote.follow(following))
         return self.concluded(code, following)
 
-    def _seen(self, following: Following, begin: Callable[[], int | None]) -> int | None:
+    def _seen(self, following: Follow, begin: Callable[[], int | None]) -> int | None:
         """What `begin` comes back with, or what follows from Ctrl-C in the middle of it."""
         try:
             return begin()
@@ -103,7 +103,7 @@ class Carrying:
         finally:
             following.leave(well=False)
 
-    def concluded(self, code: int | None, following: Following) -> str:
+    def concluded(self, code: int | None, following: Follow) -> str:
         """The address of a site whose change went well. Raises SpinstackError otherwise."""
         told = following.journal
         following.leave(well=told.outcome in (journal.DONE, journal.LEFT_OPEN))
@@ -116,19 +116,19 @@ class Carrying:
             why = written.output.strip().rpartition("\n")[2]
             self.session.console.warn(f"this is not in the history: {why}")
         if told.outcome not in (journal.DONE, journal.LEFT_OPEN):
-            raise conclusion.failure(told, self.session)
-        return conclusion.url(told, self.session)
+            raise deploy_outcome.failure(told, self.session)
+        return deploy_outcome.url(told, self.session)
 
     def _job(self, note: ReleaseNote, plan: Plan, *, confirming: bool) -> Job:
         session, to = self.session, self.session.destination
         nonce = self.me.nonce
         stamp = self.me.when.translate({ord(sign): None for sign in "-:TZ"})
-        begun = mark(
+        begun = make_owner(
             self.me.who,
             self.me.host,
             self.me.doing,
             release=note.id,
-            previous=self.situation.current,
+            previous=self.found.current,
         )
         job_id = f"{stamp[:8]}-{stamp[8:]}-{nonce}"
         return Job(
@@ -144,10 +144,10 @@ class Carrying:
             healthy_within=to.healthy_within,
             answer_within=min(ANSWER_SECONDS, to.healthy_within),
             address=to.address,
-            owner=with_job(self.me, job_id),
+            owner=for_job(self.me, job_id),
             begun=begun,
             creating=plan is Plan.CREATE,
-            careful=self.situation.restless,
+            careful=self.found.unsettled,
             resuming=plan is Plan.RESUME,
             confirming=confirming,
             records=self._records(note),
@@ -168,7 +168,7 @@ class Carrying:
             destination=self.session.destination.name,
             doing=self.me.doing,
             release=note.id,
-            previous=self.situation.current,
+            previous=self.found.current,
             commit=note.commit,
             dirty=note.dirty,
             images=images,
@@ -184,7 +184,7 @@ class Carrying:
         for line in change.outline():
             console.result(f"  {line}")
 
-    def _interrupted(self, following: Following) -> int | None:
+    def _interrupted(self, following: Follow) -> int | None:
         """After Ctrl-C: it goes on, or is taken back. Without a person there it goes on."""
         if not following.started:
             with suppress(SpinstackError):
@@ -210,7 +210,7 @@ class Carrying:
             following.leave(well=False)
             raise self._cut_off(lost, following) from None
 
-    def _take_back(self, following: Following) -> bool:
+    def _take_back(self, following: Follow) -> bool:
         """Ask; while somebody thinks about it nothing is made final there."""
         if not sys.stdin.isatty():
             return False
@@ -240,7 +240,7 @@ class Carrying:
         """What is true of a deploy alone: it may be run again whatever became of it."""
         return text if self.me.doing == "deploy" else ""
 
-    def _cut_off(self, lost: ConnectionLost, following: Following) -> ConnectionLost:
+    def _cut_off(self, lost: ConnectionLost, following: Follow) -> ConnectionLost:
         if following.started:
             lost.now = f"the {self.me.doing} goes on there by itself"
             lost.remedy = self._deploy("run the same command again: it looks on, or finishes it")

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.base import STOP_SECONDS, ServiceState
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.platforms.health import ServicesFailed, Watcher
 from spinstack.platforms.rancher1 import commands
 from spinstack.platforms.rancher1.commands import each_step, gone_step, inspect_stack, rancher
@@ -63,7 +63,7 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
             )
 
 
-def stop(there: OnRancher, service: str, wanted: Sequence[str], tell: Tell) -> list[ServiceState]:
+def stop(there: StackClient, service: str, wanted: Sequence[str], tell: Tell) -> list[ServiceState]:
     """Stop the stack or one service; returns when all of `wanted` are stopped."""
     there.order(
         commands.stop_step(there.stack, service), what=f"{_name(there, service)} was not stopped"
@@ -71,7 +71,7 @@ def stop(there: OnRancher, service: str, wanted: Sequence[str], tell: Tell) -> l
     return wait(there, wanted, "stopped", lambda state: state.state == "inactive", tell)
 
 
-def must_be_up(there: OnRancher, states: Sequence[ServiceState]) -> None:
+def must_be_up(there: StackClient, states: Sequence[ServiceState]) -> None:
     """Raises SpinstackError if a service that was started does not run well."""
     ill = [state for state in states if not state.up]
     if ill:
@@ -84,19 +84,19 @@ def must_be_up(there: OnRancher, states: Sequence[ServiceState]) -> None:
         )
 
 
-def start(there: OnRancher, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
+def start(there: StackClient, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
     """Start services that are stopped; returns when they are up and healthy."""
     there.order(each_step("start", there.stack, names), what=f"{_list(names)} could not be started")
     return wait_until_up(there, names, limit, tell)
 
 
-def restart(there: OnRancher, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
+def restart(there: StackClient, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
     """Restart services that run: their containers stay the same. A stack as such can't be."""
     there.order(each_step("restart", there.stack, names), what=f"{_list(names)} was not restarted")
     return wait_until_up(there, names, limit, tell)
 
 
-def scale(there: OnRancher, name: str, count: int, limit: int, tell: Tell) -> list[ServiceState]:
+def scale(there: StackClient, name: str, count: int, limit: int, tell: Tell) -> list[ServiceState]:
     """Run `count` containers of a service; returns when all are up and healthy."""
     call = rancher("scale", f"{there.stack}/{name}={count}")
     there.order(Step("scale", (call,), must=False), what=f"{name} could not be scaled")
@@ -108,7 +108,7 @@ def scale(there: OnRancher, name: str, count: int, limit: int, tell: Tell) -> li
     return wait(there, [name], f"{count} containers", reached, tell, limit, remedy)
 
 
-def remove(there: OnRancher, service: str, *, begun: bool = False) -> None:
+def remove(there: StackClient, service: str, *, begun: bool = False) -> None:
     """Remove the stack or one service; returns when it is gone, since a deploy would find
     what is being removed and do nothing. `begun`: somebody has given the order already."""
     name = _name(there, service)
@@ -123,14 +123,14 @@ def remove(there: OnRancher, service: str, *, begun: bool = False) -> None:
         raise _too_late(there, f"{name} is still being removed", STOP_SECONDS)
 
 
-def exists(there: OnRancher) -> bool:
+def exists(there: StackClient) -> bool:
     """Whether there is a stack of this name, be it without services. Creates nothing."""
     step = Step("stack", (inspect_stack(there.stack),), must=False)
     return '"' in there.run(step).output("stack").partition("{")[2]
 
 
 def wait_until_up(
-    there: OnRancher, names: Sequence[str], limit: int, tell: Tell
+    there: StackClient, names: Sequence[str], limit: int, tell: Tell
 ) -> list[ServiceState]:
     """Wait until the services run and are healthy. Raises SpinstackError with the ends of
     their logs if they don't, or not within `limit` seconds."""
@@ -154,7 +154,7 @@ def wait_until_up(
 
 
 def wait(
-    there: OnRancher,
+    there: StackClient,
     names: Sequence[str],
     wanted: str,
     reached: Callable[[ServiceState], bool],
@@ -183,7 +183,7 @@ def wait(
     raise error
 
 
-def _too_late(there: OnRancher, what: str, seconds: int) -> SpinstackError:
+def _too_late(there: StackClient, what: str, seconds: int) -> SpinstackError:
     remedy = f"Rancher may still get there (waited at most {seconds} s): see `invoke status`"
     return SpinstackError(what, where=there.where, remedy=remedy)
 
@@ -194,7 +194,7 @@ def assumed(stack: str, names: Sequence[str], state: str) -> list[ServiceState]:
     return [replace(base, name=name) for name in names]
 
 
-def _name(there: OnRancher, service: str) -> str:
+def _name(there: StackClient, service: str) -> str:
     return f"{there.stack}/{service}" if service else there.stack
 
 

@@ -13,9 +13,9 @@ from spinstack.operate.control import chosen
 from spinstack.operate.selection import one_service, rancher
 from spinstack.platforms import base
 from spinstack.platforms.base import Container
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.platforms.rancher1 import containers
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.transport import relay
 from spinstack.transport.command import Command, joined
 
@@ -37,13 +37,13 @@ def words(command: str) -> list[str]:
     return found
 
 
-def find(there: OnRancher, service: str, number: int) -> Container:
+def find(there: StackClient, service: str, number: int) -> Container:
     """The running container of a service; the one with this number if it is not 0.
 
     By its id, never by its name: an upgrade keeps an old container of the same name, and
     the CLI would ask without end which one is meant. Raises SpinstackError if none runs.
     """
-    result = there.run(cattle.states_step(), containers.containers_step(must=True))
+    result = there.run(rancher_states.states_step(), containers.containers_step(must=True))
     if there.node.dry:
         return Container("<id of the container>", f"{there.stack}-{service}-1", "running")
     states = there.read_states(result.output("states"))
@@ -57,7 +57,7 @@ def find(there: OnRancher, service: str, number: int) -> Container:
 
 
 def _none(
-    there: OnRancher,
+    there: StackClient,
     service: str,
     number: int,
     running: Sequence[Container],
@@ -75,7 +75,7 @@ def _none(
 
 
 def run(
-    there: OnRancher,
+    there: StackClient,
     container: Container,
     command: Sequence[str],
     *,

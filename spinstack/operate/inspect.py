@@ -9,7 +9,7 @@ from spinstack.errors import SpinstackError
 from spinstack.operate.control import chosen
 from spinstack.operate.selection import check_name, rancher, service_names
 from spinstack.platforms import base
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.platforms.rancher1 import commands
 from spinstack.platforms.rancher1.inspect import resource
 from spinstack.transport.script import Step
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 
-def inspect(there: OnRancher, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def inspect(there: StackClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Rancher's own resource of each service. Ask only about services that `ps` lists: for
     others the CLI creates a stack, prints an error and exits 0.
 
@@ -41,7 +41,7 @@ def inspect(there: OnRancher, names: Sequence[str]) -> dict[str, dict[str, Any]]
     return found
 
 
-def must_run(there: OnRancher, names: Sequence[str]) -> None:
+def must_run(there: StackClient, names: Sequence[str]) -> None:
     """Raises SpinstackError where there is nothing to look at."""
     if not names and not there.node.dry:
         raise SpinstackError(

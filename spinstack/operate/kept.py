@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 from collections.abc import Sequence
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.platforms.rancher1.secrets import create_secret_step, parse
 from spinstack.transport.script import Step
@@ -49,27 +49,27 @@ def of_stack(things: Sequence[Thing], stack: str) -> list[Thing]:
     ]
 
 
-def secrets(there: OnRancher) -> list[Thing]:
+def secrets(there: StackClient) -> list[Thing]:
     """All secrets of the environment, without their values, which nobody can read back."""
     return _list(there, "secrets", "Secret")
 
 
-def volumes(there: OnRancher) -> list[Thing]:
+def volumes(there: StackClient) -> list[Thing]:
     return _list(there, "volumes", "Volume")
 
 
-def _list(there: OnRancher, kind: str, key: str) -> list[Thing]:
+def _list(there: StackClient, kind: str, key: str) -> list[Thing]:
     step = Step(kind, (rancher(kind, "ls", "--format", "json"),), must=True)
     return parse(there.run(step).output(kind), key)
 
 
-def create_secret(there: OnRancher, name: str, value: bytes) -> None:
+def create_secret(there: StackClient, name: str, value: bytes) -> None:
     """Make one of a new name. Raises SpinstackError if Rancher refuses."""
     there.order(create_secret_step(name, value), what=f"the secret {name} was not made")
     _must_be_there(there, secrets(there), name)
 
 
-def create_volume(there: OnRancher, name: str, driver: str) -> None:
+def create_volume(there: StackClient, name: str, driver: str) -> None:
     """Make one of a new name. Raises SpinstackError if Rancher refuses."""
     call = rancher("volumes", "create", "--driver", driver, name)
     step = Step("create the volume", (call,), must=False)
@@ -77,7 +77,7 @@ def create_volume(there: OnRancher, name: str, driver: str) -> None:
     _must_be_there(there, volumes(there), name)
 
 
-def remove(there: OnRancher, kind: str, thing: Thing) -> None:
+def remove(there: StackClient, kind: str, thing: Thing) -> None:
     """Remove a `secret` or a `volume`, by its id. Raises SpinstackError if it is still there.
 
     Version 0.6.7 of the CLI has no `secrets rm`; its `rm` takes any type.
@@ -94,14 +94,14 @@ def remove(there: OnRancher, kind: str, thing: Thing) -> None:
 _GOING = ("removing", "removed", "purging", "purged")
 
 
-def find(there: OnRancher, things: Sequence[Thing], name: str, kind: str) -> Thing | None:
+def find(there: StackClient, things: Sequence[Thing], name: str, kind: str) -> Thing | None:
     """The thing of this name; None if there is none. In a dry run one is made up."""
     if there.node.dry:
         return Thing(f"<id of the {kind}>", name)
     return next((thing for thing in things if thing.name == name), None)
 
 
-def must_be_new(there: OnRancher, things: Sequence[Thing], name: str, what: str) -> None:
+def must_be_new(there: StackClient, things: Sequence[Thing], name: str, what: str) -> None:
     """Raises SpinstackError if one of the things has this name. `what`: `a secret`."""
     if any(thing.name == name for thing in things):
         raise SpinstackError(
@@ -111,7 +111,7 @@ def must_be_new(there: OnRancher, things: Sequence[Thing], name: str, what: str)
         )
 
 
-def _must_be_there(there: OnRancher, things: Sequence[Thing], name: str) -> None:
+def _must_be_there(there: StackClient, things: Sequence[Thing], name: str) -> None:
     if not there.node.dry and all(thing.name != name for thing in things):
         raise SpinstackError(
             f"Rancher took {name} and does not list it", where=there.where, remedy="try again"

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spinstack import times as moments
+from spinstack import times
 from spinstack.console.terminal import is_plain
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate.control import chosen
 from spinstack.operate.selection import check_name, rancher, service_names
 from spinstack.platforms import base
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.platforms.rancher1 import commands
 from spinstack.platforms.rancher1.logs import ALL, Line, follow_step, log_words, timed
 from spinstack.transport.script import Step
@@ -46,7 +46,7 @@ def moment(since: str) -> str:
     """`10m`, `2h30m`, `1d` or an ISO 8601 moment as the CLI takes it. Raises UsageError."""
     if not since or _is_moment(since):
         return since
-    before = moments.seconds(since)
+    before = times.seconds(since)
     if before is None:
         raise UsageError(
             f"{since!r} is no time", remedy="--since 10m, 2h, 1d, or 2026-01-31T04:05:00Z"
@@ -62,7 +62,7 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-def show(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
+def show(there: StackClient, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
     """The last lines of each service, all of them in the order of time."""
     steps = {
         name: Step(
@@ -102,7 +102,9 @@ class News:
         return True
 
 
-def follow(there: OnRancher, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
+def follow(
+    there: StackClient, services: Sequence[str], tail: int, since: str, on_line: Show
+) -> None:
     """All services at once, as their logs grow, until Ctrl-C or until they are removed."""
     news = News()
 
@@ -126,9 +128,9 @@ def logs(
     session: Session, service: str, *, follow: bool, tail: str, since: str, json: bool
 ) -> None:
     """What the services print; what is known about the errors in it comes last."""
-    from spinstack.operate import logs as reading
+    from spinstack.operate import logs as operate_logs
 
-    wanted, after = reading.lines_wanted(tail, since), reading.moment(since)
+    wanted, after = operate_logs.lines_wanted(tail, since), operate_logs.moment(since)
     check_name(session, service)
     with rancher(session) as there:
         states = chosen(there.states(), service, there.stack)
@@ -146,7 +148,7 @@ def logs(
             heard.append(line)
             printer(service, container, line)
 
-        read = reading.follow if follow else reading.show
+        read = operate_logs.follow if follow else operate_logs.show
         until_ctrl_c(session, lambda: read(there, names, wanted, after, show))
     if json:
         return

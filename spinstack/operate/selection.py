@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.base import ServiceState
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 
 if TYPE_CHECKING:
     from spinstack.session import Session
 
 
 @contextmanager
-def rancher(session: Session) -> Iterator[OnRancher]:
+def rancher(session: Session) -> Iterator[StackClient]:
     """The session's stack, through its one connection."""
     destination, stack = session.destination, session.settings.stack
     with session.login_node() as node:
-        yield OnRancher(node, destination, stack)
+        yield StackClient(node, destination, stack)
 
 
 def service_names(session: Session) -> list[str]:

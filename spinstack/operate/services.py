@@ -11,8 +11,8 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import control
 from spinstack.operate.selection import check_name, done, named, one_service, rancher, service_names
 from spinstack.platforms.base import ServiceState
-from spinstack.platforms.client import OnRancher
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.client import StackClient
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.remote import changes, lock, lock_steps
 from spinstack.remote.history.write import recorded, root
 
@@ -149,7 +149,7 @@ def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
     done(session, "rm", [], json, f"{what} is removed; `invoke deploy` makes it anew")
 
 
-def _found(session: Session, there: OnRancher, service: str, dry: str) -> list[ServiceState]:
+def _found(session: Session, there: StackClient, service: str, dry: str) -> list[ServiceState]:
     """The services that are meant. Raises SpinstackError if there are none.
 
     A dry run takes all of them for being in the state `dry`.
@@ -165,19 +165,21 @@ def _found(session: Session, there: OnRancher, service: str, dry: str) -> list[S
     return states
 
 
-def _states(session: Session, there: OnRancher) -> list[ServiceState]:
+def _states(session: Session, there: StackClient) -> list[ServiceState]:
     """The services as they are. Raises Locked while somebody, be it ourselves, changes the
     stack: a deploy does not go well with services that are stopped or removed meanwhile."""
     place = root(session)
     result = there.run(
-        lock_steps.read_lock_step(place), changes.under_way_step(place), cattle.states_step()
+        lock_steps.read_lock_step(place),
+        changes.under_way_step(place),
+        rancher_states.states_step(),
     )
     if not session.dry and result["lock owner"].ok:
         lock.refuse_while_locked(session, place, result)
     return there.read_states(result.output("states"))
 
 
-def _running(states: list[ServiceState], what: str, there: OnRancher) -> list[str]:
+def _running(states: list[ServiceState], what: str, there: StackClient) -> list[str]:
     """Those that run. Raises SpinstackError if none does."""
     names = [state.name for state in states if state.state == "active"]
     if names:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from spinstack.errors import SpinstackError
 from spinstack.platforms import base
 from spinstack.platforms.base import Container, ServiceState
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.platforms.rancher1 import containers
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, StepResult
 
 if TYPE_CHECKING:
-    from spinstack.operate.stats import Told
+    from spinstack.operate.stats import Stats
 from spinstack.platforms.health import site
 
 # Seconds between two looks of `watch`.
@@ -43,7 +43,7 @@ class Overview:
     release: str = ""
     note: dict[str, Any] = field(default_factory=dict)
     unfinished: dict[str, Any] = field(default_factory=dict)
-    stats: dict[str, Told] = field(default_factory=dict)
+    stats: dict[str, Stats] = field(default_factory=dict)
     url: str = ""
 
     @property
@@ -61,7 +61,7 @@ class Overview:
         return sum(max(container.starts - 1, 0) for container in found)
 
 
-def look(there: OnRancher, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
+def look(there: StackClient, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
     """Everything, once, with what the services of which a command is `asked` tell of
     themselves. Raises SpinstackError if Rancher does not answer."""
     steps = _steps(there)
@@ -75,13 +75,13 @@ def look(there: OnRancher, asked: Mapping[str, Sequence[str]] | None = None) -> 
     return replace(found, stats=told)
 
 
-def _outputs(there: OnRancher, steps: Sequence[Step]) -> dict[str, str]:
+def _outputs(there: StackClient, steps: Sequence[Step]) -> dict[str, str]:
     result = there.run(*steps)
     return {step.name: result.output(step.name) for step in steps}
 
 
 def watch(
-    there: OnRancher, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
+    there: StackClient, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
 ) -> None:
     """Everything again and again over one channel, until Ctrl-C or the connection ends.
 
@@ -130,11 +130,11 @@ class _Rounds:
         return outputs
 
 
-def _steps(there: OnRancher) -> list[Step]:
+def _steps(there: StackClient) -> list[Step]:
     root = PurePosixPath(there.destination.project_dir, there.stack)
     current = root / "current"
     return [
-        cattle.states_step(),
+        rancher_states.states_step(),
         containers.containers_step(),
         Step("release", (Command("readlink", str(current)),), must=False),
         _file_step("note", current / "release.json"),
@@ -160,7 +160,7 @@ def _watch_step(steps: Sequence[Step]) -> Step:
     return Step("watch", (Command(Raw(loop)),), must=False)
 
 
-def _overview(there: OnRancher, outputs: dict[str, str]) -> Overview:
+def _overview(there: StackClient, outputs: dict[str, str]) -> Overview:
     services = there.read_states(outputs.get("states", ""))
     return Overview(
         stack=there.stack,

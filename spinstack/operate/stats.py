@@ -16,7 +16,7 @@ from typing import Any
 from spinstack.errors import UsageError
 from spinstack.platforms.base import ServiceState
 from spinstack.platforms.rancher1 import containers
-from spinstack.platforms.rancher1 import output as cattle
+from spinstack.platforms.rancher1 import output as rancher_output
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step
 
@@ -45,7 +45,7 @@ _ASK = f"""ask() {{
 
 
 @dataclass(frozen=True)
-class Told:
+class Stats:
     """What a service told: `summary` in a line, `fields` for a script; or the `problem` that
     kept it from that, in words."""
 
@@ -110,36 +110,36 @@ def _call(stack: str, service: str, words: Sequence[str]) -> str:
     return Command("ask", service, f'"name":"{name}-[0-9]+"', *words).script()
 
 
-def read(output: str, asked: Iterable[str], services: Iterable[ServiceState]) -> dict[str, Told]:
+def read(output: str, asked: Iterable[str], services: Iterable[ServiceState]) -> dict[str, Stats]:
     """What the services that are up have told, from the output of the step `containers`."""
-    answers: dict[str, Told] = {}
+    answers: dict[str, Stats] = {}
     for part in f"\n{output}".split(f"\n{_MARK} ")[1:]:
         head, _, text = part.partition("\n")
         service, _, code = head.rpartition(" ")
         answers[service] = _told(text, int(code) if code.isdecimal() else 1)
-    nothing = Told(problem="Rancher names no container of it that is well")
+    nothing = Stats(problem="Rancher names no container of it that is well")
     up = {state.name for state in services if state.up}
     return {name: answers.get(name, nothing) for name in asked if name in up or name in answers}
 
 
-def _told(text: str, code: int) -> Told:
+def _told(text: str, code: int) -> Stats:
     # Killed at once after the limit, or only by force.
     if code in (124, 137):
-        return Told(problem=f"no answer within {LIMIT} s")
+        return Stats(problem=f"no answer within {LIMIT} s")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # SIGPIPE: it was still printing.
     if code == 141 or len(text.encode()) >= MOST:
-        return Told(problem=f"its answer is longer than {MOST} bytes")
+        return Stats(problem=f"its answer is longer than {MOST} bytes")
     if code:
         # Of a program's failure the last line is the gist, also of a Python traceback.
-        said = cattle.complaints(text, ("error", "fatal")) or lines
-        return Told(problem=_shown(said[-1]) if said else f"exit code {code}")
-    own = [line for line in lines if not cattle.parse_log(line)]
+        said = rancher_output.complaints(text, ("error", "fatal")) or lines
+        return Stats(problem=_shown(said[-1]) if said else f"exit code {code}")
+    own = [line for line in lines if not rancher_output.parse_log(line)]
     fields = next(filter(None, map(_object, own)), None)
     if fields:
         summary = fields.get("summary") or ", ".join(f"{key} {fields[key]}" for key in fields)
-        return Told(_shown(str(summary)), fields)
-    return Told(_shown(own[0])) if own else Told(problem="it printed nothing")
+        return Stats(_shown(str(summary)), fields)
+    return Stats(_shown(own[0])) if own else Stats(problem="it printed nothing")
 
 
 def _object(line: str) -> dict[str, Any] | None:

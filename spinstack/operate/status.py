@@ -14,7 +14,7 @@ from spinstack.errors import SpinstackError
 from spinstack.operate import snapshot
 from spinstack.operate.selection import rancher
 from spinstack.operate.snapshot import Overview
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -70,7 +70,7 @@ def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
             session.console.result("")
 
 
-def _watch(session: Session, there: OnRancher, json: bool) -> None:
+def _watch(session: Session, there: StackClient, json: bool) -> None:
     """One round after the other: in place on a terminal, JSON a line each."""
     clear = CLEAR if can_move(sys.stdout) else ""
 

@@ -14,8 +14,8 @@ from spinstack.platforms import base
 from spinstack.platforms.base import ServiceState
 from spinstack.platforms.health import Rounds
 from spinstack.platforms.rancher1 import commands, logs
-from spinstack.platforms.rancher1 import output as cattle
-from spinstack.platforms.rancher1 import states as states_
+from spinstack.platforms.rancher1 import output as rancher_output
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.transport.login_node import LoginNode, OnLine
 from spinstack.transport.script import Script, ScriptResult, Step, StepResult
 
@@ -44,7 +44,7 @@ _KNOWN = {
 }
 
 
-class OnRancher:
+class StackClient:
     """Asks and orders; what waits has a limit."""
 
     def __init__(self, node: LoginNode, destination: Destination, stack: str) -> None:
@@ -83,7 +83,7 @@ class OnRancher:
                 remedy="see whether its modules can be loaded there: the setting modules",
                 details=_tail(step.output),
             )
-        told = cattle.complaints(step.output, ("error", "fatal"))
+        told = rancher_output.complaints(step.output, ("error", "fatal"))
         text = "\n".join(told) or _tail(step.output)
         for sign, (cause, remedy) in _KNOWN.items():
             if sign in text:
@@ -102,24 +102,24 @@ class OnRancher:
         result = self.run(*steps, seconds=seconds)
         for step in steps:
             done = next((found for found in result.steps if found.name == step.name), None)
-            if done and (not done.ok or cattle.complaints(done.output, ("error", "fatal"))):
+            if done and (not done.ok or rancher_output.complaints(done.output, ("error", "fatal"))):
                 raise self.failure(done, what)
 
     def states(self) -> list[ServiceState]:
         """The stack's services as they are now. Creates nothing."""
-        return self.read_states(self.run(states_.states_step()).output("states"))
+        return self.read_states(self.run(rancher_states.states_step()).output("states"))
 
     def read_states(self, output: str) -> list[ServiceState]:
         """From what `ps` printed. Raises SpinstackError for what can't be understood: it must
         not pass for a stack without services."""
-        if states_.is_garbled(output):
+        if rancher_states.is_garbled(output):
             raise SpinstackError(
                 "Rancher's answer can't be understood",
                 where=self.where,
                 remedy="try `rancher ps` on the login node; see the centre's status page",
                 details=_tail(output),
             )
-        return states_.parse_states(output, self.stack)
+        return rancher_states.parse_states(output, self.stack)
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""
@@ -128,7 +128,7 @@ class OnRancher:
         def take(step: str, line: str) -> bool:
             return step == "watch" and rounds.take(line)
 
-        self.run(states_.watch_step(seconds), seconds=seconds + 60, on_line=take)
+        self.run(rancher_states.watch_step(seconds), seconds=seconds + 60, on_line=take)
 
     def last_lines(self, services: Sequence[str], lines: int = 20) -> str:
         """The ends of the services' logs, each under its name."""

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms import base
-from spinstack.platforms.rancher1 import output as cattle
+from spinstack.platforms.rancher1 import output as rancher_output
 from spinstack.remote import lock_steps
-from spinstack.remote.owner import Mark, parse_mark
+from spinstack.remote.owner import Owner, parse_owner
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
 # What it means when a step fails that must not.
@@ -51,7 +51,7 @@ def refused(step: StepResult, what: str, where: str, seconds: int) -> SpinstackE
 
     `what`: what did not happen; `seconds`: the time that the step had.
     """
-    told = cattle.complaints(step.output, ("error", "fatal"))
+    told = rancher_output.complaints(step.output, ("error", "fatal"))
     if step.ok and not told:
         return None
     if late(step):
@@ -114,7 +114,7 @@ class Changed(SpinstackError):
 class Locked(SpinstackError):
     """Somebody else is changing the stack; `owner` says who, if it could be read."""
 
-    def __init__(self, owner: Mark | None, root: PurePosixPath) -> None:
+    def __init__(self, owner: Owner | None, root: PurePosixPath) -> None:
         super().__init__(
             f"{owner.told() if owner else 'somebody'} is at it: {owner.doing if owner else '?'}",
             where=str(root / "lock"),
@@ -129,5 +129,5 @@ class Locked(SpinstackError):
 def not_locked(output: str, root: PurePosixPath) -> SpinstackError:
     """Why the lock could not be taken."""
     if lock_steps.TAKEN in output.splitlines():
-        return Locked(parse_mark(output), root)
+        return Locked(parse_owner(output), root)
     return not_written(output, str(root), "the lock")

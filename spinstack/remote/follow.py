@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.platforms.health import Watcher
 from spinstack.platforms.rancher1 import states
-from spinstack.remote.journal import Journal, Told
+from spinstack.remote.journal import Journal, JournalStep
 
 if TYPE_CHECKING:
     from spinstack.console.progress import StepDisplay
@@ -34,7 +34,7 @@ class Failed(Exception):
     """Tells the console's step that it did not succeed."""
 
 
-class Following:
+class Follow:
     """One change, looked on from here. `creating`: its upgrade is called a start."""
 
     def __init__(self, session: Session, job_id: str, *, creating: bool = False) -> None:
@@ -102,14 +102,14 @@ class Following:
         if name == "upload":
             self._display.done(self.uploaded)
 
-    def _begun(self, step: Told) -> None:
+    def _begun(self, step: JournalStep) -> None:
         self.leave()
         self._lines = []
         self._watcher = Watcher(list(self._session.stack.service_names))
         if step.name in self._names:
             self._show(self._names[step.name])
 
-    def _said(self, step: Told, line: str) -> None:
+    def _said(self, step: JournalStep, line: str) -> None:
         if line.startswith("round "):
             if line == "round 0":
                 stack = self._session.settings.stack
@@ -126,7 +126,7 @@ class Following:
             self._display.detail(text)
             self._display.done(text)
 
-    def _ended(self, step: Told) -> None:
+    def _ended(self, step: JournalStep) -> None:
         aside = step.name in _ASIDE or step.name.startswith("last lines")
         if self._display is None and not step.ok and not aside:
             self._show(step.name)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spinstack.platforms.base import ServiceState
-from spinstack.remote.owner import Mark
+from spinstack.remote.owner import Owner
 
 
 @dataclass(frozen=True)
-class Situation:
+class Found:
     """Who we are there, what runs, who is at it.
 
     `current`: id of the release that runs; `unfinished`: an upgrade that was begun and not
-    ended; `lock`: who changes the stack just now; `job_age`: seconds since the last sign of
-    life of a change that goes on there by itself.
+    ended; `lock`: who changes the stack just now; `last_sign_of_life`: of a change that goes on
+    there by itself, in seconds before now.
     """
 
     uid: str
     has_key: bool
     states: list[ServiceState]
     current: str
-    unfinished: Mark | None = None
-    lock: Mark | None = None
-    job_age: int | None = None
+    unfinished: Owner | None = None
+    lock: Owner | None = None
+    last_sign_of_life: int | None = None
 
     @property
-    def restless(self) -> bool:
+    def unsettled(self) -> bool:
         """Whether services must be let arrive, taken back or stopped before an upgrade."""
         stuck = any(state.unconfirmed and state.stuck for state in self.states)
         return bool(self.moving or self.not_upgradable or stuck)

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from spinstack.platforms import health
-from spinstack.platforms.rancher1 import commands as cattle
+from spinstack.platforms.rancher1 import commands as rancher_commands
 from spinstack.platforms.rancher1 import states
 from spinstack.remote import lock_steps, notes
 from spinstack.remote.changes import mark_word, place
 from spinstack.remote.history import record
-from spinstack.remote.owner import Mark
+from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command, Raw, Secret, joined
 from spinstack.transport.script import PLAIN_SHELL, UMASK, Step
 
@@ -69,8 +69,8 @@ class Job:
     healthy_within: int
     answer_within: int
     address: str
-    owner: Mark
-    begun: Mark
+    owner: Owner
+    begun: Owner
     creating: bool = False
     careful: bool = False
     resuming: bool = False
@@ -116,7 +116,7 @@ class Job:
         current = notes.current_step(self.root, self.release)
         forget = notes.finished_step(self.root)
         some = (
-            cattle.ready_step(self.modules, self.environment),
+            rancher_commands.ready_step(self.modules, self.environment),
             lock_steps.still_ours_step(self.root, self.owner),
             notes.unfinished_step(self.root, self.begun),
             Step("", (*current.commands, *forget.commands)),
@@ -128,8 +128,11 @@ class Job:
             *(f"{name}() {{\n{step.body()}\n}}" for name, step in zip(names, some, strict=True)),
             _function("enter", Command("cd", str(self.directory))),
             _function("rows", states.command()),
-            _function("log_of", cattle.logs_of(Raw('"$stack/$1"'), LOG_LINES)),
-            _function("stop_service", cattle.rancher(*cattle.STOP_SERVICE, Raw('"$stack/$1"'))),
+            _function("log_of", rancher_commands.logs_of(Raw('"$stack/$1"'), LOG_LINES)),
+            _function(
+                "stop_service",
+                rancher_commands.rancher(*rancher_commands.STOP_SERVICE, Raw('"$stack/$1"')),
+            ),
             *(f"{name}() {{ exec {call.script()}; }}" for name, call in self.orders().items()),
             self._write_down(),
         ]
@@ -137,13 +140,13 @@ class Job:
     def orders(self) -> dict[str, Command]:
         """The calls of Rancher's command line that change something, by their functions."""
         made = {
-            "render": cattle.render_step(self.stack, self.env_file),
-            "bring": (cattle.create_step if self.creating else cattle.upgrade_step)(
-                self.stack, self.env_file
-            ),
-            "confirm": cattle.confirm_step(self.stack, self.env_file),
+            "render": rancher_commands.render_step(self.stack, self.env_file),
+            "bring": (
+                rancher_commands.create_step if self.creating else rancher_commands.upgrade_step
+            )(self.stack, self.env_file),
+            "confirm": rancher_commands.confirm_step(self.stack, self.env_file),
         }
-        back = cattle.put_back(self.stack, self.env_file, Raw('"$1"'))
+        back = rancher_commands.put_back(self.stack, self.env_file, Raw('"$1"'))
         return {**{name: step.commands[0] for name, step in made.items()}, "put_back": back}
 
     def _write_down(self) -> str:

@@ -24,7 +24,7 @@ FAILED = "failed"
 
 
 @dataclass
-class Told:
+class JournalStep:
     """A step of a change: what it printed, its exit code (None while it runs), and seconds
     since 1970 of its begin and end (None while it runs)."""
 
@@ -57,11 +57,11 @@ class Journal:
         self,
         job_id: str,
         *,
-        on_begin: Callable[[Told], None] = lambda step: None,
-        on_line: Callable[[Told, str], None] = lambda step, line: None,
-        on_end: Callable[[Told], None] = lambda step: None,
+        on_begin: Callable[[JournalStep], None] = lambda step: None,
+        on_line: Callable[[JournalStep, str], None] = lambda step, line: None,
+        on_end: Callable[[JournalStep], None] = lambda step: None,
     ) -> None:
-        self.steps: list[Told] = []
+        self.steps: list[JournalStep] = []
         self.outcome = ""
         # What is changed and by whom, in words.
         self.made = ""
@@ -84,12 +84,12 @@ class Journal:
             self._on_line(self._open, line)
 
     @property
-    def under_way(self) -> Told | None:
+    def under_way(self) -> JournalStep | None:
         """The step that runs now."""
         return self._open
 
     @property
-    def _open(self) -> Told | None:
+    def _open(self) -> JournalStep | None:
         return self.steps[-1] if self.steps and self.steps[-1].code is None else None
 
     def _take_mark(self, seconds: str = "0", word: str = "", rest: str = "") -> None:
@@ -99,7 +99,7 @@ class Journal:
             # Each mark begins with a newline of its own.
             step.lines.pop()
         if word == "begin":
-            self.steps.append(Told(rest, at))
+            self.steps.append(JournalStep(rest, at))
             self._on_begin(self.steps[-1])
         elif word == "end" and step:
             step.code = int(rest) if rest.isdigit() else 1
@@ -110,11 +110,11 @@ class Journal:
         elif word == "over":
             self.outcome = rest
 
-    def step(self, name: str) -> Told | None:
+    def step(self, name: str) -> JournalStep | None:
         """The last step of this name."""
         return next((step for step in reversed(self.steps) if step.name == name), None)
 
     @property
-    def failed(self) -> Told | None:
+    def failed(self) -> JournalStep | None:
         """The first step that did not succeed: what all the rest followed from."""
         return next((step for step in self.steps if step.code not in (None, 0)), None)

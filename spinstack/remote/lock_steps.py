@@ -17,7 +17,7 @@ from __future__ import annotations
 import shlex
 from pathlib import PurePosixPath
 
-from spinstack.remote.owner import Mark
+from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import UMASK, Step, write_line
 
@@ -25,7 +25,7 @@ from spinstack.transport.script import UMASK, Step, write_line
 TAKEN = "taken"
 
 
-def lock_step(root: PurePosixPath, owner: Mark) -> Step:
+def lock_step(root: PurePosixPath, owner: Owner) -> Step:
     """Take the lock; if somebody has it, fail and print TAKEN and who.
 
     It appears together with the name in it, so that nothing nameless is left by a connection
@@ -51,19 +51,19 @@ def lock_step(root: PurePosixPath, owner: Mark) -> Step:
     )
 
 
-def still_ours_step(root: PurePosixPath, owner: Mark) -> Step:
+def still_ours_step(root: PurePosixPath, owner: Owner) -> Step:
     """Fails if the lock is not the owner's any more."""
     words = ("grep", "-q", owner.nonce, str(root / "lock" / "owner.json"))
     return Step("lock still ours", (Command(*words),))
 
 
-def hand_over_step(root: PurePosixPath, owner: Mark) -> Step:
+def hand_over_step(root: PurePosixPath, owner: Owner) -> Step:
     """Give the lock, which the owner has, to a change of the owner that goes on by itself."""
     (mine,) = still_ours_step(root, owner).commands
     return Step("lock", (UMASK, mine, write_line(owner.text(), root / "lock" / "owner.json")))
 
 
-def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:
+def free_lock_step(root: PurePosixPath, owner: Owner) -> Step:
     """Give the lock back, if it is still the owner's."""
     (mine,) = still_ours_step(root, owner).commands
     # It goes with the name in it, as it came: nobody may find a lock of nobody.
@@ -72,7 +72,7 @@ def free_lock_step(root: PurePosixPath, owner: Mark) -> Step:
     return Step("unlock", (mine, *away), must=False)
 
 
-def break_lock_step(root: PurePosixPath, owner: Mark) -> Step:
+def break_lock_step(root: PurePosixPath, owner: Owner) -> Step:
     """Remove the owner's lock, and what is left of attempts to take one. Fails if somebody else
     has it by now."""
     lock = root / "lock"

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
-from spinstack.remote.owner import Mark
+from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import UMASK, Step, json_line, write_line
 
@@ -47,7 +47,7 @@ def parse_note(output: str, release_id: str) -> ReleaseNote:
     )
 
 
-def as_it_was_step(root: PurePosixPath, current: str, unfinished: Mark | None) -> Step:
+def as_it_was_step(root: PurePosixPath, current: str, unfinished: Owner | None) -> Step:
     """Fails if another release became the current one, or an upgrade was begun or ended, since
     somebody looked."""
     link = shlex.quote(str(root / "current"))
@@ -73,7 +73,7 @@ def note_release_step(directory: PurePosixPath, note: ReleaseNote) -> Step:
     return Step("note the release", (UMASK, write))
 
 
-def unfinished_step(root: PurePosixPath, begun: Mark) -> Step:
+def unfinished_step(root: PurePosixPath, begun: Owner) -> Step:
     """Write down that an upgrade begins, before it does."""
     return Step("note the upgrade", (UMASK, write_line(begun.text(), root / "unfinished.json")))
 

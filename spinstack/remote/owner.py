@@ -11,7 +11,7 @@ from spinstack.transport.script import json_line
 
 
 @dataclass(frozen=True)
-class Mark:
+class Owner:
     """Somebody did, or does, something: who, from which machine (and process), since when
     (ISO 8601, UTC), with which release; `previous` is the one that ran before it. `job`: the
     change that goes on there by itself."""
@@ -35,33 +35,33 @@ class Mark:
         when = self.when[:16].replace("T", " ")
         return f"{self.who} on {self.host}" + (f" since {when} UTC" if when else "")
 
-    def is_of(self, other: Mark) -> bool:
+    def is_of(self, other: Owner) -> bool:
         """Whether the same person made both, from the same machine."""
         return (self.who, self.host) == (other.who, other.host)
 
 
-def mark(who: str, host: str, doing: str, **more: str) -> Mark:
+def make_owner(who: str, host: str, doing: str, **more: str) -> Owner:
     """A mark of this process, now."""
     import secrets
 
     nonce = secrets.token_hex(6)
-    return Mark(who, host, os.getpid(), now(), doing=doing, nonce=nonce, **more)
+    return Owner(who, host, os.getpid(), now(), doing=doing, nonce=nonce, **more)
 
 
-def with_job(owner: Mark, job: str) -> Mark:
+def for_job(owner: Owner, job: str) -> Owner:
     """The mark of a change that goes on there by itself."""
     return replace(owner, job=job)
 
 
-def parse_mark(output: str) -> Mark | None:
+def parse_owner(output: str) -> Owner | None:
     """The mark in what `cat` printed; None if there is none that can be read."""
     value = json_line(output)
     if value is None or not isinstance(value.get("who"), str):
         return None
-    known = {item.name for item in fields(Mark)}
+    known = {item.name for item in fields(Owner)}
     texts = {key: value[key] for key in known & value.keys() if isinstance(value[key], str)}
     pid = value.get("pid")
-    return Mark(**{"host": "?", **texts, "pid": pid if isinstance(pid, int) else 0})
+    return Owner(**{"host": "?", **texts, "pid": pid if isinstance(pid, int) else 0})
 
 
 def now() -> str:

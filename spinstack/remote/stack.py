@@ -14,9 +14,9 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms import base
 from spinstack.platforms.base import ServiceState
 from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.remote import changes, job, lock_steps, notes
-from spinstack.remote import upload as release
+from spinstack.remote import upload as remote_upload
 from spinstack.remote.errors import (
     MUST,
     Changed,
@@ -27,9 +27,9 @@ from spinstack.remote.errors import (
     not_written,
     refused,
 )
-from spinstack.remote.found import Situation
+from spinstack.remote.found import Found
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.owner import Mark, parse_mark
+from spinstack.remote.owner import Owner, parse_owner
 from spinstack.remote.upload import Release
 from spinstack.transport.command import Command, joined
 from spinstack.transport.login_node import Answer, LoginNode
@@ -37,14 +37,14 @@ from spinstack.transport.script import Script, ScriptResult, Step
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
-    from spinstack.remote.follow import Following
+    from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
 
 # Seconds that a change is followed at most; it has limits of its own for each of its steps.
 FOLLOWED = 7200.0
 
 
-class Remote:
+class RemoteStack:
     """One stack at one destination, through one connection."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Remote:
         self._stack = stack
         self._env_file = env_file
         # The lock that we hold: what changes the stack looks first whether it is ours still.
-        self._held: Mark | None = None
+        self._held: Owner | None = None
 
     @property
     def root(self) -> PurePosixPath:
@@ -78,7 +78,7 @@ class Remote:
     def _ready(self) -> Step:
         return commands.ready_step(self._to.modules, self._to.environment)
 
-    def look(self, lock: Mark | None = None) -> Situation:
+    def look(self, lock: Owner | None = None) -> Found:
         """Who we are there, whether Rancher has a key for us, what runs, who is at it.
 
         With `lock` it takes the lock first. Raises Locked when somebody else has it.
@@ -92,7 +92,7 @@ class Remote:
             notes.read_current_step(self.root),
             notes.read_unfinished_step(self.root),
             commands.key_step(),
-            cattle.states_if_key_step(),
+            rancher_states.states_if_key_step(),
         )
         self._held = lock or self._held
         result = self._node.run(Script(steps))
@@ -102,14 +102,14 @@ class Remote:
         if has_key and not result["states"].ok:
             raise must_not_fail(result["states"], self._node.name)
         current = PurePosixPath(result.output("current release").strip()).name
-        return Situation(
+        return Found(
             uid=result.output("uid").strip(),
             has_key=has_key,
             states=self._read(result["states"].output) if has_key else [],
             current=current if result["current release"].ok else "",
-            unfinished=parse_mark(result.output("unfinished")),
+            unfinished=parse_owner(result.output("unfinished")),
             lock=self._lock_owner(result),
-            job_age=changes.age(result),
+            last_sign_of_life=changes.age(result),
         )
 
     def _must_be_locked(self, result: ScriptResult) -> None:
@@ -117,12 +117,12 @@ class Remote:
             self._held = None
             raise not_locked(result.failed.output, self.root)
 
-    def _lock_owner(self, result: ScriptResult) -> Mark | None:
+    def _lock_owner(self, result: ScriptResult) -> Owner | None:
         """Who has the lock, from the step that reads it; None if nobody has it."""
         step = next((step for step in result.steps if step.name == "lock owner"), None)
         if step is None or not step.ok or self._node.dry:
             return None
-        return parse_mark(step.output) or Mark("somebody", "some machine")
+        return parse_owner(step.output) or Owner("somebody", "some machine")
 
     def unlock(self) -> None:
         """Give our lock back, if we have it."""
@@ -130,7 +130,7 @@ class Remote:
             held, self._held = self._held, None
             self._node.run(Script((lock_steps.free_lock_step(self.root, held),)))
 
-    def at_work(self) -> tuple[Mark | None, bool]:
+    def at_work(self) -> tuple[Owner | None, bool]:
         """Who has the lock, None if nobody has it; whether a change of theirs gave a sign of life
         in the last minute."""
         result = self._run(Script((self._read_lock, changes.under_way_step(self.root))))
@@ -145,7 +145,7 @@ class Remote:
         """Nothing where no lock was taken."""
         return (lock_steps.still_ours_step(self.root, self._held),) if self._held else ()
 
-    def break_lock(self, owner: Mark) -> None:
+    def break_lock(self, owner: Owner) -> None:
         """Remove the owner's lock. Raises Locked if it is somebody else's by now."""
         steps = (lock_steps.break_lock_step(self.root, owner), self._read_lock)
         result = self._node.run(Script(steps))
@@ -174,22 +174,22 @@ class Remote:
 
     def states(self) -> list[ServiceState]:
         """The stack's services as Rancher sees them now."""
-        result = self._run(Script((self._ready(), cattle.states_step())))
+        result = self._run(Script((self._ready(), rancher_states.states_step())))
         return self._read(result.output("states"))
 
     def _read(self, output: str) -> list[ServiceState]:
         """Raises SpinstackError for what is no answer: it must not count as "nothing runs"."""
-        if cattle.is_garbled(output):
+        if rancher_states.is_garbled(output):
             raise garbled(output, self._node.name)
-        return cattle.parse_states(output, self._stack)
+        return rancher_states.parse_states(output, self._stack)
 
     def start(
         self,
         change: Job,
-        found: Situation,
+        found: Found,
         made: Release | None,
         note: ReleaseNote,
-        following: Following,
+        following: Follow,
     ) -> int | None:
         """Take the lock, upload the release if there is one, start the change and follow it;
         the exit code of the following.
@@ -198,7 +198,7 @@ class Remote:
         release can't be written; nothing that runs has been touched then.
         """
         upload = (
-            (release.upload_step(made), notes.note_release_step(change.directory, note))
+            (remote_upload.upload_step(made), notes.note_release_step(change.directory, note))
             if made
             else ()
         )
@@ -233,7 +233,7 @@ class Remote:
             raise not_written(result.failed.output, str(change.directory), "the release")
         return result["follow"].code
 
-    def follow(self, following: Following) -> int | None:
+    def follow(self, following: Follow) -> int | None:
         """Go on following a change that runs there; the exit code of that."""
         step = changes.follow_step(self.root, following.id, following.journal.count)
         following.started = True
@@ -334,4 +334,4 @@ def _enter(directory: PurePosixPath) -> Step:
 
 
 def _is_id(name: str) -> bool:
-    return release.ID.fullmatch(name) is not None
+    return remote_upload.ID.fullmatch(name) is not None

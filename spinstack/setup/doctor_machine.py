@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spinstack import __version__, template
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images import compose_program
-from spinstack.images import engine as engines
+from spinstack.images import engine as images_engine
 from spinstack.rules import finding
 from spinstack.setup.doctor import Outcome, State
 from spinstack.transport.command import Command
@@ -52,12 +52,12 @@ def _made_from(stack: Path) -> str:
 
 def settings(session: Session) -> Outcome:
     """The settings of the stack and the destination, and what the check has against them."""
-    from spinstack.checks import stack as preflight
-    from spinstack.setup import settings as effective
+    from spinstack.checks import stack as checks_stack
+    from spinstack.setup import settings as setup_settings
 
     destination = session.destination
-    stack = effective.stack_of(session)
-    wrong = finding.errors(preflight.check(session.settings, destination, stack))
+    stack = setup_settings.stack_of(session)
+    wrong = finding.errors(checks_stack.check(session.settings, destination, stack))
     found = f"{stack.name} at {destination.name}: {destination.environment} through "
     found += f"{destination.user or 'you'}@{destination.host}"
     if wrong:
@@ -68,7 +68,7 @@ def settings(session: Session) -> Outcome:
 
 def engine(session: Session) -> Sequence[Outcome]:
     """The container engine, compose, and the space for images: what needs the engine's word."""
-    program = engines.find(session.runner, _wanted(session))
+    program = images_engine.find(session.runner, _wanted(session))
     return [_engine(session, program), _compose(session, program), *_image_space(session, program)]
 
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 
-from spinstack.images import engine as engines
-from spinstack.images import registry as registries
+from spinstack.images import engine as images_engine
+from spinstack.images import registry as images_registry
 from spinstack.images import registry_login
 from spinstack.setup.doctor import Outcome, State
 from spinstack.transport import probe, prompt
-from spinstack.transport.fabric import login as ssh_login
+from spinstack.transport.fabric import login as fabric_login
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -130,7 +130,7 @@ def known_keys(node: Node) -> dict[str, paramiko.PKey]:
 
 
 def _judged(node: Node, key: paramiko.PKey) -> Outcome:
-    shown = ssh_login.fingerprint(key)
+    shown = fabric_login.fingerprint(key)
     known = known_keys(node)
     expected = known.get(key.get_name())
     if expected == key:
@@ -139,7 +139,7 @@ def _judged(node: Node, key: paramiko.PKey) -> Outcome:
         return Outcome(
             "host key",
             "problem",
-            f"CHANGED: {shown}, known is {ssh_login.fingerprint(expected)}",
+            f"CHANGED: {shown}, known is {fabric_login.fingerprint(expected)}",
             f"ask the centre whether it changed its key; if it did: ssh-keygen -R '{node.name}'",
         )
     return Outcome(
@@ -207,7 +207,7 @@ def registry(session: Session) -> Sequence[Outcome]:
         return []
     login = _login(session, name)
     asked = time.time()
-    state = registries.ask(name, login, seconds=ANSWER_WITHIN)
+    state = images_registry.ask(name, login, seconds=ANSWER_WITHIN)
     return [
         _registry(name, login, state, session.destination),
         clock(name, state.date, (asked + time.time()) / 2),
@@ -216,15 +216,17 @@ def registry(session: Session) -> Sequence[Outcome]:
 
 def _login(session: Session, name: str) -> registry_login.Credentials | None:
     """What the engine keeps, read without asking the engine, which may be stuck."""
-    wanted = session.settings.engine or next(filter(shutil.which, engines.KNOWN), engines.KNOWN[0])
-    engine = engines.Engine(wanted, is_podman=wanted == "podman")
+    wanted = session.settings.engine or next(
+        filter(shutil.which, images_engine.KNOWN), images_engine.KNOWN[0]
+    )
+    engine = images_engine.Engine(wanted, is_podman=wanted == "podman")
     return registry_login.credentials(session.runner, engine, name)
 
 
 def _registry(
     name: str,
     login: registry_login.Credentials | None,
-    state: registries.State,
+    state: images_registry.State,
     destination: Destination,
 ) -> Outcome:
     if state.let_in:

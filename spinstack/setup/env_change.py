@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spinstack.checks import stack as preflight
+from spinstack.checks import stack as checks_stack
 from spinstack.config import env_file
 from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError, UsageError
@@ -107,7 +107,7 @@ def new_errors(session: Session, after: str) -> list[Finding]:
 
 
 def _errors(session: Session, stack: Stack) -> list[Finding]:
-    return finding.errors(preflight.check(session.settings, session.destination, stack))
+    return finding.errors(checks_stack.check(session.settings, session.destination, stack))
 
 
 def _with_env(stack: Stack, text: str) -> Stack:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from spinstack.config.settings import Destination
 from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.remote.history.checkouts import Source, git_step
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Script, ScriptResult, Step
@@ -103,7 +103,7 @@ def look(project_dir: str, sources: Sequence[Source], destination: Destination) 
             ),
             commands.ready_step(destination.modules, destination.environment),
             commands.key_step(),
-            cattle.states_if_key_step(),
+            rancher_states.states_if_key_step(),
         ),
         seconds=SECONDS,
     )

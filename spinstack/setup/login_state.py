@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinstack.transport import certificate as ssh_certificate
+from spinstack.transport import certificate as transport_certificate
 from spinstack.transport.connect import OPENSSH
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ def certificates(destination: Destination) -> list[Certificate]:
 
 def _certificates(keys: dict[Path, None]) -> Iterator[Certificate]:
     for key in keys:
-        validity = ssh_certificate.validity(key)
+        validity = transport_certificate.validity(key)
         if validity and key.exists():
             begin, end = validity
-            yield Certificate(key, begin, None if end == ssh_certificate.FOREVER else end)
+            yield Certificate(key, begin, None if end == transport_certificate.FOREVER else end)
 
 
 def lasting(seconds: float) -> str:

@@ -15,7 +15,7 @@ from typing import Literal
 from spinstack.config.settings import Checkout
 from spinstack.console import known_errors
 from spinstack.remote.history.checkouts import Source
-from spinstack.rules import names as rules
+from spinstack.rules import names
 from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding
 from spinstack.setup.facts import Facts, Place, Repository
@@ -52,16 +52,16 @@ class Item:
 
 def unmountable(project_dir: str, wanted: Sequence[Source], centre: Centre) -> list[Finding]:
     """What Spin could not mount, told before anything is made."""
-    findings = rules.mountable_path(project_dir, centre, "project_dir")
+    findings = names.mountable_path(project_dir, centre, "project_dir")
     for source in wanted:
-        findings += rules.mountable_path(source.path, centre, source.name)
+        findings += names.mountable_path(source.path, centre, source.name)
     return findings
 
 
 def leads_away(facts: Facts, path: str, centre: Centre) -> str:
     """Where a path really is, if that is out of Spin's reach; else nothing."""
     real = facts.real.get(path, path)
-    away = rules.is_below(real, centre.unmountable) and not rules.is_below(real, centre.mountable)
+    away = names.is_below(real, centre.unmountable) and not names.is_below(real, centre.mountable)
     return real if away else ""
 
 
@@ -117,7 +117,7 @@ def _source(source: Source, project_dir: str, facts: Facts) -> Item:
     if there:
         return _checkout(source, facts) if source.checkout else _usable(source.name, source, facts)
     command = _clone(source.checkout, source.path) if source.checkout else (_make(source.path),)
-    if not rules.is_below(source.path, [project_dir]):
+    if not names.is_below(source.path, [project_dir]):
         remedy = "look for a slip in the env file, or run there: "
         remedy += " && ".join(part.shown() for part in command)
         text = "is missing; nothing is made outside the project directory"
@@ -219,7 +219,7 @@ def _closed(paths: Sequence[str], project_dir: str, facts: Facts) -> Iterator[It
     seen = dict.fromkeys(part for path in paths for part in facts.way_to(path))
     closed = [part for part in seen if part in facts.places and not facts.places[part].passable]
     for part in closed:
-        yield _opened(part, mendable=rules.is_below(part, roots), facts=facts)
+        yield _opened(part, mendable=names.is_below(part, roots), facts=facts)
     if not closed:
         text = "others can pass every directory down to the mounts (o+x)"
         yield Item(Line("ok", "permissions", project_dir, text))

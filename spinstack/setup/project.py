@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.rancher1 import output
-from spinstack.remote.access import key_password, make_remote
+from spinstack.remote.access import key_password, remote_stack
 from spinstack.remote.history import checkouts, record, write
 from spinstack.remote.history.checkouts import Source
 from spinstack.rules.finding import Finding
@@ -162,7 +162,7 @@ def _key(session: Session, node: LoginNode, facts: Facts) -> Line:
         session.console.result("# only if the account has no key for Rancher yet:")
     try:
         with session.console.step(KEY):
-            make_remote(session, node).make_key(key_password(session))
+            remote_stack(session, node).make_key(key_password(session))
     except SpinstackError as error:
         return plan.failed(made, error.what, error.remedy)
     return made

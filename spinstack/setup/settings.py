@@ -189,12 +189,12 @@ def _variable_origin(
 
 def stack_of(session: Session) -> Stack:
     """The stack as far as it can be read: an image that can't be named yet has no value."""
-    from spinstack.config import stack as stack_module
+    from spinstack.config import stack as config_stack
 
     images = {}
     for image in session.settings.images:
         images[image.variable] = _reference(session, image)
-    return stack_module.read(session.settings, images)
+    return config_stack.read(session.settings, images)
 
 
 def _reference(session: Session, image: ImageSetting) -> str:

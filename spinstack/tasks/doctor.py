@@ -28,18 +28,18 @@ def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
     """
     from invoke.exceptions import Exit
 
-    from spinstack.setup import doctor as looks
+    from spinstack.setup import doctor as setup_doctor
 
     parts, told = _parts(session)
     if session.dry:
-        looks.examine_in_turn(parts)
+        setup_doctor.examine_in_turn(parts)
         return
-    outcomes = [*looks.examine(parts), *told]
+    outcomes = [*setup_doctor.examine(parts), *told]
     if json:
         session.console.json([outcome.as_dict() for outcome in outcomes])
     else:
         _show(session, outcomes)
-    if looks.problems(outcomes):
+    if setup_doctor.problems(outcomes):
         raise Exit(code=1)
 
 

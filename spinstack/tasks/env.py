@@ -52,11 +52,11 @@ def env(
 
 
 def _show(session: Session, *, json: bool) -> None:
-    from spinstack.setup import settings as effective
+    from spinstack.setup import settings as setup_settings
 
-    layers = effective.layers(session.config)
-    settings = effective.settings(layers, session.settings, session.destination)
-    variables = effective.variables(layers, session, effective.stack_of(session))
+    layers = setup_settings.layers(session.config)
+    settings = setup_settings.settings(layers, session.settings, session.destination)
+    variables = setup_settings.variables(layers, session, setup_settings.stack_of(session))
     if json:
         session.console.json(
             {
@@ -69,7 +69,7 @@ def _show(session: Session, *, json: bool) -> None:
         return
     for about, rows in (("SETTING", settings), ("VARIABLE", variables)):
         cells = [
-            [row.name, effective.text_of(row.value), row.origin]
+            [row.name, setup_settings.text_of(row.value), row.origin]
             for row in rows
             if row.value is not None or about == "VARIABLE"
         ]

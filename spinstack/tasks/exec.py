@@ -20,9 +20,9 @@ def shell(session: Session, service: str = "", to: str | None = None, number: in
     container; mounted directories are the real ones. Enter ~ . leaves one that hangs. Its exit
     code is that of this task.
     """
-    from spinstack.operate import exec as inside
+    from spinstack.operate import exec
 
-    inside.shell(session, service, number)
+    exec.shell(session, service, number)
 
 
 @task(
@@ -57,6 +57,6 @@ def exec_(
 
     Exit code: that of the command; 1 or 2 also where it could not be run at all.
     """
-    from spinstack.operate import exec as inside
+    from spinstack.operate import exec
 
-    inside.execute(session, service, command, number, input=input, plain=plain)
+    exec.execute(session, service, command, number, input=input, plain=plain)

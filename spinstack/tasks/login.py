@@ -40,9 +40,9 @@ def login(
 
     Exit codes of --status: 0 logged in (with `wire: fabric`: a certificate is good), 1 not.
     """
-    from spinstack.setup import login as logging_in
+    from spinstack.setup import login as setup_login
 
-    logging_in.login(session, status=status, sshproxy=sshproxy, person=person, json=json)
+    setup_login.login(session, status=status, sshproxy=sshproxy, person=person, json=json)
 
 
 @task("login", help={"to": TO, "json": JSON})
@@ -51,9 +51,9 @@ def logout(session: Session, to: str | None = None, json: bool = False) -> None:
 
     Commands that still use it fail. Keys and certificates stay as they are.
     """
-    from spinstack.setup import login as logging_in
+    from spinstack.setup import login as setup_login
 
-    logging_in.logout(session, json=json)
+    setup_login.logout(session, json=json)
 
 
 TOPIC = Topic("login", "One login a day", (login, logout))

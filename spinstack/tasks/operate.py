@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks import exec as inside
-from spinstack.tasks import history, status
+from spinstack.tasks import exec, history, status
 from spinstack.tasks.task import JSON, ONE, SERVICE, TO, YES, task
 from spinstack.tasks.topics import Topic
 
@@ -105,7 +104,7 @@ TOPIC = Topic(
     (
         *(status.status, status.logs, status.url, status.open_, status.inspect),
         *(history.history, history.cite),
-        *(inside.shell, inside.exec_),
+        *(exec.shell, exec.exec_),
         *(start, stop, restart, scale, rm),
     ),
 )

@@ -23,11 +23,11 @@ def start(context: Context, name: str = "default", json: bool = False) -> None:
     the destination `rehearsal`. Installs what is missing where it can (Debian or Ubuntu, as
     root) and says so. One that runs already is left alone.
     """
-    from spin_rehearsal import start as lifecycle
+    from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.session import Session
 
     session = Session(context)
-    status = lifecycle.start(name, runner=session.runner, say=session.console.note)
+    status = spin_rehearsal_start.start(name, runner=session.runner, say=session.console.note)
     if status is None:
         return
     if json:
@@ -52,11 +52,11 @@ def stop(
     Its containers, networks, volumes and files go, and the images that went through its
     registry; base images stay for the next one.
     """
-    from spin_rehearsal import stop as leaving
+    from spin_rehearsal import stop as spin_rehearsal_stop
     from spinstack.session import Session
 
     session = Session(context)
-    leaving.stop(
+    spin_rehearsal_stop.stop(
         name,
         keep_data=keep_data,
         all_images=all,
@@ -71,11 +71,11 @@ def status(context: Context, name: str = "default", json: bool = False) -> None:
 
     Exit code 0 in either case; --json has it as `running`.
     """
-    from spin_rehearsal import start as lifecycle
+    from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.console.console import Console
 
     console = Console()
-    found = lifecycle.status(name)
+    found = spin_rehearsal_start.status(name)
     if json:
         console.json(found.as_json())
         return

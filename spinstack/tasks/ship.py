@@ -17,9 +17,9 @@ def build(session: Session, to: str | None = None, force: bool = False, json: bo
 
     An image is named by the content of its files, so what is there already is not built again.
     """
-    from spinstack.deploy import images as laptop
+    from spinstack.deploy import images as deploy_images
 
-    laptop.build(session, force=force)
+    deploy_images.build(session, force=force)
     session.give(json, {"images": _references(session)})
 
 
@@ -30,9 +30,9 @@ def push(session: Session, to: str | None = None, json: bool = False) -> None:
     They must have been built (invoke build), and the registry may want a login first
     (invoke registry.login).
     """
-    from spinstack.deploy import images as laptop
+    from spinstack.deploy import images as deploy_images
 
-    digests = laptop.push(session)
+    digests = deploy_images.push(session)
     session.give(json, {"images": _references(session), "digests": digests})
 
 
@@ -76,9 +76,9 @@ def deploy(session: Session, to: str | None = None, yes: bool = False, json: boo
     Exit codes: 0 the site answers, 1 failed, or left running there (the last lines say why, and
     what runs now), 2 nothing was tried: a wrong setting, or no was the answer.
     """
-    from spinstack.deploy import deploy as way
+    from spinstack.deploy import deploy as deploy_deploy
 
-    _print(session, "deploy", way.deploy(session, yes=yes), json)
+    _print(session, "deploy", deploy_deploy.deploy(session, yes=yes), json)
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
@@ -87,9 +87,9 @@ def up(session: Session, to: str | None = None, yes: bool = False, json: bool = 
 
     Like deploy, without building and pushing: the images must be in the registry.
     """
-    from spinstack.deploy import deploy as way
+    from spinstack.deploy import deploy as deploy_deploy
 
-    _print(session, "up", way.up(session, yes=yes), json)
+    _print(session, "up", deploy_deploy.up(session, yes=yes), json)
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
@@ -99,9 +99,9 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bo
     New containers run, the old ones are kept stopped, until `invoke confirm` or
     `invoke rollback`. The images must be in the registry.
     """
-    from spinstack.deploy import deploy as way
+    from spinstack.deploy import deploy as deploy_deploy
 
-    _print(session, "upgrade", way.upgrade(session, yes=yes), json)
+    _print(session, "upgrade", deploy_deploy.upgrade(session, yes=yes), json)
     session.console.note("look at the site, then: invoke confirm, or: invoke rollback")
 
 
@@ -111,9 +111,9 @@ def confirm(session: Session, to: str | None = None, yes: bool = False, json: bo
 
     Removes the old containers, which were kept stopped.
     """
-    from spinstack.deploy import rollback as history
+    from spinstack.deploy import rollback as deploy_rollback
 
-    history.confirm(session, yes=yes)
+    deploy_rollback.confirm(session, yes=yes)
     session.give(json, {"action": "confirm"})
 
 
@@ -139,9 +139,11 @@ def rollback(
     If an upgrade was left open, the old containers run again. Otherwise the stack is brought
     back to an earlier release, with the very files that it had.
     """
-    from spinstack.deploy import rollback as history
+    from spinstack.deploy import rollback as deploy_rollback
 
-    _print(session, "rollback", history.roll_back(session, to_release=release, yes=yes), json)
+    _print(
+        session, "rollback", deploy_rollback.roll_back(session, to_release=release, yes=yes), json
+    )
 
 
 @task("ship", help={"to": TO, "json": JSON})
@@ -149,9 +151,9 @@ def releases(session: Session, to: str | None = None, json: bool = False) -> Non
     """List the releases that can be gone back to."""
     from dataclasses import asdict
 
-    from spinstack.deploy import releases as releases_
+    from spinstack.deploy import releases as deploy_releases
 
-    found = releases_.releases(session)
+    found = deploy_releases.releases(session)
     if session.dry:
         return
     if json:
@@ -186,9 +188,9 @@ def journal(
     A deploy goes on on the login node by itself; this looks on until it is over, from any
     machine, and shows those of before. Nothing is changed by looking, nor by Ctrl-C.
     """
-    from spinstack.deploy import journal as journal_view
+    from spinstack.deploy import journal as deploy_journal
 
-    journal_view.show(session, change, raw=raw, as_json=json)
+    deploy_journal.show(session, change, raw=raw, as_json=json)
 
 
 @task("ship", help={"to": TO, "json": JSON})
@@ -202,11 +204,11 @@ def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     """
     from invoke.exceptions import Exit
 
-    from spinstack.deploy import diff as difference
+    from spinstack.deploy import diff as deploy_diff
     from spinstack.errors import UsageError
 
     try:
-        found = difference.changes(session)
+        found = deploy_diff.changes(session)
     except UsageError as error:
         # Its usual code means something else here.
         error.exit_code = 1
@@ -244,10 +246,10 @@ def prune(
     At the destination all but the newest releases; on this machine the stack's images that
     none of the remaining releases uses.
     """
-    from spinstack.deploy import prune as prune_
+    from spinstack.deploy import prune as deploy_prune
 
-    old = prune_.prune(session, keep=keep, yes=yes)
-    images = prune_.remove_old_images(session)
+    old = deploy_prune.prune(session, keep=keep, yes=yes)
+    images = deploy_prune.remove_old_images(session)
     text = f"{len(old)} releases and {images} images removed"
     session.give(json, {"action": "prune", "releases": old, "images": images}, text)
 

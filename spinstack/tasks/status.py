@@ -24,9 +24,9 @@ def status(
     Exit codes: 0 told (also of services that are not well: see --json), 1 nothing runs there
     or it could not be seen, 2 wrong use.
     """
-    from spinstack.operate import status as looking
+    from spinstack.operate import status as operate_status
 
-    looking.status(session, watch=watch, json=json)
+    operate_status.status(session, watch=watch, json=json)
 
 
 @task(
@@ -58,25 +58,25 @@ def logs(
         invoke logs --since 2h
         invoke logs --follow
     """
-    from spinstack.operate import logs as logs_
+    from spinstack.operate import logs as operate_logs
 
-    logs_.logs(session, service, follow=follow, tail=tail, since=since, json=json)
+    operate_logs.logs(session, service, follow=follow, tail=tail, since=since, json=json)
 
 
 @task("run", help={"service": SERVICE, "to": TO, "json": JSON})
 def url(session: Session, service: str = "", to: str | None = None, json: bool = False) -> None:
     """Print the address of the site."""
-    from spinstack.operate import url as url_
+    from spinstack.operate import url as operate_url
 
-    url_.url(session, service, json=json)
+    operate_url.url(session, service, json=json)
 
 
 @task("run", help={"service": SERVICE, "to": TO}, name="open")
 def open_(session: Session, service: str = "", to: str | None = None) -> None:
     """Open the site in the web browser."""
-    from spinstack.operate import url as url_
+    from spinstack.operate import url as operate_url
 
-    url_.open_site(session, service)
+    operate_url.open_site(session, service)
 
 
 @task("run", help={"service": SERVICE, "to": TO})
@@ -86,6 +86,6 @@ def inspect(session: Session, service: str = "", to: str | None = None) -> None:
     Values of environment variables are in it. Without --service: an object with all
     services by their names.
     """
-    from spinstack.operate import inspect as inspecting
+    from spinstack.operate import inspect as operate_inspect
 
-    inspecting.show(session, service)
+    operate_inspect.show(session, service)

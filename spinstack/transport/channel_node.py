@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 
 from spinstack.errors import SpinstackError
-from spinstack.transport import relay as relaying
+from spinstack.transport import relay as transport_relay
 from spinstack.transport.channel import Channel, Pty
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import (
@@ -106,7 +106,7 @@ class ChannelNode(ABC):
         )
 
     def _code(self, channel: Channel) -> int:
-        code = channel.exit_code(relaying.DRAIN_SECONDS)
+        code = channel.exit_code(transport_relay.DRAIN_SECONDS)
         if code is None:
             raise self._lost_in_command()
         return code
@@ -115,11 +115,13 @@ class ChannelNode(ABC):
         self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
     ) -> int:
         mark = f"spinstack-{secrets.token_hex(8)}"
-        text = relaying.script(prepare, command, mark, terminal=terminal)
+        text = transport_relay.script(prepare, command, mark, terminal=terminal)
         words = _for_person(text) if terminal else _unasked(text)
-        pty = Pty(os.environ.get("TERM") or "xterm", *relaying.window()) if terminal else None
+        pty = (
+            Pty(os.environ.get("TERM") or "xterm", *transport_relay.window()) if terminal else None
+        )
         with closing(self._session(words, pty)) as channel:
-            relay = relaying.Relay(channel, mark.encode(), input)
+            relay = transport_relay.Relay(channel, mark.encode(), input)
             code = relay.on_terminal() if terminal else relay.plain()
             if relay.left:
                 raise SpinstackError(

@@ -17,7 +17,7 @@ from invoke.config import Config
 from invoke.context import Context
 
 from spinstack.config import schema
-from spinstack.deploy import images as laptop
+from spinstack.deploy import images as deploy_images
 from spinstack.session import Session
 from spinstack.transport.runner import LocalRunner
 
@@ -71,7 +71,7 @@ class TwinSession(Session):
         return self.counting
 
     def brought(self) -> dict[str, str]:
-        with laptop.images_under_way(self) as images:
+        with deploy_images.images_under_way(self) as images:
             return images.wait()
 
 
@@ -119,7 +119,7 @@ def test_a_caller_who_fails_stops_the_builds(stack: Path) -> None:
     _make_slow(stack, "app", "web")
     session = TwinSession(stack)
     before = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), laptop.images_under_way(session):
+    with pytest.raises(KeyboardInterrupt), deploy_images.images_under_way(session):
         while session.counting.count("image build") < 2:
             time.sleep(0.05)
         time.sleep(1)

@@ -37,7 +37,7 @@ from pathlib import Path
 from spinstack.config import settings
 from spinstack.operate import exec as inside, logs
 from spinstack.platforms.base import Container
-from spinstack.platforms.client import OnRancher
+from spinstack.platforms.client import StackClient
 from spinstack.transport import connect
 
 wire, port, user, identity, known_hosts, what, *words = sys.argv[1:]
@@ -47,7 +47,7 @@ values = {"wire": wire, "host": "127.0.0.1", "port": int(port), "user": user,
           "centre": {"rancher": {"modules": []}}}
 raw = {"stack": "x", "destinations": {"test": values}}
 destination = settings.load({"spinstack": raw}, Path("/")).destination("test")
-there = OnRancher(connect.login_node(destination), destination, "x")
+there = StackClient(connect.login_node(destination), destination, "x")
 if what == "follow":
     logs.follow(there, ["app", "web"], 10, "", lambda *line: print(*line, flush=True))
 else:

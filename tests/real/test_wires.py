@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from spinstack.errors import SpinstackError
-from spinstack.transport import connect as wires
+from spinstack.transport import connect as transport_connect
 from spinstack.transport.channel_node import ChannelNode
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.login_node import ConnectionLost
@@ -61,7 +61,7 @@ def connect(sshd: openssh.Sshd, wire: str) -> Iterator[Connect]:
     made: list[ChannelNode] = []
 
     def node(**changes: Any) -> ChannelNode:
-        found = wires.login_node(openssh.destination(sshd, wire=wire, **changes))
+        found = transport_connect.login_node(openssh.destination(sshd, wire=wire, **changes))
         assert isinstance(found, ChannelNode)
         made.append(found)
         return found
@@ -289,7 +289,7 @@ def test_a_certificate_and_a_jump_host_of_the_ssh_config(
 
 def test_a_server_that_allows_one_session_at_a_time(wire: str, tmp_path: Path) -> None:
     server = openssh.start(tmp_path, settings="MaxSessions 1\n")
-    node = wires.login_node(openssh.destination(server, wire=wire))
+    node = transport_connect.login_node(openssh.destination(server, wire=wire))
     assert isinstance(node, ChannelNode)
     try:
         for _ in range(2):
@@ -342,7 +342,7 @@ def test_a_login_shell_that_is_csh(wire: str, tmp_path: Path) -> None:
         environment=f"HOME={home}",
         command="/bin/sh -c 'exec tcsh -c \"$SSH_ORIGINAL_COMMAND\"'",
     )
-    node = wires.login_node(openssh.destination(server, wire=wire))
+    node = transport_connect.login_node(openssh.destination(server, wire=wire))
     assert isinstance(node, ChannelNode)
     try:
         for text in ("it's $HOME!", "no 'quote' \"lost\"!\n"):
@@ -356,7 +356,7 @@ def test_a_login_shell_that_is_csh(wire: str, tmp_path: Path) -> None:
 def test_a_shell_that_takes_no_commands_has_the_last_word(wire: str, tmp_path: Path) -> None:
     said = "This account is currently not available."
     server = openssh.start(tmp_path, command=f"/bin/sh -c 'echo {said} >&2; exit 1'")
-    node = wires.login_node(openssh.destination(server, wire=wire))
+    node = transport_connect.login_node(openssh.destination(server, wire=wire))
     try:
         with pytest.raises(ConnectionLost, match="before the first step") as error:
             node.run(script(Command("true")))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spinstack.config import settings
-from spinstack.transport import connect as wires
+from spinstack.transport import connect as transport_connect
 from spinstack.transport.channel_node import ChannelNode
 
 from . import one_time, test_wires
@@ -58,7 +58,7 @@ def connect(lab: one_time.LoginNode, wire: str, tmp_path: Path) -> Iterator[Conn
             to = {**values, "login_answer_file": str(answers), **changes}
             raw = {"stack": "x", "destinations": {"test": to}}
             destination = settings.load({"spinstack": raw}, Path("/")).destination("test")
-            found = wires.login_node(destination)
+            found = transport_connect.login_node(destination)
             assert isinstance(found, ChannelNode)
             made.append(found)
             return found

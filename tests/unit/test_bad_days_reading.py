@@ -12,7 +12,7 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms import health
 from spinstack.platforms.base import ServiceState
 from spinstack.platforms.health import Rounds
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.remote.errors import LockLost, must_not_fail, refused
 from spinstack.transport.script import StepResult
 
@@ -35,13 +35,13 @@ WARNING = 'time="2025-11-03T04:05:06Z" level=warning msg="something is old"'
     ],
 )
 def test_an_answer_is_told_from_garbage(text: str, garbled: bool) -> None:
-    assert cattle.is_garbled(text) is garbled
+    assert rancher_states.is_garbled(text) is garbled
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
-    cattle.is_garbled(text)
-    cattle.parse_states(text, "demo")
+    rancher_states.is_garbled(text)
+    rancher_states.parse_states(text, "demo")
 
 
 def rounds(*texts: str) -> list[list[ServiceState]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spinstack.platforms import base
 from spinstack.platforms.rancher1 import commands, states
-from spinstack.platforms.rancher1 import output as cattle
+from spinstack.platforms.rancher1 import output as rancher_output
 
 ACTIVE = {
     "Service": {
@@ -71,7 +71,7 @@ def test_complaints_are_found_with_and_without_a_terminal() -> None:
         "\x1b[31mFATA\x1b[0m[0001] Failed to read project: no \r\n"
         "error demo/x: Not found: demo/x\n"
     )
-    assert cattle.complaints(output) == [
+    assert rancher_output.complaints(output) == [
         'The UID variable is not set. "x"',
         "Failed to read project: no",
         "error demo/x: Not found: demo/x",
@@ -101,7 +101,7 @@ def test_every_call_has_a_time_limit_and_a_stack_of_its_own() -> None:
 @given(st.text())
 def test_garbage_is_no_state_and_no_exception(text: str) -> None:
     assert states.parse_states(text, "demo") == []
-    cattle.complaints(text)
+    rancher_output.complaints(text)
 
 
 _ANYTHING = st.recursive(

@@ -16,13 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinstack.deploy import deploy, diff, provenance, rollback, take_over
-from spinstack.deploy import releases as history
+from spinstack.deploy import releases as deploy_releases
 from spinstack.deploy.releases import Listed
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote import errors, lock_steps, notes, upload
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.owner import Mark, parse_mark
-from spinstack.remote.owner import mark as mark_of_us
+from spinstack.remote.owner import Owner, make_owner, parse_owner
 from spinstack.transport.runner import LocalRunner
 from spinstack.transport.script import Script, Step
 from tests.unit.test_deploy import TestSession, directory, past, session, there
@@ -205,7 +204,7 @@ def test_pruning_leaves_what_runs_and_what_can_be_gone_back_to() -> None:
         *(entry(1, "confirmed"), entry(2, "failed"), entry(3, "confirmed"), entry(4, "current")),
         *(entry(5, "failed"), entry(6, "unfinished")),
     ]
-    old = [name[7] for name in history.superfluous(found, keep=1)]
+    old = [name[7] for name in deploy_releases.superfluous(found, keep=1)]
     assert old == ["1", "2", "5"]
 
 
@@ -251,13 +250,13 @@ def run_here(steps: list[Step]) -> str:
 
 def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
     root = PurePosixPath(tmp_path, 'it\'s a "stack"\n')
-    alice, bob = (mark_of_us(who, "there", "deploy") for who in ("alice", "b'o\"b\n"))
+    alice, bob = (make_owner(who, "there", "deploy") for who in ("alice", "b'o\"b\n"))
     assert "end 0 0" in run_here([lock_steps.lock_step(root, bob)])
     second = run_here([lock_steps.lock_step(root, alice)])
     assert "end 0 1" in second
-    assert parse_mark(second) == bob
+    assert parse_owner(second) == bob
     run_here([lock_steps.free_lock_step(root, alice)])
-    assert parse_mark(run_here([lock_steps.read_lock_step(root)])) == bob
+    assert parse_owner(run_here([lock_steps.read_lock_step(root)])) == bob
     assert "end 0 0" in run_here([lock_steps.still_ours_step(root, bob)])
     run_here([lock_steps.free_lock_step(root, bob)])
     assert "end 0 0" not in run_here([lock_steps.read_lock_step(root)])
@@ -281,13 +280,13 @@ def test_releases_are_listed_from_a_real_directory(tmp_path: Path) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_a_mark_is_read_as_it_was_written(who: str, host: str, doing: str) -> None:
-    made = mark_of_us(who, host, doing)
-    assert parse_mark("noise\n" + made.text() + "\n") == made
+    made = make_owner(who, host, doing)
+    assert parse_owner("noise\n" + made.text() + "\n") == made
 
 
 @given(st.text())
 def test_garbage_is_no_mark(text: str) -> None:
-    assert parse_mark(text) is None or isinstance(parse_mark(text), Mark)
+    assert parse_owner(text) is None or isinstance(parse_owner(text), Owner)
     notes.parse_releases(text)
 
 
@@ -296,7 +295,7 @@ def test_a_repository_around_the_stack_that_does_not_know_it_is_not_cited(
 ) -> None:
     def note() -> ReleaseNote:
         session.programs = LocalRunner()  # type: ignore[assignment]
-        return provenance.note(session, mark_of_us("alice", "here", "deploy"), "x")
+        return provenance.note(session, make_owner("alice", "here", "deploy"), "x")
 
     def git(*words: str) -> None:
         name = ("-c", "user.name=a", "-c", "user.email=a@example.org")

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from spinstack.deploy import deploy, rollback, take_over
-from spinstack.deploy import journal as journal_view
+from spinstack.deploy import journal as deploy_journal
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote import changes
-from spinstack.remote import lock as changing
+from spinstack.remote import lock as remote_lock
 from spinstack.transport.login_node import ConnectionLost
 from tests.unit.test_changing import begun, content_of, locked, releases
 from tests.unit.test_deploy import TestSession, directory, past, session, site, there
@@ -95,7 +95,7 @@ def test_a_killed_change_is_finished_by_the_same_command(
     age(change(there) / "journal", 90)
     if laptop == "other":
         monkeypatch.setattr("socket.gethostname", lambda: "another-laptop")
-        monkeypatch.setattr(changing, "_alive", lambda pid: True)
+        monkeypatch.setattr(remote_lock, "_alive", lambda pid: True)
     deploy.deploy(TestSession(directory, there))
     there.over()
     assert there.services["web"]["state"] == "active"
@@ -267,8 +267,8 @@ def test_a_command_that_fails_without_a_word_is_told_by_its_code(
 
 @pytest.mark.parametrize("seconds", [-4000, 0, 59])
 def test_a_clock_that_is_fast_makes_nobody_dead(seconds: int, session: Any) -> None:
-    assert changing.is_alive(session, None, seconds)  # type: ignore[arg-type]
-    assert not changing.is_alive(session, None, 100_000)  # type: ignore[arg-type]
+    assert remote_lock.is_alive(session, None, seconds)  # type: ignore[arg-type]
+    assert not remote_lock.is_alive(session, None, 100_000)  # type: ignore[arg-type]
 
 
 def test_an_upgrade_of_ours_from_another_laptop_goes_on(session: TestSession, there: There) -> None:
@@ -366,7 +366,7 @@ def test_the_journal_of_a_dead_change_tells_where_it_died(
     capsys.readouterr()
     monkeypatch.setattr(changes, "LISTEN_SECONDS", 1)
     with pytest.raises(SpinstackError, match="no sign of life") as error:
-        journal_view.show(TestSession(directory, there), "", raw=False, as_json=False)
+        deploy_journal.show(TestSession(directory, there), "", raw=False, as_json=False)
     assert "bring up                 no end" in capsys.readouterr().out
     assert "`invoke deploy` finishes a deploy" in error.value.remedy
     deploy.deploy(TestSession(directory, there))
@@ -375,5 +375,5 @@ def test_the_journal_of_a_dead_change_tells_where_it_died(
 @pytest.mark.parametrize("wanted", ["../releases/2", "'; touch x", "2025\n"])
 def test_a_journal_is_sought_among_the_changes_alone(session: TestSession, wanted: str) -> None:
     with pytest.raises(UsageError, match="is no change"):
-        journal_view.show(session, wanted, raw=False, as_json=False)
+        deploy_journal.show(session, wanted, raw=False, as_json=False)
     assert not session.node.steps

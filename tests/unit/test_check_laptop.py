@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from spin_rehearsal.rancher import schema
 from spinstack.checks import nginx_conf, stack
 from spinstack.config import settings
-from spinstack.config import stack as stack_
+from spinstack.config import stack as config_stack
 from spinstack.images.tag import ImageSpec, reference
 from spinstack.platforms.rancher1 import compose_keys
 from spinstack.rules.finding import Finding, errors
@@ -47,7 +47,7 @@ def check(directory: Path, to: str = "dev") -> list[Finding]:
     for image in loaded.images:
         spec = ImageSpec(image.key, directory / image.context, image.name)
         images[image.variable] = reference(spec, destination.registry, destination.namespace)
-    return stack.check(loaded, destination, stack_.read(loaded, images))
+    return stack.check(loaded, destination, config_stack.read(loaded, images))
 
 
 def replaced(path: Path, old: str, new: str) -> int:

@@ -25,7 +25,7 @@ from spinstack.errors import SpinstackError
 from spinstack.images import registry_login
 from spinstack.setup import doctor, doctor_machine, doctor_network
 from spinstack.setup.doctor import Outcome, Part
-from spinstack.tasks import doctor as tasks
+from spinstack.tasks import doctor as tasks_doctor
 from spinstack.transport.runner import Result
 from tests.unit.stack_session import StackSession, baked, run
 
@@ -84,7 +84,7 @@ def test_one_line_a_part_with_a_remedy_and_exit_code_1_for_a_problem(
     looks: StackSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Exit) as end:
-        run(tasks.doctor, looks)
+        run(tasks_doctor.doctor, looks)
     assert end.value.code == 1
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     text = "\n".join(lines)
@@ -99,7 +99,7 @@ def test_one_line_a_part_with_a_remedy_and_exit_code_1_for_a_problem(
 
 def test_json_has_the_same(looks: StackSession, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Exit):
-        run(tasks.doctor, looks, json=True)
+        run(tasks_doctor.doctor, looks, json=True)
     told = {one["part"]: one for one in json.loads(capsys.readouterr().out)}
     assert told["login node"]["state"] == "problem"
     assert told["settings"]["state"] == "ok"
@@ -110,7 +110,7 @@ def test_dry_shows_what_is_asked_and_asks_nobody(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = StackSession(baked(tmp_path), {"": Result()}, dry=True)
-    run(tasks.doctor, session)
+    run(tasks_doctor.doctor, session)
     shown = capsys.readouterr().out
     assert "# connects to perlmutter.nersc.gov, port 22" in shown
     assert "ssh -V" in session.programs.calls

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.deploy import images as laptop
+from spinstack.deploy import images as deploy_images
 from spinstack.errors import SpinstackError, Stopped
 from spinstack.images import registry, registry_login
 from spinstack.images.registry import Manifest
@@ -116,7 +116,7 @@ def test_two_images_are_built_at_the_same_time(session: StackSession) -> None:
         return Result()
 
     programs(session).on_build = meet
-    with laptop.images_under_way(session) as images:
+    with deploy_images.images_under_way(session) as images:
         assert programs(session).begun.wait(WITHIN), "they build while the caller goes on"
         assert images.wait() == {"APP_IMAGE": DIGEST, "WEB_IMAGE": DIGEST}
     assert (did(session, "image build"), did(session, "image push")) == (2, 2)
@@ -128,7 +128,7 @@ def test_nothing_is_done_twice_and_the_engine_is_asked_once(
     is_built(session)
     for number, name in enumerate(references(session)):
         registry_has[name] = Manifest(f"sha256:{number}", f"sha256:of-{name}")
-    with laptop.images_under_way(session) as images:
+    with deploy_images.images_under_way(session) as images:
         assert images.wait() == {"APP_IMAGE": "sha256:0", "WEB_IMAGE": "sha256:1"}
     assert session.programs.calls == ["docker image inspect " + " ".join(references(session))]
     lines = capsys.readouterr().err.splitlines()
@@ -140,8 +140,8 @@ def test_nothing_is_done_twice_and_the_engine_is_asked_once(
 
 def test_what_is_built_is_only_pushed(session: StackSession) -> None:
     is_built(session)
-    laptop.build(session)
-    assert laptop.push(session) == {"APP_IMAGE": DIGEST, "WEB_IMAGE": DIGEST}
+    deploy_images.build(session)
+    assert deploy_images.push(session) == {"APP_IMAGE": DIGEST, "WEB_IMAGE": DIGEST}
     assert (did(session, "image build"), did(session, "image push")) == (0, 2)
 
 
@@ -152,7 +152,7 @@ def test_what_somebody_else_built_and_pushed_is_taken(
     registry_has |= {app: Manifest("sha256:a", "sha256:c"), web: Manifest("sha256:b", "sha256:d")}
     made = {app: (app.rpartition(":")[2], "linux/amd64"), web: ("c-other", "linux/amd64")}
     monkeypatch.setattr(registry, "made_of", lambda image, login, manifest: made[str(image)])
-    with laptop.images_under_way(session) as images:
+    with deploy_images.images_under_way(session) as images:
         assert images.wait() == {"APP_IMAGE": "sha256:a", "WEB_IMAGE": DIGEST}
     assert (did(session, "image build"), did(session, "image push")) == (1, 1)
 
@@ -173,7 +173,7 @@ def test_a_failure_of_one_stops_the_other_and_is_told_once(
     programs(session).on_build = build
     with (
         pytest.raises(SpinstackError, match="the Dockerfile has a mistake") as caught,
-        laptop.images_under_way(session) as images,
+        deploy_images.images_under_way(session) as images,
     ):
         images.wait()
     assert "web" in caught.value.where
@@ -192,7 +192,7 @@ def test_an_exception_of_the_caller_stops_the_builds(session: StackSession, save
 
     programs(session).on_build = build
     before = threading.active_count()
-    with pytest.raises(KeyboardInterrupt), laptop.images_under_way(session):
+    with pytest.raises(KeyboardInterrupt), deploy_images.images_under_way(session):
         assert programs(session).begun.wait(WITHIN)
         if saved:
             (session.directory / "app/app.py").write_text("changed")
@@ -207,7 +207,7 @@ def test_an_exception_of_the_caller_stops_the_builds(session: StackSession, save
 
 
 def test_a_caller_who_does_not_wait_still_gets_the_images(session: StackSession) -> None:
-    with laptop.images_under_way(session):
+    with deploy_images.images_under_way(session):
         pass
     assert did(session, "image push") == 2
 
@@ -219,7 +219,7 @@ def test_an_engine_that_makes_no_sense_is_told_where_images_are_waited_for(
     session.programs.answers[both] = Result("WARNING: surprise")
     with (
         pytest.raises(SpinstackError, match="can't be understood"),
-        laptop.images_under_way(session) as images,
+        deploy_images.images_under_way(session) as images,
     ):
         images.wait()
     assert did(session, "image build") == 0
@@ -227,7 +227,7 @@ def test_an_engine_that_makes_no_sense_is_told_where_images_are_waited_for(
 
 def test_force_builds_and_pushes_what_is_there(session: StackSession) -> None:
     is_built(session)
-    laptop.build(session, force=True)
+    deploy_images.build(session, force=True)
     assert did(session, "image build") == 2
 
 
@@ -243,7 +243,7 @@ def test_a_dry_run_shows_the_commands_in_one_order(tmp_path: Path) -> None:
     session = StackSession(baked(tmp_path), dry=True)
     session.console.result = shown.append  # type: ignore[method-assign]
     session.programs = PrintingRunner(shown.append)  # type: ignore[assignment]
-    with laptop.images_under_way(session) as images:
+    with deploy_images.images_under_way(session) as images:
         assert images.wait() == {"APP_IMAGE": "", "WEB_IMAGE": ""}
     heads = [" ".join(line.split()[:4]) if line[0] == "$" else line for line in shown]
     assert heads == [

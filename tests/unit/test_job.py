@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from spinstack.deploy import deploy
 from spinstack.remote import job
 from spinstack.remote.job import Job
-from spinstack.remote.owner import Mark, mark
+from spinstack.remote.owner import Owner, make_owner
 from spinstack.transport.script import PLAIN_SHELL
 from tests.unit.test_changing_bad_days import at, change, journal
 from tests.unit.test_deploy import TestSession, directory, past, session, site, there
@@ -83,7 +83,7 @@ WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 @given(st.lists(WORDS, min_size=6, max_size=6), st.lists(WORDS, max_size=3))
 def test_every_value_arrives_as_it_is(words: list[str], pages: list[str]) -> None:
     root = PurePosixPath("/project", words[0].replace("/", "_") or "x")
-    owner = mark(words[1], words[2], "deploy")
+    owner = make_owner(words[1], words[2], "deploy")
     made = Job(
         id="20251103-040506-12",
         root=root,
@@ -98,7 +98,7 @@ def test_every_value_arrives_as_it_is(words: list[str], pages: list[str]) -> Non
         answer_within=1,
         address="fqdn",
         owner=owner,
-        begun=Mark(words[1], words[2]),
+        begun=Owner(words[1], words[2]),
         records={"done": json.dumps(words)},
     )
     script = made.script()

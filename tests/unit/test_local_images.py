@@ -14,7 +14,7 @@ import pytest
 
 from spinstack.errors import SpinstackError
 from spinstack.images import registry
-from spinstack.tasks import image as tasks
+from spinstack.tasks import image as tasks_image
 from spinstack.transport import runner
 from spinstack.transport.command import Command
 from spinstack.transport.runner import LocalRunner, Result
@@ -66,14 +66,14 @@ def test_the_list_tells_what_is_current_and_what_the_registry_has(
     current = reference(session, "web")
     old = current.rpartition(":")[0] + ":c-000000000000"
     has(session, image(old, "elsewhere.org/other:1", Created="2027-01-01"), image(current))
-    run(tasks.list_images, session)
+    run(tasks_image.list_images, session)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["NAME", "TAG", "SIZE", "CREATED", "SERVICE", "PUSHED"]
     name, _, tag = current.rpartition(":")
     assert lines[1].split() == ["*", name, tag, "197", "MB", "2026-01-02T03:04:05Z", "web", pushed]
     assert lines[2].split()[:2] == [name, "c-000000000000"]
     assert len(lines) == 3
-    run(tasks.list_images, session, json=True)
+    run(tasks_image.list_images, session, json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told[0]["key"], told[0]["current"], told[0]["size"]) == ("web", True, 197_000_000)
 
@@ -82,13 +82,13 @@ def test_no_images_are_no_failure(
     session: StackSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session.programs.answers["docker image ls"] = Result("")
-    run(tasks.list_images, session)
+    run(tasks_image.list_images, session)
     assert "invoke build" in capsys.readouterr().err
 
 
 def test_dry_shows_what_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     session = StackSession(baked(tmp_path), {"docker": Result()}, dry=True)
-    run(tasks.list_images, session)
+    run(tasks_image.list_images, session)
     assert session.programs.calls == [
         "docker image ls --quiet --no-trunc --filter label=spinstack.content",
         "docker image inspect IMAGE",
@@ -109,7 +109,7 @@ def there_already(session: StackSession, key: str) -> str:
 def test_an_image_runs_alone_with_what_spin_gives_its_service(session: StackSession) -> None:
     name = there_already(session, "app")
     session.programs.answers |= {"docker run": Result(), "docker rm --force": Result()}
-    run(tasks.run_image, session, image="app", port=8123)
+    run(tasks_image.run_image, session, image="app", port=8123)
     started, removed = session.programs.calls[-2:]
     assert "--publish 127.0.0.1:8123:5000" in started  # where its health check asks
     assert "--cap-drop ALL" in started
@@ -124,15 +124,15 @@ def test_an_image_that_ends_by_itself_is_a_failure_and_is_removed(session: Stack
     there_already(session, "web")
     session.programs.answers |= {"docker run": Result(code=125), "docker rm --force": Result()}
     with pytest.raises(SpinstackError, match="exit code 125"):
-        run(tasks.run_image, session, image="web")
+        run(tasks_image.run_image, session, image="web")
     assert "docker rm --force" in session.programs.calls[-1]
     session.programs.answers["docker run"] = Result(code=130)  # Ctrl-C
-    run(tasks.run_image, session, image="nginx-nightwatch")
+    run(tasks_image.run_image, session, image="nginx-nightwatch")
 
 
 def test_an_unknown_image_is_told_the_known_ones(session: StackSession) -> None:
     with pytest.raises(SpinstackError) as error:
-        run(tasks.run_image, session, image="db")
+        run(tasks_image.run_image, session, image="db")
     assert error.value.remedy.endswith("app, web")
 
 

@@ -10,7 +10,7 @@ import pytest
 from invoke.exceptions import Exit
 
 from spinstack.errors import UsageError
-from spinstack.setup import login as logging_in
+from spinstack.setup import login as setup_login
 from spinstack.setup.login_state import LoginState
 from spinstack.transport.openssh.master import Alive
 from tests.unit.stack_session import StackSession, baked
@@ -26,7 +26,7 @@ def a_session(
 
 def login(session: StackSession, **options: bool | str) -> None:
     nothing = {"status": False, "sshproxy": False, "person": "", "json": False}
-    logging_in.login(session, **{**nothing, **options})  # type: ignore[arg-type]
+    setup_login.login(session, **{**nothing, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -96,5 +96,5 @@ def test_what_does_not_go_together_is_refused(
 def test_on_the_fabric_wire_there_is_nothing_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logging_in.logout(a_session(tmp_path, monkeypatch, "fabric"), json=False)
+    setup_login.logout(a_session(tmp_path, monkeypatch, "fabric"), json=False)
     assert "nothing to end" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.rancher1 import commands
-from spinstack.tasks import exec as tasks
+from spinstack.tasks import exec
 from spinstack.transport import relay
 from spinstack.transport.command import Command
 from spinstack.transport.relay import Gate
@@ -29,7 +29,7 @@ def test_exec_takes_the_container_that_runs_by_its_id(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = Operator(tmp_path, {**FOUND, "interact": ("Python 3.11\n", 0)})
-    run(tasks.exec_, session, service="app", command="python -V")
+    run(exec.exec_, session, service="app", command="python -V")
     assert session.node.sent[-1].endswith(
         """rancher exec 1i5 sh -c 'exec "$@" </dev/null' sh python -V"""
     )
@@ -40,7 +40,7 @@ def test_exec_takes_the_container_that_runs_by_its_id(
 def test_exec_ends_as_the_command_does(tmp_path: Path) -> None:
     session = Operator(tmp_path, {**FOUND, "interact": ("", 7)})
     with pytest.raises(Exit) as ended:
-        run(tasks.exec_, session, service="app", command="false")
+        run(exec.exec_, session, service="app", command="false")
     assert ended.value.code == 7
 
 
@@ -48,7 +48,7 @@ def test_the_input_is_counted_since_its_end_can_not_be_sent(tmp_path: Path) -> N
     file = tmp_path / "input"
     file.write_bytes(b"12345")
     session = Operator(tmp_path, {**FOUND, "interact": ("", 0)})
-    run(tasks.exec_, session, service="app", command="cat", input=str(file), number=2)
+    run(exec.exec_, session, service="app", command="cat", input=str(file), number=2)
     assert session.node.inputs == [b"12345"]
     assert """1i6 sh -c 'head -c 5 | "$@"' sh cat""" in session.node.sent[-1]
 
@@ -58,25 +58,25 @@ def test_too_much_input_is_refused_before_anybody_logs_in(tmp_path: Path) -> Non
     file.write_bytes(b"x" * (commands.LARGEST_INPUT + 1))
     session = Operator(tmp_path, FOUND)
     with pytest.raises(UsageError, match="too many"):
-        run(tasks.exec_, session, service="app", command="cat", input=str(file))
+        run(exec.exec_, session, service="app", command="cat", input=str(file))
     assert not session.steps
 
 
 @pytest.mark.parametrize("command", ["", "  ", "echo 'open"])
 def test_a_command_that_is_none(tmp_path: Path, command: str) -> None:
     with pytest.raises(UsageError):
-        run(tasks.exec_, Operator(tmp_path, {}), service="app", command=command)
+        run(exec.exec_, Operator(tmp_path, {}), service="app", command=command)
 
 
 def test_a_shell_needs_a_terminal(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a terminal"):
-        run(tasks.shell, Operator(tmp_path, {}), service="app")
+        run(exec.shell, Operator(tmp_path, {}), service="app")
 
 
 def test_a_shell_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "on_terminal", lambda: True)
     session = Operator(tmp_path, {**FOUND, "interact": ("", 0)})
-    run(tasks.shell, session, service="app")
+    run(exec.shell, session, service="app")
     assert "rancher exec -it 1i5 sh -c 'command -v bash" in session.node.sent[-1]
 
 
@@ -94,13 +94,13 @@ def test_no_such_container(
 ) -> None:
     session = Operator(tmp_path, {"states": (states, 0), "containers": (containers, 0)})
     with pytest.raises(SpinstackError) as error:
-        run(tasks.exec_, session, service="app", command="ls", number=number)
+        run(exec.exec_, session, service="app", command="ls", number=number)
     assert said in error.value.what
 
 
 def test_one_of_two_services_has_to_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
-        run(tasks.exec_, Operator(tmp_path, {}), command="ls")
+        run(exec.exec_, Operator(tmp_path, {}), command="ls")
     assert "app, web" in error.value.remedy
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.operate import secrets as keeping
+from spinstack.operate import secrets as operate_secrets
 from spinstack.platforms.rancher1 import secrets
-from spinstack.tasks import secrets as keep
+from spinstack.tasks import secrets as tasks_secrets
 from spinstack.transport.script import Script
 from tests.unit.operating import STACK, Answers, Operator
 from tests.unit.stack_session import run
@@ -46,23 +46,23 @@ OTHERS = secret("1se3", "app.other.password")
     ],
 )
 def test_names_say_whose_a_secret_is(name: str, service: str, whole: str) -> None:
-    assert keeping.secret_name(name, STACK, service, ["app", "web"]) == whole
+    assert operate_secrets.secret_name(name, STACK, service, ["app", "web"]) == whole
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "with blank", "-x", "ü"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UsageError) as error:
-        keeping.secret_name(name, STACK, "app", ["app"])
+        operate_secrets.secret_name(name, STACK, "app", ["app"])
     assert f"app.{STACK}.password" in error.value.remedy
 
 
 def test_list_shows_the_stack_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answers: Answers = {"secrets": (OURS + OTHERS, 0)}
-    run(keep.secret_list, Operator(tmp_path, answers))
+    run(tasks_secrets.secret_list, Operator(tmp_path, answers))
     shown = capsys.readouterr().out
     assert shown.splitlines()[1].startswith(f"app.{STACK}.password")
     assert "other" not in shown
-    run(keep.secret_list, Operator(tmp_path / "all", answers), all=True, json=True)
+    run(tasks_secrets.secret_list, Operator(tmp_path / "all", answers), all=True, json=True)
     assert [one["id"] for one in json.loads(capsys.readouterr().out)] == ["1se1", "1se3", "1se2"]
 
 
@@ -72,7 +72,7 @@ def test_create_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hush\n")))
     answers: Answers = {"secrets": [("", 0), (OURS, 0)], "create the secret": ("", 0)}
     session = Operator(tmp_path, answers)
-    run(keep.secret_create, session, name="password", service="app")
+    run(tasks_secrets.secret_create, session, name="password", service="app")
     seen = capsys.readouterr()
     assert f"made app.{STACK}.password (5 bytes)" in seen.out
     assert "ends with a newline" in seen.err
@@ -92,7 +92,7 @@ def test_create_that_fails(tmp_path: Path, answers: Answers, said: str) -> None:
     file.write_text("hush")
     with pytest.raises(SpinstackError, match=said):
         run(
-            keep.secret_create,
+            tasks_secrets.secret_create,
             Operator(tmp_path, answers),
             name="password",
             service="app",
@@ -100,18 +100,23 @@ def test_create_that_fails(tmp_path: Path, answers: Answers, said: str) -> None:
         )
 
 
-@pytest.mark.parametrize("value", [b"", b"x" * (keeping.LARGEST_VALUE + 1)])
+@pytest.mark.parametrize("value", [b"", b"x" * (operate_secrets.LARGEST_VALUE + 1)])
 def test_values_that_can_not_be_meant(tmp_path: Path, value: bytes) -> None:
     file = tmp_path / "value"
     file.write_bytes(value)
     session = Operator(tmp_path, {})
     with pytest.raises(UsageError):
-        run(keep.secret_create, session, name="password", file=str(file))
+        run(tasks_secrets.secret_create, session, name="password", file=str(file))
     assert not session.steps
 
 
 def test_a_dry_run_shows_no_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(keep.secret_create, Operator(tmp_path, {}, dry=True), name="password", file="/no/such")
+    run(
+        tasks_secrets.secret_create,
+        Operator(tmp_path, {}, dry=True),
+        name="password",
+        file="/no/such",
+    )
     shown = capsys.readouterr().out
     assert "printf %s ******** | base64 -d" in shown
     assert f'rancher secrets create {STACK}.password "$dir/value"' in shown
@@ -151,13 +156,13 @@ def test_rm_removes_by_id_and_sees_that_it_is_gone(
 ) -> None:
     answers: Answers = {"secrets": [(OURS, 0), (OTHERS, 0)], "remove the secret": ("1se1\n", 0)}
     session = Operator(tmp_path, answers)
-    run(keep.secret_rm, session, name="password", service="app", yes=True)
+    run(tasks_secrets.secret_rm, session, name="password", service="app", yes=True)
     assert "rancher rm --type secret 1se1\n" in session.node.sent[1]
     assert "removed" in capsys.readouterr().out
     stays: Answers = {"secrets": (OURS, 0), "remove the secret": ("1se1\n", 0)}
     with pytest.raises(SpinstackError, match="was not removed"):
         run(
-            keep.secret_rm,
+            tasks_secrets.secret_rm,
             Operator(tmp_path / "stays", stays),
             name="password",
             service="app",
@@ -168,8 +173,12 @@ def test_rm_removes_by_id_and_sees_that_it_is_gone(
 @pytest.mark.parametrize(
     ("task", "options", "answers"),
     [
-        (keep.secret_rm, {"name": "password", "service": "app"}, {"secrets": (OURS, 0)}),
-        (keep.volume_rm, {"service": "app"}, {"volumes": (volume("1v1", f"app.{STACK}"), 0)}),
+        (tasks_secrets.secret_rm, {"name": "password", "service": "app"}, {"secrets": (OURS, 0)}),
+        (
+            tasks_secrets.volume_rm,
+            {"service": "app"},
+            {"volumes": (volume("1v1", f"app.{STACK}"), 0)},
+        ),
     ],
 )
 def test_removal_asks_and_says_what_is_lost(
@@ -185,12 +194,12 @@ def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = volume("1v1", f"app.{STACK}")
     answers: Answers = {"volumes": [("", 0), (made, 0)], "create the volume": ("1v1\n", 0)}
     session = Operator(tmp_path, answers)
-    run(keep.volume_create, session, service="app")
+    run(tasks_secrets.volume_create, session, service="app")
     assert f"rancher volumes create --driver rancher-nfs app.{STACK}\n" in session.node.sent[1]
-    run(keep.volume_list, Operator(tmp_path / "list", {"volumes": (made, 0)}))
+    run(tasks_secrets.volume_list, Operator(tmp_path / "list", {"volumes": (made, 0)}))
     assert "rancher-nfs" in capsys.readouterr().out
     with pytest.raises(UsageError, match="of which service"):
-        run(keep.volume_create, Operator(tmp_path / "none", {}))
+        run(tasks_secrets.volume_create, Operator(tmp_path / "none", {}))
 
 
 def test_a_file_that_others_can_read_is_warned_of(
@@ -201,7 +210,7 @@ def test_a_file_that_others_can_read_is_warned_of(
     file.chmod(0o644)
     answers: Answers = {"secrets": [("", 0), (OURS, 0)], "create the secret": ("", 0)}
     run(
-        keep.secret_create,
+        tasks_secrets.secret_create,
         Operator(tmp_path, answers),
         name="password",
         service="app",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import logs
-from spinstack.platforms.rancher1 import logs as logs_
+from spinstack.platforms.rancher1 import logs as rancher_logs
 from spinstack.tasks import status
 from tests.unit.operating import BOTH, STACK, Operator, service
 from tests.unit.stack_session import run
@@ -82,7 +82,9 @@ def test_several_containers_of_a_service_are_told_apart(
 
 
 def test_a_line_without_a_time_stays_where_it_was() -> None:
-    lines = logs_.timed("2026-11-22T16:00:01Z a\nno time\n\n2026-11-22T16:00:02Z b", "app", STACK)
+    lines = rancher_logs.timed(
+        "2026-11-22T16:00:01Z a\nno time\n\n2026-11-22T16:00:02Z b", "app", STACK
+    )
     assert [(line.time[-2:], line.text) for line in lines] == [
         *(("01", "a"), ("01", "no time"), ("01", "")),
         ("02", "b"),

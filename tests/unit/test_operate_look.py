@@ -10,7 +10,7 @@ import pytest
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import status
-from spinstack.tasks import status as look
+from spinstack.tasks import status as tasks_status
 from tests.unit.operating import BOTH, STACK, Answers, Operator, container, service
 from tests.unit.stack_session import run
 
@@ -37,7 +37,7 @@ FOUND: Answers = {
 def test_status_tells_what_runs_since_when_and_who_deployed_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(look.status, Operator(tmp_path, FOUND))
+    run(tasks_status.status, Operator(tmp_path, FOUND))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == status.HEADINGS
     app = lines[1].split()
@@ -53,12 +53,12 @@ def test_status_without_a_written_down_release_tells_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers: Answers = {**FOUND, "release": ("", 1), "note": ("no JSON", 0), "containers": ("", 1)}
-    run(look.status, Operator(tmp_path, answers))
+    run(tasks_status.status, Operator(tmp_path, answers))
     assert "release: none confirmed yet\n" in capsys.readouterr().out
 
 
 def test_status_for_a_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(look.status, Operator(tmp_path, FOUND), json=True)
+    run(tasks_status.status, Operator(tmp_path, FOUND), json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["deployed"] == NOTE
     assert told["url"] == "http://web.example.org:60037/"
@@ -71,7 +71,10 @@ def test_status_says_who_left_an_upgrade(
 ) -> None:
     left = json.dumps({"who": "bob", "host": "desk", "when": "2026-11-20T08:00:00Z"})
     states = service("app", "upgraded") + service("web")
-    run(look.status, Operator(tmp_path, {**FOUND, "states": (states, 0), "unfinished": (left, 0)}))
+    run(
+        tasks_status.status,
+        Operator(tmp_path, {**FOUND, "states": (states, 0), "unfinished": (left, 0)}),
+    )
     warned = " ".join(capsys.readouterr().err.split())
     assert "the upgrade of app waits for `invoke confirm` or `invoke rollback`" in warned
     assert "by bob on desk" in warned
@@ -90,7 +93,7 @@ def test_status_of_nothing_is_a_failure_that_says_why(
     tmp_path: Path, states: tuple[str, int], said: str
 ) -> None:
     with pytest.raises(SpinstackError) as error:
-        run(look.status, Operator(tmp_path, {**FOUND, "states": states}))
+        run(tasks_status.status, Operator(tmp_path, {**FOUND, "states": states}))
     assert said in error.value.what
     assert error.value.remedy
 
@@ -108,7 +111,7 @@ def test_watching_shows_each_round_and_goes_on_after_a_bad_one(
 ) -> None:
     output = watched((BOTH, 0), ("", 124), (service("app", "inactive"), 0))
     session = Operator(tmp_path, {"watch": (output, 0)})
-    run(look.status, session, watch=True)
+    run(tasks_status.status, session, watch=True)
     seen = capsys.readouterr()
     assert f"{STACK} at dev (dev-cattle)" in seen.out
     assert seen.out.index("app      healthy") < seen.out.index("app      inactive")
@@ -120,7 +123,7 @@ def test_watching_for_a_script_is_an_object_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = Operator(tmp_path, {"watch": (watched((BOTH, 0), (BOTH, 0)), 0)})
-    run(look.status, session, watch=True, json=True)
+    run(tasks_status.status, session, watch=True, json=True)
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["stack"] for line in lines] == [STACK, STACK]
 
@@ -146,10 +149,10 @@ def test_how_long_ago(moment: str, told: str) -> None:
 def test_the_address_is_the_only_thing_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(look.url, Operator(tmp_path, {"states": (BOTH, 0)}))
+    run(tasks_status.url, Operator(tmp_path, {"states": (BOTH, 0)}))
     assert capsys.readouterr().out == "http://web.example.org:60037/\n"
     with pytest.raises(SpinstackError, match="app publishes no port"):
-        run(look.url, Operator(tmp_path / "again", {"states": (BOTH, 0)}), service="app")
+        run(tasks_status.url, Operator(tmp_path / "again", {"states": (BOTH, 0)}), service="app")
 
 
 def test_open_hands_the_address_to_a_browser(
@@ -159,7 +162,7 @@ def test_open_hands_the_address_to_a_browser(
 
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda url: bool(opened.append(url)))
-    run(look.open_, Operator(tmp_path, {"states": (BOTH, 0)}))
+    run(tasks_status.open_, Operator(tmp_path, {"states": (BOTH, 0)}))
     assert opened == ["http://web.example.org:60037/"]
     assert "no web browser" in capsys.readouterr().err
 
@@ -169,17 +172,19 @@ def test_inspect_prints_what_rancher_has(
 ) -> None:
     warning = 'time="x" level=warning msg="old client"\n'
     answers: Answers = {"states": (BOTH, 0), "inspect web": (warning + '{"id":"1s7"}\n', 0)}
-    run(look.inspect, Operator(tmp_path, answers), service="web")
+    run(tasks_status.inspect, Operator(tmp_path, answers), service="web")
     assert json.loads(capsys.readouterr().out) == {"id": "1s7"}
 
 
 def test_inspect_takes_an_error_with_exit_code_0_for_a_failure(tmp_path: Path) -> None:
     answers: Answers = {"states": (BOTH, 0), "inspect web": ("error x: Not found: x\n", 0)}
     with pytest.raises(SpinstackError, match="does not tell"):
-        run(look.inspect, Operator(tmp_path, answers), service="web")
+        run(tasks_status.inspect, Operator(tmp_path, answers), service="web")
 
 
-@pytest.mark.parametrize("task", [look.logs, look.inspect, look.url, look.open_])
+@pytest.mark.parametrize(
+    "task", [tasks_status.logs, tasks_status.inspect, tasks_status.url, tasks_status.open_]
+)
 def test_a_service_that_is_not_there_is_answered_with_those_that_are(
     tmp_path: Path, task: object
 ) -> None:
@@ -199,5 +204,5 @@ def test_a_broken_compose_file_does_not_hide_what_runs(
 ) -> None:
     session = Operator(tmp_path, {"states": (BOTH, 0)})
     (session.directory / "docker-compose.yml").unlink()
-    run(look.url, session, service="web")
+    run(tasks_status.url, session, service="web")
     assert capsys.readouterr().out == "http://web.example.org:60037/\n"

@@ -17,7 +17,7 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote.history import checkouts, record
 from spinstack.remote.history.checkouts import Source, git_step
 from spinstack.remote.history.record import FAILED, LEFT_OPEN, TAKEN_BACK, Record
-from spinstack.tasks import history as past
+from spinstack.tasks import history as tasks_history
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult, Transcript
 from tests.unit.operating import BOTH, STACK, Answers, Operator
@@ -61,11 +61,11 @@ def session(tmp_path: Path, records: list[Record], **more: Any) -> Operator:
 
 
 def history(tmp_path: Path, records: list[Record], **options: Any) -> None:
-    run(past.history, session(tmp_path, records), **options)
+    run(tasks_history.history, session(tmp_path, records), **options)
 
 
 def cite(tmp_path: Path, records: list[Record], **options: Any) -> None:
-    run(past.cite, session(tmp_path, records), **options)
+    run(tasks_history.cite, session(tmp_path, records), **options)
 
 
 def test_the_table_is_for_a_person_at_3_am(
@@ -115,7 +115,7 @@ def test_where_nothing_was_written_yet_it_is_said(
 def test_a_history_that_others_may_not_read_is_an_error(tmp_path: Path) -> None:
     made = session(tmp_path, [], history=("cat: history.jsonl: Permission denied\n", 1))
     with pytest.raises(SpinstackError) as error:
-        run(past.history, made)
+        run(tasks_history.history, made)
     assert "chmod g+r" in error.value.remedy
     assert "Permission denied" in error.value.details
 
@@ -124,7 +124,7 @@ def test_a_history_that_others_may_not_read_is_an_error(tmp_path: Path) -> None:
 def test_wrong_options_cost_no_login(tmp_path: Path, options: dict[str, Any]) -> None:
     made = session(tmp_path, [])
     with pytest.raises(UsageError):
-        run(past.history, made, **options)
+        run(tasks_history.history, made, **options)
     assert not made.steps
 
 
@@ -224,7 +224,7 @@ def test_where_the_history_does_not_reach_back_it_says_how_far(
 def test_what_can_not_be_cited_costs_no_login(tmp_path: Path, options: dict[str, Any]) -> None:
     made = session(tmp_path, DEPLOYS)
     with pytest.raises(UsageError):
-        run(past.cite, made, **options)
+        run(tasks_history.cite, made, **options)
     assert not made.steps
 
 

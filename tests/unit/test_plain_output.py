@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.console import terminal as plain_text
+from spinstack.console import terminal as console_terminal
 from tests.real.at_terminal import AtTerminal
 from tests.unit.stack_session import baked
 
@@ -59,6 +59,6 @@ def test_a_screen_is_cleared_where_it_can_be(monkeypatch: pytest.MonkeyPatch) ->
     with os.fdopen(follower, "w") as terminal, Path(os.devnull).open("w") as file:
         for term, can in {"xterm": True, "dumb": False, "": False}.items():
             monkeypatch.setenv("TERM", term)
-            assert plain_text.can_move(terminal) == can
-            assert not plain_text.can_move(file)
+            assert console_terminal.can_move(terminal) == can
+            assert not console_terminal.can_move(file)
     os.close(leader)

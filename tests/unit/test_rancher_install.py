@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spin_rehearsal.rancher import install as installing
+from spin_rehearsal.rancher import install as rancher_install
 from spin_rehearsal.rancher.install import install, usable_python
 from spinstack.errors import SpinstackError
 from tests.unit.rancher_fake import SECRET, FakeRancher, FakeServer
@@ -69,7 +69,7 @@ def test_the_client_starts_quickly(keygen: Path, tmp_path: Path) -> None:
 
 
 def test_no_python_that_runs_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing, "_candidates", lambda: iter(["/nonexistent/python3"]))
+    monkeypatch.setattr(rancher_install, "_candidates", lambda: iter(["/nonexistent/python3"]))
     with pytest.raises(SpinstackError, match="no Python that login sessions"):
         usable_python(None, None)
 

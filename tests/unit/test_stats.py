@@ -13,7 +13,7 @@ import pytest
 from spinstack.errors import UsageError
 from spinstack.operate import stats
 from spinstack.platforms.rancher1 import containers
-from spinstack.tasks import status as look
+from spinstack.tasks import status as tasks_status
 from spinstack.transport.script import Script, Transcript
 from tests import baking
 from tests.unit.operating import BOTH, STACK, Answers, Operator, container, service
@@ -40,7 +40,7 @@ def told(text: str, code: int = 0, states: str = BOTH) -> Answers:
 
 def lines_of(tmp_path: Path, answers: Answers, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The lines of `status` that begin with the service's name and a colon."""
-    run(look.status, Operator(tmp_path, answers))
+    run(tasks_status.status, Operator(tmp_path, answers))
     return [line for line in capsys.readouterr().out.splitlines() if line.startswith("app:")]
 
 
@@ -48,7 +48,7 @@ def test_status_has_a_line_of_what_a_service_tells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = Operator(tmp_path, told(json.dumps(TOLD)))
-    run(look.status, session)
+    run(tasks_status.status, session)
     out = capsys.readouterr().out.splitlines()
     assert out[3] == "app: 2 workers, 1 busy"
     assert out[4].startswith("release: ")
@@ -59,10 +59,10 @@ def test_status_has_a_line_of_what_a_service_tells(
 def test_status_for_a_script_has_the_fields(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(look.status, Operator(tmp_path, told(json.dumps(TOLD))), json=True)
+    run(tasks_status.status, Operator(tmp_path, told(json.dumps(TOLD))), json=True)
     app, web = json.loads(capsys.readouterr().out)["services"]
     assert (app["stats"], web["stats"]) == (TOLD, {})
-    run(look.status, Operator(tmp_path / "again", told("", 124)), json=True)
+    run(tasks_status.status, Operator(tmp_path / "again", told("", 124)), json=True)
     app = json.loads(capsys.readouterr().out)["services"][0]
     assert app["stats"] == {"error": "no answer within 3 s"}
 
@@ -105,10 +105,10 @@ def test_nothing_is_asked_where_nothing_is_set_nor_while_watching(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watching = Operator(tmp_path / "watching", {"watch": ("", 0)})
-    run(look.status, watching, watch=True)
+    run(tasks_status.status, watching, watch=True)
     plain = Operator(tmp_path / "plain", {**told(""), "containers": (CONTAINERS, 0)})
     del plain.settings.raw["stats"]  # type: ignore[attr-defined]
-    run(look.status, plain)
+    run(tasks_status.status, plain)
     assert "no stats" not in capsys.readouterr().out
     for session in (watching, plain):
         assert "stats" not in session.steps
@@ -122,13 +122,13 @@ def test_a_setting_that_is_no_command_is_found_before_anybody_logs_in(
     session = Operator(tmp_path, {})
     session.settings.raw["stats"]["app"] = text
     with pytest.raises(UsageError) as error:
-        run(look.status, session)
+        run(tasks_status.status, session)
     assert error.value.where == "spinstack.stats.app"
     assert session.node.sent == []
 
 
 def test_a_dry_run_shows_what_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(look.status, Operator(tmp_path, {}, dry=True))
+    run(tasks_status.status, Operator(tmp_path, {}, dry=True))
     assert "python3 -m nightwatch_web.workers --json)" in capsys.readouterr().out
 
 

@@ -20,7 +20,7 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import logs
 from spinstack.platforms.base import ServiceState
 from spinstack.session import Session
-from spinstack.tasks import status as look
+from spinstack.tasks import status
 
 # Told a service, a container and a line of its log.
 Take = Callable[[str, str, str], None]
@@ -258,9 +258,9 @@ def test_a_log_that_is_shown_ends_with_what_is_known(
         take("web", "", MESSAGES["no-upstream-host"])
 
     monkeypatch.setattr(logs, "show", show)
-    look.logs(Context())
+    status.logs(Context())
     printed = capsys.readouterr()
     assert printed.out.strip() == MESSAGES["no-upstream-host"]
     assert printed.err.startswith("cause: nginx looks for a service app,")
-    look.logs(Context(), json=True)
+    status.logs(Context(), json=True)
     assert capsys.readouterr().err == ""

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from spinstack import times as moments
+from spinstack import times as typed_times
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms import base, health
 from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import states as cattle
+from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.remote.history import checkouts, citation, citation_text, read, record, write
 from spinstack.remote.history.citation import Citation
 from spinstack.transport.command import Command
@@ -45,7 +45,7 @@ def show(session: Session, at: str, *, json: bool, bibtex: bool) -> None:
         code=checkouts.parse(result, sources),
     )
     _print(session, found, json=json, bibtex=bibtex)
-    if moments.is_day(at):
+    if typed_times.is_day(at):
         _warn_of_others(session, records, at, found.at)
 
 
@@ -54,8 +54,8 @@ def _moment(text: str) -> datetime | None:
     now = datetime.now(timezone.utc)
     if not text:
         return None
-    found = moments.moment(text, now, end_of_day=True)
-    if moments.moment(text, now) <= now:
+    found = typed_times.moment(text, now, end_of_day=True)
+    if typed_times.moment(text, now) <= now:
         return min(found, now)
     raise UsageError(f"{text} is still to come", remedy="a time before now, or no --at")
 
@@ -82,14 +82,14 @@ def _script(session: Session, sources: Sequence[Source], at: datetime | None) ->
         record.read_step(write.root(session)),
         checkouts.git_step(),
         *checkouts.look_steps(sources, at),
-        *(ready, cattle.states_step(must=False)),
+        *(ready, rancher_states.states_step(must=False)),
     )
     return Script(steps, seconds=base.QUICK + 60)
 
 
 def _address(session: Session, result: ScriptResult) -> str:
     """Where the site is now; empty if it does not run."""
-    states = cattle.parse_states(result.output("states"), session.settings.stack)
+    states = rancher_states.parse_states(result.output("states"), session.settings.stack)
     return health.site(states, session.destination)
 
 
@@ -114,7 +114,7 @@ def _print(session: Session, found: Citation, *, json: bool, bibtex: bool) -> No
 
 def _warn_of_others(session: Session, records: Sequence[Record], day: str, end: datetime) -> None:
     """A day has one end, and may have had several releases."""
-    others = citation.changed_between(records, moments.moment(day, end), end)
+    others = citation.changed_between(records, typed_times.moment(day, end), end)
     if others:
-        times = ", ".join(moments.told(one.moment) for one in others)
+        times = ", ".join(typed_times.told(one.moment) for one in others)
         session.console.warn(f"the site changed on that day ({times}): --at with a time is exact")

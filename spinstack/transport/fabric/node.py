@@ -16,7 +16,7 @@ from spinstack.errors import SpinstackError
 from spinstack.transport import prompt
 from spinstack.transport.channel import Pty
 from spinstack.transport.channel_node import ChannelNode
-from spinstack.transport.fabric import login as ssh_login
+from spinstack.transport.fabric import login as fabric_login
 from spinstack.transport.fabric.channel import FabricChannel, without_delay
 from spinstack.transport.fabric.paramiko_transport import LoginTransport
 from spinstack.transport.login_node import SessionRefused
@@ -78,7 +78,7 @@ class FabricLoginNode(ChannelNode):
         try:
             self._connection.open()
         except paramiko.BadHostKeyException as error:
-            raise ssh_login.changed_host_key(error) from None
+            raise fabric_login.changed_host_key(error) from None
         except paramiko.AuthenticationException as error:
             raise self._refused(login, error) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
@@ -88,7 +88,7 @@ class FabricLoginNode(ChannelNode):
         transport.set_keepalive(KEEPALIVE_SECONDS)
         without_delay(transport)
 
-    def _prepare(self) -> ssh_login.Login:
+    def _prepare(self) -> fabric_login.Login:
         """Host keys and ways to log in, for the host and any jump hosts before it."""
         connection, destination = self._connection, self._destination
         known_hosts = destination.known_hosts_file or Path("~/.ssh/known_hosts")
@@ -114,9 +114,9 @@ class FabricLoginNode(ChannelNode):
             if path.exists():
                 client.load_system_host_keys(str(path))
         ask = input if sys.stdin.isatty() else None
-        client.set_missing_host_key_policy(ssh_login.AskAboutUnknownHost(known_hosts, ask))
+        client.set_missing_host_key_policy(fabric_login.AskAboutUnknownHost(known_hosts, ask))
 
-    def _login(self, hop: Connection) -> ssh_login.Login:
+    def _login(self, hop: Connection) -> fabric_login.Login:
         destination = self._destination
         from_config = hop.ssh_config.get("identityfile", [])
         answers = destination.login_answer_file
@@ -124,11 +124,11 @@ class FabricLoginNode(ChannelNode):
         if answers and not destination.practise:
             ask = prompt.answers_from(answers.expanduser())
         only = hop.ssh_config.get("identitiesonly", "no").lower() == "yes"
-        files = ssh_login.identity_files(destination.identity_file, from_config, Path.home())
-        return ssh_login.Login(hop.user, identity_files=files, agent=not only, ask=ask)
+        files = fabric_login.identity_files(destination.identity_file, from_config, Path.home())
+        return fabric_login.Login(hop.user, identity_files=files, agent=not only, ask=ask)
 
     def _refused(
-        self, login: ssh_login.Login, error: paramiko.AuthenticationException
+        self, login: fabric_login.Login, error: paramiko.AuthenticationException
     ) -> SpinstackError:
         if login.outdated:
             return SpinstackError(login.outdated, where=self.name, remedy=prompt.RENEW)
