@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spinstack.config.stack import Stack
     from spinstack.images.engine import Engine
     from spinstack.images.tag import ImageSpec
+    from spinstack.platforms.base import Platform
     from spinstack.transport.login_node import LoginNode
     from spinstack.transport.runner import Runner
 
@@ -68,6 +69,13 @@ class Session:
     def destination(self) -> Destination:
         return self.settings.destination(self._to)
 
+    @cached_property
+    def platform(self) -> Platform:
+        """What runs the stack at the destination."""
+        from spinstack.platforms import choose
+
+        return choose.platform(self.destination.platform)
+
     def must_know_destination(self) -> None:
         """For tasks that do without its settings. Raises UsageError if `--to` names none."""
         if self._to and self._to not in self.settings.destination_names:
@@ -107,7 +115,7 @@ class Session:
         from spinstack.config import stack
 
         images = {image.variable: self.image_reference(image) for image in self.settings.images}
-        return stack.read(self.settings, images)
+        return stack.read(self.settings, images, self.platform.beside)
 
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
@@ -156,9 +164,11 @@ class Session:
             raise UsageError("left as it is", remedy="answer yes, or say --yes")
 
 
-def ask_if_protected(session: Session, *, yes: bool) -> None:
-    """A protected destination must be named with --to, or be agreed to."""
+def ask_if_protected(session: Session, *, yes: bool, doing: str = "") -> None:
+    """A protected destination must be named with --to, or be agreed to. `doing`: what is about
+    to be done, for the question."""
     destination = session.destination
     if destination.protected and not session.destination_was_named:
-        stack = session.settings.stack
-        session.confirm(f"This changes {stack} at {destination.name}. Go on?", yes=yes)
+        stack, name = session.settings.stack, destination.name
+        question = f"{doing} at {name}?" if doing else f"This changes {stack} at {name}. Go on?"
+        session.confirm(question, yes=yes)

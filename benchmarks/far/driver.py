@@ -210,8 +210,9 @@ class Render(Job):
         settings = session.settings
         enter = Step("enter", (Command("cd", str(self.stack)),))
         with session.login_node() as node:
-            there = StackClient(node, session.destination, settings.stack)
-            there.run(enter, rancher_commands.render_step(settings.stack, settings.env_file))
+            there = StackClient(node, session.destination, session.platform, settings.stack)
+            render = rancher_commands.render(settings.stack, settings.env_file)
+            there.run(enter, Step("render", (render,), must=False))
 
 
 class Login(Job):

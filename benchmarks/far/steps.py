@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from spinstack.config.settings import Destination
+from spinstack.platforms.rancher1 import access, states
 from spinstack.platforms.rancher1 import commands as rancher_commands
-from spinstack.platforms.rancher1 import states
 from spinstack.remote import lock_steps, notes
 from spinstack.remote import upload as remote_upload
 from spinstack.remote.notes import ReleaseNote
@@ -51,7 +51,7 @@ class Deploy:
             rancher_commands.ready_step((), self.destination.environment),
             notes.read_current_step(root),
             notes.read_unfinished_step(root),
-            rancher_commands.key_step(),
+            access.key_step(),
             states.states_if_key_step(),
         ]
 
@@ -62,10 +62,10 @@ class Deploy:
         return [
             notes.note_release_step(self.made.directory, note),
             notes.unfinished_step(root, self.begun),
-            rancher_commands.render_step(stack, self.env_file),
-            rancher_commands.upgrade_step(stack, self.env_file),
+            Step("render", (rancher_commands.render(stack, self.env_file),), must=False),
+            Step("upgrade", (rancher_commands.upgrade(stack, self.env_file),), must=False),
             Step("healthy", states.states_step().commands),
-            rancher_commands.confirm_step(stack, self.env_file),
+            Step("confirm", (rancher_commands.confirm(stack, self.env_file),), must=False),
             notes.current_step(root, self.made.id),
             Step(
                 "finished",

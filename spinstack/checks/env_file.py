@@ -22,8 +22,9 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
     """What is unset, unused, set in vain, or not there."""
     values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **stack.variables(destination)}
     found = list(compose.variable_findings(stack.compose, values))
-    if stack.rancher and not stack.rancher.findings:
-        found += compose.variable_findings(stack.rancher, values)
+    for file in stack.beside.values():
+        if not file.findings:
+            found += compose.variable_findings(file, values)
     found += _overridden(stack)
     found += _unused(settings, stack)
     found += _missing(stack)
@@ -31,8 +32,8 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
 
 
 def used_variables(stack: Stack) -> set[str]:
-    """The variables of both compose files."""
-    files = [stack.compose, *([stack.rancher] if stack.rancher else [])]
+    """The variables of the compose file and of those beside it."""
+    files = [stack.compose, *stack.beside.values()]
     return {name for file in files for name, _ in compose.variables(file.data)}
 
 
@@ -92,7 +93,7 @@ def _text(path: Path, changed: int) -> str:
 
 
 def _missing(stack: Stack) -> Iterator[Finding]:
-    """`env_file:` of a service: read by Rancher's CLI from the release."""
+    """`env_file:` of a service: read from the release."""
     for name, service in stack.compose.services.items():
         files = service.get("env_file") if isinstance(service, dict) else None
         listed = files if isinstance(files, list) else [files] if isinstance(files, str) else []

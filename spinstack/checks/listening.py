@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from spinstack.checks import nginx_conf
 from spinstack.checks.nginx_conf import Directive
 from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
+from spinstack.platforms.base import HealthCheck
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
 
@@ -34,8 +34,14 @@ class Listener:
     confs: dict[str, list[Directive]] = field(default_factory=dict)
 
 
-def findings(settings: Settings, stack: Stack, services: list[Service]) -> list[Finding]:
-    """Everything about ports that can be said from the stack's files."""
+def findings(
+    settings: Settings,
+    stack: Stack,
+    services: list[Service],
+    checks: Mapping[str, HealthCheck] | None,
+) -> list[Finding]:
+    """Everything about ports that can be said from the stack's files. `checks`: the services'
+    health checks, None where they are not known."""
     listeners, found = {}, []
     for service in services:
         listeners[service.name], unreadable = _listener(settings, stack, service)
@@ -44,7 +50,7 @@ def findings(settings: Settings, stack: Stack, services: list[Service]) -> list[
         found += _published(listener)
         found += _upstreams(settings, listener, listeners)
     found += _published_twice(services)
-    found += _health_checks(stack, listeners)
+    found += _health_checks(checks, listeners) if checks is not None else []
     return found
 
 
@@ -212,27 +218,21 @@ def _written_by_script(
             yield f"{name}:{line}", service[1], port[1]
 
 
-def _health_checks(stack: Stack, listeners: Mapping[str, Listener]) -> Iterator[Finding]:
+def _health_checks(
+    checks: Mapping[str, HealthCheck], listeners: Mapping[str, Listener]
+) -> Iterator[Finding]:
     """The port of a health check is one that the service listens on."""
-    if stack.rancher is None or stack.rancher.findings:
-        return
     for name, listener in listeners.items():
-        settings: Mapping[str, Any] = _mapping(stack.rancher.services.get(name))
-        port = _mapping(settings.get("health_check")).get("port")
-        where = stack.rancher.where("services", name, "health_check", "port")
+        check = checks[name]
         known = listener.ports or {published.inside for published in listener.service.ports}
-        if port is None:
+        if not check.port:
             problem = f"service {name} has no health check: nobody sees when it is broken"
-            remedy = "health_check: with port and request_line in rancher-compose.yml"
-            yield Finding("health-check", where, problem, remedy, "warning")
-        elif known and str(port) not in known:
+            remedy = f"health_check: with port and request_line in {check.where.split(':')[0]}"
+            yield Finding("health-check", check.where, problem, remedy, "warning")
+        elif known and check.port not in known:
             there = ", ".join(sorted(known))
-            problem = f"the health check asks port {port}, {name} listens on {there}"
-            yield Finding("health-port", where, problem, "make the two the same")
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+            problem = f"the health check asks port {check.port}, {name} listens on {there}"
+            yield Finding("health-port", check.where, problem, "make the two the same")
 
 
 def _text(path: Path) -> str:

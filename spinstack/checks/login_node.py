@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
+from spinstack.platforms.base import Platform
 from spinstack.rules.finding import Finding, Severity
 from spinstack.rules.service import Mount, Service
 
@@ -37,7 +38,11 @@ def uses(services: Iterable[Service]) -> list[Use]:
 
 
 def findings(
-    seen: Survey, services: list[Service], destination: Destination, stack: str
+    seen: Survey,
+    services: list[Service],
+    destination: Destination,
+    platform: Platform,
+    stack: str,
 ) -> list[Finding]:
     """Everything that the login node knows to be wrong.
 
@@ -50,7 +55,9 @@ def findings(
     found += _blocked(seen, mounted, destination)
     for use in mounted:
         found += _source(seen, use, destination)
-    found += _rancher(seen, destination)
+    found += platform.access_findings(
+        destination, ready=seen.ready, access=seen.has_access, states=seen.states_known
+    )
     found += _ports(seen, services, stack)
     return found
 
@@ -61,7 +68,7 @@ def _account(seen: Survey, destination: Destination) -> Iterator[Finding]:
     if not seen.uid:
         problem = "you are root there" if seen.uid == 0 else "it does not say who you are (id -u)"
         yield Finding("uid-unset", where, problem, remedy)
-    elif seen.has_rancher and seen.exported_uid != str(seen.uid):
+    elif seen.ready and seen.exported_uid != str(seen.uid):
         problem = f"${{UID}} is {seen.exported_uid or 'not set'} there, you are {seen.uid}"
         remedy = "look what changes UID in the shell's start-up files there"
         yield Finding("uid-unset", where, problem, remedy)
@@ -184,21 +191,6 @@ def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Su
 
 def _letters(bits: int) -> str:
     return "".join(letter for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if bits & bit)
-
-
-def _rancher(seen: Survey, destination: Destination) -> Iterator[Finding]:
-    where = destination.host
-    if not seen.has_rancher:
-        problem = f"the modules {_listed(destination.modules)} bring no command rancher"
-        yield Finding("rancher-command", where, problem, "mend modules: in invoke.yaml")
-    elif not seen.has_key:
-        problem = "you have no key for Rancher there yet"
-        remedy = f"invoke setup --to {destination.name}, or let deploy ask for your password"
-        yield Finding("rancher-key", where, problem, remedy, "warning")
-    elif not seen.states_known:
-        problem = "Rancher does not say what runs: ports of other stacks were not compared"
-        remedy = "try again; if it stays so, make a new key with spin-keygen.sh there"
-        yield Finding("rancher-states", where, problem, remedy, "warning")
 
 
 def _ports(seen: Survey, services: list[Service], stack: str) -> Iterator[Finding]:

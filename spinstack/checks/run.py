@@ -21,6 +21,7 @@ from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
 from spinstack.config import compose
 from spinstack.config.stack import Stack
+from spinstack.platforms.base import Platform
 from spinstack.rules.service import Service
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
@@ -49,7 +50,7 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     _choose_destination(session, report)
     if fix:
         _mend(session, report)
-    found = checks_stack.check(session.settings, session.destination, session.stack)
+    found = _local(session)
     if not session.stack.compose.findings:
         found += _images(session, deep)
         if session.destination_was_named:
@@ -58,8 +59,14 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     return report
 
 
+def _local(session: Session) -> list[Finding]:
+    return checks_stack.check(
+        session.settings, session.destination, session.stack, session.platform
+    )
+
+
 def _mend(session: Session, report: Report) -> None:
-    found = checks_stack.check(session.settings, session.destination, session.stack)
+    found = _local(session)
     try:
         mended = mend.mend(session.directory, found, dry=session.dry)
     except OSError as error:
@@ -93,7 +100,7 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
         session.login_node() as node,
         session.console.step(f"look at {session.destination.host}") as step,
     ):
-        visit = Visit(node, session.destination, session.stack)
+        visit = Visit(node, session.destination, session.stack, session.platform)
         found = visit.findings(fix=fix, deep=deep)
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
@@ -139,10 +146,13 @@ def _without_include(settings: Settings) -> Destination | None:
 class Visit:
     """One stack's checks through one connection."""
 
-    def __init__(self, node: LoginNode, destination: Destination, stack: Stack) -> None:
+    def __init__(
+        self, node: LoginNode, destination: Destination, stack: Stack, platform: Platform
+    ) -> None:
         self._node = node
         self._to = destination
         self._stack = stack
+        self._platform = platform
         self.mended: list[str] = []
 
     def findings(self, *, fix: bool = False, deep: bool = False) -> list[Finding]:
@@ -155,14 +165,14 @@ class Visit:
         if self._node.dry:
             return []
         services = self._services(seen.uid)
-        found = login_node.findings(seen, services, self._to, self._stack.name)
+        found = login_node.findings(seen, services, self._to, self._platform, self._stack.name)
         if deep:
             found += trees.audit(self._node, seen, self._uses(seen))
         return found
 
     def _look(self) -> Survey:
         sources = [use.mount.source for use in login_node.uses(self._services(None))]
-        return survey.look(self._node, self._to, sources)
+        return survey.look(self._node, self._to, self._platform, sources)
 
     def _services(self, uid: int | None) -> list[Service]:
         """The services, with `${UID}` as it is there once that is known."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from spinstack.checks import dockerfile, env_file, listening, storage
+from spinstack.checks import dockerfile, env_file, line_ends, listening, storage
 from spinstack.checks import names as checks_names
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
-from spinstack.platforms.rancher1 import compose_check
+from spinstack.platforms.base import Platform
 from spinstack.rules import names, service_rules
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
@@ -17,16 +17,18 @@ from spinstack.rules.service import Service
 PLACEHOLDER_USER = "your-nersc-name"
 
 
-def check(settings: Settings, destination: Destination, stack: Stack) -> list[Finding]:
+def check(
+    settings: Settings, destination: Destination, stack: Stack, platform: Platform
+) -> list[Finding]:
     """The findings, errors first, then file by file and line by line."""
     findings = list(stack.findings)
     findings += checks_names.findings(settings, stack, destination)
     findings += _destination(destination)
-    findings += compose_check.line_ends(settings, stack)
+    findings += line_ends.findings(settings, stack)
     findings += dockerfile.findings(settings, destination.centre)
     if stack.compose.findings:
         return in_order(findings)
-    findings += compose_check.findings(stack, destination)
+    findings += platform.check(stack, destination)
     findings += env_file.findings(settings, stack, destination)
     services, unreadable = stack.services(destination)
     findings += unreadable
@@ -34,7 +36,7 @@ def check(settings: Settings, destination: Destination, stack: Stack) -> list[Fi
         found = service_rules.whole_service(service, destination.centre)
         findings += _without_unset(found, service)
         findings += storage.findings(service, stack, destination)
-    findings += listening.findings(settings, stack, services)
+    findings += listening.findings(settings, stack, services, platform.health_checks(stack))
     return in_order(_without_consequences(findings))
 
 

@@ -15,11 +15,7 @@ from spinstack.checks import walk
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
 from spinstack.platforms import base
-from spinstack.platforms.base import TakenPort
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import output as rancher_output
-from spinstack.platforms.rancher1 import states as rancher_states
-from spinstack.platforms.rancher1.states import taken_ports
+from spinstack.platforms.base import Platform, TakenPort
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, ScriptResult, Step
@@ -37,9 +33,10 @@ class Survey:
     free_kb: int | None = None
     used_percent: int | None = None
     quota: tuple[Quota, ...] = ()
-    has_rancher: bool = False
-    has_key: bool = False
-    # Whether Rancher said what runs; without, nothing is known about ports.
+    # Whether the platform can be used at all; whether the account may.
+    ready: bool = False
+    has_access: bool = False
+    # Whether the platform said what runs; without, nothing is known about ports.
     states_known: bool = False
     taken: tuple[TakenPort, ...] = ()
 
@@ -52,21 +49,22 @@ class Quota:
     reached: bool
 
 
-def look(node: LoginNode, destination: Destination, sources: Iterable[str]) -> Survey:
-    """Ask the login node everything: accounts, ways to `sources`, space, Rancher.
+def look(
+    node: LoginNode, destination: Destination, platform: Platform, sources: Iterable[str]
+) -> Survey:
+    """Ask the login node everything: accounts, ways to `sources`, space, the platform.
 
     `sources`: absolute paths. Raises SpinstackError when the connection fails.
     """
     sources = list(dict.fromkeys([destination.project_dir, *sources]))
     asked = sorted({part for source in sources for part in walk.parts(source)})
-    result = node.run(_script(destination, asked))
+    result = node.run(_script(destination, platform, asked))
     table = walk.parse(result.output("ways"), asked)
-    return _seen(result, _follow(node, sources, table), destination)
+    return _survey(result, platform, _follow(node, sources, table))
 
 
-def _script(destination: Destination, asked: list[str]) -> Script:
+def _script(destination: Destination, platform: Platform, asked: list[str]) -> Script:
     project = destination.project_dir
-    ready = commands.ready_step(destination.modules, destination.environment)
     steps = (
         Step("account", (Command("id", "-u"), Command("id", "-G")), must=False),
         Step("ways", (walk.stat_command(asked),), must=False),
@@ -77,10 +75,10 @@ def _script(destination: Destination, asked: list[str]) -> Script:
         ),
         Step("disk space", (Command("env", "LC_ALL=C", "df", "-P", "--", project),), must=False),
         Step("quota", (_quota_command(destination),), must=False),
-        replace(ready, must=False),
+        replace(platform.ready(destination), must=False),
         Step("exported UID", (Command("printenv", "UID"),), must=False),
-        commands.key_step(),
-        rancher_states.states_if_key_step(),
+        platform.has_access(),
+        platform.states(if_access=True, must=False),
     )
     return Script(steps, seconds=base.QUICK + 60)
 
@@ -99,27 +97,26 @@ def _follow(
     return ways
 
 
-def _seen(result: ScriptResult, ways: dict[str, Way], destination: Destination) -> Survey:
+def _survey(result: ScriptResult, platform: Platform, ways: dict[str, Way]) -> Survey:
     account = re.findall(r"^\d+(?: \d+)*$", result.output("account"), re.MULTILINE)
     uid = int(account[0]) if account else None
     groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
     free, used = _space(result.output("disk space"))
-    states = result.output("states")
-    steps = {step.name: step for step in result.steps}
+    # In the order in which they were asked for: the names of three are the platform's.
+    *_, quota, ready, exported, access, states = result.steps
     return Survey(
         uid=uid,
         groups=groups,
-        exported_uid=result.output("exported UID").strip(),
+        exported_uid=exported.output.strip(),
         ways=ways,
-        project_usable=steps["project directory"].ok,
+        project_usable=result["project directory"].ok,
         free_kb=free,
         used_percent=used,
-        quota=tuple(quotas(result.output("quota"))),
-        has_rancher=steps["rancher environment"].ok,
-        has_key=steps["rancher key"].ok,
-        states_known=steps["states"].ok
-        and not rancher_output.complaints(states, ("error", "fatal")),
-        taken=tuple(taken_ports(states)),
+        quota=tuple(quotas(quota.output)),
+        ready=ready.ok,
+        has_access=access.ok,
+        states_known=states.ok and not platform.complaints(states.output, errors_only=True),
+        taken=tuple(platform.taken_ports(states.output)),
     )
 
 

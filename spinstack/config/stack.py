@@ -6,6 +6,7 @@ Reads the stack's own files and nothing else; knows nothing of ssh or engines.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -22,20 +23,20 @@ COMPUTED_THERE = ("UID",)
 # Stands in for the ids in checks on the laptop.
 SOME_UID = "1000"
 _LEADING_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
-RANCHER_COMPOSE = "rancher-compose.yml"
 
 
 @dataclass(frozen=True)
 class Stack:
     """A stack's files as read from its directory, for one destination.
 
-    `findings`: what is wrong with the files themselves. `images`: variable → reference.
+    `beside`: files that its platform reads beside the compose file, by their names. `findings`:
+    what is wrong with the files themselves. `images`: variable → reference.
     """
 
     name: str
     directory: Path
     compose: ComposeFile
-    rancher: ComposeFile | None
+    beside: Mapping[str, ComposeFile]
     env: dict[str, Variable]
     env_name: str
     images: dict[str, str]
@@ -92,25 +93,32 @@ def absolute(path: str, project_dir: str) -> str:
     return str(PurePosixPath(project_dir, path))
 
 
-def read(settings: Settings, images: dict[str, str]) -> Stack:
+def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> Stack:
     """Read the files of the stack.
 
-    `images`: the reference of each image by its variable. Raises SpinstackError when a
+    `images`: the reference of each image by its variable. `beside`: names of files that are
+    read beside the compose file, where they are there. Raises SpinstackError when a
     file is missing or unreadable; what is wrong inside is in `findings`.
     """
     directory = settings.directory
     text = _text(directory / settings.compose_file)
     parsed = compose.parse(text, settings.compose_file)
-    rancher = None
-    if (directory / RANCHER_COMPOSE).exists():
-        rancher = compose.parse(_text(directory / RANCHER_COMPOSE), RANCHER_COMPOSE)
+    more = {
+        name: compose.parse(_text(directory / name), name)
+        for name in beside
+        if (directory / name).exists()
+    }
     env, env_findings = env_file.parse(_text(directory / settings.env_file), settings.env_file)
-    findings = [*parsed.findings, *(rancher.findings if rancher else []), *env_findings]
+    findings = [
+        *parsed.findings,
+        *(found for file in more.values() for found in file.findings),
+        *env_findings,
+    ]
     return Stack(
         name=settings.stack,
         directory=directory,
         compose=parsed,
-        rancher=rancher,
+        beside=more,
         env=env,
         env_name=settings.env_file,
         images=images,

@@ -99,7 +99,8 @@ class _Wanted:
     def __init__(self, there: Deployment) -> None:
         session = there.session
         self._there = there
-        self._made = upload.make(session.stack, session.destination)
+        more = session.platform.release_files(session.stack, session.destination)
+        self._made = upload.make(session.stack, session.destination, more)
 
     def plan(self) -> Plan:
         """What has to be done. Raises LeftUnfinished where a person has to choose first."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from spinstack.config import compose
-from spinstack.platforms.rancher1 import commands
 from spinstack.remote import upload
 from spinstack.remote.access import remote_stack
 
 if TYPE_CHECKING:
     from spinstack.config.stack import Stack
+    from spinstack.platforms.base import RunningService
     from spinstack.remote.stack import RemoteStack
     from spinstack.rules.service import Service
     from spinstack.session import Session
-from spinstack.platforms.rancher1.inspect import items_of, mount_text, parsed, relative_to, text_of
 
 
 @dataclass(frozen=True)
@@ -44,20 +43,21 @@ def changes(session: Session) -> list[Change]:
     with session.login_node() as node:
         remote = remote_stack(session, node)
         there = remote.look()
-        running = inspected(remote, [state.name for state in there.states])
+        release = str(remote.root / "releases" / (there.current or "-"))
+        running = inspected(remote, [state.name for state in there.states], release)
     wanted, _ = stack.services(destination)
     values = {**stack.variables(destination), "UID": there.uid}
-    content = upload.make(stack, destination).content
+    content = upload.make(
+        stack, destination, session.platform.release_files(stack, destination)
+    ).content
     same_files = there.current.rsplit("-", 1)[-1] == content
-    directory = str(remote.root / "releases" / (there.current or "-"))
     found: list[Change] = []
     for service in wanted:
         if service.name not in running:
             found.append(Change(service.name, "new service", "", service.image))
             continue
-        config = running[service.name]
-        found += compared(service, config, directory, there.uid)
-        found += started_with(stack, service.name, config, values)
+        found += compared(service, running[service.name], there.uid)
+        found += started_with(stack, service.name, running[service.name], values)
         if not same_files and any(mount.source.startswith("./") for mount in service.mounts):
             what = "files mounted from the release"
             found.append(Change(service.name, what, there.current, "a new release"))
@@ -66,23 +66,24 @@ def changes(session: Session) -> list[Change]:
     return found
 
 
-def inspected(remote: RemoteStack, services: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """The launch configuration of services that are known to be there."""
-    steps = [commands.inspect_step(remote.stack, name) for name in services]
-    if not steps:
+def inspected(
+    stack: RemoteStack, services: Sequence[str], release: str
+) -> dict[str, RunningService]:
+    """Services that are known to be there, as they were started from the directory `release`."""
+    if not services:
         return {}
-    outputs = remote.run(steps)
-    found: dict[str, Mapping[str, Any]] = {}
+    steps = [stack.platform.inspect(stack.stack, name) for name in services]
+    outputs = stack.run(*steps)
+    found = {}
     for name, step in zip(services, steps, strict=True):
-        value = parsed(outputs.output(step.name))
-        if value is not None:
-            config = value.get("launchConfig")
-            found[name] = config if isinstance(config, dict) else {}
+        resource = stack.platform.read_inspect(outputs.output(step.name))
+        if resource is not None:
+            found[name] = stack.platform.running(resource, release)
     return found
 
 
 def started_with(
-    stack: Stack, name: str, config: Mapping[str, Any], values: Mapping[str, str]
+    stack: Stack, name: str, running: RunningService, values: Mapping[str, str]
 ) -> list[Change]:
     """Command, entry point and variables of a service as they would be and as they are.
 
@@ -90,17 +91,17 @@ def started_with(
     """
     written = compose.interpolate(stack.compose.services.get(name) or {}, values)
     wanted = environment(written, {key: value for key, value in values.items() if key != "UID"})
-    running = {str(k): str(v) for k, v in (config.get("environment") or {}).items()}
+    given = running.environment
     pairs = {
         "entrypoint": (
-            shown_words(config.get("entryPoint")),
+            shown_words(running.entrypoint),
             shown_words(written.get("entrypoint")),
         ),
-        "command": (shown_words(config.get("command")), shown_words(written.get("command"))),
-        "environment names": (_joined(running), _joined(wanted)),
+        "command": (shown_words(running.command), shown_words(written.get("command"))),
+        "environment names": (_joined(given), _joined(wanted)),
     }
     found = [Change(name, what, old, new) for what, (old, new) in pairs.items() if old != new]
-    changed = [key for key in wanted.keys() & running.keys() if wanted[key] != running[key]]
+    changed = [key for key in wanted.keys() & given.keys() if wanted[key] != given[key]]
     if changed:
         found.append(Change(name, "values of variables", "", _joined(changed)))
     return found
@@ -128,37 +129,19 @@ def shown_words(command: object) -> str:
     return shlex.join(str(word) for word in command) if isinstance(command, list) else ""
 
 
-def compared(
-    service: Service,
-    config: Mapping[str, Any],
-    directory: str,
-    uid: str,
-) -> list[Change]:
-    """One service as it would be against its launch configuration as it is.
-
-    Files that are mounted from the release count by their path in it: each release has its
-    own copy.
-    """
+def compared(service: Service, running: RunningService, uid: str) -> list[Change]:
+    """One service as it would be against how it was started."""
+    mounts = [f"{mount.source}:{mount.target}:{mount.mode}" for mount in service.mounts]
+    ports = [f"{port.outside}:{port.inside}" for port in service.ports]
     pairs = {
-        "image": (text_of(config, "imageUuid").removeprefix("docker:"), service.image),
-        "mounts": (
-            _joined(relative_to(item, directory) for item in items_of(config, "dataVolumes")),
-            _joined(mount_text(mount.source, mount.target, mount.mode) for mount in service.mounts),
-        ),
-        "ports": (
-            _joined(item.removesuffix("/tcp") for item in items_of(config, "ports")),
-            _joined(f"{port.outside}:{port.inside}" for port in service.ports),
-        ),
-        "user": (text_of(config, "user"), _with_uid(service.user, uid)),
-        "capabilities dropped": (
-            _joined(items_of(config, "capDrop")),
-            _joined(service.cap_drop),
-        ),
+        "image": (running.image, service.image),
+        "mounts": (_joined(running.mounts), _joined(mounts)),
+        "ports": (_joined(running.ports), _joined(ports)),
+        "user": (running.user, _with_uid(service.user, uid)),
+        "capabilities dropped": (_joined(running.cap_drop), _joined(service.cap_drop)),
     }
     return [
-        Change(service.name, what, running, wanted)
-        for what, (running, wanted) in pairs.items()
-        if running != wanted
+        Change(service.name, what, old, new) for what, (old, new) in pairs.items() if old != new
     ]
 
 

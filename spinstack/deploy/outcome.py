@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms import base, health
-from spinstack.platforms.health import ServicesFailed, SiteFailed, Watcher, address
-from spinstack.platforms.rancher1 import logs, output
-from spinstack.platforms.rancher1 import states as rancher_states
-from spinstack.platforms.rancher1.files import health_checks
+from spinstack.platforms import health, logs, rows
+from spinstack.platforms.base import ServiceState
+from spinstack.platforms.client import not_ready
+from spinstack.platforms.health import ServicesFailed, SiteFailed, Watcher, address, no_answer
 from spinstack.remote import job, journal
-from spinstack.remote.errors import LockLost, must_not_fail, not_written, refused
+from spinstack.remote.errors import MUST, LockLost, must_not_fail, not_written, refused
 from spinstack.remote.journal import Journal, JournalStep
 from spinstack.transport.script import StepResult, tail
 
 if TYPE_CHECKING:
     from spinstack.session import Session
+
+# Lines of a service's log that are shown after a failure.
+LAST_LINES = 20
 
 # How things stand after a failure, and what to do then unless the failure itself says better.
 _NOW = {
@@ -48,20 +51,18 @@ _NOW = {
 def url(told: Journal, session: Session) -> str:
     """Where the site of a change that went well is; empty if no port is published."""
     asked = told.step("wait until healthy")
-    states = rancher_states.parse(last_round(asked), session.settings.stack) if asked else []
+    states = _states(last_round(asked), session) if asked else []
     found = address(states, session.destination)
     return f"{found}/" if found else ""
 
 
 def last_round(step: JournalStep) -> str:
     """What the last look at the states printed."""
-    rounds: list[list[str]] = [[]]
-    for line in step.lines:
-        if line.startswith("round "):
-            rounds.append([])
-        else:
-            rounds[-1].append(line)
-    return "\n".join(next((lines for lines in reversed(rounds) if lines), []))
+    return rows.last_round(step.lines)
+
+
+def _states(text: str, session: Session) -> list[ServiceState]:
+    return rows.parse(text, session.settings.stack, session.platform.words)
 
 
 def watched(step: JournalStep, session: Session) -> Watcher:
@@ -73,7 +74,7 @@ def watched(step: JournalStep, session: Session) -> Watcher:
             lines.append(line)
             continue
         if line == "round 0":
-            watcher.take(rancher_states.parse("\n".join(lines), session.settings.stack))
+            watcher.take(_states("\n".join(lines), session))
         lines = []
     return watcher
 
@@ -99,7 +100,7 @@ def failure(told: Journal, session: Session) -> SpinstackError:
     if not error.remedy or (told.outcome == journal.TAKEN_BACK and step.code != job.STOPPED):
         error.remedy = remedy
     if told.outcome == journal.UNFINISHED:
-        _add_rollback(error, step, told)
+        _add_rollback(error, step, told, session)
     return error
 
 
@@ -111,31 +112,39 @@ def _untouched(told: Journal) -> str:
 
 def _cause(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     """What the first failure is, whatever followed from it."""
-    where = f"{session.settings.stack} at {session.destination.environment}"
     if step.code == job.STOPPED:
         remedy = "invoke deploy, when it is to go on"
         return SpinstackError("stopped by Ctrl-C", where=session.settings.stack, remedy=remedy)
-    result = StepResult(step.name, step.output, step.code)
-    if step.name in ("rancher environment", "enter the release", "lock still ours"):
-        return must_not_fail(result, session.destination.host)
-    if step.name == "render":
-        return _not_rendered(step, session)
-    if step.name in ("note the upgrade", "mark as current"):
-        return not_written(step.output, str(session.destination.project_dir), "what is done")
-    if step.name == "wait until healthy":
-        return _not_healthy(step, told, session)
-    if step.name == "ask the site":
-        return _no_good_answer(step, told, session)
-    verb = {"bring up": "bring up", "confirm": "confirm"}.get(step.name, "roll back")
-    what = f"Rancher did not {verb} {session.settings.stack}"
-    told_by = refused(result, what, where, base.SLOW)
-    return told_by or SpinstackError(what, where=where, details=tail(step.output))
+    if step.name == session.platform.ready(session.destination).name:
+        return not_ready(_result(step), session.platform, session.destination.host)
+    if step.name in MUST:
+        return must_not_fail(_result(step), session.destination.host)
+    explain = _EXPLAINED.get(step.name, _refused)
+    return explain(step, told, session)
 
 
-def _not_rendered(step: JournalStep, session: Session) -> SpinstackError:
-    said = output.complaints(step.output)
+def _result(step: JournalStep) -> StepResult:
+    return StepResult(step.name, step.output, step.code)
+
+
+def _refused(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
+    """An order that the platform did not carry out."""
+    platform, stack = session.platform, session.settings.stack
+    verb = step.name if step.name in ("bring up", "confirm") else "roll back"
+    what = f"{platform.title} did not {verb} {stack}"
+    where = f"{stack} at {session.destination.environment}"
+    error = refused(_result(step), platform, what, where, platform.slow)
+    return error or SpinstackError(what, where=where, details=tail(step.output))
+
+
+def _not_noted(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
+    return not_written(step.output, str(session.destination.project_dir), "what is done")
+
+
+def _not_rendered(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
+    said = session.platform.complaints(step.output)
     return SpinstackError(
-        "Rancher can't use the stack's files",
+        f"{session.platform.title} can't use the stack's files",
         where=f"{session.settings.stack} at {session.destination.name}",
         remedy="mend the compose file or the env file; `invoke check` may say more",
         details="\n".join(said) or step.output.strip(),
@@ -144,20 +153,27 @@ def _not_rendered(step: JournalStep, session: Session) -> SpinstackError:
 
 def _not_healthy(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     if step.code == job.NO_ANSWER:
-        return SpinstackError(
-            f"Rancher has answered nothing that can be understood for {health.SILENT_SECONDS} s",
-            where=session.destination.host,
-            remedy="try `rancher ps` on the login node; see the centre's status page",
-            details=tail(last_round(step)),
-        )
+        host, seconds = session.destination.host, health.SILENT_SECONDS
+        return no_answer(session.platform, host, seconds, last_round(step))
     watcher = watched(step, session)
     try:
         watcher.judge(session.destination.healthy_within, session.settings.stack)
     except ServicesFailed as error:
-        checks = health_checks(session.stack.rancher, error.services)
-        error.details = "\n".join([last_lines(told), *checks]).strip()
+        checks = _checks(error.services, session)
+        error.details = "\n".join([last_lines(told, session), *checks]).strip()
         return error
-    return SpinstackError("the services did not get healthy", details=last_lines(told))
+    return SpinstackError("the services did not get healthy", details=last_lines(told, session))
+
+
+def _checks(services: list[str], session: Session) -> list[str]:
+    """What has to answer for each of the services to be healthy, a line each."""
+    checks = session.platform.health_checks(session.stack) or {}
+    found = [(name, checks[name]) for name in services if name in checks and checks[name].port]
+    return [
+        f"{name} is healthy if port {check.port} answers {check.request or 'a connection'} "
+        f"({check.where})"
+        for name, check in found
+    ]
 
 
 def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
@@ -170,27 +186,39 @@ def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> Spins
         list(session.stack.service_names),
         where=f"{page}: {seen} from the login node",
     )
-    error.details = last_lines(told)
+    error.details = last_lines(told, session)
     return error
 
 
-def last_lines(told: Journal) -> str:
+# Step of a change → why it failed; of all others the platform says why.
+_EXPLAINED: dict[str, Callable[[JournalStep, Journal, Session], SpinstackError]] = {
+    "render": _not_rendered,
+    "note the upgrade": _not_noted,
+    "mark as current": _not_noted,
+    "wait until healthy": _not_healthy,
+    "ask the site": _no_good_answer,
+}
+
+
+def last_lines(told: Journal, session: Session) -> str:
     """The last lines of the services' logs, each under its name."""
     parts = []
     for step in told.steps:
         name = step.name.removeprefix("last lines of ")
         if name != step.name:
-            log = logs.in_order(step.output, job.LOG_LINES).strip()
-            parts.append(f"--- {name}, last lines ---\n{log or '(it printed nothing)'}")
+            lines = session.platform.read_log(step.output, session.settings.stack, name)
+            parts.append(logs.last_lines(name, lines, LAST_LINES))
     return "\n".join(parts)
 
 
-def _add_rollback(error: SpinstackError, first: JournalStep, told: Journal) -> None:
+def _add_rollback(
+    error: SpinstackError, first: JournalStep, told: Journal, session: Session
+) -> None:
     """Why what ran before could not be brought back, if that was tried."""
     later = [step for step in told.steps if step.code not in (None, 0) and step is not first]
     back = next((step for step in later if step.name in ("roll back", "look again")), None)
     if back:
-        said = "\n".join(output.complaints(back.output)) or tail(last_round(back))
-        said = said or f"exit code {back.code}, and not a word"
+        said = "\n".join(session.platform.complaints(back.output)) or tail(last_round(back))
+        said = said or f"exit code {back.code}, no output"
         error.details = "\n".join(filter(None, (error.details, "and the rollback failed:", said)))
         error.remedy = _NOW[journal.UNFINISHED][1]

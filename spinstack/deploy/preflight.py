@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def check(session: Session) -> None:
     """Raises SpinstackError if a rule forbids this deploy."""
     with session.console.step("check") as step:
-        findings = stack.check(session.settings, session.destination, session.stack)
+        findings = stack.check(
+            session.settings, session.destination, session.stack, session.platform
+        )
         wrong = finding.errors(findings)
         if wrong:
             raise SpinstackError(

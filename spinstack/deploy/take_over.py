@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 def found(session: Session, node: LoginNode, doing: str) -> Deployment:
-    """Make a Rancher key if there is none, see what runs and who is at it."""
+    """Get access to the platform if there is none, see what runs and who is at it."""
     me = make_owner(remote_lock.who(session), socket.gethostname(), doing)
     remote = access.remote_stack(session, node)
     with session.console.step("look") as step:
         found = remote.look()
         step.done(_seen(found))
-    if not found.has_key or session.dry:
-        found = access.with_key(session, remote)
+    if not found.has_access or session.dry:
+        found = access.with_access(session, remote)
     return Deployment(session, remote, me, found)
 
 

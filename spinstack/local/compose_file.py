@@ -1,5 +1,5 @@
 """The compose file of a local run, derived from the stack's own: what docker compose knows
-and Rancher shares, with every variable filled in.
+and the platform shares, with every variable filled in.
 
 Pure: values in, values out; of the stack's files only those that are mounted are read.
 """
@@ -21,28 +21,14 @@ from spinstack.rules.service import Mount, Port
 # Where a local run is seen from: this machine alone.
 HERE = "127.0.0.1"
 
-# Keys of a service that Rancher 1 added to the compose format, and those whose objects exist
-# at Rancher only. Source: rancher/rancher-compose, "Rancher Compose options"; the keys of
-# libcompose's ServiceConfig in rancher/cli 0.6.
-RANCHER_ONLY = frozenset(
-    (
-        *("certs", "default_cert", "disks", "drain_timeout_ms", "external_ips", "health_check"),
-        *("lb_config", "load_balancer_config", "memory", "metadata", "milli_cpu_reservation"),
-        *("network_driver", "retain_ip", "scale", "scale_policy", "secrets", "service_schemas"),
-        *("start_on_create", "storage_driver", "type", "upgrade_strategy", "userdata", "vcpu"),
-        "volume_driver",
-    )
-)
-RANCHER_LABELS = "io.rancher."
-
 # Changes when a mounted file of the stack does, so that compose makes the container anew.
 FILES_LABEL = "spinstack.files"
 
 
 @dataclass(frozen=True)
 class Derived:
-    """The derived file: `data` with plain values; `left_out`: `service: key` of what Rancher
-    alone knows; `outside`: the address of the published port that visitors use, or ""."""
+    """The derived file: `data` with plain values; `left_out`: `service: key` of what the
+    platform alone knows; `outside`: the address of the published port that visitors use, or ""."""
 
     data: dict[str, Any]
     left_out: list[str] = field(default_factory=list)
@@ -60,6 +46,7 @@ def derive(
     uid: int,
     port: int | None = None,
     moved: Mapping[str, str] | None = None,
+    own: tuple[frozenset[str], str] = (frozenset(), ""),
     more: Mapping[str, str] | None = None,
 ) -> Derived:
     """The compose file for this machine.
@@ -67,18 +54,19 @@ def derive(
     `values`: the stack's variables with the directories of this machine. `uid`: who the
     containers run as where the stack says UID. `port`: instead of the stack's own, for the
     service that visitors talk to. `moved`: other places of directories that the compose file
-    names without a variable. `more`: keys for every service. The stack's files must have been
+    names without a variable. `own`: the platform's own keys and labels, which no other program
+    knows. `more`: keys for every service. The stack's files must have been
     found readable.
     """
     filled = compose.interpolate(stack.compose.data, {**values, "UID": str(uid)})
-    maker = _Maker(stack, values, port, moved or {})
+    maker = _Maker(stack, values, port, moved or {}, own)
     services = {
         name: {**maker.service(name, told), **(more or {})}
         for name, told in filled["services"].items()
     }
     data: dict[str, Any] = {"version": str(filled.get("version", "2")), "services": services}
     if filled.get("volumes"):
-        # Drivers such as rancher-nfs and external volumes exist at Rancher only.
+        # A platform's own drivers and external volumes exist there only.
         data["volumes"] = {str(name): {} for name in filled["volumes"]}
     if filled.get("networks"):
         data["networks"] = filled["networks"]
@@ -94,18 +82,20 @@ class _Maker:
         values: Mapping[str, str],
         port: int | None,
         moved: Mapping[str, str],
+        own: tuple[frozenset[str], str],
     ) -> None:
         self._stack = stack
         self._values = values
         self._port = port
         self._moved = moved
+        self._own_keys, self._own_labels = own
         self.left_out: list[str] = []
         self.outside = ""
 
     def service(self, name: str, written: Mapping[str, Any]) -> dict[str, Any]:
         made = {}
         for key, value in written.items():
-            if key in RANCHER_ONLY:
+            if key in self._own_keys:
                 self.left_out.append(f"{name}: {key}")
             elif key not in ("env_file", "environment", "volumes", "ports", "labels"):
                 made[key] = value
@@ -119,7 +109,7 @@ class _Maker:
         return {**made, **{key: value for key, value in own.items() if value}}
 
     def _environment(self, written: Mapping[str, Any]) -> dict[str, str]:
-        """What `env_file` and `environment` say, the latter winning, as Rancher merges them."""
+        """What `env_file` and `environment` say, the latter winning."""
         merged: dict[str, str] = {}
         files = written.get("env_file") or []
         for file in [files] if isinstance(files, str) else files:
@@ -155,7 +145,8 @@ class _Maker:
 
     def _labels(self, written: Any, mounts: list[Mount]) -> dict[str, str]:
         labels = _pairs(written, {})
-        labels = {k: v for k, v in labels.items() if not k.startswith(RANCHER_LABELS)}
+        if self._own_labels:
+            labels = {k: v for k, v in labels.items() if not k.startswith(self._own_labels)}
         files = own_files(self._stack, mounts)
         if files:
             labels[FILES_LABEL] = _digest(files)

@@ -117,11 +117,10 @@ def _inside(session: Session, users: list[str], reference: str) -> int:
         if service.name in users:
             for port in service.ports:
                 return int(port.inside)
-    rancher = session.stack.rancher
-    for name in users if rancher else ():
-        check = (rancher.services.get(name) or {}).get("health_check") if rancher else None
-        if isinstance(check, dict) and str(check.get("port", "")).isdigit():
-            return int(check["port"])
+    checks = session.platform.health_checks(session.stack) or {}
+    for name in users:
+        if name in checks and checks[name].port.isdigit():
+            return int(checks[name].port)
     for exposed in _exposed(session, reference):
         return exposed
     raise UsageError(

@@ -106,6 +106,7 @@ class LocalStack:
             uid=person(),
             port=port,
             moved=placed(self.sources, literal=True),
+            own=self.session.platform.own_keys(),
             more=as_oneself(self.session.engine),
         )
 

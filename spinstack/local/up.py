@@ -92,7 +92,9 @@ def _write(local: LocalStack, derived: Derived) -> None:
         half.write_text(derived.text(), encoding="utf-8")
         half.replace(local.file)
     if derived.left_out:
-        local.session.console.note(f"  left out, Rancher's own: {', '.join(derived.left_out)}")
+        local.session.console.note(
+            f"  left out, {local.session.platform.title}'s own: {', '.join(derived.left_out)}"
+        )
 
 
 def _start(local: LocalStack, on_line: Any) -> str:

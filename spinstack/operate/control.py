@@ -1,6 +1,6 @@
 """Start, stop, restart, scale and remove: what is possible now, the order, the waiting.
 
-Rancher's CLI does not wait, and stops half of a stack before it notices that the other half
+A platform need not wait, and may stop half of a stack before it notices that the other half
 can't be stopped: so the states are read first, and again until they are what was wanted.
 """
 
@@ -10,21 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.platforms.base import STOP_SECONDS, ServiceState
+from spinstack.platforms.base import STOP_SECONDS, Phase, ServiceState
 from spinstack.platforms.client import StackClient
-from spinstack.platforms.health import ServicesFailed, Watcher
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1.commands import each_step, gone_step, inspect_stack, rancher
-from spinstack.transport.script import Step
+from spinstack.platforms.health import ServicesFailed, Watcher, shown
 
-# States that pass by themselves, in which Rancher refuses most orders.
-_PASSING = {
-    "finishing-upgrade": "is being confirmed",
-    "rolling-back": "is being rolled back",
-    "removing": "is being removed",
-    "registering": "is being created",
-    "deactivating": "is being stopped",
-}
 # Told what is being waited for.
 Tell = Callable[[str], None]
 
@@ -42,8 +31,8 @@ def chosen(states: Sequence[ServiceState], service: str, stack: str) -> list[Ser
 
 
 def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
-    """Raises SpinstackError where Rancher would refuse, before anything was done."""
-    unconfirmed = [state.name for state in states if state.unconfirmed]
+    """Raises SpinstackError where the platform would refuse, before anything was done."""
+    unconfirmed = [state.name for state in states if state.open]
     if unconfirmed:
         raise SpinstackError(
             f"can't {doing}: the upgrade of {', '.join(unconfirmed)} was neither confirmed nor "
@@ -52,9 +41,9 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
             remedy="look at the site, then first `invoke confirm` or `invoke rollback`",
         )
     for state in states:
-        if state.state in _PASSING:
+        if state.passing:
             raise SpinstackError(
-                f"can't {doing}: {state.name} {_PASSING[state.state]}",
+                f"can't {doing}: {state.name} is {state.phase.value}",
                 where=f"{state.stack}; nothing was changed",
                 remedy="it does not get on: `invoke rm` removes it, `invoke deploy` makes it anew"
                 if state.stuck
@@ -65,19 +54,17 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
 
 def stop(there: StackClient, service: str, wanted: Sequence[str], tell: Tell) -> list[ServiceState]:
     """Stop the stack or one service; returns when all of `wanted` are stopped."""
-    there.order(
-        commands.stop_step(there.stack, service), what=f"{_name(there, service)} was not stopped"
-    )
-    return wait(there, wanted, "stopped", lambda state: state.state == "inactive", tell)
+    step = there.platform.stop(there.stack, service)
+    there.order(step, what=f"{_name(there, service)} was not stopped")
+    return wait(there, wanted, "stopped", lambda state: state.stopped, tell)
 
 
 def must_be_up(there: StackClient, states: Sequence[ServiceState]) -> None:
     """Raises SpinstackError if a service that was started does not run well."""
     ill = [state for state in states if not state.up]
     if ill:
-        now = ", ".join(f"{state.name} {state.shown}" for state in ill)
         raise SpinstackError(
-            f"started already, and not well (now: {now})",
+            f"started already, and not well (now: {shown(ill)})",
             where=there.where,
             remedy="see `invoke logs`; mend the cause and deploy, or `invoke stop` and `start`",
             details="\n".join(state.message for state in ill if state.message),
@@ -86,20 +73,22 @@ def must_be_up(there: StackClient, states: Sequence[ServiceState]) -> None:
 
 def start(there: StackClient, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
     """Start services that are stopped; returns when they are up and healthy."""
-    there.order(each_step("start", there.stack, names), what=f"{_list(names)} could not be started")
+    step = there.platform.start(there.stack, names)
+    there.order(step, what=f"{_list(names)} could not be started")
     return wait_until_up(there, names, limit, tell)
 
 
 def restart(there: StackClient, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
     """Restart services that run: their containers stay the same. A stack as such can't be."""
-    there.order(each_step("restart", there.stack, names), what=f"{_list(names)} was not restarted")
+    step = there.platform.restart(there.stack, names)
+    there.order(step, what=f"{_list(names)} was not restarted")
     return wait_until_up(there, names, limit, tell)
 
 
 def scale(there: StackClient, name: str, count: int, limit: int, tell: Tell) -> list[ServiceState]:
     """Run `count` containers of a service; returns when all are up and healthy."""
-    call = rancher("scale", f"{there.stack}/{name}={count}")
-    there.order(Step("scale", (call,), must=False), what=f"{name} could not be scaled")
+    step = there.platform.scale(there.stack, name, count)
+    there.order(step, what=f"{name} could not be scaled")
 
     def reached(state: ServiceState) -> bool:
         return state.up and state.current == count
@@ -113,20 +102,22 @@ def remove(there: StackClient, service: str, *, begun: bool = False) -> None:
     what is being removed and do nothing. `begun`: somebody has given the order already."""
     name = _name(there, service)
     if not begun:
-        there.order(commands.remove_step(there.stack, service), what=f"{name} was not removed")
+        step = there.platform.remove(there.stack, service)
+        there.order(step, what=f"{name} was not removed")
     if service:
         there.watch(STOP_SECONDS, lambda states: all(state.name != service for state in states))
         gone = there.node.dry or all(state.name != service for state in there.states())
     else:
-        gone = there.run(gone_step(there.stack), seconds=STOP_SECONDS + 60)["gone"].ok
+        step = there.platform.gone(there.stack)
+        gone = there.run(step, seconds=STOP_SECONDS + 60)[step.name].ok
     if not gone:
         raise _too_late(there, f"{name} is still being removed", STOP_SECONDS)
 
 
 def exists(there: StackClient) -> bool:
-    """Whether there is a stack of this name, be it without services. Creates nothing."""
-    step = Step("stack", (inspect_stack(there.stack),), must=False)
-    return '"' in there.run(step).output("stack").partition("{")[2]
+    """Whether there is a stack of this name, even without services. Creates nothing."""
+    step = there.platform.exists(there.stack)
+    return bool(there.platform.read_inspect(there.run(step).output(step.name)))
 
 
 def wait_until_up(
@@ -163,18 +154,18 @@ def wait(
     remedy: str = "see `invoke status`",
 ) -> list[ServiceState]:
     """Wait until all the services are as `reached` says. Raises SpinstackError when the time
-    is up, or when Rancher gives one up: then with this remedy; `wanted` names the state."""
+    is up, or when the platform gives one up: then with this remedy; `wanted` names the state."""
     seen: list[ServiceState] = []
 
     def look(states: list[ServiceState]) -> bool:
         seen[:] = [state for state in states if state.name in names]
-        tell(", ".join(f"{state.name} {state.shown}" for state in seen))
+        tell(shown(seen))
         return all(map(reached, seen)) or any(state.stuck for state in seen)
 
     there.watch(limit, look)
     if there.node.dry or (seen and all(map(reached, seen))):
         return seen
-    now = ", ".join(f"{state.name} {state.shown}" for state in seen) or "nothing"
+    now = shown(seen) or "nothing"
     reasons = "; ".join(state.message for state in seen if state.message)
     error = _too_late(there, f"{_list(names)} did not get {wanted} (now: {now})", limit)
     if any(state.stuck for state in seen):
@@ -184,13 +175,14 @@ def wait(
 
 
 def _too_late(there: StackClient, what: str, seconds: int) -> SpinstackError:
-    remedy = f"Rancher may still get there (waited at most {seconds} s): see `invoke status`"
+    title = there.platform.title
+    remedy = f"{title} may still get there (waited at most {seconds} s): see `invoke status`"
     return SpinstackError(what, where=there.where, remedy=remedy)
 
 
-def assumed(stack: str, names: Sequence[str], state: str) -> list[ServiceState]:
-    """What a dry run takes for found: all services in the state in which the order is given."""
-    base = ServiceState(stack, "", state)
+def assumed(stack: str, names: Sequence[str], phase: Phase) -> list[ServiceState]:
+    """What a dry run takes for found: all services in the phase in which the order is given."""
+    base = ServiceState(stack, "", phase.value, phase=phase)
     return [replace(base, name=name) for name in names]
 
 

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate.control import chosen
-from spinstack.operate.selection import one_service, rancher
+from spinstack.operate.selection import one_service
 from spinstack.platforms import base
 from spinstack.platforms.base import Container
 from spinstack.platforms.client import StackClient
-from spinstack.platforms.rancher1 import containers
-from spinstack.platforms.rancher1 import states as rancher_states
+from spinstack.remote.access import connected
 from spinstack.transport import relay
-from spinstack.transport.command import Command, joined
+from spinstack.transport.command import joined
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from spinstack.platforms.rancher1.commands import LARGEST_INPUT, SHELL, fed
 
 
 def words(command: str) -> list[str]:
@@ -43,12 +41,14 @@ def find(there: StackClient, service: str, number: int) -> Container:
     By its id, never by its name: an upgrade keeps an old container of the same name, and
     the CLI would ask without end which one is meant. Raises SpinstackError if none runs.
     """
-    result = there.run(rancher_states.states_step(), containers.containers_step(must=True))
+    platform = there.platform
+    listing, listed = platform.states(), platform.containers(must=True)
+    result = there.run(listing, listed)
     if there.node.dry:
         return Container("<id of the container>", f"{there.stack}-{service}-1", "running")
-    states = there.read_states(result.output("states"))
+    states = there.read_states(result.output(listing.name))
     chosen(states, service, there.stack)
-    found = containers.parse(result.output("containers"), there.stack).get(service, [])
+    found = platform.read_containers(result.output(listed.name), there.stack).get(service, [])
     running = base.running(found)
     for container in running:
         if number in (0, container.number):
@@ -66,11 +66,13 @@ def _none(
     if running:
         numbers = ", ".join(str(container.number) for container in running)
         return UsageError(f"{service} has no container {number}", remedy=f"--number {numbers}")
-    state = next((state.shown for state in states if state.name == service), "not there")
+    state = next((state for state in states if state.name == service), None)
     return SpinstackError(
-        f"no container of {service} runs (it is {state})",
+        f"no container of {service} runs (it is {state.shown if state else 'not there'})",
         where=there.where,
-        remedy="invoke start" if state == "inactive" else "see `invoke status` and `invoke logs`",
+        remedy="invoke start"
+        if state and state.stopped
+        else "see `invoke status` and `invoke logs`",
     )
 
 
@@ -83,10 +85,8 @@ def run(
     input: bytes = b"",
 ) -> int:
     """Run a command in a container, connected to this process; its exit code."""
-    prepare = joined(there.ready.commands[:-1], "&&")
-    flags = ("-it",) if terminal else ()
-    inner = list(command) if terminal else fed(command, len(input))
-    call = Command("rancher", "exec", *flags, container.id, *inner)
+    prepare = joined(there.ready.commands, "&&")
+    call = there.platform.exec(container, command, terminal=terminal, input_bytes=len(input))
     return there.node.interact(prepare, call, terminal=terminal, input=input)
 
 
@@ -97,7 +97,7 @@ def shell(session: Session, service: str, number: int) -> None:
         raise UsageError(
             "a shell needs a terminal", remedy=f"invoke exec --service {name} --command '…'"
         )
-    _connect(session, name, list(SHELL), number, terminal=True)
+    _connect(session, name, list(session.platform.shell()), number, terminal=True)
 
 
 def execute(
@@ -120,7 +120,7 @@ def _connect(
     terminal: bool,
     data: bytes = b"",
 ) -> None:
-    with rancher(session) as there:
+    with connected(session) as there:
         container = find(there, service, number)
         code = run(there, container, words, terminal=terminal, input=data)
     if code:
@@ -139,9 +139,9 @@ def _input(session: Session, source: str) -> bytes:
         raise UsageError(
             f"the input can't be read: {error.strerror}", where=source, remedy="see --input"
         ) from None
-    if len(data) > LARGEST_INPUT:
+    if len(data) > session.platform.largest_input:
         raise UsageError(
-            f"{len(data)} bytes are too many for Rancher's command line, which gets stuck",
+            f"{len(data)} bytes are too many for {session.platform.program}, which gets stuck",
             where=source,
             remedy="copy the file into a mounted directory on the login node",
         )

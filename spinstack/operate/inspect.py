@@ -1,4 +1,4 @@
-"""Services exactly as Rancher has them."""
+"""Services exactly as their platform has them."""
 
 from __future__ import annotations
 
@@ -7,36 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
 from spinstack.operate.control import chosen
-from spinstack.operate.selection import check_name, rancher, service_names
-from spinstack.platforms import base
+from spinstack.operate.selection import check_name, service_names
 from spinstack.platforms.client import StackClient
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1.inspect import resource
-from spinstack.transport.script import Step
+from spinstack.remote.access import connected
 
 if TYPE_CHECKING:
     from spinstack.session import Session
 
 
 def inspect(there: StackClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Rancher's own resource of each service. Ask only about services that `ps` lists: for
-    others the CLI creates a stack, prints an error and exits 0.
+    """The platform's own resource of each service. Ask only about services that are there: for
+    others a platform may create something.
 
     Raises SpinstackError for an answer that is no JSON.
     """
-    steps = [
-        Step(f"inspect {name}", (commands.rancher("inspect", f"{there.stack}/{name}"),), must=False)
-        for name in names
-    ]
-    result = there.run(*steps, seconds=base.QUICK * len(steps) + 60)
+    platform = there.platform
+    steps = [platform.inspect(there.stack, name) for name in names]
+    result = there.run(*steps, seconds=platform.quick * len(steps) + 60)
     if there.node.dry:
         return {}
     found = {}
     for name, step in zip(names, steps, strict=True):
-        told = resource(result.output(step.name))
+        told = platform.read_inspect(result.output(step.name))
         if told is None:
             done = result[step.name]
-            raise there.failure(done, f"Rancher does not tell what it has of {name}")
+            raise there.failure(done, f"{platform.title} does not show {name}")
         found[name] = told
     return found
 
@@ -50,9 +45,9 @@ def must_run(there: StackClient, names: Sequence[str]) -> None:
 
 
 def show(session: Session, service: str) -> None:
-    """Print all that Rancher knows of a service, or of all by their names, as JSON."""
+    """Print all that the platform knows of a service, or of all by their names, as JSON."""
     check_name(session, service)
-    with rancher(session) as there:
+    with connected(session) as there:
         names = [state.name for state in chosen(there.states(), service, there.stack)]
         if session.dry:
             names = [service] if service else service_names(session)

@@ -13,22 +13,56 @@ from spinstack import times
 from spinstack.console.terminal import is_plain
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate.control import chosen
-from spinstack.operate.selection import check_name, rancher, service_names
+from spinstack.operate.selection import check_name, service_names
+from spinstack.operate.status import until_ctrl_c
 from spinstack.platforms import base
+from spinstack.platforms.base import ALL, LogLine, LogQuery
 from spinstack.platforms.client import StackClient
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1.logs import ALL, Line, follow_step, log_words, timed
-from spinstack.transport.script import Step
+from spinstack.platforms.logs import in_order
+from spinstack.remote.access import connected
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from spinstack.operate.status import until_ctrl_c
 
-# Given a service's name, its container (`app-2`; empty where it has but one) and a line.
-Show = Callable[[str, str, str], None]
+# Given each line.
+Show = Callable[[LogLine], None]
 
 # Lines of each service when nothing else is said.
 LINES = 100
+# Lines of a log, the last ones, that are looked through for known errors.
+EXPLAINED = 2000
+
+
+def logs(
+    session: Session, service: str, *, follow: bool, tail: str, since: str, json: bool
+) -> None:
+    """What the services print; what is known about the errors in it comes last."""
+    query = LogQuery(lines_wanted(tail, since), moment(since))
+    check_name(session, service)
+    heard: deque[str] = deque(maxlen=EXPLAINED)
+    with connected(session) as there:
+        names = _names(session, there, service)
+        printer = Printer(session, names, json=json, heard=heard)
+        read = follow_lines if follow else show
+        until_ctrl_c(session, lambda: read(there, names, query, printer.show))
+    if json:
+        return
+    from spinstack.console import known_errors
+
+    for note in known_errors.notes(heard, session.console.stack):
+        session.console.note(note)
+
+
+def _names(session: Session, there: StackClient, service: str) -> list[str]:
+    """The services that are meant. Raises SpinstackError if none is there."""
+    names = [state.name for state in chosen(there.states(), service, there.stack)]
+    if session.dry:
+        return [service] if service else service_names(session)
+    if not names:
+        raise SpinstackError(
+            f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
+        )
+    return names
 
 
 def lines_wanted(tail: str, since: str) -> int:
@@ -62,26 +96,19 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-def show(there: StackClient, services: Sequence[str], tail: int, since: str, on_line: Show) -> None:
+def show(there: StackClient, services: Sequence[str], query: LogQuery, on_line: Show) -> None:
     """The last lines of each service, all of them in the order of time."""
-    steps = {
-        name: Step(
-            f"logs of {name}",
-            (commands.rancher(*log_words(there.stack, name, tail, since, "--timestamps")),),
-            must=False,
-        )
-        for name in services
-    }
-    result = there.run(*steps.values(), seconds=base.QUICK * len(steps) + 60)
-    found: list[Line] = []
+    platform = there.platform
+    steps = {name: platform.log(there.stack, name, query) for name in services}
+    result = there.run(*steps.values(), seconds=platform.quick * len(steps) + 60)
+    found: list[LogLine] = []
     for name, step in steps.items():
         done = result[step.name]
         if not done.ok:
             raise there.failure(done, f"the log of {name} could not be read")
-        lines = sorted(timed(done.output, name, there.stack), key=lambda line: line.time)
-        found += lines[-tail:] if tail > 0 else lines
-    for line in sorted(found, key=lambda line: line.time):
-        on_line(line.service, line.container, line.text)
+        found += in_order(platform.read_log(done.output, there.stack, name), query.tail)
+    for line in in_order(found, ALL):
+        on_line(line)
 
 
 class News:
@@ -90,7 +117,7 @@ class News:
     def __init__(self) -> None:
         self._latest: dict[tuple[str, str], tuple[str, set[str]]] = {}
 
-    def has(self, line: Line) -> bool:
+    def has(self, line: LogLine) -> bool:
         """Whether the line was not there yet; one without a time counts as new."""
         key = (line.service, line.container)
         time, texts = self._latest.get(key, ("", set()))
@@ -102,8 +129,8 @@ class News:
         return True
 
 
-def follow(
-    there: StackClient, services: Sequence[str], tail: int, since: str, on_line: Show
+def follow_lines(
+    there: StackClient, services: Sequence[str], query: LogQuery, on_line: Show
 ) -> None:
     """All services at once, as their logs grow, until Ctrl-C or until they are removed."""
     news = News()
@@ -111,77 +138,45 @@ def follow(
     def take(step: str, written: str) -> bool:
         name, tab, text = written.partition("\t")
         if step == "follow" and tab and name in services:
-            for line in timed(text, name, there.stack):
-                if news.has(line):
-                    on_line(name, line.container, line.text)
+            for line in filter(news.has, there.platform.read_log(text, there.stack, name)):
+                on_line(line)
         return False
 
-    step = follow_step(there.stack, services, tail, since)
+    step = there.platform.follow_logs(there.stack, services, query)
     there.run(step, seconds=base.DAY, endless=True, on_line=take)
-
-
-# Lines of a log, the last ones, that are looked through for known errors.
-EXPLAINED = 2000
-
-
-def logs(
-    session: Session, service: str, *, follow: bool, tail: str, since: str, json: bool
-) -> None:
-    """What the services print; what is known about the errors in it comes last."""
-    from spinstack.operate import logs as operate_logs
-
-    wanted, after = operate_logs.lines_wanted(tail, since), operate_logs.moment(since)
-    check_name(session, service)
-    with rancher(session) as there:
-        states = chosen(there.states(), service, there.stack)
-        names = [state.name for state in states]
-        if session.dry:
-            names = [service] if service else service_names(session)
-        if not names:
-            raise SpinstackError(
-                f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
-            )
-        printer = _printer(session, names, json)
-        heard: deque[str] = deque(maxlen=EXPLAINED)
-
-        def show(service: str, container: str, line: str) -> None:
-            heard.append(line)
-            printer(service, container, line)
-
-        read = operate_logs.follow if follow else operate_logs.show
-        until_ctrl_c(session, lambda: read(there, names, wanted, after, show))
-    if json:
-        return
-    from spinstack.console import known_errors
-
-    for note in known_errors.notes(heard, session.console.stack):
-        session.console.note(note)
 
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
 
 
-def _printer(session: Session, names: list[str], json: bool) -> Callable[[str, str, str], None]:
-    """Prints a line of a service; names in front where there are several, coloured on a
-    terminal that can (rich's rules)."""
-    coloured = None if json else _coloured(names)
-    width = max(map(len, names)) if len(names) > 1 else 0
+class Printer:
+    """Prints lines: names in front where there are several services, coloured on a terminal
+    that can (rich's rules). `heard`: given the text of each."""
 
-    def show(service: str, container: str, line: str) -> None:
-        label = container or (service if width else "")
-        prefix = f"{label:<{width}} | " if label else ""
-        if json:
-            entry = {"service": service, "container": container, "text": line}
-            session.console.result(jsons.dumps(entry, ensure_ascii=False))
-        elif coloured:
-            coloured(service, prefix, line)
-        else:
-            session.console.result(prefix + line)
+    def __init__(
+        self, session: Session, names: Sequence[str], *, json: bool, heard: deque[str]
+    ) -> None:
+        self._console = session.console
+        self._heard = heard
+        self._width = max(map(len, names)) if len(names) > 1 else 0
+        self._print = (None if json else _coloured(names)) or self._print_plain
+        self.show: Show = self._json if json else self._text
 
-    return show
+    def _json(self, line: LogLine) -> None:
+        entry = {"service": line.service, "container": line.container, "text": line.text}
+        self._console.result(jsons.dumps(entry, ensure_ascii=False))
+
+    def _text(self, line: LogLine) -> None:
+        self._heard.append(line.text)
+        label = line.container or (line.service if self._width else "")
+        prefix = f"{label:<{self._width}} | " if label else ""
+        self._print(line.service, prefix, line.text)
+
+    def _print_plain(self, service: str, prefix: str, text: str) -> None:
+        self._console.result(prefix + text)
 
 
-def _coloured(names: list[str]) -> Callable[[str, str, str], None] | None:
+def _coloured(names: Sequence[str]) -> Callable[[str, str, str], None] | None:
     """Prints the prefix in the colour of its service; None where there are no colours."""
     if is_plain(sys.stdout):
         return None

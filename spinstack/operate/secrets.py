@@ -1,40 +1,41 @@
-"""Secrets and volumes of the stack: listed, made, removed after a question."""
+"""Secrets of the stack: listed, made, removed. Their values can't be read back."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinstack.errors import UsageError
-from spinstack.operate import kept, secrets
-from spinstack.operate.selection import check_name, rancher
-from spinstack.remote.history.write import recorded
+from spinstack.operate import kept, selection
+from spinstack.rules import names
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from collections.abc import Collection
 
-from spinstack.operate.kept import refuse, show_listed
-from spinstack.rules import names
+SECRET = kept.Kind(
+    "secret",
+    ("NAME", "CREATED"),
+    "Lost: its value, which nobody can read back. Containers that run keep their copy; new ones "
+    "don't start.",
+)
+# A password, a key, a certificate chain: nothing larger belongs into a secret.
+LARGEST_VALUE = 100_000
 
 
 def list_secrets(session: Session, *, all: bool, json: bool) -> None:
-    """List the stack's secrets; values can't be read back."""
-    with rancher(session) as there:
-        found = kept.secrets(there)
-    show_listed(session, "secrets", found, all, json, ["NAME", "CREATED"])
+    """List the stack's secrets."""
+    kept.show(session, SECRET, all=all, json=json)
 
 
 def create_secret(session: Session, name: str, service: str, file: str, *, json: bool) -> None:
     """Make a secret; its value comes from a file or standard input."""
     whole = _secret_name(session, name, service)
     value = b"dry" if session.dry else _value(session, whole, file)
-    secrets.check_value(value)
-    with rancher(session) as there:
-        kept.must_be_new(there, kept.secrets(there), whole, "a secret")
-        with recorded(session, there.node, "secret.create", whole):
-            kept.create_secret(there, whole, value)
+    check_value(value)
+    with kept.creating(session, SECRET, whole) as there:
+        kept.order(there, there.platform.create_secret(whole, value), SECRET, whole)
     if session.dry:
         return
     if value.endswith(b"\n"):
@@ -50,28 +51,12 @@ def create_secret(session: Session, name: str, service: str, file: str, *, json:
 
 def remove_secret(session: Session, name: str, service: str, *, yes: bool, json: bool) -> None:
     """Remove a secret."""
-    whole = _secret_name(session, name, service)
-    with rancher(session) as there:
-        found = kept.find(there, kept.secrets(there), whole, "secret")
-        if found is None:
-            gone = {"action": "secret.rm", "name": whole, "was_there": False}
-            session.give(json, gone, f"{whole} is not there: nothing to remove")
-            return
-        session.confirm(
-            f"Remove the secret {whole} at {session.destination.name}? Lost: its value, which "
-            "nobody can read back. Containers that run keep their copy; new ones don't start.",
-            yes=yes,
-        )
-        with recorded(session, there.node, "secret.rm", whole):
-            kept.remove(there, "secret", found)
-    gone = {"action": "secret.rm", "name": whole, "was_there": True}
-    session.give(json, gone, f"removed {whole}")
+    kept.remove(session, SECRET, _secret_name(session, name, service), yes=yes, json=json)
 
 
 def _secret_name(session: Session, name: str, service: str) -> str:
-    check_name(session, service)
-    names = session.stack.service_names
-    return secrets.secret_name(name, session.settings.stack, service, names)
+    selection.check_name(session, service)
+    return secret_name(name, session.settings.stack, service, session.stack.service_names)
 
 
 def _value(session: Session, name: str, file: str) -> bytes:
@@ -98,10 +83,6 @@ def _value(session: Session, name: str, file: str) -> bytes:
     return value
 
 
-# A password, a key, a certificate chain: nothing larger belongs into a secret.
-LARGEST_VALUE = 100_000
-
-
 def secret_name(name: str, stack: str, service: str, services: Collection[str]) -> str:
     """The whole name: `app.nw-desi.password` for `password` of app, `nw-desi.password` for
     all services. A name that is whole already stays. Raises UsageError."""
@@ -111,7 +92,7 @@ def secret_name(name: str, stack: str, service: str, services: Collection[str]) 
             break
     else:
         whole = f"{service}.{stack}.{name}" if service else f"{stack}.{name}"
-    refuse([found.remedy for found in names.secret_name(whole, stack, services)], whole)
+    kept.check_name([found.remedy for found in names.secret_name(whole, stack, services)], whole)
     return whole
 
 

@@ -1,27 +1,17 @@
-"""What the tasks for a running stack share: which services are meant, and asking there."""
+"""What the tasks for a running stack share: which services are meant, and how a result is given."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.base import ServiceState
-from spinstack.platforms.client import StackClient
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-
-
-@contextmanager
-def rancher(session: Session) -> Iterator[StackClient]:
-    """The session's stack, through its one connection."""
-    destination, stack = session.destination, session.settings.stack
-    with session.login_node() as node:
-        yield StackClient(node, destination, stack)
 
 
 def service_names(session: Session) -> list[str]:

@@ -1,122 +1,93 @@
 """Orders to what runs: looked at first, asked for, carried out, told.
 
-Each raises SpinstackError where Rancher would refuse, before anything was done.
+Each raises SpinstackError where the platform would refuse, before anything was done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import control
-from spinstack.operate.selection import check_name, done, named, one_service, rancher, service_names
-from spinstack.platforms.base import ServiceState
-from spinstack.platforms.client import StackClient
-from spinstack.platforms.rancher1 import states as rancher_states
+from spinstack.operate.selection import check_name, done, named, one_service, service_names
+from spinstack.platforms.base import Phase, ServiceState
+from spinstack.platforms.health import shown
 from spinstack.remote import changes, lock, lock_steps
-from spinstack.remote.history.write import recorded, root
+from spinstack.remote.access import connected
+from spinstack.remote.history.write import recorded
+from spinstack.session import ask_if_protected
 
 if TYPE_CHECKING:
+    from spinstack.console.progress import StepDisplay
+    from spinstack.remote.stack import RemoteStack
     from spinstack.session import Session
+
+_KEPT = "Nothing is lost: containers, logs and files stay."
 
 
 def start(session: Session, service: str, *, json: bool, yes: bool) -> None:
     """Start what was stopped."""
-    check_name(session, service)
     what = named(session, service)
-    with rancher(session) as there:
-        states = _found(session, there, service, "inactive")
-        control.must_be_settled(states, f"start {what}")
-        names = [state.name for state in states if state.state == "inactive"]
+    with _found(session, "start", service, Phase.STOPPED) as (there, states):
+        names = [state.name for state in states if state.stopped]
         if not names:
             control.must_be_up(there, states)
             done(session, "start", states, json, f"{what} runs already")
             return
-        _ask_if_protected(session, f"Start {what}", yes)
+        ask_if_protected(session, yes=yes, doing=f"Start {what}")
         limit = session.destination.healthy_within
-        with (
-            recorded(session, there.node, "start", service),
-            session.console.step("start") as step,
-        ):
+        with _order(session, there, "start", service, ", ".join(names)) as step:
             states = control.start(there, names, limit, step.detail)
-            step.done(", ".join(names))
     done(session, "start", states, json, f"{what} runs")
 
 
 def stop(session: Session, service: str, *, json: bool, yes: bool) -> None:
     """Stop the stack or a service; start brings it back."""
-    check_name(session, service)
     what = named(session, service)
-    with rancher(session) as there:
-        states = _found(session, there, service, "active")
-        control.must_be_settled(states, f"stop {what}")
-        names = [state.name for state in states if state.state != "inactive"]
+    with _found(session, "stop", service, Phase.RUNNING) as (there, states):
+        names = [state.name for state in states if not state.stopped]
         if not names:
             done(session, "stop", states, json, f"{what} is stopped already")
             return
-        session.confirm(
-            f"Stop {what} at {session.destination.name} ({', '.join(names)})? {_down(service)} "
-            "until `invoke start`. Nothing is lost: containers, logs and files stay.",
-            yes=yes,
-        )
-        with (
-            recorded(session, there.node, "stop", service),
-            session.console.step("stop") as step,
-        ):
+        down = f"{_down(service)} until `invoke start`. {_KEPT}"
+        session.confirm(_question(session, "Stop", what, names, down), yes=yes)
+        with _order(session, there, "stop", service, ", ".join(names)) as step:
             states = control.stop(there, service, names, step.detail)
-            step.done(", ".join(names))
     done(session, "stop", states, json, f"{what} is stopped; `invoke start` brings it back")
 
 
 def restart(session: Session, service: str, *, json: bool, yes: bool) -> None:
     """Restart the stack or a service."""
-    check_name(session, service)
     what = named(session, service)
-    with rancher(session) as there:
-        states = _found(session, there, service, "active")
-        control.must_be_settled(states, f"restart {what}")
+    with _found(session, "restart", service, Phase.RUNNING) as (there, states):
         names = _running(states, what, there)
-        session.confirm(
-            f"Restart {what} at {session.destination.name} ({', '.join(names)})? "
-            f"{_down(service)} for some seconds. Nothing is lost: containers, logs and files stay.",
-            yes=yes,
-        )
+        down = f"{_down(service)} for some seconds. {_KEPT}"
+        session.confirm(_question(session, "Restart", what, names, down), yes=yes)
         limit = session.destination.healthy_within
-        with (
-            recorded(session, there.node, "restart", service),
-            session.console.step("restart") as step,
-        ):
+        with _order(session, there, "restart", service, ", ".join(names)) as step:
             states = control.restart(there, names, limit, step.detail)
-            step.done(", ".join(names))
     done(session, "restart", states, json, f"{what} runs again")
 
 
 def scale(session: Session, service: str, count: int, *, json: bool, yes: bool) -> None:
-    """Run more or fewer containers of a service.
-
-    It stays so at the next deploy: Rancher reads `scale` in rancher-compose.yml only when it
-    creates a service.
-    """
+    """Run more or fewer containers of a service; it stays so at the next deploy."""
     name = one_service(session, service)
     if count < 1:
         raise UsageError("how many?", remedy="--count 2; to have none: invoke stop")
-    with rancher(session) as there:
-        states = _found(session, there, name, "active")
-        control.must_be_settled(states, f"scale {name}")
+    with _found(session, "scale", name, Phase.RUNNING) as (there, states):
         before = states[0]
-        if before.state != "updating-active":
+        if before.phase is not Phase.SCALING:
             _running(states, name, there)
         if before.scale == before.current == count:
             done(session, "scale", states, json, f"{name} runs {_containers(count)} already")
             return
         _ask_to_scale(session, before, count, yes)
         limit = session.destination.healthy_within
-        with (
-            recorded(session, there.node, "scale", f"{name}={count}"),
-            session.console.step("scale") as step,
-        ):
+        told = f"{name}: {before.scale} → {count}"
+        with _order(session, there, "scale", f"{name}={count}", told) as step:
             states = control.scale(there, name, count, limit, step.detail)
-            step.done(f"{name}: {before.scale} → {count}")
     done(session, "scale", states, json, f"{name} runs {_containers(count)}")
 
 
@@ -124,7 +95,7 @@ def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
     """Remove the stack or a service; files stay."""
     check_name(session, service)
     what = named(session, service)
-    with rancher(session) as there:
+    with connected(session) as there:
         states = _states(session, there)
         if service not in service_names(session):
             states = control.chosen(states, service, there.stack)
@@ -132,61 +103,71 @@ def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
         if not states and not session.dry and (service or not control.exists(there)):
             done(session, "rm", [], json, f"{what} is not there: nothing to remove")
             return
-        names = ", ".join(state.name for state in states) or "no services"
-        session.confirm(
-            f"Remove {what} at {session.destination.name} ({names})? {_down(service)} then. "
-            "Lost: the containers, with their logs and what they wrote outside of mounted "
-            "directories. Kept: releases, mounted directories, images, secrets, named volumes.",
-            yes=yes,
+        names = [state.name for state in states] or ["no services"]
+        lost = (
+            f"{_down(service)} then. Lost: the containers, with their logs and what they wrote "
+            "outside of mounted directories. Kept: releases, mounted directories, images, "
+            "secrets, named volumes."
         )
-        with (
-            recorded(session, there.node, "rm", service),
-            session.console.step("remove") as step,
-        ):
-            begun = bool(states) and all(state.state == "removing" for state in states)
+        session.confirm(_question(session, "Remove", what, names, lost), yes=yes)
+        with _order(session, there, "rm", service, ", ".join(names), shown_as="remove"):
+            begun = bool(states) and all(state.phase is Phase.REMOVING for state in states)
             control.remove(there, service, begun=begun)
-            step.done(names)
     done(session, "rm", [], json, f"{what} is removed; `invoke deploy` makes it anew")
 
 
-def _found(session: Session, there: StackClient, service: str, dry: str) -> list[ServiceState]:
-    """The services that are meant. Raises SpinstackError if there are none.
+@contextmanager
+def _found(
+    session: Session, verb: str, service: str, dry: Phase
+) -> Iterator[tuple[RemoteStack, list[ServiceState]]]:
+    """Connected, with the services that are meant, where they can be given an order. Raises
+    SpinstackError if there are none, or if they can't be. A dry run takes all of them for being
+    in the phase `dry`."""
+    check_name(session, service)
+    what = named(session, service)
+    with connected(session) as there:
+        states = control.chosen(_states(session, there), service, there.stack)
+        if session.dry:
+            names = [service] if service else service_names(session)
+            states = control.assumed(there.stack, names, dry)
+        elif not states:
+            raise SpinstackError(f"{what} is not there", where=there.where, remedy="invoke deploy")
+        control.must_be_settled(states, f"{verb} {service if verb == 'scale' else what}")
+        yield there, states
 
-    A dry run takes all of them for being in the state `dry`.
-    """
-    states = control.chosen(_states(session, there), service, there.stack)
-    if session.dry:
-        names = [service] if service else service_names(session)
-        return control.assumed(there.stack, names, dry)
-    if not states:
-        raise SpinstackError(
-            f"{named(session, service)} is not there", where=there.where, remedy="invoke deploy"
-        )
-    return states
+
+@contextmanager
+def _order(
+    session: Session, there: RemoteStack, doing: str, detail: str, told: str, shown_as: str = ""
+) -> Iterator[StepDisplay]:
+    """An order as a step on the console, written into the history; `told` when it is done."""
+    with (
+        recorded(session, there.node, doing, detail),
+        session.console.step(shown_as or doing) as step,
+    ):
+        yield step
+        step.done(told)
 
 
-def _states(session: Session, there: StackClient) -> list[ServiceState]:
-    """The services as they are. Raises Locked while somebody, be it ourselves, changes the
+def _states(session: Session, there: RemoteStack) -> list[ServiceState]:
+    """The services as they are. Raises Locked while somebody, even ourselves, changes the
     stack: a deploy does not go well with services that are stopped or removed meanwhile."""
-    place = root(session)
+    states = there.platform.states()
     result = there.run(
-        lock_steps.read_lock_step(place),
-        changes.under_way_step(place),
-        rancher_states.states_step(),
+        lock_steps.read_lock_step(there.root), changes.under_way_step(there.root), states
     )
     if not session.dry and result["lock owner"].ok:
-        lock.refuse_while_locked(session, place, result)
-    return there.read_states(result.output("states"))
+        lock.refuse_while_locked(session, there.root, result)
+    return there.read_states(result.output(states.name))
 
 
-def _running(states: list[ServiceState], what: str, there: StackClient) -> list[str]:
+def _running(states: list[ServiceState], what: str, there: RemoteStack) -> list[str]:
     """Those that run. Raises SpinstackError if none does."""
-    names = [state.name for state in states if state.state == "active"]
+    names = [state.name for state in states if state.phase is Phase.RUNNING]
     if names:
         return names
-    now = ", ".join(f"{state.name} {state.shown}" for state in states)
     raise SpinstackError(
-        f"{what} does not run (now: {now})", where=there.where, remedy="invoke start"
+        f"{what} does not run (now: {shown(states)})", where=there.where, remedy="invoke start"
     )
 
 
@@ -206,13 +187,11 @@ def _ask_to_scale(session: Session, before: ServiceState, count: int, yes: bool)
             f"{name} publishes port {before.endpoints[0].port}: "
             "two of its containers can't be on one node"
         )
-    _ask_if_protected(session, f"Scale {name} to {count}", yes)
+    ask_if_protected(session, yes=yes, doing=f"Scale {name} to {count}")
 
 
-def _ask_if_protected(session: Session, doing: str, yes: bool) -> None:
-    """What loses nothing is asked only where a destination is protected."""
-    if session.destination.protected and not session.destination_was_named:
-        session.confirm(f"{doing} at {session.destination.name}?", yes=yes)
+def _question(session: Session, verb: str, what: str, names: list[str], then: str) -> str:
+    return f"{verb} {what} at {session.destination.name} ({', '.join(names)})? {then}"
 
 
 def _down(service: str) -> str:

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spinstack.errors import SpinstackError
 from spinstack.platforms import base
 from spinstack.platforms.base import Container, ServiceState
-from spinstack.platforms.client import StackClient
-from spinstack.platforms.rancher1 import containers
-from spinstack.platforms.rancher1 import states as rancher_states
+from spinstack.remote.stack import RemoteStack
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, StepResult
 
@@ -48,7 +46,7 @@ class Overview:
 
     @property
     def unconfirmed(self) -> list[str]:
-        return [service.name for service in self.services if service.unconfirmed]
+        return [service.name for service in self.services if service.open]
 
     def since(self, service: ServiceState) -> str:
         """When the oldest of its running containers was made, ISO 8601; empty if none runs."""
@@ -61,31 +59,31 @@ class Overview:
         return sum(max(container.starts - 1, 0) for container in found)
 
 
-def look(there: StackClient, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
+def look(there: RemoteStack, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
     """Everything, once, with what the services of which a command is `asked` tell of
-    themselves. Raises SpinstackError if Rancher does not answer."""
+    themselves. Raises SpinstackError if the platform does not answer."""
     steps = _steps(there)
     if not asked:
         return _overview(there, _outputs(there, steps))
     from spinstack.operate import stats
 
-    outputs = _outputs(there, stats.beside(steps, there.stack, asked))
+    outputs = _outputs(there, stats.beside(steps, there, asked))
     found = _overview(there, outputs)
-    told = stats.read(outputs.get("containers", ""), asked, found.services)
+    told = stats.read(outputs.get("containers", ""), asked, found.services, there.platform)
     return replace(found, stats=told)
 
 
-def _outputs(there: StackClient, steps: Sequence[Step]) -> dict[str, str]:
+def _outputs(there: RemoteStack, steps: Sequence[Step]) -> dict[str, str]:
     result = there.run(*steps)
     return {step.name: result.output(step.name) for step in steps}
 
 
 def watch(
-    there: StackClient, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
+    there: RemoteStack, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
 ) -> None:
     """Everything again and again over one channel, until Ctrl-C or the connection ends.
 
-    `failed` is told when Rancher does not answer for once; the watching goes on.
+    `failed` is told when the platform does not answer for once; the watching goes on.
     """
     rounds = _Rounds()
 
@@ -108,7 +106,7 @@ def watch(
 
 
 class _Rounds:
-    """Collects what `_watch_step` prints. `code`: the exit code of the round's `ps`."""
+    """Collects what `_watch_step` prints. `code`: the exit code of the round's states."""
 
     def __init__(self) -> None:
         self.code = 0
@@ -130,15 +128,14 @@ class _Rounds:
         return outputs
 
 
-def _steps(there: StackClient) -> list[Step]:
-    root = PurePosixPath(there.destination.project_dir, there.stack)
-    current = root / "current"
+def _steps(there: RemoteStack) -> list[Step]:
+    current = there.root / "current"
     return [
-        rancher_states.states_step(),
-        containers.containers_step(),
+        there.platform.states(),
+        there.platform.containers(),
         Step("release", (Command("readlink", str(current)),), must=False),
         _file_step("note", current / "release.json"),
-        _file_step("unfinished", root / "unfinished.json"),
+        _file_step("unfinished", there.root / "unfinished.json"),
     ]
 
 
@@ -160,14 +157,14 @@ def _watch_step(steps: Sequence[Step]) -> Step:
     return Step("watch", (Command(Raw(loop)),), must=False)
 
 
-def _overview(there: StackClient, outputs: dict[str, str]) -> Overview:
+def _overview(there: RemoteStack, outputs: dict[str, str]) -> Overview:
     services = there.read_states(outputs.get("states", ""))
     return Overview(
         stack=there.stack,
         destination=there.destination.name,
         environment=there.destination.environment,
         services=services,
-        containers=containers.parse(outputs.get("containers", ""), there.stack),
+        containers=there.platform.read_containers(outputs.get("containers", ""), there.stack),
         release=PurePosixPath(outputs.get("release", "").strip()).name,
         note=_mapping(outputs.get("note", "")),
         unfinished=_mapping(outputs.get("unfinished", "")),

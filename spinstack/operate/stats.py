@@ -11,12 +11,13 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from spinstack.errors import UsageError
-from spinstack.platforms.base import ServiceState
-from spinstack.platforms.rancher1 import containers
-from spinstack.platforms.rancher1 import output as rancher_output
+from spinstack.platforms.base import NO_CONTAINER, Platform, ServiceState
+from spinstack.platforms.client import StackClient
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step
 
@@ -27,21 +28,7 @@ MOST = 3000
 # Characters of a summary that are shown.
 WIDTH = 200
 _MARK = "@spinstack stats"
-
-# The id of the first container with such a name, if it runs and is healthy where it has a
-# check: an upgrade keeps old ones of the very same name, stopped.
-_ID = (
-    '$0 ~ name && /"CombinedState":"(running|healthy)"/ && match($0, /"ID":"[^"]+"/)'
-    " { print substr($0, RSTART + 6, RLENGTH - 7); exit }"
-)
-# ask SERVICE NAME COMMAND…: its mark with the exit code, and what it printed. The input is a pipe
-# that nobody writes to and that does not end: at its end the CLI drops output and exit code.
-_ASK = f"""ask() {{
-  id=$(printf '%s\\n' "$found" | awk -v name="$2" {shlex.quote(_ID)}); [ -n "$id" ] || return
-  said=$(timeout -k 1 {LIMIT} rancher exec "$id" "${{@:3}}" <> <(:) 2>&1 | head -c {MOST}
-    exit "${{PIPESTATUS[0]}}")
-  printf '%s\\n' "{_MARK} $1 $?" "$said"
-}}"""
+_NOTHING = "none of its containers is healthy"
 
 
 @dataclass(frozen=True)
@@ -83,46 +70,53 @@ def _words(service: str, text: object) -> list[str]:
     return words
 
 
-def beside(steps: Iterable[Step], stack: str, asked: Mapping[str, Sequence[str]]) -> list[Step]:
-    """The steps of `status`, with the services asked meanwhile: from the step `containers` on
-    in the background, which is begun first and whose output is read last."""
-    listing, others = containers.containers_step(), []
-    for step in steps:
-        if step.name == listing.name:
-            listing = step
-        else:
-            others.append(step)
-    lines = [
-        "exec {told}< <(",
-        f"  found=$({listing.body()} 2>&1)",
-        "  printf '%s\\n' \"$found\"",
-        # All at once, told one after the other.
-        "  cat " + " \\\n    ".join(f"<({_call(stack, *item)})" for item in asked.items()),
-        ")",
-    ]
-    begin = (Command(Raw(_ASK)), Command(Raw("\n".join(lines))))
+def beside(
+    steps: Sequence[Step], there: StackClient, asked: Mapping[str, Sequence[str]]
+) -> list[Step]:
+    """The steps with the questions beside them: they begin when the containers are listed, and
+    what was answered follows that listing, behind marks."""
+    listing = there.platform.containers()
+    others = [step for step in steps if step.name != listing.name]
     read = Step(listing.name, (Command(Raw('cat <&"$told"')),), must=False)
-    return [Step("stats", begin, must=False), *others, read]
+    return [Step("stats", (_questions(there, listing, asked),), must=False), *others, read]
 
 
-def _call(stack: str, service: str, words: Sequence[str]) -> str:
-    name = f"{stack}-{service}".replace(".", "[.]")
-    return Command("ask", service, f'"name":"{name}-[0-9]+"', *words).script()
+def _questions(there: StackClient, listing: Step, asked: Mapping[str, Sequence[str]]) -> Command:
+    """`ask.sh`, with what it needs in front."""
+    lines = [f"mark={shlex.quote(_MARK)}", f"most={MOST}", _function("listing", listing.body())]
+    for number, (service, words) in enumerate(asked.items()):
+        question = there.platform.ask(there.stack, service, words, LIMIT)
+        lines.append(_function(f"question_{number}", question.script()))
+    lines += [f"services=({shlex.join(asked)})", _program().rstrip()]
+    return Command(Raw("\n".join(lines)))
 
 
-def read(output: str, asked: Iterable[str], services: Iterable[ServiceState]) -> dict[str, Stats]:
+def _function(name: str, body: str) -> str:
+    return f"{name}() {{\n{body}\n}}"
+
+
+@cache
+def _program() -> str:
+    return Path(__file__).with_name("ask.sh").read_text(encoding="utf-8")
+
+
+def read(
+    output: str, asked: Iterable[str], services: Iterable[ServiceState], platform: Platform
+) -> dict[str, Stats]:
     """What the services that are up have told, from the output of the step `containers`."""
     answers: dict[str, Stats] = {}
     for part in f"\n{output}".split(f"\n{_MARK} ")[1:]:
         head, _, text = part.partition("\n")
         service, _, code = head.rpartition(" ")
-        answers[service] = _told(text, int(code) if code.isdecimal() else 1)
-    nothing = Stats(problem="Rancher names no container of it that is well")
+        answers[service] = _told(text, int(code) if code.isdecimal() else 1, platform)
+    nothing = Stats(problem=_NOTHING)
     up = {state.name for state in services if state.up}
     return {name: answers.get(name, nothing) for name in asked if name in up or name in answers}
 
 
-def _told(text: str, code: int) -> Stats:
+def _told(text: str, code: int, platform: Platform) -> Stats:
+    if code == NO_CONTAINER:
+        return Stats(problem=_NOTHING)
     # Killed at once after the limit, or only by force.
     if code in (124, 137):
         return Stats(problem=f"no answer within {LIMIT} s")
@@ -132,9 +126,9 @@ def _told(text: str, code: int) -> Stats:
         return Stats(problem=f"its answer is longer than {MOST} bytes")
     if code:
         # Of a program's failure the last line is the gist, also of a Python traceback.
-        said = rancher_output.complaints(text, ("error", "fatal")) or lines
+        said = platform.complaints(text, errors_only=True) or lines
         return Stats(problem=_shown(said[-1]) if said else f"exit code {code}")
-    own = [line for line in lines if not rancher_output.parse_log(line)]
+    own = [line for line in lines if not platform.is_noise(line)]
     fields = next(filter(None, map(_object, own)), None)
     if fields:
         summary = fields.get("summary") or ", ".join(f"{key} {fields[key]}" for key in fields)

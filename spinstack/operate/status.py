@@ -1,4 +1,4 @@
-"""What runs, shown to a person or a script: status, logs, address, Rancher's own data."""
+"""What runs, shown to a person or a script: status, logs, address."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from spinstack.console.console import columns
 from spinstack.console.terminal import can_move
 from spinstack.errors import SpinstackError
 from spinstack.operate import snapshot
-from spinstack.operate.selection import rancher
 from spinstack.operate.snapshot import Overview
-from spinstack.platforms.client import StackClient
+from spinstack.remote.access import connected
+from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -30,7 +30,7 @@ def status(session: Session, *, watch: bool, json: bool) -> None:
     """Services, health, release and address; again and again with `watch`, which leaves out
     what services tell of themselves: that costs a process in their containers each time."""
     asked = {} if watch else _asked(session)
-    with rancher(session) as there:
+    with connected(session) as there:
         if watch:
             until_ctrl_c(session, lambda: _watch(session, there, json))
             return
@@ -70,7 +70,7 @@ def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
             session.console.result("")
 
 
-def _watch(session: Session, there: StackClient, json: bool) -> None:
+def _watch(session: Session, there: RemoteStack, json: bool) -> None:
     """One round after the other: in place on a terminal, JSON a line each."""
     clear = CLEAR if can_move(sys.stdout) else ""
 
@@ -161,7 +161,7 @@ def rows(found: Overview, now: datetime) -> list[list[str]]:
 def _message(found: Overview, service: ServiceState) -> str:
     if service.message:
         return service.message
-    if service.state == "inactive":
+    if service.stopped:
         return "stopped"
     again = found.starts_again(service)
     return f"started again {again} time{'s' if again > 1 else ''}" if again else ""

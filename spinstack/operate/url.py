@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
 from spinstack.operate.control import chosen
-from spinstack.operate.selection import check_name, rancher
+from spinstack.operate.selection import check_name
 from spinstack.platforms import health
+from spinstack.remote.access import connected
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -38,7 +39,7 @@ def open_site(session: Session, service: str) -> None:
 def _url(session: Session, service: str) -> str:
     """The address, empty in a dry run. Raises SpinstackError if there is none."""
     check_name(session, service)
-    with rancher(session) as there:
+    with connected(session) as there:
         states = chosen(there.states(), service, there.stack)
     if session.dry:
         return ""

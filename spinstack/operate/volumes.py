@@ -1,36 +1,35 @@
-"""Volumes of the stack: listed, made, removed after a question."""
+"""Volumes of the stack: listed, made, removed."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from spinstack.errors import UsageError
-from spinstack.operate import kept, volumes
-from spinstack.operate.selection import check_name, rancher
-from spinstack.remote.history.write import recorded
+from spinstack.operate import kept, selection
+from spinstack.rules import names
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from collections.abc import Collection
 
-from spinstack.operate.kept import refuse, show_listed
-from spinstack.rules import names
+VOLUME = kept.Kind(
+    "volume",
+    ("NAME", "STATE", "DRIVER"),
+    "Lost: all that is in it, for good. Kept: mounted directories, releases, images.",
+)
 
 
 def list_volumes(session: Session, *, all: bool, json: bool) -> None:
-    """List the stack's volumes at Rancher."""
-    with rancher(session) as there:
-        found = kept.volumes(there)
-    show_listed(session, "volumes", found, all, json, ["NAME", "STATE", "DRIVER"])
+    """List the stack's volumes."""
+    kept.show(session, VOLUME, all=all, json=json)
 
 
 def create_volume(session: Session, service: str, driver: str, *, json: bool) -> None:
     """Make a volume, named SERVICE.STACK; an empty `driver` is the usual one."""
     whole = _volume_name(session, service)
-    with rancher(session) as there:
-        kept.must_be_new(there, kept.volumes(there), whole, "a volume")
-        with recorded(session, there.node, "volume.create", whole):
-            kept.create_volume(there, whole, driver or volumes.DRIVER)
+    with kept.creating(session, VOLUME, whole) as there:
+        step = there.platform.create_volume(whole, driver or there.platform.volume_driver)
+        kept.order(there, step, VOLUME, whole)
     if session.dry:
         return
     session.give(json, {"action": "volume.create", "name": whole}, f"made {whole}")
@@ -42,39 +41,19 @@ def create_volume(session: Session, service: str, driver: str, *, json: bool) ->
 
 def remove_volume(session: Session, service: str, *, yes: bool, json: bool) -> None:
     """Remove a volume with all that is in it."""
-    whole = _volume_name(session, service)
-    with rancher(session) as there:
-        found = kept.find(there, kept.volumes(there), whole, "volume")
-        if found is None:
-            gone = {"action": "volume.rm", "name": whole, "was_there": False}
-            session.give(json, gone, f"{whole} is not there: nothing to remove")
-            return
-        session.confirm(
-            f"Remove the volume {whole} at {session.destination.name}? Lost: all that is in it, "
-            "for good. Kept: mounted directories, releases, images.",
-            yes=yes,
-        )
-        with recorded(session, there.node, "volume.rm", whole):
-            kept.remove(there, "volume", found)
-    gone = {"action": "volume.rm", "name": whole, "was_there": True}
-    session.give(json, gone, f"removed {whole}")
+    kept.remove(session, VOLUME, _volume_name(session, service), yes=yes, json=json)
 
 
 def _volume_name(session: Session, service: str) -> str:
     names = session.stack.service_names
     if not service:
         raise UsageError("a volume of which service?", remedy=f"--service: {', '.join(names)}")
-    check_name(session, service)
-    return volumes.volume_name("", session.settings.stack, service, names)
-
-
-# The driver of Spin's own storage for volumes.
-# Source: docs.nersc.gov, Spin reference guide, "Storage".
-DRIVER = "rancher-nfs"
+    selection.check_name(session, service)
+    return volume_name("", session.settings.stack, service, names)
 
 
 def volume_name(name: str, stack: str, service: str, services: Collection[str]) -> str:
     """`app.nw-desi`, from the service or as it is. Raises UsageError."""
     whole = name or f"{service}.{stack}"
-    refuse([found.remedy for found in names.volume_name(whole, stack, services)], whole)
+    kept.check_name([found.remedy for found in names.volume_name(whole, stack, services)], whole)
     return whole

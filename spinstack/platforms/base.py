@@ -1,9 +1,23 @@
-"""What every platform has: services and their states, containers, secrets and volumes, limits."""
+"""The seam to what runs a stack: a `Platform`, and the values that go through it.
+
+A platform is pure: it turns values into steps and commands for the login node, and what these
+print into values. `client.py` runs them, the same for all platforms; nothing above knows a word
+of one of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+    from spinstack.config.stack import Stack
+    from spinstack.rules.finding import Finding
+    from spinstack.transport.command import Command, Word
+    from spinstack.transport.script import Step
 
 # Seconds that one quick call may take (its own limit to the server is 10 s a request).
 QUICK = 60
@@ -11,6 +25,50 @@ QUICK = 60
 SLOW = 900
 # Seconds that a log or a status is followed at most.
 DAY = 86_400
+# Seconds until services are stopped or removed: SIGTERM, 10 s, SIGKILL, and some air.
+STOP_SECONDS = 120
+
+
+class Phase(str, Enum):
+    """Where a service is in its life, in words that every platform shares."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    # An upgrade that was neither confirmed nor rolled back; on its way there.
+    UPGRADED = "upgraded"
+    UPGRADING = "upgrading"
+    # On their way by themselves; most orders are refused meanwhile.
+    CONFIRMING = "being confirmed"
+    ROLLING_BACK = "being rolled back"
+    REMOVING = "being removed"
+    CREATING = "being created"
+    STOPPING = "being stopped"
+    SCALING = "being scaled"
+    OTHER = "changing"
+
+
+UP = (Phase.RUNNING, Phase.UPGRADED)
+OPEN = (Phase.UPGRADED, Phase.UPGRADING)
+# From here a platform upgrades a service without stopping it first.
+AT_REST = (Phase.RUNNING, Phase.STOPPED, *OPEN)
+PASSING = (
+    *(Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.REMOVING),
+    *(Phase.CREATING, Phase.STOPPING),
+)
+
+
+@dataclass(frozen=True)
+class StateWords:
+    """A platform's own words for the states of a service, each with its phase."""
+
+    phases: Mapping[str, Phase]
+
+    def phase(self, word: str) -> Phase:
+        return self.phases.get(word, Phase.OTHER)
+
+    def of(self, *phases: Phase) -> tuple[str, ...]:
+        """The words for these phases."""
+        return tuple(word for word, phase in self.phases.items() if phase in phases)
 
 
 @dataclass(frozen=True)
@@ -23,8 +81,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A service as Rancher tells it. `state`: active, upgraded, …; `health`: healthy,
-    initializing, unhealthy or empty without a check; `message`: why it is stuck."""
+    """A service as its platform reports it. `state`: the platform's own word; `phase`: what it
+    means; `health`: healthy, initializing, unhealthy, or empty without a check;
+    `transitioning`: `yes` while it is on its way, `error` where the platform gave up, or `no`;
+    `message`: why it is stuck."""
 
     stack: str
     name: str
@@ -38,27 +98,45 @@ class ServiceState:
     fqdn: str = ""
     endpoints: tuple[Endpoint, ...] = field(default_factory=tuple)
     created: str = ""
+    phase: Phase = Phase.OTHER
 
     @property
     def shown(self) -> str:
-        """One word, as `rancher ps` combines state and health."""
-        return self.health if self.state == "active" and self.health else self.state
+        """One word: its health where it runs and has a check, else its state."""
+        return self.health if self.phase is Phase.RUNNING and self.health else self.state
 
     @property
     def stuck(self) -> bool:
-        """Rancher has given up on it: an image that can't be pulled, a refused mount."""
+        """The platform has given up on it: an image that can't be pulled, a refused mount."""
         return self.transitioning == "error"
+
+    @property
+    def moving(self) -> bool:
+        """Still on its way to a state."""
+        return self.transitioning == "yes"
 
     @property
     def up(self) -> bool:
         """Running, and healthy if there is a health check."""
-        running = self.state in ("active", "upgraded") and self.transitioning != "yes"
-        return running and self.health in ("", "healthy")
+        return self.phase in UP and not self.moving and self.health in ("", "healthy")
 
     @property
-    def unconfirmed(self) -> bool:
+    def stopped(self) -> bool:
+        return self.phase is Phase.STOPPED
+
+    @property
+    def open(self) -> bool:
         """An upgrade was begun and neither confirmed nor rolled back."""
-        return self.state in ("upgraded", "upgrading")
+        return self.phase in OPEN
+
+    @property
+    def at_rest(self) -> bool:
+        return self.phase in AT_REST
+
+    @property
+    def passing(self) -> bool:
+        """In a phase that ends by itself, in which most orders are refused."""
+        return self.phase in PASSING
 
 
 @dataclass(frozen=True)
@@ -72,8 +150,8 @@ class TakenPort:
 
 @dataclass(frozen=True)
 class Container:
-    """A container as Rancher tells it. `created`: ISO 8601, UTC; `starts`: how often it was
-    started, 0 where that is not told."""
+    """A container of a service. `created`: ISO 8601, UTC; `starts`: how often it was started,
+    0 where that is not known."""
 
     id: str
     name: str
@@ -94,16 +172,296 @@ def running(containers: Sequence[Container]) -> list[Container]:
     return [container for container in containers if container.state == "running"]
 
 
-# Seconds until services are stopped or removed: SIGTERM, 10 s, SIGKILL, and some air.
-STOP_SECONDS = 120
-
-
 @dataclass(frozen=True)
-class Thing:
-    """A secret or a volume as Rancher lists it. `created`: ISO 8601; empty for volumes."""
+class Kept:
+    """A secret or a volume, which outlives containers. `created`: ISO 8601; empty for volumes."""
 
     id: str
     name: str
     created: str = ""
     state: str = ""
     driver: str = ""
+
+
+# Exit code of `Platform.ask`, as `docker exec` has it where there is nothing to run a command in.
+NO_CONTAINER = 125
+
+# How many lines of a log are asked for when all are.
+ALL = -1
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines of a log: the last `tail` ones (ALL: all), `since` a number of seconds ago
+    (`600s`) or an ISO 8601 moment; empty: from the beginning."""
+
+    tail: int = ALL
+    since: str = ""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a log; `time` as Docker writes it, in UTC, without the Z: it sorts as text."""
+
+    time: str
+    service: str
+    container: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """What has to answer for a service to be healthy: a port (empty: there is no check), and
+    the request that it is asked, or a mere connection. `where`: file and line that say so."""
+
+    port: str
+    request: str
+    where: str
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service as it was started, to be compared with the stack's files. Mounts are written
+    as in the compose file: those of a release by their path in it."""
+
+    image: str = ""
+    user: str = ""
+    entrypoint: object = None
+    command: object = None
+    mounts: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """How an account gets access: `command` may ask for the password. `what` it gives, `place`
+    where it lies on the login node, `program` that gives it, for messages."""
+
+    command: Command
+    what: str
+    place: str
+    program: str
+
+
+@dataclass(frozen=True)
+class ChangeCommands:
+    """The commands of a change, run in the directory of its release (`remote/job.sh`). Those
+    for one service take its name as a word, which may be a shell variable."""
+
+    render: Command
+    rows: Command
+    bring: Command
+    confirm: Command
+    put_back: Callable[[Word], Command]
+    stop: Callable[[Word], Command]
+    log_of: Callable[[Word], Command]
+
+
+class Garbled(ValueError):
+    """A command of the platform printed what is no answer; it must not count as `nothing runs`."""
+
+
+class Platform(Protocol):
+    """What runs stacks. `name`: of the setting; `title`, `program`, `look_by_hand`: for
+    sentences; `two_steps`: whether an upgrade can stay open until it is confirmed or rolled
+    back; `beside`: files that it reads beside the compose file, where they are there."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def program(self) -> str: ...
+    @property
+    def look_by_hand(self) -> str: ...
+    @property
+    def quick(self) -> int:
+        """Seconds that a question may take; `slow`: what waits for an image to be pulled."""
+        ...
+
+    @property
+    def slow(self) -> int: ...
+    @property
+    def two_steps(self) -> bool: ...
+    @property
+    def words(self) -> StateWords: ...
+    @property
+    def beside(self) -> tuple[str, ...]: ...
+
+    # The stack's files.
+
+    def check(self, stack: Stack, destination: Destination) -> list[Finding]:
+        """What the platform would refuse in the stack's files, or pass over in silence."""
+        ...
+
+    def rendered(self, stack: Stack, destination: Destination) -> str:
+        """What a deploy sends, for a person to read."""
+        ...
+
+    def release_files(self, stack: Stack, destination: Destination) -> Mapping[str, bytes]:
+        """Files that a release needs beside those of the stack's directory, by their names."""
+        ...
+
+    def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck] | None:
+        """For each service; None where the files can't say."""
+        ...
+
+    def own_keys(self) -> tuple[frozenset[str], str]:
+        """Keys of the compose file that no other program knows, and how its labels begin."""
+        ...
+
+    # Access.
+
+    def ready(self, destination: Destination) -> Step:
+        """Makes the shell ready for all that follows."""
+        ...
+
+    def has_access(self) -> Step:
+        """Whether the account may use the platform."""
+        ...
+
+    def grant(self, destination: Destination) -> Grant | None:
+        """How the account gets access; None where nothing on the login node can give it."""
+        ...
+
+    def access_findings(
+        self, destination: Destination, *, ready: bool, access: bool, states: bool
+    ) -> list[Finding]:
+        """What keeps the account from it: the step `ready`, `has_access` or `states` failed."""
+        ...
+
+    # What runs.
+
+    def states(self, *, if_access: bool = False, must: bool = True) -> Step:
+        """All services, also stopped ones; creates nothing. `if_access`: fails without."""
+        ...
+
+    def watch(self, seconds: int) -> Step:
+        """The states again and again, after each a line `round` with the exit code."""
+        ...
+
+    def read_states(self, output: str, stack: str) -> list[ServiceState]:
+        """Raises Garbled."""
+        ...
+
+    def containers(self, *, must: bool = False) -> Step:
+        """All containers, also those kept from before an upgrade."""
+        ...
+
+    def read_containers(self, output: str, stack: str) -> dict[str, list[Container]]:
+        """By service."""
+        ...
+
+    def ask(self, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
+        """Runs a command in a healthy container of the service, whichever: `$found` holds what
+        `containers` printed. Exit code NO_CONTAINER where there is none, 124
+        after the seconds."""
+        ...
+
+    def taken_ports(self, output: str) -> Iterator[TakenPort]:
+        """Every published port of every stack, from what `states` printed."""
+        ...
+
+    def exists(self, stack: str) -> Step:
+        """Prints a resource, see `read_inspect`, if there is a stack of this name."""
+        ...
+
+    def inspect(self, stack: str, service: str) -> Step:
+        """All that the platform knows of a service which is there."""
+        ...
+
+    def read_inspect(self, output: str) -> dict[str, Any] | None:
+        """None for what is no answer."""
+        ...
+
+    def running(self, resource: Mapping[str, Any], release: str) -> RunningService:
+        """A service, as inspected, whose files come from the directory `release`."""
+        ...
+
+    def log(self, stack: str, service: str, query: LogQuery) -> Step: ...
+
+    def follow_logs(self, stack: str, services: Sequence[str], query: LogQuery) -> Step:
+        """The logs as they grow, each line behind its service and a TAB."""
+        ...
+
+    def read_log(self, output: str, stack: str, service: str) -> Iterator[LogLine]: ...
+
+    # Orders. Each step may fail; what it prints says why.
+
+    def start(self, stack: str, services: Sequence[str]) -> Step: ...
+
+    def stop(self, stack: str, service: str = "") -> Step:
+        """Stop the stack or one service."""
+        ...
+
+    def restart(self, stack: str, services: Sequence[str]) -> Step: ...
+
+    def scale(self, stack: str, service: str, count: int) -> Step: ...
+
+    def remove(self, stack: str, service: str = "") -> Step: ...
+
+    def gone(self, stack: str) -> Step:
+        """Waits until the stack is removed; fails after STOP_SECONDS."""
+        ...
+
+    def exec(
+        self, container: Container, words: Sequence[str], *, terminal: bool, input_bytes: int
+    ) -> Command:
+        """Runs a command in a container, which reads so many bytes and then the end."""
+        ...
+
+    def shell(self) -> Sequence[str]:
+        """The command of a shell in a container."""
+        ...
+
+    @property
+    def largest_input(self) -> int:
+        """Bytes that a command in a container can be given."""
+        ...
+
+    # Secrets and volumes: `kind` is `secret` or `volume`.
+
+    @property
+    def volume_driver(self) -> str: ...
+
+    def kept(self, kind: str) -> Step: ...
+
+    def read_kept(self, kind: str, output: str) -> list[Kept]: ...
+
+    def is_going(self, kept: Kept) -> bool:
+        """Whether it is on its way out."""
+        ...
+
+    def create_secret(self, name: str, value: bytes) -> Step: ...
+
+    def create_volume(self, name: str, driver: str) -> Step: ...
+
+    def remove_kept(self, kind: str, id: str) -> Step: ...
+
+    # A change of the stack.
+
+    def change(self, stack: str, env_file: str, *, creating: bool) -> ChangeCommands: ...
+
+    # What it says when it fails.
+
+    def complaints(self, output: str, *, errors_only: bool = False) -> list[str]:
+        """What it complained of, warnings among them unless `errors_only`."""
+        ...
+
+    def is_noise(self, line: str) -> bool:
+        """Whether a line among a program's output is the platform's own log."""
+        ...
+
+    @property
+    def complaint_pattern(self) -> str:
+        """What `complaints` finds, as a pattern of `grep -E`; `error_pattern` without warnings."""
+        ...
+
+    @property
+    def error_pattern(self) -> str: ...
+
+    def known(self, text: str) -> tuple[str, str] | None:
+        """Cause and remedy of a complaint that a person need not understand."""
+        ...

@@ -1,7 +1,6 @@
-"""One stack at its destination, as operations see it: run steps there, read what runs.
+"""One stack at its destination: runs the steps of its platform there, and reads what they print.
 
-Scripts of the steps of `rancher1/commands.py` over the one connection, failures told once for
-all of them.
+The same for all platforms; a failure is worded once for all of them.
 """
 
 from __future__ import annotations
@@ -10,47 +9,37 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms import base
-from spinstack.platforms.base import ServiceState
+from spinstack.platforms.base import Garbled, LogQuery, Platform, ServiceState
 from spinstack.platforms.health import Rounds
-from spinstack.platforms.rancher1 import commands, logs
-from spinstack.platforms.rancher1 import output as rancher_output
-from spinstack.platforms.rancher1 import states as rancher_states
+from spinstack.platforms.logs import last_lines
 from spinstack.transport.login_node import LoginNode, OnLine
-from spinstack.transport.script import Script, ScriptResult, Step, StepResult
+from spinstack.transport.script import (
+    KILLED,
+    TIME_IS_UP,
+    Script,
+    ScriptResult,
+    Step,
+    StepResult,
+    tail,
+)
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
-# Told the states each time they were read; a true answer ends the watching.
+# Given the states each time they were read; a true answer ends the watching.
 OnStates = Callable[[list[ServiceState]], bool]
-
-# What the CLI says in a way that a person need not understand -> what it is, what to do.
-_KNOWN = {
-    "RANCHER_URL environment or --url is not set": (
-        "the account has no key for Rancher yet",
-        "invoke deploy, which makes one",
-    ),
-    "statusCode [401]": (
-        "Rancher does not accept the account's key",
-        "log in to the login node and run spin-keygen.sh there",
-    ),
-    "statusCode [403]": (
-        "Rancher does not let the account into this environment",
-        "see the setting environment; the centre grants access to one",
-    ),
-    "connection refused": ("Rancher does not answer", "see the centre's status page"),
-    "Client.Timeout exceeded": ("Rancher does not answer", "see the centre's status page"),
-}
 
 
 class StackClient:
-    """Asks and orders; what waits has a limit."""
+    """Asks and orders; what waits has a limit. `stack`: its name."""
 
-    def __init__(self, node: LoginNode, destination: Destination, stack: str) -> None:
-        self.stack = stack
+    def __init__(
+        self, node: LoginNode, destination: Destination, platform: Platform, stack: str
+    ) -> None:
         self.node = node
         self.destination = destination
+        self.platform = platform
+        self.stack = stack
 
     @property
     def where(self) -> str:
@@ -58,7 +47,7 @@ class StackClient:
 
     @property
     def ready(self) -> Step:
-        return commands.ready_step(self.destination.modules, self.destination.environment)
+        return self.platform.ready(self.destination)
 
     def run(
         self,
@@ -67,79 +56,101 @@ class StackClient:
         endless: bool = False,
         on_line: OnLine | None = None,
     ) -> ScriptResult:
-        """Run steps where the CLI is ready. Raises SpinstackError for one that must not fail."""
+        """Run steps where the platform is ready. Raises SpinstackError for one that must not
+        fail."""
         script = Script((self.ready, *steps), seconds=seconds, endless=endless)
-        result = self.node.run(script, on_line=on_line)
+        return self.succeeded(self.node.run(script, on_line=on_line))
+
+    def succeeded(self, result: ScriptResult) -> ScriptResult:
+        """Raises SpinstackError if a step failed that had to succeed."""
         if result.failed is not None:
             raise self.failure(result.failed)
         return result
 
-    def failure(self, step: StepResult, what: str = "") -> SpinstackError:
-        """A step's failure, told."""
+    def failure(self, step: StepResult, what: str = "", seconds: int = 0) -> SpinstackError:
+        """Why a step failed, which had so many seconds (those of a quick call if 0)."""
         if step.name == self.ready.name:
-            return SpinstackError(
-                "the login node has no Rancher command",
-                where=self.node.name,
-                remedy="see whether its modules can be loaded there: the setting modules",
-                details=_tail(step.output),
-            )
-        told = rancher_output.complaints(step.output, ("error", "fatal"))
-        text = "\n".join(told) or _tail(step.output)
-        for sign, (cause, remedy) in _KNOWN.items():
-            if sign in text:
-                return SpinstackError(cause, where=self.where, remedy=remedy, details=text)
-        late = f" within {base.QUICK} s" if step.code == 124 else ""
+            return not_ready(step, self.platform, self.node.name)
+        said = "\n".join(self.platform.complaints(step.output, errors_only=True))
+        text = said or tail(step.output)
+        known = self.platform.known(text)
+        if known:
+            return SpinstackError(known[0], where=self.where, remedy=known[1], details=text)
+        what = what or f"{self.platform.title} did not answer: {step.name}"
+        if step.code == TIME_IS_UP:
+            what += f" (no answer within {seconds or self.platform.quick} s)"
+        elif step.code == KILLED:
+            what += f" (exit code {step.code}: killed)"
         return SpinstackError(
-            (what or f"Rancher did not answer: {step.name}") + late,
+            what,
             where=self.where,
             remedy="see `invoke status`; run it again",
-            details=text,
+            details=text or f"exit code {step.code}, no output",
         )
 
     def order(self, *steps: Step, what: str, seconds: float = 120.0) -> None:
         """Run steps that change something. Raises SpinstackError, beginning with `what`, for
-        an exit code or for what the CLI complains of, which it may do with exit code 0."""
+        an exit code or for what the platform complains of, which it may do with exit code 0."""
         result = self.run(*steps, seconds=seconds)
         for step in steps:
             done = next((found for found in result.steps if found.name == step.name), None)
-            if done and (not done.ok or rancher_output.complaints(done.output, ("error", "fatal"))):
+            if done and self.refused(done):
                 raise self.failure(done, what)
+
+    def refused(self, step: StepResult) -> bool:
+        return not step.ok or bool(self.platform.complaints(step.output, errors_only=True))
 
     def states(self) -> list[ServiceState]:
         """The stack's services as they are now. Creates nothing."""
-        return self.read_states(self.run(rancher_states.states_step()).output("states"))
+        step = self.platform.states()
+        return self.read_states(self.run(step).output(step.name))
 
     def read_states(self, output: str) -> list[ServiceState]:
-        """From what `ps` printed. Raises SpinstackError for what can't be understood: it must
-        not pass for a stack without services."""
-        if rancher_states.is_garbled(output):
-            raise SpinstackError(
-                "Rancher's answer can't be understood",
-                where=self.where,
-                remedy="try `rancher ps` on the login node; see the centre's status page",
-                details=_tail(output),
-            )
-        return rancher_states.parse_states(output, self.stack)
+        """From what the step `states` printed. Raises SpinstackError for what is no answer: it
+        must not pass for a stack without services."""
+        try:
+            return self.platform.read_states(output, self.stack)
+        except Garbled:
+            raise garbled(output, self.platform, self.node.name) from None
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""
-        rounds = Rounds(self.stack, self.node.name, on_states)
+        rounds = Rounds(self.platform, self.stack, self.node.name, on_states)
 
         def take(step: str, line: str) -> bool:
             return step == "watch" and rounds.take(line)
 
-        self.run(rancher_states.watch_step(seconds), seconds=seconds + 60, on_line=take)
+        self.run(self.platform.watch(seconds), seconds=seconds + 60, on_line=take)
 
     def last_lines(self, services: Sequence[str], lines: int = 20) -> str:
         """The ends of the services' logs, each under its name."""
-        steps = [commands.logs_step(self.stack, name, lines) for name in services]
-        result = self.run(*steps, seconds=base.QUICK * len(steps) + 60)
+        steps = [self.platform.log(self.stack, name, LogQuery(lines)) for name in services]
+        result = self.run(*steps, seconds=self.platform.quick * len(steps) + 60)
         return "\n".join(
-            f"--- {name}, last lines ---\n"
-            + (logs.in_order(result.output(step.name), lines).strip() or "(nothing)")
+            last_lines(
+                name, self.platform.read_log(result.output(step.name), self.stack, name), lines
+            )
             for name, step in zip(services, steps, strict=True)
         )
 
 
-def _tail(output: str, lines: int = 15) -> str:
-    return "\n".join(output.strip().splitlines()[-lines:])
+def not_ready(step: StepResult, platform: Platform, where: str) -> SpinstackError:
+    """The login node lacks what the platform needs."""
+    killed = ": killed" if step.code == KILLED else ""
+    return SpinstackError(
+        f"the login node has no {platform.title} command (exit code {step.code}{killed})",
+        where=where,
+        remedy="see whether `module load spin` works there; the setting modules names what is "
+        "loaded",
+        details=tail(step.output),
+    )
+
+
+def garbled(output: str, platform: Platform, where: str) -> SpinstackError:
+    """The platform printed something that is no answer."""
+    return SpinstackError(
+        f"unexpected output from {platform.program}",
+        where=where,
+        remedy=f"try `{platform.look_by_hand}` on the login node; see the centre's status page",
+        details=tail(output),
+    )

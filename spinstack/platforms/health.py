@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms.base import ServiceState
-
-if TYPE_CHECKING:
-    from spinstack.config.settings import Destination
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from spinstack.config.settings import Destination
-import time
-from collections.abc import Callable
-
-from spinstack.platforms.rancher1 import states
+from spinstack.platforms.base import Garbled, Platform, ServiceState
 from spinstack.transport.script import KILLED, TIME_IS_UP, tail
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
 
 # Rounds of about a second that a service may be unhealthy before there is no more hope.
 UNHEALTHY_ROUNDS = 3
+# Seconds that a page of the site may take to answer well after the services are healthy; less
+# where healthy_within is less.
+ANSWER_SECONDS = 60
+# Seconds that a platform may give no answer, or none that can be understood, in the middle.
+SILENT_SECONDS = 60
 
 
 class Watcher:
@@ -33,7 +31,7 @@ class Watcher:
         self._unhealthy = dict.fromkeys(wanted, 0)
 
     def take(self, states: list[ServiceState]) -> bool:
-        """Whether there is nothing left to wait for, be it good or bad."""
+        """Whether there is nothing left to wait for, good or bad."""
         self.states = [state for state in states if state.name in self._wanted]
         for state in self.states:
             count = self._unhealthy[state.name]
@@ -46,7 +44,7 @@ class Watcher:
 
     @property
     def hopeless(self) -> list[ServiceState]:
-        """Services that Rancher gave up on, or that stay unhealthy."""
+        """Services that the platform gave up on, or that stay unhealthy."""
         return [
             state
             for state in self.states
@@ -76,6 +74,11 @@ class Watcher:
         )
 
 
+def shown(states: Sequence[ServiceState]) -> str:
+    """`app healthy, web inactive`."""
+    return ", ".join(f"{state.name} {state.shown}" for state in states)
+
+
 def _told(state: ServiceState) -> str:
     """In the middle of an upgrade its health is what people wait for."""
     return state.shown if state.health in ("", state.shown) else f"{state.state} ({state.health})"
@@ -102,27 +105,23 @@ def address(states: list[ServiceState], destination: Destination) -> str:
     return ""
 
 
-# Seconds that a page of the site may take to answer well after the services are healthy; less
-# where healthy_within is less.
-ANSWER_SECONDS = 60
-
-
 def site(services: list[ServiceState], destination: Destination) -> str:
-    """Where visitors find the site; empty if no port is published."""
+    """The address as a page; empty if no port is published."""
     found = address(services, destination)
     return f"{found}/" if found else ""
 
 
-# Seconds that Rancher may give no answer, or none that can be understood, in the middle.
-SILENT_SECONDS = 60
-
-
 class Rounds:
-    """Collects the lines of `states.watch_step` and tells `on_states` each round's states."""
+    """Collects the lines of `Platform.watch` and gives `on_states` each round's states."""
 
     def __init__(
-        self, stack: str, where: str, on_states: Callable[[list[ServiceState]], bool]
+        self,
+        platform: Platform,
+        stack: str,
+        where: str,
+        on_states: Callable[[list[ServiceState]], bool],
     ) -> None:
+        self._platform = platform
         self._stack = stack
         self._where = where
         self._on_states = on_states
@@ -137,21 +136,37 @@ class Rounds:
             return False
         text = "\n".join(self._lines)
         self._lines.clear()
-        if code not in ("", "0") or states.is_garbled(text):
+        states = self._answer(text, code)
+        if states is None:
             self._no_answer(text, code)
             return False
         self._last_answer = time.monotonic()
-        return self._on_states(states.parse_states(text, self._stack))
+        return self._on_states(states)
+
+    def _answer(self, text: str, code: str) -> list[ServiceState] | None:
+        if code not in ("", "0"):
+            return None
+        try:
+            return self._platform.read_states(text, self._stack)
+        except Garbled:
+            return None
 
     def _no_answer(self, text: str, code: str) -> None:
         seconds = time.monotonic() - self._last_answer
         if seconds < SILENT_SECONDS:
             return
         silent = code in (str(TIME_IS_UP), str(KILLED)) and not text.strip()
-        nothing = "nothing" if silent else "nothing that can be understood"
-        raise SpinstackError(
-            f"Rancher has answered {nothing} for {seconds:.0f} s",
-            where=self._where,
-            remedy="try `rancher ps` on the login node; see the centre's status page",
-            details=tail(text),
-        )
+        raise no_answer(self._platform, self._where, seconds, text, silent=silent)
+
+
+def no_answer(
+    platform: Platform, where: str, seconds: float, text: str, *, silent: bool = False
+) -> SpinstackError:
+    """A platform that has given no answer for so many seconds; `text`: what it printed."""
+    nothing = "nothing" if silent else "nothing that can be understood"
+    return SpinstackError(
+        f"{platform.title} has answered {nothing} for {seconds:.0f} s",
+        where=where,
+        remedy=f"try `{platform.look_by_hand}` on the login node; see the centre's status page",
+        details=tail(text),
+    )

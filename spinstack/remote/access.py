@@ -1,14 +1,16 @@
-"""The session's stack through a connection, and the key that Rancher asks for."""
+"""The session's stack through a connection, and how the account gets access to its platform."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spinstack.remote.found import Found
 from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
+    from spinstack.remote.found import Found
     from spinstack.session import Session
     from spinstack.transport.login_node import Answer, LoginNode
 
@@ -16,24 +18,36 @@ if TYPE_CHECKING:
 def remote_stack(session: Session, node: LoginNode) -> RemoteStack:
     """The session's stack through a connection."""
     settings = session.settings
-    return RemoteStack(node, session.destination, settings.stack, settings.env_file)
+    return RemoteStack(
+        node, session.destination, session.platform, settings.stack, settings.env_file
+    )
 
 
-def with_key(session: Session, remote: RemoteStack) -> Found:
-    """Make a key of Rancher's API; what is seen with it."""
-    if session.dry:
-        session.console.result("# only if the account has no key for Rancher yet:")
-    with session.console.step("Rancher key"):
-        remote.make_key(key_password(session))
-        return remote.look()
+@contextmanager
+def connected(session: Session) -> Iterator[RemoteStack]:
+    """The session's stack through its one connection."""
+    with session.login_node() as node:
+        yield remote_stack(session, node)
+
+
+def with_access(session: Session, stack: RemoteStack) -> Found:
+    """Get access for the account, where that can be done; what is found with it."""
+    grant = session.platform.grant(session.destination)
+    if grant:
+        if session.dry:
+            session.console.result(f"# only if the account has no {grant.what} yet:")
+        with session.console.step(grant.what):
+            stack.get_access(grant, key_password(session))
+            return stack.look()
+    return stack.look()
 
 
 def key_password(session: Session) -> Answer:
-    """Answers spin-keygen.sh: from the rehearsal's file, or by asking the person.
+    """Answers a question for the password: from the rehearsal's file, or by asking the person.
 
-    A login answer is the password with six digits after it; the key needs the password alone.
+    A login answer is the password with six digits after it; a key needs the password alone.
     """
-    from spinstack.transport import prompt as transport_prompt
+    from spinstack.transport import prompt as login_prompt
 
     destination = session.destination
     path = destination.login_answer_file
@@ -42,7 +56,7 @@ def key_password(session: Session) -> Answer:
         if "password" not in prompt.lower():
             return None
         if path and not destination.practise:
-            return re.sub(r"\d{6}$", "", transport_prompt.answers_from(path)(prompt))
-        return transport_prompt.ask_on_terminal(f"{prompt} (without one-time code): ")
+            return re.sub(r"\d{6}$", "", login_prompt.answers_from(path)(prompt))
+        return login_prompt.ask_on_terminal(f"{prompt} (without one-time code): ")
 
     return answer

@@ -5,22 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms import base
-from spinstack.platforms.rancher1 import output as rancher_output
+from spinstack.platforms.base import Platform
 from spinstack.remote import lock_steps
 from spinstack.remote.owner import Owner, parse_owner
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
 # What it means when a step fails that must not.
 MUST = {
-    "rancher environment": (
-        "the login node has no Rancher command",
-        "see whether `module load spin` works there; the setting modules names what is loaded",
-    ),
-    "states": (
-        "Rancher does not say what runs",
-        "try again; if it stays so, see the centre's status page",
-    ),
     "enter the release": ("the release is not there", "run the same command again"),
     "uid": ("the login node does not work", "see the centre's status page"),
     "lock still ours": (
@@ -31,46 +22,31 @@ MUST = {
 
 
 def must_not_fail(step: StepResult, where: str) -> SpinstackError:
-    """A step's failure that ends what is done."""
+    """A step's failure that ends what is done; its name is one of MUST."""
     what, remedy = MUST[step.name]
     if step.name == "lock still ours":
         return LockLost(what, where=where, remedy=remedy)
-    code = f"no answer within {base.QUICK} s" if late(step) else f"exit code {step.code}"
-    if step.code == KILLED:
-        code += ": killed"
+    code = f"exit code {step.code}" + (": killed" if step.code == KILLED else "")
     return SpinstackError(f"{what} ({code})", where=where, remedy=remedy, details=tail(step.output))
 
 
-def late(step: StepResult) -> bool:
-    """Whether the step's time was up."""
-    return step.code == TIME_IS_UP
-
-
-def refused(step: StepResult, what: str, where: str, seconds: int) -> SpinstackError | None:
-    """What the CLI complained of, by its exit code or in its log; None if it did not.
+def refused(
+    step: StepResult, platform: Platform, what: str, where: str, seconds: int
+) -> SpinstackError | None:
+    """What the platform complained of, by its exit code or in its log; None if it did not.
 
     `what`: what did not happen; `seconds`: the time that the step had.
     """
-    told = rancher_output.complaints(step.output, ("error", "fatal"))
+    told = platform.complaints(step.output, errors_only=True)
     if step.ok and not told:
         return None
-    if late(step):
-        what = f"{what}: its command line did not finish within {seconds} s"
+    if step.code == TIME_IS_UP:
+        what = f"{what}: {platform.program} did not finish within {seconds} s"
     return SpinstackError(
         what,
         where=where,
         remedy="see `invoke status`; run the same command again when the cause is mended",
-        details="\n".join(told) or tail(step.output) or f"exit code {step.code}, and not a word",
-    )
-
-
-def garbled(output: str, where: str) -> SpinstackError:
-    """The CLI printed something that is no answer."""
-    return SpinstackError(
-        "what Rancher's command line prints can't be understood",
-        where=where,
-        remedy="try `rancher ps` on the login node; see the centre's status page",
-        details=tail(output),
+        details="\n".join(told) or tail(step.output) or f"exit code {step.code}, no output",
     )
 
 

@@ -6,8 +6,8 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from spinstack.platforms import rows
 from spinstack.platforms.health import Watcher
-from spinstack.platforms.rancher1 import states
 from spinstack.remote.journal import Journal, JournalStep
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class Follow:
         if line.startswith("round "):
             if line == "round 0":
                 stack = self._session.settings.stack
-                self._watcher.take(states.parse("\n".join(self._lines), stack))
+                words = self._session.platform.words
+                self._watcher.take(rows.parse("\n".join(self._lines), stack, words))
                 self._tell(self._watcher.summary)
             self._lines = []
         elif line.startswith("asked "):

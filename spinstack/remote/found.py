@@ -18,7 +18,7 @@ class Found:
     """
 
     uid: str
-    has_key: bool
+    has_access: bool
     states: list[ServiceState]
     current: str
     unfinished: Owner | None = None
@@ -28,20 +28,19 @@ class Found:
     @property
     def unsettled(self) -> bool:
         """Whether services must be let arrive, taken back or stopped before an upgrade."""
-        stuck = any(state.unconfirmed and state.stuck for state in self.states)
+        stuck = any(state.open and state.stuck for state in self.states)
         return bool(self.moving or self.not_upgradable or stuck)
 
     @property
     def unconfirmed(self) -> list[str]:
-        return [state.name for state in self.states if state.unconfirmed]
+        return [state.name for state in self.states if state.open]
 
     @property
     def not_upgradable(self) -> list[str]:
-        """Services that Rancher refuses to upgrade until they have been stopped."""
-        fine = ("active", "inactive", "upgraded", "upgrading")
-        return [state.name for state in self.states if state.state not in fine]
+        """Services that can't be upgraded until they have been stopped."""
+        return [state.name for state in self.states if not state.at_rest]
 
     @property
     def moving(self) -> list[str]:
         """Services that are still on their way to a state."""
-        return [state.name for state in self.states if state.transitioning == "yes"]
+        return [state.name for state in self.states if state.moving]

@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from spinstack.platforms import health
-from spinstack.platforms.rancher1 import commands as rancher_commands
-from spinstack.platforms.rancher1 import states
+from spinstack.platforms.base import AT_REST, OPEN, UP, ChangeCommands, Platform
 from spinstack.remote import lock_steps, notes
 from spinstack.remote.changes import mark_word, place
 from spinstack.remote.history import record
@@ -33,37 +32,27 @@ from spinstack.transport.script import PLAIN_SHELL, UMASK, Step
 
 # Changes whose journals are kept.
 KEPT = 20
-# Lines of a service's log that a failure shows.
-LOG_LINES = 20
 # Exit codes of steps, made by job.sh: the CLI complained, somebody asked to stop; and those
 # of its `watch`.
 COMPLAINED, STOPPED = 65, 75
 HOPELESS, TOO_LATE, NO_ANSWER = 1, 2, 3
 
-# What the CLI prints, after colours, when it did not do what it was told; see
-# `output.complaints`, which reads the same.
-_COLOUR = "(\x1b\\[[0-9;]*m)*"
-_ERROR = f'^{_COLOUR}(time="[^"]*" level=(error|fatal) |(ERRO|FATA){_COLOUR}\\[|error )'
-_COMPLAINT = (
-    f'^{_COLOUR}(time="[^"]*" level=(warning|error|fatal) |(WARN|ERRO|FATA){_COLOUR}\\[|error )'
-)
-
 
 @dataclass(frozen=True)
 class Job:
-    """What a change does there. `id`: its directory's name; `services`: those that must be up,
-    the public one first; `answer_within`: seconds for each page of `pages`; `creating`: there
-    is nothing yet to go back to; `careful`: services are not at rest; `resuming`: an upgrade
-    to this very release was begun; `confirming`: the old containers go at the end.
-    `records`: how it can end → the line for the history."""
+    """What a change does there. `id`: its directory's name; `ready`: the platform's step before
+    all others; `services`: those that must be up, the public one first; `answer_within`: seconds
+    for each page of `pages`; `creating`: there is nothing yet to go back to; `careful`: services
+    are not at rest; `resuming`: an upgrade to this very release was begun; `confirming`: the old
+    containers go at the end. `records`: how it can end → the line for the history."""
 
     id: str
     root: PurePosixPath
     release: str
     stack: str
     env_file: str
-    modules: tuple[str, ...]
-    environment: str
+    platform: Platform
+    ready: Step
     services: tuple[str, ...]
     pages: tuple[str, ...]
     healthy_within: int
@@ -102,11 +91,19 @@ class Job:
             "healthy_within": str(self.healthy_within),
             "answer_within": str(self.answer_within),
             "patience": str(health.SILENT_SECONDS),
-            "complaint": _COMPLAINT,
-            "error": _ERROR,
+            "ready_step": self.ready.name,
+            "complaint": self.platform.complaint_pattern,
+            "error": self.platform.error_pattern,
             **{name: "yes" if getattr(self, name) else "" for name in flags},
         }
-        arrays = {"services": self.services, "pages": self.pages}
+        words = self.platform.words
+        arrays = {
+            "services": self.services,
+            "pages": self.pages,
+            "up_words": words.of(*UP),
+            "open_words": words.of(*OPEN),
+            "at_rest_words": words.of(*AT_REST),
+        }
         return [
             *(f"{name}={shlex.quote(value)}" for name, value in values.items()),
             *(f"{name}=({shlex.join(words)})" for name, words in arrays.items()),
@@ -116,7 +113,7 @@ class Job:
         current = notes.current_step(self.root, self.release)
         forget = notes.finished_step(self.root)
         some = (
-            rancher_commands.ready_step(self.modules, self.environment),
+            self.ready,
             lock_steps.still_ours_step(self.root, self.owner),
             notes.unfinished_step(self.root, self.begun),
             Step("", (*current.commands, *forget.commands)),
@@ -127,27 +124,26 @@ class Job:
         return [
             *(f"{name}() {{\n{step.body()}\n}}" for name, step in zip(names, some, strict=True)),
             _function("enter", Command("cd", str(self.directory))),
-            _function("rows", states.command()),
-            _function("log_of", rancher_commands.logs_of(Raw('"$stack/$1"'), LOG_LINES)),
-            _function(
-                "stop_service",
-                rancher_commands.rancher(*rancher_commands.STOP_SERVICE, Raw('"$stack/$1"')),
-            ),
+            _function("rows", self.commands.rows),
+            _function("log_of", self.commands.log_of(Raw('"$1"'))),
+            _function("stop_service", self.commands.stop(Raw('"$1"'))),
             *(f"{name}() {{ exec {call.script()}; }}" for name, call in self.orders().items()),
             self._write_down(),
         ]
 
+    @property
+    def commands(self) -> ChangeCommands:
+        return self.platform.change(self.stack, self.env_file, creating=self.creating)
+
     def orders(self) -> dict[str, Command]:
-        """The calls of Rancher's command line that change something, by their functions."""
-        made = {
-            "render": rancher_commands.render_step(self.stack, self.env_file),
-            "bring": (
-                rancher_commands.create_step if self.creating else rancher_commands.upgrade_step
-            )(self.stack, self.env_file),
-            "confirm": rancher_commands.confirm_step(self.stack, self.env_file),
+        """The commands that change something, by their functions in job.sh."""
+        commands = self.commands
+        return {
+            "render": commands.render,
+            "bring": commands.bring,
+            "confirm": commands.confirm,
+            "put_back": commands.put_back(Raw('"$1"')),
         }
-        back = rancher_commands.put_back(self.stack, self.env_file, Raw('"$1"'))
-        return {**{name: step.commands[0] for name, step in made.items()}, "put_back": back}
 
     def _write_down(self) -> str:
         """The history's line for the outcome."""
@@ -162,7 +158,7 @@ class Job:
         orders = {name: call.shown() for name, call in self.orders().items()}
         lines = [f"cd {self.directory}", orders["render"]]
         lines.append(f"{orders['bring']}   # the first time without --upgrade")
-        lines.append(f"{states.command().shown()}   # until {', '.join(self.services)} are up")
+        lines.append(f"{self.commands.rows.shown()}   # until {', '.join(self.services)} are up")
         lines += [f"curl … THE-SITE{page}   # until it answers well" for page in self.pages]
         lines.append(orders["confirm"] if self.confirming else "# the old containers are kept")
         return [*lines, f"# if that fails: {orders['put_back']}   # for each service"]

@@ -1,16 +1,19 @@
 # A change of a stack as it goes on the login node by itself, whether somebody looks on or not.
 #
-# job.py puts values and the functions with Rancher's commands before this, and `change` after it:
+# job.py puts values and functions with the platform's commands before this, and `change` after it:
 #   mark                 begins the lines of the journal that are no output
 #   stack, address       the stack's name; fqdn or endpoint: how visitors find it
 #   made                 what is changed by whom, for the journal's first line
 #   place                directory of this change; a file `stop` in it asks to take it back, a
 #                        file `hold` to make nothing final while somebody is asked about it
 #   services, pages      arrays: what must be up, the pages that must answer well
+#   up_words, open_words, at_rest_words   arrays: the platform's words for states in which a
+#                        service runs, is between the steps of an upgrade, can be upgraded
+#   ready_step           what the step is called that makes the platform ready
 #   healthy_within, answer_within   seconds
-#   patience             seconds that Rancher may say nothing that can be understood
+#   patience             seconds that the platform may say nothing that can be understood
 #   creating, careful, resuming, confirming     yes or empty
-#   complaint, error     patterns of what the CLI prints when it did not do as it was told
+#   complaint, error     patterns of what the platform prints when it did not do as it was told
 #   ready enter still_ours note_upgrade rows log_of stop_service mark_current forget unlock
 #   write_down           functions, a command or a few each
 #   render bring confirm put_back    functions that become the command: for `order` only
@@ -112,14 +115,22 @@ look() {
     [ "$code" -eq 0 ] && read_rows "$text"
 }
 
+# one_of WORD WORD…: whether the first is one of the others.
+one_of() {
+    local word=$1 other
+    shift
+    for other; do [ "$word" != "$other" ] || return 0; done
+    return 1
+}
+
 is_up() {
-    case ${state[$1]-} in active | upgraded) ;; *) return 1 ;; esac
+    one_of "${state[$1]-}" "${up_words[@]}" || return 1
     case ${health[$1]-} in '' | healthy) ;; *) return 1 ;; esac
     [ "${moving[$1]-}" != yes ]
 }
 
-# watch SECONDS SERVICE…: 0 all are up, 1 one is beyond hope, 2 the time is up, 3 Rancher has
-# said nothing that can be understood for long, 75 somebody asks to stop. `ill`: those that
+# watch SECONDS SERVICE…: 0 all are up, 1 one is beyond hope, 2 the time is up, 3 the platform
+# has said nothing that can be understood for long, 75 somebody asks to stop. `ill`: those that
 # are not up, or beyond hope.
 watch() {
     local end=$((SECONDS + $1)) heard=$SECONDS name hopeless
@@ -158,7 +169,7 @@ watch() {
     done
 }
 
-# Services that were on their way when we came arrive somewhere, or not within the seconds.
+# Services that were on their way when we came arrive somewhere, or not, within the seconds.
 settle() {
     local end=$((SECONDS + $1)) name still
     while ((SECONDS < end)); do
@@ -172,20 +183,20 @@ settle() {
     done
 }
 
-# Those between the two steps of an upgrade, with "stuck" only those that Rancher gave up.
+# Those between the two steps of an upgrade, with "stuck" only those that were given up.
 unconfirmed() {
     local name
     for name in "${!state[@]}"; do
-        case ${state[$name]} in upgraded | upgrading) ;; *) continue ;; esac
+        one_of "${state[$name]}" "${open_words[@]}" || continue
         if [ "${1-}" != stuck ] || [ "${moving[$name]}" = error ]; then printf '%s\n' "$name"; fi
     done
 }
 
-# What Rancher would refuse to upgrade is stopped first. Source: Spin's own advice, ten seconds.
+# What the platform would refuse to upgrade is stopped first. Source: Spin's own advice, ten seconds.
 stop_first() {
     local name
     for name in "${!state[@]}"; do
-        case ${state[$name]} in active | inactive | upgraded | upgrading) continue ;; esac
+        one_of "${state[$name]}" "${at_rest_words[@]}" && continue
         stop_service "$name"
         stopped+=("$name")
     done
@@ -214,7 +225,7 @@ ask() {
     done
 }
 
-# The states once more, from a Rancher that may be ill itself just now.
+# The states once more, from a platform that may be ill itself just now.
 look_again() {
     local end=$((SECONDS + patience))
     until look; do
@@ -223,8 +234,8 @@ look_again() {
     done
 }
 
-# roll_back SERVICE…: its old containers run again, service by service: for several at once the
-# CLI fails if one of them has nothing to go back to. One that fails keeps no other from it.
+# roll_back SERVICE…: its old containers run again, service by service: for several at once it
+# fails if one of them has nothing to go back to. One that fails keeps no other from it.
 roll_back() {
     local name code=0
     for name in "$@"; do order "$error" put_back "$name" || code=$?; done
@@ -264,7 +275,7 @@ take_back() {
 # What is checked before anything that runs is touched.
 prepare() {
     local names
-    step 'rancher environment' ready || return
+    step "$ready_step" ready || return
     step 'enter the release' enter || return
     step 'render' order "$complaint" render || return
     if [ -n "$careful" ]; then

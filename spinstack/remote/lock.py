@@ -26,7 +26,7 @@ from spinstack.remote.stack import RemoteStack
 if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.transport.script import ScriptResult
-from spinstack.remote.access import remote_stack, with_key
+from spinstack.remote.access import remote_stack, with_access
 
 # Seconds by which the clocks of a centre's machines agree, whatever happens.
 _CLOCKS_AGREE = 3600
@@ -34,7 +34,7 @@ _CLOCKS_AGREE = 3600
 
 @contextmanager
 def locked(session: Session, doing: str) -> Iterator[LockedStack]:
-    """Log in, make a Rancher key if there is none, take the lock, see what runs."""
+    """Log in, get access to the platform if there is none, take the lock, see what runs."""
     me = make_owner(who(session), socket.gethostname(), doing)
     with session.login_node() as node:
         remote = remote_stack(session, node)
@@ -42,8 +42,8 @@ def locked(session: Session, doing: str) -> Iterator[LockedStack]:
             with session.console.step("log in") as step:
                 found = _looked(session, remote, me)
                 step.done(f"uid {found.uid}" if found.uid else "")
-            if not found.has_key or session.dry:
-                found = with_key(session, remote)
+            if not found.has_access or session.dry:
+                found = with_access(session, remote)
             yield LockedStack(session, remote, me, found)
         finally:
             # Where the connection is gone the lock stays, and tells whose it is.

@@ -1,7 +1,7 @@
-"""The stack on the login node: what can be asked and done there, a script each.
+"""A stack at its destination: what runs there, and its directory on the global file system.
 
-Composes the steps of `rancher1/commands.py` and `upload.py` into scripts, runs them over the one
-connection and reads the answers into values.
+Composes the steps of its platform, `lock_steps.py`, `notes.py` and `upload.py` into scripts, runs
+them over the one connection and reads the answers into values.
 """
 
 from __future__ import annotations
@@ -11,17 +11,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms import base
-from spinstack.platforms.base import ServiceState
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import states as rancher_states
-from spinstack.remote import changes, job, lock_steps, notes
-from spinstack.remote import upload as remote_upload
+from spinstack.platforms.client import StackClient
+from spinstack.remote import changes, job, lock_steps, notes, upload
 from spinstack.remote.errors import (
     MUST,
     Changed,
     Locked,
-    garbled,
     must_not_fail,
     not_locked,
     not_written,
@@ -31,12 +26,13 @@ from spinstack.remote.found import Found
 from spinstack.remote.notes import ReleaseNote
 from spinstack.remote.owner import Owner, parse_owner
 from spinstack.remote.upload import Release
-from spinstack.transport.command import Command, joined
+from spinstack.transport.command import Command
 from spinstack.transport.login_node import Answer, LoginNode
-from spinstack.transport.script import Script, ScriptResult, Step
+from spinstack.transport.script import Script, ScriptResult, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
+    from spinstack.platforms.base import ChangeCommands, Grant, Platform
     from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
 
@@ -44,15 +40,18 @@ if TYPE_CHECKING:
 FOLLOWED = 7200.0
 
 
-class RemoteStack:
+class RemoteStack(StackClient):
     """One stack at one destination, through one connection."""
 
     def __init__(
-        self, node: LoginNode, destination: Destination, stack: str, env_file: str
+        self,
+        node: LoginNode,
+        destination: Destination,
+        platform: Platform,
+        stack: str,
+        env_file: str,
     ) -> None:
-        self._node = node
-        self._to = destination
-        self._stack = stack
+        super().__init__(node, destination, platform, stack)
         self._env_file = env_file
         # The lock that we hold: what changes the stack looks first whether it is ours still.
         self._held: Owner | None = None
@@ -60,57 +59,51 @@ class RemoteStack:
     @property
     def root(self) -> PurePosixPath:
         """The stack's directory on the global file system."""
-        return PurePosixPath(self._to.project_dir, self._stack)
+        return PurePosixPath(self.destination.project_dir, self.stack)
 
-    @property
-    def node(self) -> LoginNode:
-        """The connection that it works through."""
-        return self._node
-
-    @property
-    def stack(self) -> str:
-        return self._stack
-
-    def run(self, steps: Sequence[Step], seconds: float = 120) -> ScriptResult:
-        """Run steps of Rancher's in one script."""
-        return self._run(Script((self._ready(), *steps), seconds=seconds))
-
-    def _ready(self) -> Step:
-        return commands.ready_step(self._to.modules, self._to.environment)
+    def failure(self, step: StepResult, what: str = "", seconds: int = 0) -> SpinstackError:
+        if step.name in MUST:
+            return must_not_fail(step, self.node.name)
+        return super().failure(step, what, seconds)
 
     def look(self, lock: Owner | None = None) -> Found:
-        """Who we are there, whether Rancher has a key for us, what runs, who is at it.
+        """Who we are there, whether the account has access, what runs, who is at it.
 
         With `lock` it takes the lock first. Raises Locked when somebody else has it.
         """
+        has_access = self.platform.has_access()
+        states = self.platform.states(if_access=True)
         steps = (
             Step("uid", (Command("id", "-u"),)),
             *((lock_steps.lock_step(self.root, lock),) if lock else ()),
-            self._ready(),
+            self.ready,
             # First: a change that ends meanwhile is then seen as one that is under way.
             *(() if lock else (self._read_lock, changes.under_way_step(self.root))),
             notes.read_current_step(self.root),
             notes.read_unfinished_step(self.root),
-            commands.key_step(),
-            rancher_states.states_if_key_step(),
+            has_access,
+            states,
         )
         self._held = lock or self._held
-        result = self._node.run(Script(steps))
+        result = self.node.run(Script(steps))
         self._must_be_locked(result)
-        self._check(result)
-        has_key = result["rancher key"].ok
-        if has_key and not result["states"].ok:
-            raise must_not_fail(result["states"], self._node.name)
+        self.succeeded(result)
+        access = result[has_access.name].ok
+        if access and not result[states.name].ok:
+            raise self._no_states(result[states.name])
         current = PurePosixPath(result.output("current release").strip()).name
         return Found(
             uid=result.output("uid").strip(),
-            has_key=has_key,
-            states=self._read(result["states"].output) if has_key else [],
+            has_access=access,
+            states=self.read_states(result.output(states.name)) if access else [],
             current=current if result["current release"].ok else "",
             unfinished=parse_owner(result.output("unfinished")),
             lock=self._lock_owner(result),
             last_sign_of_life=changes.age(result),
         )
+
+    def _no_states(self, step: StepResult) -> SpinstackError:
+        return self.failure(step, f"{self.platform.title} does not say what runs")
 
     def _must_be_locked(self, result: ScriptResult) -> None:
         if result.failed and result.failed.name == "lock":
@@ -120,7 +113,7 @@ class RemoteStack:
     def _lock_owner(self, result: ScriptResult) -> Owner | None:
         """Who has the lock, from the step that reads it; None if nobody has it."""
         step = next((step for step in result.steps if step.name == "lock owner"), None)
-        if step is None or not step.ok or self._node.dry:
+        if step is None or not step.ok or self.node.dry:
             return None
         return parse_owner(step.output) or Owner("somebody", "some machine")
 
@@ -128,12 +121,14 @@ class RemoteStack:
         """Give our lock back, if we have it."""
         if self._held:
             held, self._held = self._held, None
-            self._node.run(Script((lock_steps.free_lock_step(self.root, held),)))
+            self.node.run(Script((lock_steps.free_lock_step(self.root, held),)))
 
     def at_work(self) -> tuple[Owner | None, bool]:
         """Who has the lock, None if nobody has it; whether a change of theirs gave a sign of life
         in the last minute."""
-        result = self._run(Script((self._read_lock, changes.under_way_step(self.root))))
+        result = self.succeeded(
+            self.node.run(Script((self._read_lock, changes.under_way_step(self.root))))
+        )
         age = changes.age(result)
         return self._lock_owner(result), age is not None and age < changes.SILENT_SECONDS
 
@@ -148,7 +143,7 @@ class RemoteStack:
     def break_lock(self, owner: Owner) -> None:
         """Remove the owner's lock. Raises Locked if it is somebody else's by now."""
         steps = (lock_steps.break_lock_step(self.root, owner), self._read_lock)
-        result = self._node.run(Script(steps))
+        result = self.node.run(Script(steps))
         if not result["break the lock"].ok:
             now = self._lock_owner(result)
             if now and now != owner:
@@ -158,30 +153,18 @@ class RemoteStack:
     def says_something(self) -> bool:
         """Whether the change that has the lock gives a sign of life within some seconds."""
         step = changes.listen_step(self.root)
-        return self._node.run(Script((step,)))[step.name].ok
+        return self.node.run(Script((step,)))[step.name].ok
 
-    def make_key(self, answer: Answer) -> None:
-        """Run `spin-keygen.sh`, which asks for a password. Raises SpinstackError if it fails."""
-        loads = [Command("module", "load", name) for name in self._to.modules]
-        done = self._node.converse(joined([*loads, Command("spin-keygen.sh")], "&&"), answer)
+    def get_access(self, grant: Grant, answer: Answer) -> None:
+        """Run what gives the account access, which asks. Raises SpinstackError if it fails."""
+        done = self.node.converse(grant.command, answer)
         if not done.ok:
             raise SpinstackError(
-                "no key for Rancher could be made",
-                where=f"spin-keygen.sh at {self._node.name}",
+                f"no {grant.what} could be made",
+                where=f"{grant.program} at {self.node.name}",
                 remedy="try again with the right password (without the one-time code)",
                 details=done.stdout.strip(),
             )
-
-    def states(self) -> list[ServiceState]:
-        """The stack's services as Rancher sees them now."""
-        result = self._run(Script((self._ready(), rancher_states.states_step())))
-        return self._read(result.output("states"))
-
-    def _read(self, output: str) -> list[ServiceState]:
-        """Raises SpinstackError for what is no answer: it must not count as "nothing runs"."""
-        if rancher_states.is_garbled(output):
-            raise garbled(output, self._node.name)
-        return rancher_states.parse_states(output, self._stack)
 
     def start(
         self,
@@ -189,16 +172,16 @@ class RemoteStack:
         found: Found,
         made: Release | None,
         note: ReleaseNote,
-        following: Follow,
+        follow: Follow,
     ) -> int | None:
         """Take the lock, upload the release if there is one, start the change and follow it;
-        the exit code of the following.
+        the exit code of the follow.
 
         Raises Locked, Changed when it is not as it was found any more, SpinstackError when the
         release can't be written; nothing that runs has been touched then.
         """
-        upload = (
-            (remote_upload.upload_step(made), notes.note_release_step(change.directory, note))
+        uploading = (
+            (upload.upload_step(made), notes.note_release_step(change.directory, note))
             if made
             else ()
         )
@@ -206,132 +189,119 @@ class RemoteStack:
         steps = (
             take(self.root, change.owner),
             notes.as_it_was_step(self.root, found.current, found.unfinished),
-            *upload,
+            *uploading,
             lock_steps.still_ours_step(self.root, change.owner),
             job.start_step(change),
             changes.follow_step(self.root, change.id),
         )
         self._held = change.owner
-
-        def begin(step: str) -> None:
-            if step == "start":
-                # The change gives it back itself, also if we are interrupted here.
-                self._held = None
-            following.outer(step)
-
-        script = Script(steps, seconds=FOLLOWED)
-        result = self._node.run(
-            script, on_begin=begin, on_line=following.line, on_sent=following.sent
-        )
+        try:
+            result = self.node.run(
+                Script(steps, seconds=FOLLOWED),
+                on_begin=follow.outer,
+                on_line=follow.line,
+                on_sent=follow.sent,
+            )
+        finally:
+            # Once it has started the change gives the lock back itself, even if we are
+            # interrupted here.
+            self._held = None if follow.started else self._held
         self._must_be_locked(result)
         if result.failed:
             self._held = change.owner
             self.unlock()
-            if result.failed.name == "as it was":
-                raise Changed(self.root)
-            self._check(result)
-            raise not_written(result.failed.output, str(change.directory), "the release")
+            raise self._not_started(result.failed, change)
         return result["follow"].code
 
-    def follow(self, following: Follow) -> int | None:
+    def _not_started(self, step: StepResult, change: Job) -> SpinstackError:
+        if step.name == "as it was":
+            return Changed(self.root)
+        if step.name in MUST:
+            return must_not_fail(step, self.node.name)
+        return not_written(step.output, str(change.directory), "the release")
+
+    def follow(self, follow: Follow) -> int | None:
         """Go on following a change that runs there; the exit code of that."""
-        step = changes.follow_step(self.root, following.id, following.journal.count)
-        following.started = True
-        following.rejoin()
+        step = changes.follow_step(self.root, follow.id, follow.journal.count)
+        follow.started = True
+        follow.rejoin()
         script = Script((step,), seconds=FOLLOWED)
-        return self._node.run(script, on_line=following.line)["follow"].code
+        return self.node.run(script, on_line=follow.line)["follow"].code
 
     def hold(self, job_id: str) -> None:
         """Let a change that runs there make nothing final while somebody is asked about it."""
-        self._node.run(Script((changes.hold_step(self.root, job_id),), seconds=20))
+        self.node.run(Script((changes.hold_step(self.root, job_id),), seconds=20))
 
     def go_on(self, job_id: str) -> None:
         """The end of `hold`."""
-        self._node.run(Script((changes.go_on_step(self.root, job_id),), seconds=20))
+        self.node.run(Script((changes.go_on_step(self.root, job_id),), seconds=20))
 
     def newest_change(self, wanted: str = "") -> str:
         """The id of the newest change, or of the newest one whose id begins so; empty if there
         is none."""
         step = changes.newest_step(self.root, wanted)
-        return self._node.run(Script((step,)))[step.name].output.strip()
+        return self.node.run(Script((step,)))[step.name].output.strip()
 
     def ask_to_stop(self, job_id: str) -> None:
         """Ask a change that runs there to take back what it has done."""
-        result = self._node.run(Script((changes.stop_step(self.root, job_id),)))
+        result = self.node.run(Script((changes.stop_step(self.root, job_id),)))
         if result.failed:
             raise not_written(result.failed.output, str(self.root), "the wish to stop")
 
     def confirm(self, directory: PurePosixPath) -> None:
         """Remove the old containers of an upgrade to the release in `directory`, and mark it
         as the current one."""
-        confirm = commands.confirm_step(self._stack, self._env_file)
-        result = self._run(
-            Script(
-                (*self._ours(), self._ready(), _enter(directory), confirm),
-                seconds=base.SLOW + 60,
-            )
-        )
-        self._complain(result, "confirm", "confirm", base.SLOW)
+        confirm = Step("confirm", (self._commands.confirm,), must=False)
+        self._in_release(directory, "confirm", confirm)
         current = notes.current_step(self.root, directory.name)
-        marked = self._node.run(Script((current, notes.finished_step(self.root))))
+        marked = self.node.run(Script((current, notes.finished_step(self.root))))
         if marked.failed:
             raise not_written(marked.failed.output, str(self.root), "which release runs")
 
     def roll_back(self, directory: PurePosixPath, services: Sequence[str]) -> None:
-        """Bring the old containers of these services back."""
-        steps = commands.rollback_steps(self._stack, self._env_file, services)
-        result = self._run(
-            Script(
-                (*self._ours(), self._ready(), _enter(directory), *steps),
-                seconds=base.SLOW * len(steps) + 60,
-            )
-        )
-        for step in steps:
-            self._complain(result, step.name, "roll back", base.SLOW)
+        """Bring the old containers of these services back, one service after the other: for
+        several at once one that has nothing to go back to keeps the others from it."""
+        put_back = self._commands.put_back
+        steps = [Step(f"roll back {name}", (put_back(name),), must=False) for name in services]
+        self._in_release(directory, "roll back", *steps)
         self.forget_upgrade()
+
+    @property
+    def _commands(self) -> ChangeCommands:
+        return self.platform.change(self.stack, self._env_file, creating=False)
+
+    def _in_release(self, directory: PurePosixPath, verb: str, *steps: Step) -> None:
+        """Run steps of a change where its release is. Raises SpinstackError where the platform
+        complains of one."""
+        slow = self.platform.slow
+        enter = Step("enter the release", (Command("cd", str(directory)),))
+        script = (*self._ours(), self.ready, enter, *steps)
+        result = self.node.run(Script(script, seconds=slow * len(steps) + 60))
+        self.succeeded(result)
+        what = f"{self.platform.title} did not {verb} {self.stack}"
+        where = f"{self.stack} at {self.destination.environment}"
+        for step in steps:
+            wrong = refused(result[step.name], self.platform, what, where, slow)
+            if wrong:
+                raise wrong
 
     def forget_upgrade(self) -> None:
         """It is over, or never began at Rancher."""
-        self._run(Script((notes.finished_step(self.root),)))
+        self.node.run(Script((notes.finished_step(self.root),)))
 
     def releases(self) -> list[tuple[ReleaseNote, bool]]:
         """The releases that are there, oldest first, each with whether it was confirmed."""
         step = notes.read_releases_step(self.root)
-        output = self._run(Script((step,))).output(step.name)
+        output = self.node.run(Script((step,))).output(step.name)
         return [pair for pair in notes.parse_releases(output) if _is_id(pair[0].id)]
 
     def remove_releases(self, ids: Sequence[str]) -> None:
         """Remove uploaded releases, containers' files among them: only those nobody needs."""
         paths = [str(self.root / "releases" / name) for name in ids]
-        result = self._node.run(Script((Step("prune", (Command("rm", "-rf", *paths),)),)))
+        result = self.node.run(Script((Step("prune", (Command("rm", "-rf", *paths),)),)))
         if result.failed:
             raise not_written(result.failed.output, str(self.root), "the releases")
 
-    def _run(self, script: Script) -> ScriptResult:
-        return self._check(self._node.run(script))
-
-    def _check(self, result: ScriptResult) -> ScriptResult:
-        """Raises SpinstackError if a step failed that had to succeed."""
-        failed = result.failed
-        if failed is None or failed.name not in MUST:
-            return result
-        raise must_not_fail(failed, self._node.name)
-
-    def _complain(
-        self, result: ScriptResult, step: str, verb: str, seconds: int | None = None
-    ) -> None:
-        """Raises SpinstackError for an exit code or a complaint of the CLI, which had so many
-        seconds (QUICK if not told)."""
-        seconds = base.QUICK if seconds is None else seconds
-        where = f"{self._stack} at {self._to.environment}"
-        wrong = refused(result[step], f"Rancher did not {verb} {self._stack}", where, seconds)
-        if wrong:
-            raise wrong
-
-
-def _enter(directory: PurePosixPath) -> Step:
-    return Step("enter the release", (Command("cd", str(directory)),))
-
 
 def _is_id(name: str) -> bool:
-    return remote_upload.ID.fullmatch(name) is not None
+    return upload.ID.fullmatch(name) is not None

@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
@@ -56,14 +56,21 @@ class Release:
         return Release(other_id, self.directory.with_name(other_id), self.archive)
 
 
-def make(stack: Stack, destination: Destination, now: datetime | None = None) -> Release:
-    """Pack the stack for a destination.
+def make(
+    stack: Stack,
+    destination: Destination,
+    more: Mapping[str, bytes] | None = None,
+    *,
+    now: datetime | None = None,
+) -> Release:
+    """Pack the stack for a destination, with `more` files by their names.
 
     The id is the time (UTC) and the start of the hash of what runs, so that ids sort by age
     and the same files are recognised. Raises SpinstackError when the directory is too large
     or a file can't be read.
     """
     packed = [_packed(stack, destination, path) for path in files(stack.directory)]
+    packed += [_entry(name, data, 0o640) for name, data in sorted((more or {}).items())]
     archive = _archive(packed)
     digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
     moment = (now or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
@@ -75,13 +82,16 @@ def make(stack: Stack, destination: Destination, now: datetime | None = None) ->
 def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile.TarInfo, bytes]:
     """A file as it is packed: no times, no owners, so that the same files are the same bytes."""
     name = path.relative_to(stack.directory).as_posix()
-    data = _content(stack, destination, path, name)
+    # Containers run as the uid that owns the release; others need only to pass.
+    mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
+    return _entry(name, _content(stack, destination, path, name), mode)
+
+
+def _entry(name: str, data: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:
     import tarfile
 
     info = tarfile.TarInfo(name)
-    info.size = len(data)
-    # Containers run as the uid that owns the release; others need only to pass.
-    info.mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
+    info.size, info.mode = len(data), mode
     return info, data
 
 

@@ -57,13 +57,14 @@ def settings(session: Session) -> Outcome:
 
     destination = session.destination
     stack = setup_settings.stack_of(session)
-    wrong = finding.errors(checks_stack.check(session.settings, destination, stack))
-    found = f"{stack.name} at {destination.name}: {destination.environment} through "
-    found += f"{destination.user or 'you'}@{destination.host}"
+    found = checks_stack.check(session.settings, destination, stack, session.platform)
+    wrong = finding.errors(found)
+    what = f"{stack.name} at {destination.name}: {destination.environment} through "
+    what += f"{destination.user or 'you'}@{destination.host}"
     if wrong:
         count = f"{len(wrong)} finding{'s' if len(wrong) > 1 else ''}"
-        return Outcome("settings", "problem", f"{found}; {count} of the check", "invoke check")
-    return Outcome("settings", "ok", found)
+        return Outcome("settings", "problem", f"{what}; {count} of the check", "invoke check")
+    return Outcome("settings", "ok", what)
 
 
 def engine(session: Session) -> Sequence[Outcome]:

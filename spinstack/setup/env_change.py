@@ -107,7 +107,9 @@ def new_errors(session: Session, after: str) -> list[Finding]:
 
 
 def _errors(session: Session, stack: Stack) -> list[Finding]:
-    return finding.errors(checks_stack.check(session.settings, session.destination, stack))
+    return finding.errors(
+        checks_stack.check(session.settings, session.destination, stack, session.platform)
+    )
 
 
 def _with_env(stack: Stack, text: str) -> Stack:

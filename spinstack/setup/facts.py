@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from spinstack.config.settings import Destination
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import states as rancher_states
+from spinstack.platforms.base import Platform
 from spinstack.remote.history.checkouts import Source, git_step
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Script, ScriptResult, Step
@@ -57,8 +56,8 @@ class Repository:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was found. `has_key` is None where there is no rancher command;
-    `refused`: what Rancher said to the key if it did not take it."""
+    """Everything that was found. `has_access` is None where the platform can't be used
+    at all; `refused`: what it said to an account that it did not let in."""
 
     uid: str
     user: str
@@ -67,7 +66,7 @@ class Facts:
     access: dict[str, str] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
     empty: frozenset[str] = frozenset()
-    has_key: bool | None = None
+    has_access: bool | None = None
     refused: str = ""
 
     def way_to(self, path: str) -> Iterator[str]:
@@ -83,7 +82,9 @@ def _functions() -> Command:
     return Command(Raw(text.rstrip()))
 
 
-def look(project_dir: str, sources: Sequence[Source], destination: Destination) -> Script:
+def look(
+    project_dir: str, sources: Sequence[Source], destination: Destination, platform: Platform
+) -> Script:
     """The script that finds out everything and changes nothing."""
     paths = [project_dir, *(source.path for source in sources)]
     return Script(
@@ -101,15 +102,17 @@ def look(project_dir: str, sources: Sequence[Source], destination: Destination) 
                 for source in sources
                 if source.checkout
             ),
-            commands.ready_step(destination.modules, destination.environment),
-            commands.key_step(),
-            rancher_states.states_if_key_step(),
+            platform.ready(destination),
+            platform.has_access(),
+            platform.states(if_access=True, must=False),
         ),
         seconds=SECONDS,
     )
 
 
-def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> Facts:
+def parse(
+    result: ScriptResult, project_dir: str, sources: Sequence[Source], platform: Platform
+) -> Facts:
     """The facts from what the script printed."""
     paths = [project_dir, *(source.path for source in sources)]
     account = [*result.output("account").split(), "", ""]
@@ -133,7 +136,7 @@ def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> 
         elif "empty\t" in output:
             empty.append(source.path)
     begun = {step.name: step for step in result.steps}
-    key, states = begun.get("rancher key"), begun.get("states")
+    allowed, states = begun.get(platform.has_access().name), begun.get("states")
     return Facts(
         uid=account[0],
         user=account[1],
@@ -142,8 +145,8 @@ def parse(result: ScriptResult, project_dir: str, sources: Sequence[Source]) -> 
         access=access,
         repositories=repositories,
         empty=frozenset(empty),
-        has_key=key.ok if key else None,
-        refused=states.output if key and key.ok and states and not states.ok else "",
+        has_access=allowed.ok if allowed else None,
+        refused=states.output if allowed and allowed.ok and states and not states.ok else "",
     )
 
 

@@ -1,6 +1,6 @@
 """The project directory on the login node, made ready: what is found there, and what is done.
 
-One look, one script with all that is to be made, and the Rancher key if there is none. Run
+One look, one script with all that is to be made, and access to the platform if there is none. Run
 again it finds everything and does nothing.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.platforms.rancher1 import output
 from spinstack.remote.access import key_password, remote_stack
 from spinstack.remote.history import checkouts, record, write
 from spinstack.remote.history.checkouts import Source
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.transport.login_node import LoginNode
 
-KEY = "Rancher key"
-
 
 def setup(session: Session, *, yes: bool = False) -> list[Line]:
     """Make everything at the destination that a deploy needs; a line for each thing.
@@ -44,7 +41,7 @@ def setup(session: Session, *, yes: bool = False) -> list[Line]:
         items = plan.plan(session.destination.project_dir, wanted, facts)
         lines = _carried_out(session, node, items)
         _record(session, node, items, lines)
-        lines.append(_key(session, node, facts))
+        lines += _access(session, node, facts)
         if session.dry:
             _show_updates(session, node, wanted)
             return []
@@ -81,15 +78,16 @@ def _not_possible(session: Session, findings: Sequence[Finding]) -> SpinstackErr
 
 def _look(session: Session, node: LoginNode, wanted: Sequence[Source]) -> Facts:
     to = session.destination
-    result = node.run(setup_facts.look(to.project_dir, wanted, to))
-    if result.failed and result.failed.name not in ("rancher environment", "rancher key"):
+    result = node.run(setup_facts.look(to.project_dir, wanted, to, session.platform))
+    # Without its platform the login node can be made ready all the same.
+    if result.failed and result.failed.name != session.platform.ready(to).name:
         raise SpinstackError(
             f"the login node could not be looked at: {result.failed.name} failed",
             where=node.name,
             remedy="see the centre's status page, then try again",
             details=result.failed.output.strip(),
         )
-    facts = setup_facts.parse(result, to.project_dir, wanted)
+    facts = setup_facts.parse(result, to.project_dir, wanted, session.platform)
     for path in (to.project_dir, *(source.path for source in wanted)):
         away = plan.leads_away(facts, path, to.centre)
         if away:
@@ -144,28 +142,32 @@ def _judged(item: Item, result: ScriptResult) -> Line:
     return plan.failed(item.line, *plan.why(done.output))
 
 
-def _key(session: Session, node: LoginNode, facts: Facts) -> Line:
-    """The key of the Rancher API; spin-keygen.sh asks for the password."""
-    where = "~/.rancher/cli.json"
-    if facts.has_key is None:
-        text = "the login node has no rancher command"
+def _access(session: Session, node: LoginNode, facts: Facts) -> list[Line]:
+    """What lets the account use the platform; what gives it asks for the password."""
+    platform = session.platform
+    grant = platform.grant(session.destination)
+    if grant is None:
+        return []
+    what, where = grant.what, grant.place
+    if facts.has_access is None:
+        text = f"the login node has no {platform.program} command"
         remedy = "see whether `module load spin` works there; the setting modules names others"
-        return Line("needs you", KEY, where, text, remedy)
+        return [Line("needs you", what, where, text, remedy)]
     if facts.refused:
-        said = "\n".join(output.complaints(facts.refused)) or facts.refused
+        said = "\n".join(platform.complaints(facts.refused)) or facts.refused
         reason, remedy = plan.why(said)
-        return Line("needs you", KEY, where, f"there, but of no use: {reason}", remedy)
-    if facts.has_key and not session.dry:
-        return Line("ok", KEY, where, f"there, good for {session.destination.environment}")
-    made = Line("made", KEY, where, "made by spin-keygen.sh")
+        return [Line("needs you", what, where, f"there, but of no use: {reason}", remedy)]
+    if facts.has_access and not session.dry:
+        return [Line("ok", what, where, f"there, good for {session.destination.environment}")]
+    made = Line("made", what, where, f"made by {grant.program}")
     if session.dry:
-        session.console.result("# only if the account has no key for Rancher yet:")
+        session.console.result(f"# only if the account has no {what} yet:")
     try:
-        with session.console.step(KEY):
-            remote_stack(session, node).make_key(key_password(session))
+        with session.console.step(what):
+            remote_stack(session, node).get_access(grant, key_password(session))
     except SpinstackError as error:
-        return plan.failed(made, error.what, error.remedy)
-    return made
+        return [plan.failed(made, error.what, error.remedy)]
+    return [made]
 
 
 def _show_updates(session: Session, node: LoginNode, wanted: Sequence[Source]) -> None:

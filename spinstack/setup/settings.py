@@ -194,7 +194,7 @@ def stack_of(session: Session) -> Stack:
     images = {}
     for image in session.settings.images:
         images[image.variable] = _reference(session, image)
-    return config_stack.read(session.settings, images)
+    return config_stack.read(session.settings, images, session.platform.beside)
 
 
 def _reference(session: Session, image: ImageSetting) -> str:

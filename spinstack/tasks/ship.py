@@ -50,9 +50,7 @@ def render(session: Session, to: str | None = None) -> None:
     contacted. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
     | diff dev -
     """
-    from spinstack.platforms.rancher1 import files
-
-    session.console.result(files.rendered(session.stack, session.destination))
+    session.console.result(session.platform.rendered(session.stack, session.destination))
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})

@@ -147,7 +147,7 @@ def impatient(small: SmallSite, *words: str, slow: int = 60) -> Typed:
 @pytest.mark.parametrize(
     ("script", "what"),
     [
-        (GARBAGE, "error: what Rancher's command line prints can't be understood"),
+        (GARBAGE, "error: unexpected output from rancher"),
         (ONLY_PS.format(deed="sleep 60"), "Rancher does not say what runs (no answer within 5 s)"),
         (
             ONLY_UPGRADE.format(deed="sleep 60"),

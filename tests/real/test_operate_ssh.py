@@ -36,8 +36,9 @@ import sys
 from pathlib import Path
 from spinstack.config import settings
 from spinstack.operate import exec as inside, logs
-from spinstack.platforms.base import Container
+from spinstack.platforms.base import Container, LogQuery
 from spinstack.platforms.client import StackClient
+from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.transport import connect
 
 wire, port, user, identity, known_hosts, what, *words = sys.argv[1:]
@@ -47,9 +48,11 @@ values = {"wire": wire, "host": "127.0.0.1", "port": int(port), "user": user,
           "centre": {"rancher": {"modules": []}}}
 raw = {"stack": "x", "destinations": {"test": values}}
 destination = settings.load({"spinstack": raw}, Path("/")).destination("test")
-there = StackClient(connect.login_node(destination), destination, "x")
+there = StackClient(connect.login_node(destination), destination, Rancher1(), "x")
 if what == "follow":
-    logs.follow(there, ["app", "web"], 10, "", lambda *line: print(*line, flush=True))
+    def told(line):
+        print(line.service, line.container, line.text, flush=True)
+    logs.follow_lines(there, ["app", "web"], LogQuery(10), told)
 else:
     container = Container("1i5", "x-app-1", "running")
     given = sys.stdin.buffer.read() if what == "fed" else b""

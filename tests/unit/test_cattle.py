@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from spinstack.platforms import base
 from spinstack.platforms.rancher1 import commands, states
 from spinstack.platforms.rancher1 import output as rancher_output
+from spinstack.platforms.rancher1.platform import Rancher1
 
 ACTIVE = {
     "Service": {
@@ -37,7 +39,7 @@ def test_states_are_read_between_log_lines_and_other_stacks() -> None:
     side = {**ACTIVE, "Name": "demo/web/side"}
     other = {**ACTIVE, "Name": "demo-2/web"}
     text = 'time="2026-01-31T12:00:00Z" level=info msg="x"\n' + ps(ACTIVE, side, other) + "\n"
-    (state,) = states.parse_states(text, "demo")
+    (state,) = states.parse(text, "demo")
     assert state.up
     assert state.shown == "healthy"
     assert state.image == "registry/x:1"
@@ -45,9 +47,7 @@ def test_states_are_read_between_log_lines_and_other_stacks() -> None:
 
 
 def test_fields_that_the_cli_leaves_out_are_empty() -> None:
-    (state,) = states.parse_states(
-        ps({"Service": {"state": "inactive"}, "Name": "demo/web"}), "demo"
-    )
+    (state,) = states.parse(ps({"Service": {"state": "inactive"}, "Name": "demo/web"}), "demo")
     assert (state.health, state.endpoints, state.scale) == ("", (), 0)
     assert not state.up
 
@@ -55,10 +55,10 @@ def test_fields_that_the_cli_leaves_out_are_empty() -> None:
 def test_an_upgraded_service_is_up_only_when_healthy() -> None:
     def state(**changes: str) -> base.ServiceState:
         entry = {**ACTIVE, "Service": {**ACTIVE["Service"], **changes}}  # type: ignore[dict-item]
-        return states.parse_states(ps(entry), "demo")[0]
+        return states.parse(ps(entry), "demo")[0]
 
     assert state(state="upgraded").up
-    assert state(state="upgraded").unconfirmed
+    assert state(state="upgraded").open
     assert not state(state="upgraded", healthState="initializing").up
     assert not state(state="upgrading", transitioning="yes").up
     assert state(state="activating", transitioning="error").stuck
@@ -79,28 +79,29 @@ def test_complaints_are_found_with_and_without_a_terminal() -> None:
 
 
 def test_every_call_has_a_time_limit_and_a_stack_of_its_own() -> None:
+    rancher = Rancher1()
+    change = rancher.change("demo", "stack.env", creating=False)
     steps = [
-        commands.render_step("demo", "stack.env"),
-        commands.create_step("demo", "stack.env"),
-        commands.upgrade_step("demo", "stack.env"),
-        commands.confirm_step("demo", "stack.env"),
-        *commands.rollback_steps("demo", "stack.env", ["app", "web"]),
-        commands.logs_step("demo", "app", 20),
-        commands.stop_step("demo"),
-        commands.remove_step("demo", "app"),
-        states.states_step(),
-        states.watch_step(9),
+        rancher.log("demo", "app", base.LogQuery(20)),
+        rancher.stop("demo"),
+        rancher.remove("demo", "app"),
+        rancher.scale("demo", "app", 2),
+        rancher.states(),
+        rancher.watch(9),
     ]
-    for step in steps:
-        assert "timeout -k 5 " in step.body()
-        assert "demo" in step.body() or "ps --all" in step.body()
+    calls = [change.render, change.bring, change.confirm, change.rows]
+    calls += [make("app") for make in (change.put_back, change.stop, change.log_of)]
+    for text in [*(step.body() for step in steps), *(call.script() for call in calls)]:
+        assert "timeout -k 5 " in text
+        assert "demo" in text or "ps --all" in text
     assert "--type stack" in commands.remove_step("demo").body()
     assert "--type stack" in commands.stop_step("demo").body()
 
 
 @given(st.text())
 def test_garbage_is_no_state_and_no_exception(text: str) -> None:
-    assert states.parse_states(text, "demo") == []
+    with contextlib.suppress(base.Garbled):
+        assert states.parse(text, "demo") == []
     rancher_output.complaints(text)
 
 
@@ -114,4 +115,4 @@ _KEYS = ["state", "launchConfig", "publicEndpoints", "scale", "currentScale", "h
 
 @given(st.dictionaries(st.sampled_from(_KEYS), _ANYTHING))
 def test_json_of_another_shape_is_no_exception(service: dict[str, object]) -> None:
-    assert len(states.parse_states(ps({"Service": service, "Name": "demo/web"}), "demo")) == 1
+    assert len(states.parse(ps({"Service": service, "Name": "demo/web"}), "demo")) == 1

@@ -261,7 +261,7 @@ def test_a_command_that_fails_without_a_word_is_told_by_its_code(
     at(there, "bring up", lambda: there.odd(exit={"up": 120}))
     with pytest.raises(SpinstackError, match="did not bring up") as error:
         deploy.deploy(session)
-    said = "exit code 120, and not a word"
+    said = "exit code 120, no output"
     assert error.value.details == f"{said}\nand the rollback failed:\n{said}"
 
 

@@ -20,6 +20,7 @@ from spinstack.config import settings
 from spinstack.config import stack as config_stack
 from spinstack.images.tag import ImageSpec, reference
 from spinstack.platforms.rancher1 import compose_keys
+from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding, errors
 from tests.baking import bake
 
@@ -47,7 +48,9 @@ def check(directory: Path, to: str = "dev") -> list[Finding]:
     for image in loaded.images:
         spec = ImageSpec(image.key, directory / image.context, image.name)
         images[image.variable] = reference(spec, destination.registry, destination.namespace)
-    return stack.check(loaded, destination, config_stack.read(loaded, images))
+    return stack.check(
+        loaded, destination, config_stack.read(loaded, images, Rancher1.beside), Rancher1()
+    )
 
 
 def replaced(path: Path, old: str, new: str) -> int:

@@ -15,6 +15,7 @@ from spinstack.checks.run import Visit
 from spinstack.config import settings, stack
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
+from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding
 from spinstack.transport.login_node import PrintingLoginNode, RecordingLoginNode
 from tests.baking import bake
@@ -36,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Destination, Stack]:
     directory = bake(tmp_path_factory.mktemp("baked"), nersc_user="alice")
     loaded = settings.load(yaml.safe_load((directory / "invoke.yaml").read_text()), directory)
     images = {"APP_IMAGE": "registry.nersc.gov/a/app:1", "WEB_IMAGE": "registry.nersc.gov/a/web:1"}
-    return loaded.destination("dev"), stack.read(loaded, images)
+    return loaded.destination("dev"), stack.read(loaded, images, Rancher1.beside)
 
 
 def tree() -> dict[str, tuple[int, int, int]]:
@@ -80,7 +81,7 @@ def node(there: dict[str, Any] | None = None, **more: Answer | list[Answer]) -> 
 def look(
     made: tuple[Destination, Stack], there: RecordingLoginNode, **options: bool
 ) -> list[Finding]:
-    return Visit(there, *made).findings(**options)
+    return Visit(there, *made, Rancher1()).findings(**options)
 
 
 def test_where_all_is_well_one_script_is_enough(made: tuple[Destination, Stack]) -> None:
@@ -179,7 +180,7 @@ def test_what_is_ours_is_mended_when_asked_for(made: tuple[Destination, Stack]) 
     # Only the first closed directory of a way can be known to matter.
     closed["/global/cfs"] = opened["/global/cfs"] = (0o755, 0, 0)
     there = node(ways=[(printed(closed), 0), (printed(opened), 0)], **{f"mend {PROJECT}": ("", 0)})
-    visit = Visit(there, *made)
+    visit = Visit(there, *made, Rancher1())
     assert visit.findings(fix=True) == []
     assert visit.mended == [f"{there.name}: chmod o+x {PROJECT}"]
     assert f"chmod o+x -- {PROJECT}" in there.sent[1]
@@ -220,6 +221,11 @@ def test_without_a_python_there_find_does_it(made: tuple[Destination, Stack]) ->
 
 def test_a_dry_run_shows_the_script_and_finds_nothing(made: tuple[Destination, Stack]) -> None:
     shown: list[str] = []
-    assert Visit(PrintingLoginNode("dev", shown.append), *made).findings(fix=True, deep=True) == []
+    assert (
+        Visit(PrintingLoginNode("dev", shown.append), *made, Rancher1()).findings(
+            fix=True, deep=True
+        )
+        == []
+    )
     assert any(" stat " in line for line in shown)
     assert any("rancher ps" in line for line in shown)

@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spinstack.deploy import deploy
+from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.remote import job
 from spinstack.remote.job import Job
 from spinstack.remote.owner import Owner, make_owner
@@ -90,8 +92,8 @@ def test_every_value_arrives_as_it_is(words: list[str], pages: list[str]) -> Non
         release=words[3].replace("/", "_"),
         stack=words[4],
         env_file=words[5],
-        modules=tuple(words[:1]),
-        environment=words[1],
+        platform=Rancher1(),
+        ready=commands.ready_step(words[:1], words[1]),
         services=tuple(words[2:4]),
         pages=tuple(pages),
         healthy_within=1,

@@ -14,6 +14,7 @@ from spinstack.config import compose
 from spinstack.config.stack import Stack
 from spinstack.local import mounts
 from spinstack.local.compose_file import Derived, derive
+from spinstack.platforms.rancher1.platform import Rancher1
 from tests.unit.stack_session import StackSession, baked
 
 VALUES = {
@@ -24,6 +25,8 @@ VALUES = {
     **{name: f"/here/{name.lower()}" for name in mounts.SAMPLE},
 }
 
+OWN = Rancher1().own_keys()
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
@@ -32,14 +35,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 @pytest.fixture(scope="module")
 def services(stack: Stack) -> Any:
-    return yaml.safe_load(derive(stack, VALUES, uid=1234).text())["services"]
+    return yaml.safe_load(derive(stack, VALUES, own=OWN, uid=1234).text())["services"]
 
 
 def made(tmp_path: Path, service: str, **values: str) -> dict[str, Any]:
     """The derived service `web` of a compose file with only that one."""
     text = f"version: '2'\nservices:\n  web:\n    image: x\n{service}"
-    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), None, {}, "stack.env", {})
-    found: dict[str, Any] = derive(stack, values, uid=1).data["services"]["web"]
+    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), {}, {}, "stack.env", {})
+    found: dict[str, Any] = derive(stack, values, own=OWN, uid=1).data["services"]["web"]
     return found
 
 
@@ -61,12 +64,12 @@ def test_the_services_keep_what_spin_gives_them(services: Any) -> None:
 
 def test_what_only_rancher_knows_is_left_out_and_told(stack: Stack, services: Any) -> None:
     assert "retain_ip" not in services["app"]
-    assert derive(stack, VALUES, uid=1).left_out == ["app: retain_ip"]
+    assert derive(stack, VALUES, own=OWN, uid=1).left_out == ["app: retain_ip"]
 
 
 def test_the_site_is_published_on_this_machine_alone(stack: Stack, services: Any) -> None:
     assert services["web"]["ports"] == ["127.0.0.1:60037:8080/tcp"]
-    other = derive(stack, VALUES, uid=1, port=8081)
+    other = derive(stack, VALUES, own=OWN, uid=1, port=8081)
     assert other.data["services"]["web"]["ports"] == ["127.0.0.1:8081:8080/tcp"]
     assert other.outside == "127.0.0.1:8081"
 
@@ -80,7 +83,7 @@ def test_a_changed_mounted_file_makes_another_container(stack: Stack, services: 
     conf = stack.directory / "web/nginx.conf"
     before = conf.read_text()
     conf.write_text(before + "# changed\n")
-    after = derive(stack, VALUES, uid=1234).data["services"]
+    after = derive(stack, VALUES, own=OWN, uid=1234).data["services"]
     conf.write_text(before)
     assert after["web"]["labels"] != services["web"]["labels"]
     assert after["app"].get("labels") == services["app"].get("labels")
@@ -104,8 +107,8 @@ def test_labels_of_rancher_go_others_stay(tmp_path: Path) -> None:
 
 def test_volumes_lose_drivers_that_exist_at_rancher_only(tmp_path: Path) -> None:
     text = "services: {db: {image: x}}\nvolumes: {db.s: {driver: rancher-nfs, external: true}}\n"
-    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), None, {}, "stack.env", {})
-    assert derive(stack, {}, uid=1).data["volumes"] == {"db.s": {}}
+    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), {}, {}, "stack.env", {})
+    assert derive(stack, {}, own=OWN, uid=1).data["volumes"] == {"db.s": {}}
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])))

@@ -82,8 +82,8 @@ def test_several_containers_of_a_service_are_told_apart(
 
 
 def test_a_line_without_a_time_stays_where_it_was() -> None:
-    lines = rancher_logs.timed(
-        "2026-11-22T16:00:01Z a\nno time\n\n2026-11-22T16:00:02Z b", "app", STACK
+    lines = rancher_logs.parse(
+        "2026-11-22T16:00:01Z a\nno time\n\n2026-11-22T16:00:02Z b", STACK, "app"
     )
     assert [(line.time[-2:], line.text) for line in lines] == [
         *(("01", "a"), ("01", "no time"), ("01", "")),
@@ -107,7 +107,7 @@ def test_ctrl_c_ends_following_without_a_failure(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(logs, "follow", interrupted)
+    monkeypatch.setattr(logs, "follow_lines", interrupted)
     run(status.logs, Operator(tmp_path, {"states": (BOTH, 0)}), follow=True)
 
 

@@ -84,7 +84,7 @@ def test_status_says_who_left_an_upgrade(
     ("states", "said"),
     [
         (("", 0), "does not run at dev"),
-        (("<html>maintenance</html>\n", 0), "can't be understood"),
+        (("<html>maintenance</html>\n", 0), "unexpected output"),
         (('time="x" level=fatal msg="RANCHER_URL environment or --url is not set"\n', 1), "no key"),
         (("", 124), "within 60 s"),
     ],
@@ -178,7 +178,7 @@ def test_inspect_prints_what_rancher_has(
 
 def test_inspect_takes_an_error_with_exit_code_0_for_a_failure(tmp_path: Path) -> None:
     answers: Answers = {"states": (BOTH, 0), "inspect web": ("error x: Not found: x\n", 0)}
-    with pytest.raises(SpinstackError, match="does not tell"):
+    with pytest.raises(SpinstackError, match="does not show"):
         run(tasks_status.inspect, Operator(tmp_path, answers), service="web")
 
 

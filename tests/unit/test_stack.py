@@ -20,6 +20,7 @@ from spinstack.config import stack as config_stack
 from spinstack.config.settings import Settings
 from spinstack.errors import SpinstackError
 from spinstack.platforms.rancher1 import files
+from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.remote import upload
 
 COMPOSE = """\
@@ -88,7 +89,9 @@ def stack_settings(tmp_path: Path) -> Settings:
 
 
 def findings(of: Settings) -> list[str]:
-    found = stack.check(of, of.destination(), config_stack.read(of, IMAGES))
+    found = stack.check(
+        of, of.destination(), config_stack.read(of, IMAGES, Rancher1.beside), Rancher1()
+    )
     return [f"{finding.where} {finding.rule}" for finding in found]
 
 
@@ -131,14 +134,16 @@ def test_a_fault_is_found_where_it_is(
 
 
 def test_relative_directories_start_at_the_project_directory(stack_settings: Settings) -> None:
-    text = files.rendered(config_stack.read(stack_settings, IMAGES), stack_settings.destination())
+    text = files.rendered(
+        config_stack.read(stack_settings, IMAGES, Rancher1.beside), stack_settings.destination()
+    )
     assert "/global/cfs/cdirs/desi/demo/output:/app/static:rw" in text
     assert "/global/cfs/cdirs/desi/data/raw:/app/data:ro" in text
     assert "user: ${UID}:58102" in text, "the login node alone knows the uid"
 
 
 def test_a_destination_may_have_a_port_of_its_own(stack_settings: Settings) -> None:
-    read = config_stack.read(stack_settings, IMAGES)
+    read = config_stack.read(stack_settings, IMAGES, Rancher1.beside)
     assert "WEB_PORT=60037" in files.rendered(read, stack_settings.destination("dev"))
     assert "WEB_PORT=60038" in files.rendered(read, stack_settings.destination("prod"))
 
@@ -146,12 +151,15 @@ def test_a_destination_may_have_a_port_of_its_own(stack_settings: Settings) -> N
 def test_a_missing_file_is_one_sentence(stack_settings: Settings) -> None:
     (stack_settings.directory / "stack.env").unlink()
     with pytest.raises(SpinstackError, match=r"stack\.env is missing"):
-        config_stack.read(stack_settings, IMAGES)
+        config_stack.read(stack_settings, IMAGES, Rancher1.beside)
 
 
 def test_the_same_files_make_the_same_release_at_any_time(stack_settings: Settings) -> None:
-    read, to = config_stack.read(stack_settings, IMAGES), stack_settings.destination()
-    first = upload.make(read, to, datetime(2025, 11, 3, 4, 5, 6, tzinfo=timezone.utc))
+    read, to = (
+        config_stack.read(stack_settings, IMAGES, Rancher1.beside),
+        stack_settings.destination(),
+    )
+    first = upload.make(read, to, now=datetime(2025, 11, 3, 4, 5, 6, tzinfo=timezone.utc))
     (stack_settings.directory / "web" / "nginx.conf").touch()
     second = upload.make(read, to)
     assert first.id.startswith("20251103-040506-")
@@ -168,7 +176,9 @@ def test_a_release_has_the_files_and_no_hidden_ones(stack_settings: Settings) ->
     (directory / ".git" / "config").write_text("secret")
     (directory / ".env").write_text("secret")
     (directory / "a file with 'quotes' and \n newline").write_text("x")
-    made = upload.make(config_stack.read(stack_settings, IMAGES), stack_settings.destination())
+    made = upload.make(
+        config_stack.read(stack_settings, IMAGES, Rancher1.beside), stack_settings.destination()
+    )
     with tarfile.open(fileobj=io.BytesIO(made.archive)) as tar:
         names = tar.getnames()
         env = tar.extractfile("stack.env")
@@ -187,7 +197,9 @@ def test_data_that_strayed_into_the_directory_is_refused(
     monkeypatch.setattr(upload, "LARGEST", 1000)
     (stack_settings.directory / "data.fits").write_bytes(bytes(2000))
     with pytest.raises(SpinstackError, match="holds more than"):
-        upload.make(config_stack.read(stack_settings, IMAGES), stack_settings.destination())
+        upload.make(
+            config_stack.read(stack_settings, IMAGES, Rancher1.beside), stack_settings.destination()
+        )
 
 
 @given(

@@ -18,7 +18,7 @@ from spinstack.console import known_errors
 from spinstack.console.console import Console
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import logs
-from spinstack.platforms.base import ServiceState
+from spinstack.platforms.base import LogLine, ServiceState
 from spinstack.session import Session
 from spinstack.tasks import status
 
@@ -250,12 +250,12 @@ def test_a_log_that_is_shown_ends_with_what_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = SimpleNamespace(states=list, stack="demo", where="here")
-    monkeypatch.setattr(logs, "rancher", lambda session: contextlib.nullcontext(there))
+    monkeypatch.setattr(logs, "connected", lambda session: contextlib.nullcontext(there))
     monkeypatch.setattr(logs, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
     monkeypatch.setattr(logs, "check_name", lambda *_: None)
 
-    def show(there: object, names: list[str], wanted: object, after: object, take: Take) -> None:
-        take("web", "", MESSAGES["no-upstream-host"])
+    def show(there: object, names: list[str], query: object, take: logs.Show) -> None:
+        take(LogLine("", "web", "", MESSAGES["no-upstream-host"]))
 
     monkeypatch.setattr(logs, "show", show)
     status.logs(Context())

@@ -8,6 +8,7 @@ and states are read back from `ps --format json`, which creates nothing.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from spinstack.platforms import base
@@ -37,13 +38,6 @@ def ready_step(modules: Sequence[str], environment: str) -> Step:
     )
 
 
-def key_step() -> Step:
-    """Whether the account has a key of the Rancher API (written by spin-keygen.sh)."""
-    return Step(
-        "rancher key", (Command("test", "-s", Raw('"$HOME"/.rancher/cli.json')),), must=False
-    )
-
-
 def _up(
     stack: str, env_file: str, *flags: str, services: Sequence[Word] = (), seconds: int
 ) -> Command:
@@ -51,28 +45,25 @@ def _up(
     return rancher("up", *flags, *services, seconds=seconds)
 
 
-def render_step(stack: str, env_file: str) -> Step:
+def render(stack: str, env_file: str) -> Command:
     """Let the CLI read the files as `up` would. It creates the stack if there is none, and
     prints the files without filling in variables: a check, no preview."""
-    return Step("render", (_up(stack, env_file, "--render", seconds=base.QUICK),), must=False)
+    return _up(stack, env_file, "--render", seconds=base.QUICK)
 
 
-def create_step(stack: str, env_file: str) -> Step:
-    return Step("up", (_up(stack, env_file, "-d", seconds=base.SLOW),), must=False)
+def create(stack: str, env_file: str) -> Command:
+    return _up(stack, env_file, "-d", seconds=base.SLOW)
 
 
-def upgrade_step(stack: str, env_file: str) -> Step:
+def upgrade(stack: str, env_file: str) -> Command:
     """Start new containers, keeping the old ones stopped; creates services that are new."""
-    return Step(
-        "upgrade", (_up(stack, env_file, "-d", "--upgrade", seconds=base.SLOW),), must=False
-    )
+    return _up(stack, env_file, "-d", "--upgrade", seconds=base.SLOW)
 
 
-def confirm_step(stack: str, env_file: str) -> Step:
+def confirm(stack: str, env_file: str) -> Command:
     """Remove the old containers of an upgrade. Without `--upgrade`, so that a changed file
     can't start another one."""
-    up = _up(stack, env_file, "-d", "--confirm-upgrade", seconds=base.SLOW)
-    return Step("confirm", (up,), must=False)
+    return _up(stack, env_file, "-d", "--confirm-upgrade", seconds=base.SLOW)
 
 
 def put_back(stack: str, env_file: str, service: Word) -> Command:
@@ -80,13 +71,11 @@ def put_back(stack: str, env_file: str, service: Word) -> Command:
     return _up(stack, env_file, "-d", "--rollback", services=(service,), seconds=base.SLOW)
 
 
-def rollback_steps(stack: str, env_file: str, services: Sequence[str]) -> list[Step]:
-    """Back to the old containers, service by service: for several at once the CLI fails if
-    one of them has nothing to go back to."""
-    return [
-        Step(f"roll back {name}", (put_back(stack, env_file, name),), must=False)
-        for name in services
-    ]
+def named(stack: str, service: Word) -> Word:
+    """`STACK/SERVICE`; the service may be a variable of the shell."""
+    if isinstance(service, Raw):
+        return Raw(shlex.quote(f"{stack}/") + service.text)
+    return f"{stack}/{service}"
 
 
 def inspect_step(stack: str, service: str) -> Step:
@@ -98,10 +87,6 @@ def inspect_step(stack: str, service: str) -> Step:
 def logs_of(service: Word, lines: int) -> Command:
     """The last lines of a service, named `STACK/SERVICE`."""
     return rancher("logs", "--timestamps", "--tail", str(lines), service, seconds=base.QUICK)
-
-
-def logs_step(stack: str, service: str, lines: int) -> Step:
-    return Step(f"logs of {service}", (logs_of(f"{stack}/{service}", lines),), must=False)
 
 
 # Before the service, as `STACK/SERVICE`.
@@ -144,6 +129,14 @@ def fed(command: Sequence[str], size: int) -> list[str]:
     return ["sh", "-c", f'head -c {size} | "$@"', "sh", *command]
 
 
+def exec_command(
+    container: str, command: Sequence[str], *, terminal: bool, input_bytes: int
+) -> Command:
+    flags = ("-it",) if terminal else ()
+    words = command if terminal else fed(command, input_bytes)
+    return Command("rancher", "exec", *flags, container, *words)
+
+
 def inspect_stack(stack: str) -> Command:
     """With `--type stack` it creates none; for an unknown one it prints an error, exit 0."""
     return rancher("inspect", "--type", "stack", stack)
@@ -158,3 +151,11 @@ def gone_step(stack: str) -> Step:
 def each_step(verb: str, stack: str, names: Sequence[str]) -> Step:
     words = [f"{stack}/{name}" for name in names]
     return Step(verb, (rancher(verb, "--type", "service", *words),), must=False)
+
+
+def scale_step(stack: str, service: str, count: int) -> Step:
+    return Step("scale", (rancher("scale", f"{stack}/{service}={count}"),), must=False)
+
+
+def exists_step(stack: str) -> Step:
+    return Step("stack", (inspect_stack(stack),), must=False)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from spinstack.config.compose import ComposeFile
-from spinstack.config.settings import Destination, Settings
+from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1 import compose_keys
-from spinstack.rules.finding import Finding, Severity
+from spinstack.rules.finding import Finding
 
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
     """What Rancher or Spin's audit would refuse in the two files, or pass over in silence."""
     found = list(_strangers(stack))
-    for file in (stack.compose, stack.rancher):
-        if file is None or file.findings:
+    for file in (stack.compose, *stack.beside.values()):
+        if file.findings:
             continue
         found += _version(file, destination.centre.compose_version)
         found += _sections(file)
@@ -80,50 +79,14 @@ def _forbidden(
 
 def _strangers(stack: Stack) -> Iterator[Finding]:
     """Services that rancher-compose.yml has and the compose file has not."""
-    if stack.rancher is None or stack.rancher.findings:
-        return
-    for name in stack.rancher.services:
-        if name not in stack.compose.services:
-            where = stack.rancher.where("services", name)
+    for file in stack.beside.values():
+        if file.findings:
+            continue
+        for name in file.services:
+            if name in stack.compose.services:
+                continue
+            where = file.where("services", name)
             problem = f"there is no service {name} in {stack.compose.source}"
             yield Finding(
                 "service-unknown", where, problem, "make the names of the two files agree"
             )
-
-
-def line_ends(settings: Settings, stack: Stack) -> list[Finding]:
-    """Files with the line ends of Windows: a script with them does not start at all."""
-    found = []
-    for path in checked_texts(settings, stack):
-        data = _bytes(path)
-        line = data.partition(b"\r\n")[0].count(b"\n") + 1
-        if b"\r\n" not in data:
-            continue
-        script = data.startswith(b"#!")
-        problem = "a script with Windows line ends does not start" if script else "CRLF line ends"
-        where = f"{path.relative_to(settings.directory).as_posix()}:{line}"
-        remedy = "save it with Unix line ends (LF)"
-        severity: Severity = "error" if script else "warning"
-        found.append(Finding("line-ends", where, problem, remedy, severity))
-    return found
-
-
-def checked_texts(settings: Settings, stack: Stack) -> Iterator[Path]:
-    """The files of the stack that programs read, without those of the applications."""
-    names = [settings.compose_file, stack.env_name]
-    names += [stack.rancher.source] if stack.rancher else []
-    for name in names:
-        yield settings.directory / name
-    for image in settings.images:
-        context = settings.directory / image.context
-        patterns = ("Dockerfile", "*.sh", "*.ini", "*.conf")
-        for pattern in patterns:
-            yield from sorted(path for path in context.glob(pattern) if path.is_file())
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        # That it can't be read is said by whoever needs it.
-        return b""

@@ -89,3 +89,18 @@ def _is(value: Any, type_: str) -> bool:
             isinstance(item, (bool, list, dict)) for item in value
         )
     return isinstance(value, dict)
+
+
+# Keys of a service that Rancher 1 added to the compose format, and those whose objects exist
+# at Rancher only. Source: rancher/rancher-compose, "Rancher Compose options"; the keys of
+# libcompose's ServiceConfig in rancher/cli 0.6.
+RANCHER_ONLY = frozenset(
+    (
+        *("certs", "default_cert", "disks", "drain_timeout_ms", "external_ips", "health_check"),
+        *("lb_config", "load_balancer_config", "memory", "metadata", "milli_cpu_reservation"),
+        *("network_driver", "retain_ip", "scale", "scale_policy", "secrets", "service_schemas"),
+        *("start_on_create", "storage_driver", "type", "upgrade_strategy", "userdata", "vcpu"),
+        "volume_driver",
+    )
+)
+LABELS = "io.rancher."

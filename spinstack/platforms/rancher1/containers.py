@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from spinstack.platforms.base import Container
+from spinstack.platforms.base import NO_CONTAINER, Container
 from spinstack.platforms.rancher1.commands import rancher
+from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step
 
 
@@ -59,3 +64,27 @@ def _service(name: str, stack: str) -> str:
     """`nw-desi-web-1` of the stack nw-desi belongs to web; empty for other stacks."""
     middle, _, number = name.removeprefix(f"{stack}-").rpartition("-")
     return middle if name.startswith(f"{stack}-") and number.isdigit() else ""
+
+
+def ask(stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
+    """Runs a command in a healthy container of the service; `$found` holds what the step
+    `containers` printed.
+
+    Its input is a pipe that nobody writes to and that does not end: at its end the CLI drops
+    output and exit code.
+    """
+    name = f"{stack}-{service}".replace(".", "[.]")
+    pattern = f'"name":"{name}-[0-9]+"'
+    find = f"awk -v name={shlex.quote(pattern)} {shlex.quote(_program())}"
+    run = Command("timeout", "-k", "1", str(seconds), "rancher", "exec", Raw('"$id"'), *words)
+    return Command(
+        Raw(f"id=$(printf '%s\\n' \"$found\" | {find});"),
+        Raw(f'[ -n "$id" ] || exit {NO_CONTAINER};'),
+        *run.words,
+        Raw("<> <(:)"),
+    )
+
+
+@cache
+def _program() -> str:
+    return Path(__file__).with_name("healthy_container.awk").read_text(encoding="utf-8").strip()

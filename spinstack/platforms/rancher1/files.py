@@ -9,9 +9,12 @@ import yaml
 from spinstack.config import compose, env_file
 from spinstack.config.settings import Destination
 from spinstack.config.stack import COMPUTED_THERE, Stack
+from spinstack.platforms.base import HealthCheck
 
 if TYPE_CHECKING:
     from spinstack.config.compose import ComposeFile
+
+FILE = "rancher-compose.yml"
 
 
 def rendered(stack: Stack, destination: Destination) -> str:
@@ -28,21 +31,27 @@ def rendered(stack: Stack, destination: Destination) -> str:
         f"# {stack.compose.source}",
         yaml.safe_dump(filled, sort_keys=False, width=100).rstrip(),
     ]
-    if stack.rancher:
-        parts.append(f"# {stack.rancher.source}")
-        parts.append(yaml.safe_dump(stack.rancher.data, sort_keys=False, width=100).rstrip())
+    for file in stack.beside.values():
+        parts.append(f"# {file.source}")
+        parts.append(yaml.safe_dump(file.data, sort_keys=False, width=100).rstrip())
     return "\n".join(parts)
 
 
-def health_checks(rancher: ComposeFile | None, services: list[str]) -> list[str]:
-    """What has to answer for each of the services to be healthy, a line each, as
-    rancher-compose.yml says."""
-    lines = []
-    for name in services:
-        service = rancher.services.get(name) if rancher else None
-        check = service.get("health_check") if isinstance(service, dict) else None
-        if rancher and isinstance(check, dict):
-            asked = check.get("request_line") or "a connection"
-            where = rancher.where("services", name, "health_check")
-            lines.append(f"{name} is healthy if port {check.get('port')} answers {asked} ({where})")
-    return lines
+def health_checks(stack: Stack) -> dict[str, HealthCheck] | None:
+    """What rancher-compose.yml says; None where there is none that can be read."""
+    file = stack.beside.get(FILE)
+    if file is None or file.findings:
+        return None
+    return {name: _health_check(file, name) for name in stack.service_names}
+
+
+def _health_check(file: ComposeFile, name: str) -> HealthCheck:
+    service = file.services.get(name)
+    check = service.get("health_check") if isinstance(service, dict) else None
+    told = check if isinstance(check, dict) else {}
+    port = told.get("port")
+    return HealthCheck(
+        port="" if port is None else str(port),
+        request=str(told.get("request_line") or ""),
+        where=file.where("services", name, "health_check", "port"),
+    )

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from spinstack.platforms.base import RunningService
 
-def parsed(output: str) -> dict[str, Any] | None:
+
+def resource(output: str) -> dict[str, Any] | None:
     """The object that `inspect` printed; None for its `error …` line, which it exits 0 with."""
     for line in output.splitlines():
         if line.startswith("{"):
@@ -19,34 +21,42 @@ def parsed(output: str) -> dict[str, Any] | None:
     return None
 
 
-def relative_to(volume: str, directory: str) -> str:
+def running(resource: Mapping[str, Any], release: str) -> RunningService:
+    """A service as it was launched. Mounts out of `release`, or out of another release beside
+    it, are written as in the compose file: each has its own copy of the same path."""
+    config = resource.get("launchConfig")
+    if not isinstance(config, dict):
+        return RunningService()
+    environment = config.get("environment")
+    return RunningService(
+        image=_text(config, "imageUuid").removeprefix("docker:"),
+        user=_text(config, "user"),
+        entrypoint=config.get("entryPoint"),
+        command=config.get("command"),
+        mounts=tuple(_relative(item, release) for item in _items(config, "dataVolumes")),
+        ports=tuple(item.removesuffix("/tcp") for item in _items(config, "ports")),
+        cap_drop=tuple(_items(config, "capDrop")),
+        environment={
+            str(k): str(v)
+            for k, v in (environment.items() if isinstance(environment, dict) else ())
+        },
+    )
+
+
+def _relative(volume: str, directory: str) -> str:
     """A mount out of a release, whichever it is, as the compose file has it: `./web/…`."""
     source, _, rest = volume.partition(":")
     root, _, _ = directory.rpartition("/")
     if source.startswith(root + "/"):
         source = "./" + source.removeprefix(root + "/").partition("/")[2]
-    return mount_text(source, *rest.split(":"))
+    target, _, mode = rest.partition(":")
+    return f"{source}:{target}:{mode or 'rw'}"
 
 
-def mount_text(source: str, target: str = "", mode: str = "rw") -> str:
-    return f"{source}:{target}:{mode}"
-
-
-def text_of(config: Mapping[str, Any], key: str) -> str:
+def _text(config: Mapping[str, Any], key: str) -> str:
     return str(config.get(key) or "")
 
 
-def items_of(config: Mapping[str, Any], key: str) -> list[str]:
+def _items(config: Mapping[str, Any], key: str) -> list[str]:
     value = config.get(key)
     return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def resource(output: str) -> dict[str, Any] | None:
-    for line in output.splitlines():
-        if line.startswith("{"):
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                return None
-            return value if isinstance(value, dict) else None
-    return None

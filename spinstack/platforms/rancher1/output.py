@@ -10,6 +10,16 @@ _PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*
 _TERMINAL = re.compile(r"(?P<level>INFO|WARN|ERRO|FATA)\[\d+\] (?P<text>.*?)\s*$")
 _LEVELS = {"INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal"}
 
+ERRORS = ("error", "fatal")
+COMPLAINTS = ("warning", *ERRORS)
+
+# What `complaints` finds, for grep.
+_COLOUR = "(\x1b\\[[0-9;]*m)*"
+ERROR_PATTERN = f'^{_COLOUR}(time="[^"]*" level=(error|fatal) |(ERRO|FATA){_COLOUR}\\[|error )'
+COMPLAINT_PATTERN = (
+    f'^{_COLOUR}(time="[^"]*" level=(warning|error|fatal) |(WARN|ERRO|FATA){_COLOUR}\\[|error )'
+)
+
 
 @dataclass(frozen=True)
 class LogLine:
@@ -31,7 +41,7 @@ def parse_log(output: str) -> list[LogLine]:
     return lines
 
 
-def complaints(output: str, levels: Iterable[str] = ("warning", "error", "fatal")) -> list[str]:
+def complaints(output: str, levels: Iterable[str] = COMPLAINTS) -> list[str]:
     """What the CLI complained of: its log lines of these levels and its `error ID: …` lines."""
     wanted = set(levels)
     texts = [line.text for line in parse_log(output) if line.level in wanted]

@@ -11,13 +11,13 @@ import base64
 import json
 from typing import Any
 
-from spinstack.platforms.base import Thing
+from spinstack.platforms.base import Kept
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Step
 
 
-def parse(output: str, key: str) -> list[Thing]:
+def parse(output: str, key: str) -> list[Kept]:
     """`ls --format json`: an object a line, with the resource below `key`."""
     found = []
     for line in output.splitlines():
@@ -26,15 +26,15 @@ def parse(output: str, key: str) -> list[Thing]:
         except json.JSONDecodeError:
             continue
         if isinstance(resource, dict) and resource.get("name"):
-            found.append(_thing(resource))
-    return sorted(found, key=lambda thing: thing.name)
+            found.append(_kept(resource))
+    return sorted(found, key=lambda kept: kept.name)
 
 
-def _thing(resource: dict[str, Any]) -> Thing:
+def _kept(resource: dict[str, Any]) -> Kept:
     def text(key: str) -> str:
         return str(resource.get(key) or "")
 
-    return Thing(text("id"), text("name"), text("created"), text("state"), text("driver"))
+    return Kept(text("id"), text("name"), text("created"), text("state"), text("driver"))
 
 
 def create_secret_step(name: str, value: bytes) -> Step:
@@ -55,3 +55,22 @@ def create_secret_step(name: str, value: bytes) -> Step:
         Command(Raw(f"{create})")),
     )
     return Step("create the secret", lines, must=False)
+
+
+# States of what is on its way out.
+GOING = ("removing", "removed", "purging", "purged")
+
+
+def list_step(kind: str) -> Step:
+    """All secrets or volumes of the environment; of a secret nobody can read the value back."""
+    return Step(f"{kind}s", (rancher(f"{kind}s", "ls", "--format", "json"),))
+
+
+def create_volume_step(name: str, driver: str) -> Step:
+    call = rancher("volumes", "create", "--driver", driver, name)
+    return Step("create the volume", (call,), must=False)
+
+
+def remove_step(kind: str, id: str) -> Step:
+    """Version 0.6.7 of the CLI has no `secrets rm`; its `rm` takes any type."""
+    return Step(f"remove the {kind}", (rancher("rm", "--type", kind, id),), must=False)

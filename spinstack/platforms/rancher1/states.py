@@ -1,7 +1,4 @@
-"""States of services for a script to read: a line a service, fields between bars.
-
-JSON would need a parser that the login node may not have.
-"""
+"""States of services: from `ps`, as JSON for the laptop and as rows for a script there. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +6,28 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from spinstack.platforms.base import Endpoint, ServiceState, TakenPort
-from spinstack.platforms.rancher1 import commands
+from spinstack.platforms.base import Endpoint, Garbled, Phase, ServiceState, TakenPort
+from spinstack.platforms.rancher1.access import has_key
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.platforms.rancher1.output import parse_log
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step
 
-# A service a line for a script to read, with `|` between the fields: a TAB would print nothing.
-# What may hold anything stands last.
+# Rancher's words for the states of a service; all others (activating, restarting, …) pass.
+PHASES = {
+    "active": Phase.RUNNING,
+    "inactive": Phase.STOPPED,
+    "upgraded": Phase.UPGRADED,
+    "upgrading": Phase.UPGRADING,
+    "finishing-upgrade": Phase.CONFIRMING,
+    "rolling-back": Phase.ROLLING_BACK,
+    "removing": Phase.REMOVING,
+    "registering": Phase.CREATING,
+    "deactivating": Phase.STOPPING,
+    "updating-active": Phase.SCALING,
+}
+
+# The fields of `rows.py`. A TAB between them would print nothing.
 _FIELDS = (
     "{{.Name}}",
     "{{.Service.State}}",
@@ -30,45 +40,14 @@ _FIELDS = (
 ROW_FORMAT = "|".join(("row", *_FIELDS))
 
 
-def command() -> Command:
-    """All services of the environment, also inactive ones, in ROW_FORMAT; creates nothing."""
-    return commands.rancher("ps", "--all", "--format", ROW_FORMAT)
-
-
-def parse(text: str, stack: str) -> list[ServiceState]:
-    """The services of a stack from what it printed; all other lines are passed over."""
-    states = []
-    for line in text.splitlines():
-        fields = line.split("|", len(_FIELDS))
-        if fields[0] != "row" or len(fields) <= len(_FIELDS):
-            continue
-        of_stack, _, name = fields[1].partition("/")
-        if of_stack != stack or not name or "/" in name:
-            continue
-        states.append(
-            ServiceState(
-                stack=stack,
-                name=name,
-                state=fields[2],
-                health=fields[3],
-                transitioning=fields[4] or "no",
-                endpoints=tuple(filter(None, map(_endpoint, fields[5].split()))),
-                fqdn=fields[6],
-                message=fields[7],
-            )
-        )
-    return sorted(states, key=lambda state: state.name)
-
-
-def _endpoint(text: str) -> Endpoint | None:
-    address, _, port = text.rpartition(":")
-    return Endpoint(address, int(port)) if port.isdigit() else None
+def rows() -> Command:
+    """All services of the environment, also inactive ones, as rows; creates nothing."""
+    return rancher("ps", "--all", "--format", ROW_FORMAT)
 
 
 def states_if_key_step() -> Step:
     """The same for an account that may have no key yet."""
-    key = Command("test", "-s", Raw('"$HOME"/.rancher/cli.json'))
-    return Step("states", (key, rancher("ps", "--all", "--format", "json")), must=False)
+    return Step("states", (has_key(), rancher("ps", "--all", "--format", "json")), must=False)
 
 
 def states_step(must: bool = True) -> Step:
@@ -101,9 +80,11 @@ def _object(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def parse_states(text: str, stack: str) -> list[ServiceState]:
+def parse(text: str, stack: str) -> list[ServiceState]:
     """The services of a stack from `ps --format json`: an object a line, other lines (log
-    lines, warnings) passed over; fields that are empty are left out by the CLI."""
+    lines, warnings) passed over; fields that are empty are left out by the CLI. Raises Garbled."""
+    if is_garbled(text):
+        raise Garbled(text)
     states = []
     for line in text.splitlines():
         entry = _object(line) if line.startswith("{") else None
@@ -122,10 +103,12 @@ def _state(entry: dict[str, Any]) -> ServiceState | None:
     config = service.get("launchConfig")
     image = config.get("imageUuid") if isinstance(config, dict) else ""
     points = service.get("publicEndpoints")
+    word = str(service.get("state") or entry.get("CombinedState") or "")
     return ServiceState(
         stack=stack,
         name=name,
-        state=str(service.get("state") or entry.get("CombinedState") or ""),
+        state=word,
+        phase=PHASES.get(word, Phase.OTHER),
         health=str(service.get("healthState") or ""),
         transitioning=str(service.get("transitioning") or "no"),
         message=str(service.get("transitioningMessage") or ""),

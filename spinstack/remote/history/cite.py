@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from spinstack import times as typed_times
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms import base, health
-from spinstack.platforms.rancher1 import commands
-from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.remote.history import checkouts, citation, citation_text, read, record, write
 from spinstack.remote.history.citation import Citation
 from spinstack.transport.command import Command
@@ -77,19 +75,23 @@ def _checkouts(session: Session) -> list[Source]:
 def _script(session: Session, sources: Sequence[Source], at: datetime | None) -> Script:
     """Only the history has to be there."""
     to = session.destination
-    ready = replace(commands.ready_step(to.modules, to.environment), must=False)
+    ready = replace(session.platform.ready(to), must=False)
     steps = (
         record.read_step(write.root(session)),
         checkouts.git_step(),
         *checkouts.look_steps(sources, at),
-        *(ready, rancher_states.states_step(must=False)),
+        *(ready, session.platform.states(must=False)),
     )
-    return Script(steps, seconds=base.QUICK + 60)
+    return Script(steps, seconds=session.platform.quick + 60)
 
 
 def _address(session: Session, result: ScriptResult) -> str:
     """Where the site is now; empty if it does not run."""
-    states = rancher_states.parse_states(result.output("states"), session.settings.stack)
+    output = result.output("states")
+    try:
+        states = session.platform.read_states(output, session.settings.stack)
+    except base.Garbled:
+        return ""
     return health.site(states, session.destination)
 
 

@@ -1,0 +1,15 @@
+"""The platform of a destination, by the name in its settings. The only one that knows them all."""
+
+from __future__ import annotations
+
+from spinstack.errors import UsageError
+from spinstack.platforms.base import Platform
+
+
+def platform(name: str) -> Platform:
+    """Raises UsageError for a name that no platform has."""
+    if name == "cattle":
+        from spinstack.platforms.rancher1.platform import Rancher1
+
+        return Rancher1()
+    raise UsageError(f"there is no platform {name!r}", remedy="platform: cattle")

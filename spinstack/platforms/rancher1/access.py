@@ -1,0 +1,73 @@
+"""The key of Rancher's API: whether the account has one, how it gets one, what is said without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spinstack.platforms.base import Grant
+from spinstack.rules.finding import Finding
+from spinstack.transport.command import Command, Raw, joined
+from spinstack.transport.script import Step
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+
+_FILE = '"$HOME"/.rancher/cli.json'
+
+# What the CLI says in a way that a person need not understand -> what it is, what to do.
+_KNOWN = {
+    "RANCHER_URL environment or --url is not set": (
+        "the account has no key for Rancher yet",
+        "invoke deploy, which makes one",
+    ),
+    "statusCode [401]": (
+        "Rancher does not accept the account's key",
+        "log in to the login node and run spin-keygen.sh there",
+    ),
+    "statusCode [403]": (
+        "Rancher does not let the account into this environment",
+        "see the setting environment; the centre grants access to one",
+    ),
+    "connection refused": ("Rancher does not answer", "see the centre's status page"),
+    "Client.Timeout exceeded": ("Rancher does not answer", "see the centre's status page"),
+}
+
+
+def known(text: str) -> tuple[str, str] | None:
+    """Cause and remedy of a complaint."""
+    return next((found for sign, found in _KNOWN.items() if sign in text), None)
+
+
+def has_key() -> Command:
+    return Command("test", "-s", Raw(_FILE))
+
+
+def key_step() -> Step:
+    """Whether the account has a key of the Rancher API (written by spin-keygen.sh)."""
+    return Step("rancher key", (has_key(),), must=False)
+
+
+def grant(destination: Destination) -> Grant:
+    """Spin's own program, which asks for the password."""
+    loads = [Command("module", "load", name) for name in destination.modules]
+    command = joined([*loads, Command("spin-keygen.sh")], "&&")
+    return Grant(command, "Rancher key", "~/.rancher/cli.json", "spin-keygen.sh")
+
+
+def findings(
+    destination: Destination, *, ready: bool, has_key: bool, states: bool
+) -> list[Finding]:
+    """What keeps the account from Rancher."""
+    where = destination.host
+    if not ready:
+        problem = f"the modules {', '.join(destination.modules)} bring no command rancher"
+        return [Finding("rancher-command", where, problem, "mend modules: in invoke.yaml")]
+    if not has_key:
+        problem = "you have no key for Rancher there yet"
+        remedy = f"invoke setup --to {destination.name}, or let deploy ask for your password"
+        return [Finding("rancher-key", where, problem, remedy, "warning")]
+    if not states:
+        problem = "Rancher does not say what runs: ports of other stacks were not compared"
+        remedy = "try again; if it stays so, make a new key with spin-keygen.sh there"
+        return [Finding("rancher-states", where, problem, remedy, "warning")]
+    return []

@@ -1,0 +1,58 @@
+"""States of services as lines that bash can read: what `ChangeCommands.rows` prints, and what
+the journal of a change holds. JSON would need a parser that the login node may not have.
+
+    row|STACK/SERVICE|STATE|HEALTH|MOVING|ADDRESS:PORT …|FQDN|MESSAGE
+
+MOVING is `yes`, `error` or `no`, as in `ServiceState.transitioning`. Pure.
+"""
+
+from __future__ import annotations
+
+from spinstack.platforms.base import Endpoint, ServiceState, StateWords
+
+WORD = "row"
+_FIELDS = 7
+
+
+def parse(text: str, stack: str, words: StateWords) -> list[ServiceState]:
+    """The services of a stack from such lines; all other lines are passed over."""
+    states = []
+    for line in text.split("\n"):
+        # What may hold anything comes last.
+        fields = line.split("|", _FIELDS)
+        if fields[0] != WORD or len(fields) <= _FIELDS:
+            continue
+        of_stack, _, name = fields[1].partition("/")
+        # A second slash is that of a sidekick, whose state is that of its service.
+        if of_stack != stack or not name or "/" in name:
+            continue
+        states.append(
+            ServiceState(
+                stack=stack,
+                name=name,
+                state=fields[2],
+                health=fields[3],
+                transitioning=fields[4] or "no",
+                endpoints=tuple(filter(None, map(_endpoint, fields[5].split()))),
+                fqdn=fields[6],
+                message=fields[7],
+                phase=words.phase(fields[2]),
+            )
+        )
+    return sorted(states, key=lambda state: state.name)
+
+
+def last_round(lines: list[str]) -> str:
+    """The last of many rounds, each ended by a line `round CODE`, in which anything was said."""
+    rounds: list[list[str]] = [[]]
+    for line in lines:
+        if line.startswith("round "):
+            rounds.append([])
+        else:
+            rounds[-1].append(line)
+    return "\n".join(next((lines for lines in reversed(rounds) if lines), []))
+
+
+def _endpoint(text: str) -> Endpoint | None:
+    address, _, port = text.rpartition(":")
+    return Endpoint(address, int(port)) if port.isdigit() else None
