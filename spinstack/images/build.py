@@ -8,12 +8,7 @@ from dataclasses import dataclass
 
 from spinstack.errors import SpinstackError
 from spinstack.images.engine import Engine
-from spinstack.images.errors import (
-    BUILD,
-    BUILD_OTHERWISE,
-    explained,
-    is_chatter,
-)
+from spinstack.images.errors import BUILD, explained, is_chatter
 from spinstack.images.lookup import LOOK_WITHIN, Local, local
 from spinstack.images.tag import CONTENT_LABEL, ImageSpec, content_tag
 from spinstack.transport.command import Command
@@ -127,7 +122,7 @@ def _build_failure(engine: Engine, spec: ImageSpec, result: Result) -> Spinstack
         "doing": f"building the image {spec.key}",
         "where": f"image {spec.key}, {spec.dockerfile_path}",
     }
-    return explained(BUILD, BUILD_OTHERWISE, output_of(result), fields)
+    return explained(BUILD, output_of(result), fields)
 
 
 def _proved(runner: Runner, engine: Engine, spec: ImageSpec, reference: str, content: str) -> Local:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spinstack.errors import SpinstackError
 from spinstack.images.engine import Engine
-from spinstack.images.errors import DISK_FULL, Cause
+from spinstack.images.errors import Failure
 from spinstack.transport.command import Command, Word
 from spinstack.transport.runner import Runner
 
@@ -119,37 +119,8 @@ def _version(runner: Runner, words: tuple[str, ...]) -> str:
     return result.stdout + result.stderr if result.ok else ""
 
 
-UP = (
-    DISK_FULL,
-    Cause(
-        r"port is already allocated|address already in use|ports are not available",
-        "a port of the stack is taken on this machine already",
-        "another one: --port NUMBER; or stop what uses it",
-    ),
-    Cause(
-        r"mounts denied|is not shared from the host|path .* not shared",
-        "the engine may not mount a directory of this machine",
-        "allow it in the settings of Docker Desktop (Resources, File sharing)",
-    ),
-    Cause(
-        r"pull access denied|manifest .*(unknown|not found)|no such image|"
-        r"repository does not exist",
-        "an image of the stack is not on this machine and can't be pulled",
-        "see its name above; those of the stack are built: is the image one of `images:` in "
-        "invoke.yaml?",
-    ),
-    Cause(
-        r"unsupported config option|additional propert|validating|is invalid because|"
-        r"contains an invalid type",
-        "compose does not understand a key of the stack's compose file",
-        "see its name above; mend docker-compose.yml",
-    ),
-    Cause(
-        r"invalid mount|bind source path does not exist|not a directory",
-        "something that the stack mounts can't be mounted",
-        "see its name above; a file can be mounted on a file only, a directory on a directory",
-    ),
-)
-UP_OTHERWISE = Cause(
-    "", "compose could not start the stack", "see the reason above; `invoke local.logs` shows more"
+UP = Failure(
+    "local-up",
+    "compose could not start the stack",
+    "see the reason above; `invoke local.logs` shows more",
 )

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass
 
+from spinstack.console import known_errors
 from spinstack.errors import SpinstackError
 from spinstack.transport.command import Command, Word
 from spinstack.transport.probe import is_loopback
@@ -88,25 +89,11 @@ def _is_podman(name: str, version: str) -> bool:
 
 def _refusal(name: str, said: str) -> SpinstackError:
     """Why an installed engine did not answer, from what its client printed."""
-    low = said.lower()
-    if "permission denied" in low:
-        return SpinstackError(
-            f"{name} is installed, but you may not use it: permission denied on its socket",
-            where=f"{name} version",
-            remedy=f"`sudo usermod -aG {name} $USER`, then log out and in again; or install podman",
-            details=said,
-        )
-    if "cannot connect" in low or "is the docker daemon running" in low:
-        return SpinstackError(
-            f"{name} is installed, but its service does not run",
-            where=f"{name} version",
-            remedy=_start(name),
-            details=said,
-        )
+    known = known_errors.find(said, "engine-version", {"engine": name, "start": _start(name)})
     return SpinstackError(
-        f"{name} is installed, but does not work",
+        known.cause if known else f"{name} is installed, but does not work",
         where=f"{name} version",
-        remedy=f"make `{name} version` answer, then run this again",
+        remedy=known.remedy if known else f"make `{name} version` answer, then run this again",
         details=said,
     )
 

@@ -10,7 +10,7 @@ from spinstack.errors import SpinstackError
 from spinstack.images import registry, registry_login
 from spinstack.images.build import OnLine, output_of
 from spinstack.images.engine import Engine
-from spinstack.images.errors import PUSH, PUSH_OTHERWISE, explained
+from spinstack.images.errors import PUSH, explained
 from spinstack.images.lookup import local
 from spinstack.rules.service import ImageName
 from spinstack.transport.runner import Result, Runner
@@ -115,4 +115,4 @@ def _push_failure(
         "doing": f"pushing {image}",
         "where": str(image),
     }
-    return explained(PUSH, PUSH_OTHERWISE, output_of(result), fields)
+    return explained(PUSH, output_of(result), fields)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images.engine import Engine
-from spinstack.images.errors import LOGIN, LOGIN_OTHERWISE, explained
+from spinstack.images.errors import LOGIN, explained
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
 
@@ -68,7 +68,7 @@ def login(runner: Runner, engine: Engine, registry: str, user: str, password: st
             "engine": engine.name,
             "doing": "logging in",
         }
-        raise explained(LOGIN, LOGIN_OTHERWISE, output, fields)
+        raise explained(LOGIN, output, fields)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _start(local: LocalStack, on_line: Any) -> str:
             "where": local.project,
         }
         output = compose_program.without_chatter(f"{result.stdout}\n{result.stderr}")
-        raise explained(compose_program.UP, compose_program.UP_OTHERWISE, output, fields)
+        raise explained(compose_program.UP, output, fields)
     return result.stdout + result.stderr
 
 

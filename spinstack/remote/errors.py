@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from spinstack.console import known_errors
 from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Platform
 from spinstack.remote import lock_steps
 from spinstack.remote.owner import Owner, parse_owner
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
-# What it means when a step fails that must not.
+# What it means when a step fails that must not, whatever it printed: by the step's name.
 MUST = {
     "enter the release": ("the release is not there", "run the same command again"),
     "uid": ("the login node does not work", "see the centre's status page"),
@@ -56,18 +57,11 @@ class NotWritten(SpinstackError):
 
 def not_written(output: str, where: str, what: str) -> NotWritten:
     """Why something could not be written on the global file system."""
-    remedies = {
-        "No space left": "the file system is full: make room there",
-        "quota": "the quota is used up: make room there",
-        "Read-only": "the file system is read-only: see the centre's status page",
-        "Permission denied": "you can't write there: set project_dir to a directory of yours",
-        "No such file": "the directory above it is missing: set project_dir in invoke.yaml",
-    }
-    remedy = next((text for sign, text in remedies.items() if sign.lower() in output.lower()), "")
+    known = known_errors.find(output, "remote-write", {"what": what})
     return NotWritten(
-        f"{what} could not be written",
+        known.cause if known else f"{what} could not be written",
         where=where,
-        remedy=remedy or "see what the login node says, and run it again",
+        remedy=known.remedy if known else "see what the login node says, and run it again",
         details=tail(output),
     )
 

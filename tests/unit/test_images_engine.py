@@ -9,15 +9,7 @@ import pytest
 
 from spinstack.errors import SpinstackError
 from spinstack.images.engine import Engine, find
-from spinstack.images.errors import (
-    BUILD,
-    BUILD_OTHERWISE,
-    LOGIN,
-    LOGIN_OTHERWISE,
-    PUSH,
-    PUSH_OTHERWISE,
-    explained,
-)
+from spinstack.images.errors import BUILD, LOGIN, PUSH, Failure, explained
 from spinstack.transport.command import Command
 from spinstack.transport.probe import is_loopback
 from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
@@ -159,17 +151,15 @@ LOGINS = {
     ),
 }
 SAID = [
-    *((BUILD, BUILD_OTHERWISE, said, words) for said, words in BUILDS.items()),
-    *((PUSH, PUSH_OTHERWISE, said, words) for said, words in PUSHES.items()),
-    *((LOGIN, LOGIN_OTHERWISE, said, words) for said, words in LOGINS.items()),
+    *((BUILD, said, words) for said, words in BUILDS.items()),
+    *((PUSH, said, words) for said, words in PUSHES.items()),
+    *((LOGIN, said, words) for said, words in LOGINS.items()),
 ]
 
 
-@pytest.mark.parametrize(("causes", "otherwise", "said", "words"), SAID)
-def test_what_engines_say_is_translated(
-    causes: object, otherwise: object, said: str, words: str
-) -> None:
-    error = explained(causes, otherwise, said, FIELDS)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("failure", "said", "words"), SAID)
+def test_what_engines_say_is_translated(failure: Failure, said: str, words: str) -> None:
+    error = explained(failure, said, FIELDS)
     assert words in error.what
     assert error.remedy
     assert error.details == said
@@ -182,7 +172,7 @@ def test_the_details_are_the_last_lines_without_advertisement() -> None:
         "            Install the buildx component to build images with BuildKit:\n"
         "            https://docs.docker.com/go/buildx/\n"
     )
-    error = explained(BUILD, BUILD_OTHERWISE, output + advertisement, FIELDS)
+    error = explained(BUILD, output + advertisement, FIELDS)
     assert error.details.splitlines() == [f"line {n}" for n in range(25, 40)]
 
 
@@ -190,6 +180,6 @@ def test_a_failed_push_is_not_buried_under_its_figures() -> None:
     states = [f"aa37c9dfce77: Pushing  {number}MB/197.2MB" for number in range(40)]
     said = "\n".join([*states, "denied: requested access to the resource is denied", *states])
     fields = {"namespace": "demo", "registry": "r", "reference": "r/demo/a:c-1", "engine": "docker"}
-    error = explained(PUSH, PUSH_OTHERWISE, said, fields)
+    error = explained(PUSH, said, fields)
     assert error.details == "denied: requested access to the resource is denied"
     assert error.what == "you may not push to demo at r"

@@ -16,6 +16,7 @@ from invoke.context import Context
 
 from spinstack.console import known_errors
 from spinstack.console.console import Console
+from spinstack.console.error_table import packaged
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import logs
 from spinstack.platforms.base import LogLine, ServiceState
@@ -123,7 +124,7 @@ MORE = [
 
 
 def test_every_entry_has_a_message_and_every_message_an_entry() -> None:
-    assert [entry.id for entry in known_errors.packaged()] == list(MESSAGES)
+    assert [entry.id for entry in packaged() if not entry.when] == list(MESSAGES)
 
 
 @pytest.mark.parametrize(("wanted", "message"), [*MESSAGES.items(), *MORE])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spinstack.console import known_errors
 from spinstack.platforms.base import Grant
 from spinstack.rules.finding import Finding
 from spinstack.transport.command import Command, Raw, joined
@@ -14,28 +15,11 @@ if TYPE_CHECKING:
 
 _FILE = '"$HOME"/.rancher/cli.json'
 
-# What the CLI says in a way that a person need not understand -> what it is, what to do.
-_KNOWN = {
-    "RANCHER_URL environment or --url is not set": (
-        "the account has no key for Rancher yet",
-        "invoke deploy, which makes one",
-    ),
-    "statusCode [401]": (
-        "Rancher does not accept the account's key",
-        "log in to the login node and run spin-keygen.sh there",
-    ),
-    "statusCode [403]": (
-        "Rancher does not let the account into this environment",
-        "see the setting environment; the centre grants access to one",
-    ),
-    "connection refused": ("Rancher does not answer", "see the centre's status page"),
-    "Client.Timeout exceeded": ("Rancher does not answer", "see the centre's status page"),
-}
-
 
 def known(text: str) -> tuple[str, str] | None:
-    """Cause and remedy of a complaint."""
-    return next((found for sign, found in _KNOWN.items() if sign in text), None)
+    """Cause and remedy of a complaint of the CLI, from the table of known errors."""
+    found = known_errors.find(text, "rancher-step")
+    return (found.cause, found.remedy) if found else None
 
 
 def has_key() -> Command:

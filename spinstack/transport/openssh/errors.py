@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.transport import prompt
 
@@ -27,28 +28,12 @@ class Attempt:
         return f"{self.host}, port {self.port}" if self.port else self.host
 
 
-_SILENT = "no answer in time"
-# What ssh says of a host that it did not reach, first line first; and how we say it, unless it
-# is what follows the last colon.
-_UNREACHABLE = (
-    (r"Could not resolve hostname (?P<host>\S+): .*", "its name can't be resolved"),
-    (r"connect to host (?P<host>\S+) port \d+: (?:Connection|Operation) timed out", _SILENT),
-    (r"connect to (?:host|address) (?P<host>\S+) port \d+: (?P<reason>.+)", ""),
-    (r"Connection timed out during banner exchange|Timeout, server .*not responding", _SILENT),
-    (r"(?:kex_exchange_identification|banner exchange): (?P<reason>.*)", ""),
-    (r"(?P<reason>Connection (?:closed|reset|timed out).*)", ""),
-    (r"(?P<reason>Received disconnect from .*|Disconnected from .*)", ""),
-)
 # Why a key was not used.
 _NOTE = r"Load key .*|Permissions \d+ for .*|(?:Warning: )?Identity file .* not accessible.*"
-_CONFIG = "|".join(
-    (
-        r"terminating, \d+ bad configuration options?",
-        r"Bad owner or permissions on .*",
-        r".*[Bb]ad configuration option: .*",
-        r".* line \d+: .*",
-    )
-)
+
+
+class UnknownHost(SpinstackError):
+    """Nobody could be asked about the host's key."""
 
 
 def explained(said: str, attempt: Attempt) -> SpinstackError:
@@ -58,7 +43,7 @@ def explained(said: str, attempt: Attempt) -> SpinstackError:
     return (
         _host_key(text, attempt)
         or _refused(text, attempt)
-        or _configuration(lines)
+        or _configuration(text)
         or _unreachable(lines, attempt)
         or SpinstackError(
             f"ssh could not log in to {attempt.name}: {lines[-1] if lines else 'it said nothing'}",
@@ -70,40 +55,21 @@ def explained(said: str, attempt: Attempt) -> SpinstackError:
 
 
 def _host_key(text: str, attempt: Attempt) -> SpinstackError | None:
-    if "HOST IDENTIFICATION HAS CHANGED" in text:
-        return _changed(text, attempt)
-    if re.search(r"No \S+ host key is known for", text):
-        return unknown_host(attempt, "")
-    if "Host key verification failed" in text:
-        return SpinstackError(
-            f"the host key of {attempt.host} was not accepted",
-            where=attempt.where,
-            remedy="compare it with the fingerprints that the centre publishes, then try again",
-        )
-    return None
+    known = known_errors.find(text, "ssh-login", {"host": attempt.host})
+    if known is None:
+        return None
+    kind = UnknownHost if known.id == "ssh-host-unknown" else SpinstackError
+    where = _keys(text) if known.id == "ssh-host-changed" else ""
+    return kind(known.cause, where=where or attempt.where, remedy=known.remedy)
 
 
-def _changed(text: str, attempt: Attempt) -> SpinstackError:
+def _keys(text: str) -> str:
+    """The key that a host shows now, and where another is known; empty if ssh told neither."""
     key = re.search(r"The fingerprint for the (\S+) key .*\n(SHA256:\S+?)\.?$", text, re.M)
     known = re.search(r"Offending (?:\S+ )?key (?:for .* )?in (\S+)", text)
     told = [f"offered {key[1]} {key[2]}"] if key else []
     told += [f"known by {known[1]}"] if known else []
-    return SpinstackError(
-        f"the host key of {attempt.host} has CHANGED: somebody may be listening",
-        where=", ".join(told) or attempt.where,
-        remedy="ask the centre whether it changed its key; if it did, remove the line of that "
-        "file by which it is known, and log in again",
-    )
-
-
-def unknown_host(attempt: Attempt, fingerprint: str) -> SpinstackError:
-    """Nobody could be asked about the host's key."""
-    return SpinstackError(
-        f"the host key of {attempt.host} is not known",
-        where=fingerprint or attempt.where,
-        remedy="log in once with ssh in a terminal, compare the fingerprint with the one "
-        "that the centre publishes, and accept it there",
-    )
+    return ", ".join(told)
 
 
 def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
@@ -129,26 +95,25 @@ def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
     )
 
 
-def _configuration(lines: list[str]) -> SpinstackError | None:
-    for line in lines:
-        if re.fullmatch(_CONFIG, line):
-            return UsageError(
-                "ssh can't use its configuration", where=line, remedy="mend that file, or its mode"
-            )
-    return None
+def _configuration(text: str) -> SpinstackError | None:
+    known = known_errors.find(text, "ssh-config")
+    if known is None:
+        return None
+    return UsageError(known.cause, where=known.named["line"], remedy=known.remedy)
 
 
 def _unreachable(lines: list[str], attempt: Attempt) -> SpinstackError | None:
+    """The first line that is known counts: those after it follow from it."""
+    fields = {"unreachable": attempt.unreachable}
     for line in lines:
-        for pattern, told in _UNREACHABLE:
-            found = re.search(pattern, line)
-            if found:
-                named = found.groupdict()
-                host, reason = named.get("host") or attempt.host, told or named["reason"]
-                return SpinstackError(
-                    f"the login node {attempt.host} can't be reached: "
-                    f"{'' if host == attempt.host else f'{host}: '}{reason}",
-                    where=attempt.where,
-                    remedy=attempt.unreachable,
-                )
+        known = known_errors.find(line, "ssh-connect", fields)
+        if known:
+            # A host on the way, perhaps.
+            host = known.named.get("host") or attempt.host
+            return SpinstackError(
+                f"the login node {attempt.host} can't be reached: "
+                f"{'' if host == attempt.host else f'{host}: '}{known.cause}",
+                where=attempt.where,
+                remedy=known.remedy,
+            )
     return None

@@ -264,9 +264,10 @@ def _failure(destination: Destination, name: str, asked: Asking, said: str) -> S
         outdated=next(filter(None, map(certificate.outdated, keys)), ""),
         unreachable=destination.when_unreachable,
     )
-    if re.search(r"No \S+ host key is known for", said):
-        return errors.unknown_host(attempt, _fingerprint(destination, asked))
-    return errors.explained(said, attempt)
+    error = errors.explained(said, attempt)
+    if isinstance(error, errors.UnknownHost):
+        error.where = _fingerprint(destination, asked) or error.where
+    return error
 
 
 def _configured_keys(destination: Destination) -> list[Path]:

@@ -1,0 +1,109 @@
+"""Reads the known errors: the table of this package, and a stack's own `translations.yaml`.
+
+Both are read once, and not before an error has to be explained.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from spinstack.errors import UsageError
+
+TABLE = Path(__file__).with_name("known_errors.yaml")
+# A stack's own, beside its invoke.yaml.
+OWN = "translations.yaml"
+
+# What was being done when a program printed it; the table says what each means.
+Occasion = Literal[
+    "build",
+    "push",
+    "registry-login",
+    "local-up",
+    "engine-version",
+    "rancher-step",
+    "remote-write",
+    "ssh-login",
+    "ssh-config",
+    "ssh-connect",
+]
+# Whose words they are.
+Group = Literal[
+    "files",
+    "rancher1",
+    "containers",
+    "registry",
+    "engine",
+    "services",
+    "ssh",
+    "login_node",
+    "network",
+]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A pattern and its meaning; `<name>` in cause and remedy is the pattern's group of that
+    name, or a field that the caller knows. `when`: the occasions on which it is asked; none:
+    of every error that is shown. `group`: whose words they are, empty for a stack's own."""
+
+    id: str
+    pattern: re.Pattern[str]
+    cause: str
+    remedy: str
+    source: str
+    when: tuple[str, ...] = ()
+    group: str = ""
+
+
+@cache
+def packaged() -> tuple[Entry, ...]:
+    """The entries of this package, in the order in which they are asked."""
+    found = []
+    for group, values in _content(TABLE).items():
+        for number, value in enumerate(values, 1):
+            when = tuple(value.pop("when", ()))
+            found.append(_entry(value, f"{TABLE}, {group}, entry {number}", when, group))
+    return tuple(found)
+
+
+@cache
+def own(stack: Path) -> tuple[Entry, ...]:
+    """A stack's own entries; none without a file. A list of mappings with id, pattern, cause,
+    remedy and source. Raises UsageError, which names the entry, if it is broken."""
+    path = stack / OWN
+    values = (_content(path) or []) if path.is_file() else []
+    if not isinstance(values, list):
+        raise UsageError(f"{OWN} is no list", where=str(path), remedy="- id: …")
+    return tuple(_entry(value, f"{path}, entry {n}") for n, value in enumerate(values, 1))
+
+
+def _content(path: Path) -> Any:
+    """What a YAML file holds. Raises UsageError."""
+    import yaml
+
+    # Libyaml's reader takes a tenth of the time, where PyYAML was built with it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path.name} can't be read: {error}", where=str(path)) from None
+
+
+def _entry(value: Any, where: str, when: tuple[str, ...] = (), group: str = "") -> Entry:
+    remedy = "id, pattern, cause, remedy, and source if you like, each a text"
+    if not isinstance(value, dict) or set(value) - {"id", "pattern", "cause", "remedy", "source"}:
+        raise UsageError("not an entry of translations", where=where, remedy=remedy)
+    texts = {str(key): text for key, text in value.items() if isinstance(text, str)}
+    if not {"id", "pattern", "cause", "remedy"} <= set(texts):
+        raise UsageError("an entry of translations lacks a part", where=where, remedy=remedy)
+    try:
+        pattern = re.compile(texts["pattern"], re.IGNORECASE)
+    except re.error as error:
+        problem = f"the pattern is no regular expression: {error}"
+        raise UsageError(problem, where=where, remedy="see Python's module re") from None
+    source = texts.get("source", "the stack")
+    return Entry(texts["id"], pattern, texts["cause"], texts["remedy"], source, when, group)

@@ -1,0 +1,127 @@
+"""The table of known errors: whole, of known groups, and each entry of an occasion speaks for
+the message that it was made for."""
+
+# ruff: noqa: E501 - messages are as long as they are
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinstack.console import known_errors
+from spinstack.console.error_table import Entry, Group, Occasion, packaged
+
+# What the callers know on each occasion.
+FIELDS: dict[Occasion, set[str]] = {
+    "build": {"engine", "key", "platform", "dockerfile", "doing"},
+    "push": {"engine", "registry", "namespace", "reference", "not_let_in", "doing"},
+    "registry-login": {"engine", "registry", "user", "doing"},
+    "local-up": {"engine", "doing"},
+    "engine-version": {"engine", "start"},
+    "rancher-step": set(),
+    "remote-write": {"what"},
+    "ssh-login": {"host"},
+    "ssh-config": set(),
+    "ssh-connect": {"unreachable"},
+}
+
+# Id of the entry, one of its occasions, what is printed then.
+MESSAGES: list[tuple[str, Occasion, str]] = [
+    ("write-no-space", "remote-write", "tar: app.py: Cannot write: No space left on device"),
+    ("write-quota", "remote-write", "mkdir: cannot create directory 'releases': Disk quota exceeded"),
+    ("write-read-only", "remote-write", "mkdir: cannot create directory 'lock': Read-only file system"),
+    ("write-denied", "remote-write", "mkdir: cannot create directory 'lock': Permission denied"),
+    ("write-no-directory", "remote-write", "mkdir: cannot create directory 'a/b': No such file or directory"),
+    ("step-no-key", "rancher-step", "RANCHER_URL environment or --url is not set, run `config`"),
+    ("step-401", "rancher-step", "Bad response statusCode [401]. Status [401 Unauthorized]."),
+    ("step-403", "rancher-step", "Bad response statusCode [403]. Status [403 Forbidden]."),
+    ("step-refused", "rancher-step", "Get http://127.0.0.1:1/v2-beta: dial tcp 127.0.0.1:1: connect: connection refused"),
+    ("step-slow", "rancher-step", "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"),
+    ("registry-not-stored", "registry-login", "Error saving credentials: permission denied"),
+    ("registry-refused", "registry-login", 'Get "https://r/v2/": unauthorized: authentication required'),
+    ("push-no-image", "push", "An image does not exist locally with the tag: x/y"),
+    ("push-no-namespace", "push", "name unknown: repository name not known to registry"),
+    ("push-not-logged-in", "push", "no basic auth credentials"),
+    ("push-forbidden", "push", "denied: requested access to the resource is denied"),
+    ("push-too-large", "push", "error parsing HTTP 413 response body: 413 Request Entity Too Large"),
+    ("engine-forbidden", "engine-version", "permission denied while trying to connect to the Docker daemon"),
+    ("engine-stopped", "engine-version", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
+    ("engine-disk-full", "registry-login", "write ~/.docker/config.json: no space left on device"),
+    ("engine-disk-full", "push", "write /var/lib/registry/x: no space left on device"),
+    ("engine-disk-full", "build", "write /usr/lib/x: no space left on device"),
+    ("engine-disk-full", "local-up", "mkdir /var/lib/docker/x: no space left on device"),
+    ("build-no-buildx", "build", "ERROR: BuildKit is enabled but the buildx component is missing or broken."),
+    ("build-platform", "build", "exec /bin/sh: exec format error"),
+    ("build-no-file", "build", 'failed to compute cache key: "/nofile": not found'),
+    ("build-dockerfile", "build", "dockerfile parse error line 2: unknown instruction: FRM"),
+    ("build-no-base", "build", "base name (${BASE}) should not be blank"),
+    ("build-base-pull", "build", "manifest for python:3.99 not found: manifest unknown"),
+    ("build-no-network", "build", "Temporary failure resolving 'deb.debian.org'"),
+    ("build-certificate", "build", "SSLError(SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED])"),
+    ("up-port-taken", "local-up", "Bind for 127.0.0.1:60037 failed: port is already allocated"),
+    ("up-not-shared", "local-up", "The path /data is not shared from the host and is not known to Docker."),
+    ("up-no-image", "local-up", "pull access denied for demo/app, repository does not exist"),
+    ("up-unknown-key", "local-up", "services.web Additional property prots is not allowed"),
+    ("up-bad-mount", "local-up", 'invalid mount config for type "bind": bind source path does not exist: /x'),
+    ("ssh-host-changed", "ssh-login", "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @"),
+    ("ssh-host-unknown", "ssh-login", "No ED25519 host key is known for login and you have requested strict checking."),
+    ("ssh-host-refused", "ssh-login", "Host key verification failed."),
+    ("ssh-config", "ssh-config", "/home/bob/.ssh/config: line 3: Bad configuration option: hostnam"),
+    ("ssh-no-name", "ssh-connect", "ssh: Could not resolve hostname login: Name or service not known"),
+    ("ssh-timeout", "ssh-connect", "ssh: connect to host login port 22: Operation timed out"),
+    ("ssh-no-connection", "ssh-connect", "ssh: connect to host login port 22: Connection refused"),
+    ("ssh-silent", "ssh-connect", "Connection timed out during banner exchange"),
+    ("ssh-no-greeting", "ssh-connect", "kex_exchange_identification: read: Connection reset by peer"),
+    ("ssh-dropped", "ssh-connect", "Connection closed by 128.55.64.1 port 22"),
+    ("ssh-sent-away", "ssh-connect", "Received disconnect from 128.55.64.1 port 22:2: no more sessions"),
+    ("registry-certificate", "push", 'Get "https://r/v2/": x509: certificate signed by unknown authority'),
+    ("registry-timeout", "push", 'Get "https://r/v2/": dial tcp 192.0.2.1:443: i/o timeout'),
+    ("registry-unreachable", "registry-login", 'Get "https://r/v2/": dial tcp: lookup r on 10.0.0.1:53: no such host'),
+    ("registry-fault", "push", "received unexpected HTTP status: 503 Service Unavailable"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", packaged(), ids=lambda entry: entry.id)
+def test_an_entry_says_the_cause_and_what_to_do(entry: Entry) -> None:
+    assert entry.cause and entry.remedy and entry.source
+    assert "\n" not in entry.cause + entry.remedy
+    assert entry.group in get_args(Group)
+    assert set(entry.when) <= set(get_args(Occasion))
+    assert not entry.pattern.search(""), "it would speak for any text"
+
+
+@pytest.mark.parametrize("entry", packaged(), ids=lambda entry: entry.id)
+def test_what_an_entry_leaves_open_can_be_filled_in(entry: Entry) -> None:
+    wanted = set(re.findall(r"<(\w+)>", entry.cause + entry.remedy))
+    fields = [known for when, known in FIELDS.items() if when in entry.when] or [set()]
+    assert wanted <= set(entry.pattern.groupindex) | set.intersection(*fields)
+
+
+def test_ids_are_unique_and_every_group_and_occasion_has_entries() -> None:
+    ids = [entry.id for entry in packaged()]
+    assert len(ids) == len(set(ids))
+    assert {entry.group for entry in packaged()} == set(get_args(Group))
+    assert {when for entry in packaged() for when in entry.when} == set(get_args(Occasion))
+
+
+def test_every_entry_of_an_occasion_has_a_message() -> None:
+    assert list(dict.fromkeys(id for id, _, _ in MESSAGES)) == [e.id for e in packaged() if e.when]
+
+
+@pytest.mark.parametrize(("wanted", "when", "message"), MESSAGES)
+def test_a_message_is_known_on_its_occasion(wanted: str, when: Occasion, message: str) -> None:
+    fields = dict.fromkeys(FIELDS[when], "X")
+    known = known_errors.find(f"before\n{message}\nafter", when, fields)
+    assert known and known.id == wanted
+    assert "<" not in known.cause + known.remedy, "something was not filled in"
+    assert known_errors.find("all is well", when, fields) is None
+
+
+@given(st.text(), st.sampled_from(get_args(Occasion)))
+def test_any_text_can_be_asked_about(text: str, when: Occasion) -> None:
+    known = known_errors.find(text, when)
+    assert known is None or known.cause
