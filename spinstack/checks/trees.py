@@ -5,13 +5,13 @@ Done by `walk_tree.py` where the login node has a python3, else by `find`.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from spinstack.checks.login_node import Use, container_ids
 from spinstack.checks.survey import Survey
@@ -19,7 +19,7 @@ from spinstack.checks.walk import Entry
 from spinstack.rules.finding import Finding, Severity
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.login_node import LoginNode
-from spinstack.transport.script import Script, Step
+from spinstack.transport.script import Script, Step, json_objects
 
 # Years of nights on a busy file system.
 SECONDS = 3600
@@ -88,12 +88,11 @@ def step(paths: list[str]) -> Step:
 def parse(output: str, paths: list[str]) -> list[Tree]:
     """What either program printed."""
     lines = output.splitlines()
-    trees = [_from_json(line) for line in lines if line.startswith('{"tree"')]
+    trees = [_from_json(found) for found in json_objects(output) if "tree" in found]
     return trees or list(_from_find(lines, paths))
 
 
-def _from_json(line: str) -> Tree:
-    found = json.loads(line)
+def _from_json(found: dict[str, Any]) -> Tree:
     first = tuple(_entry(mode, uid, gid, path) for mode, uid, gid, path in found["first"])
     return Tree(found["tree"], found["directories"], found["closed"], first, found["unreadable"])
 

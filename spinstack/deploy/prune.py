@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from spinstack.images.tag import CONTENT_LABEL
+from spinstack.transport.script import json_objects
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -45,11 +45,8 @@ def remove_old_images(session: Session) -> int:
 def references(listing: str, repository: str) -> list[str]:
     """The tagged references in what `image ls --format '{{json .}}'` printed."""
     found = []
-    for line in listing.splitlines():
-        try:
-            tag = json.loads(line).get("Tag")
-        except (ValueError, AttributeError):
-            continue
+    for entry in json_objects(listing):
+        tag = entry.get("Tag")
         if isinstance(tag, str) and tag != "<none>":
             found.append(f"{repository}:{tag}")
     return found

@@ -5,7 +5,6 @@ Pure besides the one script that `look` and `watch` run.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -16,7 +15,7 @@ from spinstack.platforms import base
 from spinstack.platforms.base import Container, ServiceState
 from spinstack.remote.stack import RemoteStack
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step, StepResult
+from spinstack.transport.script import Step, StepResult, json_object
 
 if TYPE_CHECKING:
     from spinstack.operate.stats import Stats
@@ -166,16 +165,7 @@ def _overview(there: RemoteStack, outputs: dict[str, str]) -> Overview:
         services=services,
         containers=there.platform.read_containers(outputs.get("containers", ""), there.stack),
         release=PurePosixPath(outputs.get("release", "").strip()).name,
-        note=_mapping(outputs.get("note", "")),
-        unfinished=_mapping(outputs.get("unfinished", "")),
+        note=json_object(outputs.get("note", "")) or {},
+        unfinished=json_object(outputs.get("unfinished", "")) or {},
         url=site(services, there.destination),
     )
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    """A JSON object, empty for anything else."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -7,7 +7,6 @@ long as LIMIT, and its failure is only told.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from spinstack.errors import UsageError
 from spinstack.platforms.base import NO_CONTAINER, Platform, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step
+from spinstack.transport.script import Step, json_objects
 
 # Seconds that a service has for its answer.
 LIMIT = 3
@@ -129,19 +128,11 @@ def _told(text: str, code: int, platform: Platform) -> Stats:
         said = platform.complaints(text, errors_only=True) or lines
         return Stats(problem=_shown(said[-1]) if said else f"exit code {code}")
     own = [line for line in lines if not platform.is_noise(line)]
-    fields = next(filter(None, map(_object, own)), None)
+    fields = next(filter(None, json_objects("\n".join(own))), None)
     if fields:
         summary = fields.get("summary") or ", ".join(f"{key} {fields[key]}" for key in fields)
         return Stats(_shown(str(summary)), fields)
     return Stats(_shown(own[0])) if own else Stats(problem="it printed nothing")
-
-
-def _object(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _shown(text: str) -> str:

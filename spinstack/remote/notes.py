@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import UMASK, Step, json_line, write_line
+from spinstack.transport.script import UMASK, Step, json_object, write_line
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ReleaseNote:
 
 def parse_note(output: str, release_id: str) -> ReleaseNote:
     """A release's note; what can't be read stays empty."""
-    value = json_line(output) or {}
+    value = json_object(output) or {}
     texts = {
         key: value[key]
         for key in ("who", "host", "when", "destination", "commit")

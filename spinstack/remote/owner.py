@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 
-from spinstack.transport.script import json_line
+from spinstack.transport.script import json_object
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def for_job(owner: Owner, job: str) -> Owner:
 
 def parse_owner(output: str) -> Owner | None:
     """The mark in what `cat` printed; None if there is none that can be read."""
-    value = json_line(output)
+    value = json_object(output)
     if value is None or not isinstance(value.get("who"), str):
         return None
     known = {item.name for item in fields(Owner)}

@@ -8,8 +8,9 @@ happens. Pure: values to text, text to values.
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -206,15 +207,29 @@ def tail(output: str, lines: int = 15) -> str:
     return "\n".join(output.strip().splitlines()[-lines:])
 
 
-def json_line(output: str) -> dict[str, Any] | None:
-    for line in reversed(output.splitlines()):
-        if line.startswith("{"):
-            try:
-                value = json.loads(line)
-            except ValueError:
-                return None
-            return value if isinstance(value, dict) else None
-    return None
+def json_object(output: str) -> dict[str, Any] | None:
+    """The first JSON object in an output; None if there is none."""
+    return next(json_objects(output), None)
+
+
+def json_objects(output: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in an output, each of which begins a line and ends one.
+
+    All else is passed over: log lines, other values, what was cut off or can't be read.
+    """
+    decoder, at = json.JSONDecoder(), 0
+    while begin := _BEGIN.search(output, at):
+        try:
+            value, at = decoder.raw_decode(output, begin.start())
+        except (ValueError, RecursionError):
+            at = begin.end()
+            continue
+        if _END.match(output, at):
+            yield value
+
+
+_BEGIN = re.compile(r"^\{", re.MULTILINE)
+_END = re.compile(r"\s*?$", re.MULTILINE)
 
 
 def write_line(text: str, path: PurePosixPath) -> Command:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spinstack.transport.command import Command, Raw, Secret
-from spinstack.transport.script import Script, ScriptResult, Step, Transcript
+from spinstack.transport.script import (
+    Script,
+    ScriptResult,
+    Step,
+    Transcript,
+    json_object,
+    json_objects,
+)
 
 MARK = "mark-4711"
 
@@ -85,3 +94,47 @@ def test_a_secret_is_never_shown(word: str, secret: str) -> None:
 def test_mere_bulk_is_shown_by_its_label() -> None:
     command = Command("printf", "%s", Secret("A" * 10_000, label="<10 kB>"))
     assert command.shown() == "printf %s <10 kB>"
+
+
+LOG = 'time="2026-01-01T00:00:00Z" level=warning msg="slow"'
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("", []),
+        ("error web: not found", []),
+        (f'{LOG}\n{{"a": 1}}\n{LOG}\n{{"b": 2}}\n', [{"a": 1}, {"b": 2}]),
+        ('{"a": 1}\r\n{}\r\n', [{"a": 1}, {}]),
+        (json.dumps({"a": {"b": [{"c": 1}]}}, indent=2) + "\n", [{"a": {"b": [{"c": 1}]}}]),
+        ('{"a": 1\n{"b": 2}', [{"b": 2}]),
+        ('{"a": "cut o', []),
+        ('{"a": 1} and more\n', []),
+        ('[{"a": 1}]\n7\n"text"\nnull\n', []),
+        ('say {"a": 1}\n', []),
+        ('{"a": "\u2028\x85"}', [{"a": "\u2028\x85"}]),
+        ('{"a":' * 100_000, []),
+    ],
+)
+def test_the_objects_of_an_output_are_read_and_all_else_passed_over(
+    output: str, found: list[object]
+) -> None:
+    assert list(json_objects(output)) == found
+    assert json_object(output) == (found[0] if found else None)
+
+
+@given(st.one_of(st.text(), st.text(st.sampled_from('{}[]":,\n\r \\u0a1e-'))))
+def test_no_output_is_too_odd_to_look_for_objects_in_it(output: str) -> None:
+    assert all(type(found) is dict for found in json_objects(output))
+
+
+VALUES = st.none() | st.integers() | st.text()
+OBJECTS = st.dictionaries(st.text(), VALUES | st.lists(st.dictionaries(st.text(), VALUES)))
+
+
+@given(st.lists(OBJECTS, max_size=3), st.sampled_from([None, 2]), st.booleans())
+def test_objects_are_read_as_they_were_printed(
+    printed: list[dict[str, object]], indent: int | None, ascii_only: bool
+) -> None:
+    lines = [json.dumps(one, indent=indent, ensure_ascii=ascii_only) for one in printed]
+    assert list(json_objects(f"\n{LOG}\n".join(["", *lines, ""]))) == printed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 from spinstack.platforms.base import NO_CONTAINER, Container
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step
+from spinstack.transport.script import Step, json_objects
 
 
 def containers_step(must: bool = False) -> Step:
@@ -24,28 +23,17 @@ def containers_step(must: bool = False) -> Step:
 def parse(text: str, stack: str) -> dict[str, list[Container]]:
     """The stack's containers by service, from `ps --containers --format json`."""
     found: dict[str, list[Container]] = {}
-    for line in text.splitlines():
-        entry = _entry(line)
-        if entry is None:
+    for entry in json_objects(text):
+        told = entry.get("Container")
+        if not isinstance(told, dict):
             continue
-        container = _container(entry)
+        container = _container(told)
         service = _service(container.name, stack)
         if service:
             found.setdefault(service, []).append(container)
     for containers in found.values():
         containers.sort(key=lambda container: (container.number, container.created))
     return found
-
-
-def _entry(line: str) -> dict[str, Any] | None:
-    if not line.startswith("{"):
-        return None
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    container = entry.get("Container")
-    return container if isinstance(container, dict) else None
 
 
 def _container(entry: dict[str, Any]) -> Container:

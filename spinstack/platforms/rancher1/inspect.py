@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from spinstack.platforms.base import RunningService
-
-
-def resource(output: str) -> dict[str, Any] | None:
-    """The object that `inspect` printed; None for its `error …` line, which it exits 0 with."""
-    for line in output.splitlines():
-        if line.startswith("{"):
-            try:
-                value = json.loads(line)
-            except ValueError:
-                return None
-            return value if isinstance(value, dict) else None
-    return None
 
 
 def running(resource: Mapping[str, Any], release: str) -> RunningService:

@@ -29,7 +29,7 @@ from spinstack.platforms.rancher1 import (
     states,
 )
 from spinstack.transport.command import Command, Word
-from spinstack.transport.script import Step
+from spinstack.transport.script import Step, json_object
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -134,9 +134,8 @@ class Rancher1:
         return commands.inspect_step(stack, service)
 
     def read_inspect(self, output: str) -> dict[str, Any] | None:
-        from spinstack.platforms.rancher1 import inspect
-
-        return inspect.resource(output)
+        # For what it does not know it prints an `error …` line, and exits 0.
+        return json_object(output)
 
     def running(self, resource: Mapping[str, Any], release: str) -> RunningService:
         from spinstack.platforms.rancher1 import inspect

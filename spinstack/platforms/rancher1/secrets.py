@@ -8,23 +8,19 @@ command line, echo or log.
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from spinstack.platforms.base import Kept
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.transport.command import Command, Raw, Secret
-from spinstack.transport.script import Step
+from spinstack.transport.script import Step, json_objects
 
 
 def parse(output: str, key: str) -> list[Kept]:
     """`ls --format json`: an object a line, with the resource below `key`."""
     found = []
-    for line in output.splitlines():
-        try:
-            resource = json.loads(line).get(key) if line.startswith("{") else None
-        except json.JSONDecodeError:
-            continue
+    for entry in json_objects(output):
+        resource = entry.get(key)
         if isinstance(resource, dict) and resource.get("name"):
             found.append(_kept(resource))
     return sorted(found, key=lambda kept: kept.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from spinstack.platforms.rancher1.access import has_key
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.platforms.rancher1.output import parse_log
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step
+from spinstack.transport.script import Step, json_object, json_objects
 
 # Rancher's words for the states of a service; all others (activating, restarting, …) pass.
 PHASES = {
@@ -69,15 +68,7 @@ def is_garbled(text: str) -> bool:
     objects = [line for line in lines if line.startswith("{")]
     if not objects:
         return len(lines) > len(parse_log(text))
-    return any(_object(line) is None for line in objects)
-
-
-def _object(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    return any(json_object(line) is None for line in objects)
 
 
 def parse(text: str, stack: str) -> list[ServiceState]:
@@ -86,9 +77,8 @@ def parse(text: str, stack: str) -> list[ServiceState]:
     if is_garbled(text):
         raise Garbled(text)
     states = []
-    for line in text.splitlines():
-        entry = _object(line) if line.startswith("{") else None
-        state = _state(entry) if entry else None
+    for entry in json_objects(text):
+        state = _state(entry)
         if state and state.stack == stack:
             states.append(state)
     return sorted(states, key=lambda state: state.name)
@@ -131,11 +121,7 @@ def _number(value: object) -> int:
 
 def taken_ports(states: str) -> Iterator[TakenPort]:
     """Every published port of every stack, from `ps --all --format json`."""
-    for line in states.splitlines():
-        try:
-            entry = json.loads(line) if line.startswith("{") else {}
-        except json.JSONDecodeError:
-            continue
+    for entry in json_objects(states):
         stack, _, service = str(entry.get("Name") or "").partition("/")
         found = entry.get("Service")
         config = found.get("launchConfig") if isinstance(found, dict) else None

@@ -17,7 +17,7 @@ from typing import Any
 
 from spinstack import __version__
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import UMASK, Step
+from spinstack.transport.script import UMASK, Step, json_object
 
 FILE = "history.jsonl"
 STEP = "history"
@@ -142,11 +142,8 @@ _TEXTS = {item.name for item in fields(Record)} - {"dirty", "images"}
 
 
 def _record(text: str) -> Record | None:
-    try:
-        value = json.loads(text) if text.startswith("{") else None
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
+    value = json_object(text)
+    if value is None:
         return None
     texts = {key: _shown(value.get(key)) for key in _TEXTS}
     record = Record(**texts, dirty=value.get("dirty") is True, images=_images(value.get("images")))
