@@ -6,7 +6,7 @@ variables, --config file; see `schema.py` for every key. Secrets are in none of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,12 +133,13 @@ def load(config: Any, directory: Path) -> Settings:
             remedy="go to the directory of a stack (it has an invoke.yaml with spinstack.stack "
             "in it), or make one: spinstack new",
         )
+    defaults = {key.name: key.default for key in schema.STACK_KEYS}
     return Settings(
         directory=directory,
         stack=stack,
         default_destination=raw.get("destination") or "",
-        compose_file=raw.get("compose_file") or _default(schema.STACK_KEYS, "compose_file"),
-        env_file=raw.get("env_file") or _default(schema.STACK_KEYS, "env_file"),
+        compose_file=raw.get("compose_file") or defaults["compose_file"],
+        env_file=raw.get("env_file") or defaults["env_file"],
         images=_images(raw.get("images") or {}),
         engine=raw.get("engine"),
         raw=raw,
@@ -152,10 +153,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
-
-
-def _default(keys: tuple[schema.Key, ...], name: str) -> Any:
-    return next(key.default for key in keys if key.name == name)
 
 
 def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
@@ -179,7 +176,53 @@ _CHOICES = {
 }
 
 
+def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (values or {}).items()}
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+# Key -> what makes the destination's field of its value; the other values stay as they are.
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "identity_file": _path,
+    "known_hosts_file": _path,
+    "sshproxy": _path,
+    "login_answer_file": _path,
+    "practise": bool,
+    "modules": tuple,
+    "project_dir": lambda path: path.rstrip("/"),
+    "build_args": _texts,
+    "env": _texts,
+    "probe_path": lambda paths: tuple(paths.split()),
+    "protected": bool,
+}
+# Keys whose field has another name.
+_FIELDS = {"include": "included", "probe_path": "probe_paths"}
+
+
 def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
+    """Each key of the schema makes a field of it. Raises UsageError for a value that is wrong."""
+    where = f"spinstack.destinations.{name}"
+    values = _layers(name, raw)
+    values["centre"] = _centre(values["centre"], where)
+    _check(values, where)
+    values["checkouts"] = _checkouts(values["checkouts"], where)
+    # What stands for a value that is not set.
+    values["user"] = values["user"] or ""
+    values["namespace"] = values["namespace"] or values["user"]
+    values["modules"] = values["modules"] or values["centre"].modules
+    fields = {
+        _FIELDS.get(key, key): _CONVERTERS[key](value) if key in _CONVERTERS else value
+        for key, value in values.items()
+    }
+    return Destination(name=name, **fields)
+
+
+def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for every key of the schema: what the destination says itself, or else the file
+    that it includes, what holds for all destinations, the default."""
     own = (raw.get("destinations") or {}).get(name) or {}
     values = {key.name: key.default for key in schema.DESTINATION_KEYS}
     values.update({key: raw[key] for key in values if raw.get(key) is not None})
@@ -187,58 +230,47 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
     if included:
         values.update(_included(included, name))
     values.update({key: value for key, value in own.items() if value is not None})
-    where = f"spinstack.destinations.{name}"
+    # A destination may say of each checkout only what differs there, such as its ref.
+    checkouts = centre.merged(raw.get("checkouts") or {}, values["checkouts"] or {})
+    return {**values, "include": included, "checkouts": checkouts}
+
+
+def _centre(overrides: Mapping[str, Any], where: str) -> centre.Centre:
     try:
-        rules = centre.load(values["centre"])
+        return centre.load(overrides)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the overrides of the centre's rules have a wrong shape: {error}",
             where=f"{where}.centre",
             remedy="the shape of spin.yaml in the package spinstack",
         ) from None
+
+
+def _check(values: Mapping[str, Any], where: str) -> None:
+    """Raises UsageError for a value that is missing, or of the right type and still wrong."""
     for key, allowed in _CHOICES.items():
         if values[key] not in allowed:
+            remedy = f"one of {', '.join(allowed)}"
             raise UsageError(
-                f"{key} can't be {values[key]!r}",
-                where=f"{where}.{key}",
-                remedy=f"one of {', '.join(allowed)}",
+                f"{key} can't be {values[key]!r}", where=f"{where}.{key}", remedy=remedy
             )
-    return Destination(
-        name=name,
-        platform=values["platform"],
-        host=values["host"],
-        wire=values["wire"],
-        port=values["port"],
-        user=values["user"] or "",
-        identity_file=_path(values["identity_file"]),
-        known_hosts_file=_path(values["known_hosts_file"]),
-        sshproxy=_path(values["sshproxy"]),
-        login_answer_file=_path(values["login_answer_file"]),
-        practise=bool(values["practise"]),
-        modules=tuple(values["modules"] or rules.modules),
-        environment=_needed(values, "environment", where),
-        project_dir=_project_dir(values, where),
-        registry=values["registry"],
-        namespace=values["namespace"] or values["user"] or "",
-        build_platform=values["build_platform"],
-        build_args=_texts(values["build_args"]),
-        env=_texts(values["env"]),
-        checkouts=_checkouts(raw.get("checkouts") or {}, values["checkouts"] or {}, where),
-        address=values["address"],
-        probe_paths=tuple(values["probe_path"].split()),
-        healthy_within=values["healthy_within"],
-        protected=bool(values["protected"]),
-        centre=rules,
-        included=included,
-    )
+    for key in ("environment", "project_dir"):
+        if not values[key]:
+            remedy = f"add {key}: there"
+            raise UsageError(f"the setting {key} is missing", where=where, remedy=remedy)
+    path = values["project_dir"].rstrip("/")
+    # A mount is written SOURCE:TARGET, an env file a line a variable.
+    if ":" in path or not path.isprintable():
+        raise UsageError(
+            f"project_dir can't be {path!r}: a colon or a line break in it can't be mounted",
+            where=f"{where}.project_dir",
+            remedy="a directory without those characters; others, and blanks, are fine",
+        )
 
 
-def _checkouts(
-    everywhere: Mapping[str, Any], here: Mapping[str, Any], where: str
-) -> tuple[Checkout, ...]:
-    """A destination may say of each checkout only what differs there, such as its ref."""
+def _checkouts(checkouts: Mapping[str, Any], where: str) -> tuple[Checkout, ...]:
     found = []
-    for variable, values in centre.merged(everywhere, here).items():
+    for variable, values in checkouts.items():
         path = f"{where}.checkouts.{variable}"
         if not isinstance(values, dict):
             raise UsageError(f"{variable} must be a mapping", where=path, remedy="url: and ref:")
@@ -252,32 +284,6 @@ def _checkouts(
                 raise UsageError(f"{text!r} is no {'url' if text == url else 'ref'}", where=path)
         found.append(Checkout(str(variable), url, ref))
     return tuple(found)
-
-
-def _project_dir(values: Mapping[str, Any], where: str) -> str:
-    path = _needed(values, "project_dir", where).rstrip("/")
-    # A mount is written SOURCE:TARGET, an env file a line a variable.
-    if ":" in path or not path.isprintable():
-        raise UsageError(
-            f"project_dir can't be {path!r}: a colon or a line break in it can't be mounted",
-            where=f"{where}.project_dir",
-            remedy="a directory without those characters; others, and blanks, are fine",
-        )
-    return path
-
-
-def _needed(values: Mapping[str, Any], key: str, where: str) -> str:
-    if not values[key]:
-        raise UsageError(f"the setting {key} is missing", where=where, remedy=f"add {key}: there")
-    return str(values[key])
-
-
-def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(key): str(value) for key, value in (values or {}).items()}
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
 
 
 def _included(path: Path, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,29 @@ def test_a_variable_of_the_environment_is_read_by_its_type(
     config.load_shell_env()
     to = settings.load(config, tmp_path).destination("dev")
     assert (to.port, to.practise, to.user) == (2222, True, "bob")
+
+
+def test_every_key_of_a_destination_is_a_field_of_it() -> None:
+    keys = {key.name for key in schema.DESTINATION_KEYS} - {"include", "probe_path"}
+    fields = {field.name for field in dataclasses.fields(settings.Destination)}
+    assert fields == keys | {"name", "included", "probe_paths"}
+
+
+def test_what_is_not_set_has_its_default(tmp_path: Path) -> None:
+    (tmp_path / "more.yml").write_text("modules: [spin]\nprobe_path: /a  /b\nport: 4022\n")
+    found = load(
+        namespace=None,
+        identity_file="~/key",
+        checkouts={"CODE_DIR": {"url": "https://git.example/code", "ref": "main"}},
+        destinations={
+            "dev": {"environment": "x", "checkouts": {"CODE_DIR": {"ref": "v1"}}},
+            "other": {"environment": "y", "include": str(tmp_path / "more.yml"), "env": {"A": 1}},
+        },
+    )
+    dev, other = found.destination("dev"), found.destination("other")
+    assert (dev.namespace, dev.identity_file) == ("alice", Path.home() / "key")
+    assert (dev.modules, dev.probe_paths) == (dev.centre.modules, ("/",))
+    assert dev.checkouts == (settings.Checkout("CODE_DIR", "https://git.example/code", "v1"),)
+    assert (other.modules, other.probe_paths, other.port) == (("spin",), ("/a", "/b"), 4022)
+    assert (other.env, other.included) == ({"A": "1"}, tmp_path / "more.yml")
+    assert other.checkouts[0].ref == "main"
