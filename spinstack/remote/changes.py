@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import ScriptResult, Step
@@ -30,27 +30,22 @@ def mark_word(job_id: str) -> str:
 
 
 def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
-    """Print the journal after its first lines until the change is over, waiting for what is
-    not there yet. Exit code SILENT when there has been no sign of life for SILENT_SECONDS, or
-    for LISTEN_SECONDS where there was none for so long before.
-
-    `tail` polls where the file system tells nothing of what other machines write.
+    """Print the journal after its first lines until the change is over (`follow.sh`), waiting for
+    what is not there yet. Exit code SILENT when there has been no sign of life for
+    SILENT_SECONDS, or for LISTEN_SECONDS where there was none for so long before.
     """
-    journal = shlex.quote(str(place(root, job_id) / "journal"))
-    over = shlex.quote(mark_word(job_id)) + "' '*' over '*"
-    loop = (
-        f"code={SILENT} wait={BEGIN_SECONDS} later={SILENT_SECONDS}; "
-        f"if test -s {journal}; then wait=$later; "
-        f"[ $(( $(date +%s) - $(stat -c %Y {journal}) )) -lt $later ] || "
-        f"wait={LISTEN_SECONDS} later={LISTEN_SECONDS}; fi; "
-        # Not every bash has its number in $!, where the change itself may be.
-        f"exec {{journal}}< <(echo $BASHPID; exec tail -n +{after + 1} -s 0.2 -f {journal}); "
-        'read -r -u "$journal" tail; while IFS= read -r -t "$wait" -u "$journal" line; do '
-        f"printf '%s\\n' \"$line\"; wait=$later; "
-        f"case $line in {over}) code=0; break ;; esac; done; "
-        'kill "$tail"; exec {journal}<&-; ( exit "$code" )'
-    )
-    return Step("follow", (Command(Raw(loop)),), must=False)
+    values = {
+        "journal": str(place(root, job_id) / "journal"),
+        "mark": mark_word(job_id),
+        "first": str(after + 1),
+        "begin_seconds": str(BEGIN_SECONDS),
+        "silent_seconds": str(SILENT_SECONDS),
+        "listen_seconds": str(LISTEN_SECONDS),
+        "silent": str(SILENT),
+    }
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+    text = Path(__file__).with_name("follow.sh").read_text("utf-8").rstrip()
+    return Step("follow", (Command(Raw(f"{given}\n{text}")),), must=False)
 
 
 def stop_step(root: PurePosixPath, job_id: str) -> Step:
@@ -70,7 +65,7 @@ def go_on_step(root: PurePosixPath, job_id: str) -> Step:
 def under_way_step(root: PurePosixPath) -> Step:
     """Seconds since the last sign of life of the job that has the lock; fails without one. They
     count more while it has not said its first word."""
-    journal = shlex.quote(str(root / "lock" / "job" / "journal"))
+    journal = _journal_under_way(root)
     more = f"$(test -s {journal} || echo + {SILENT_SECONDS - BEGIN_SECONDS})"
     age = f"echo $(( $(date +%s) - $(stat -L -c %Y {journal}) {more} ))"
     return Step(
@@ -86,9 +81,14 @@ def age(found: ScriptResult) -> int | None:
 
 def listen_step(root: PurePosixPath) -> Step:
     """Whether the change that has the lock says something within LISTEN_SECONDS."""
-    size = f"wc -c <{shlex.quote(str(root / 'lock' / 'job' / 'journal'))}"
+    size = f"wc -c <{_journal_under_way(root)}"
     words = f'before=$({size}); sleep {LISTEN_SECONDS}; after=$({size}); test "$before" != "$after"'
     return Step("listen", (Command(Raw(words)),), must=False)
+
+
+def _journal_under_way(root: PurePosixPath) -> str:
+    """The journal of the job that has the lock, as a shell reads it."""
+    return shlex.quote(str(root / "lock" / "job" / "journal"))
 
 
 def newest_step(root: PurePosixPath, wanted: str = "") -> Step:
