@@ -72,8 +72,9 @@ class Deployment:
         failed, and where it goes on without us (Ctrl-C, a lost connection).
         """
         change = self._job(note, plan, confirming=confirming)
-        following = Follow(self.session, change.id, creating=change.creating)
-        following.uploaded = note.id if made else ""
+        following = Follow(
+            self.session, change.id, creating=change.creating, uploaded=note.id if made else ""
+        )
         if self.session.dry:
             self._show_job(replace(change, creating=False))
         code = self._seen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from spinstack.platforms import rows
@@ -35,25 +35,32 @@ class Failed(Exception):
 
 
 class Follow:
-    """One change, looked on from here. `creating`: its upgrade is called a start."""
+    """One change, looked on from here. `creating`: its upgrade is called a start; `uploaded`: the
+    release that is uploaded first, if one is.
 
-    def __init__(self, session: Session, job_id: str, *, creating: bool = False) -> None:
+    At most one step is on the console at any time; `started`: the change may have begun.
+    """
+
+    def __init__(
+        self, session: Session, job_id: str, *, creating: bool = False, uploaded: str = ""
+    ) -> None:
         self._session = session
         self._names = {**_SHOWN, "bring up": "start" if creating else "upgrade"}
-        self._step: AbstractContextManager[StepDisplay] | None = None
+        self._uploaded = uploaded
+        # The step on the console, and what takes it from there.
         self._display: StepDisplay | None = None
+        self._end = ExitStack()
+        # What was printed since the last round of states; what is thought of the rounds so far.
         self._lines: list[str] = []
         self._watcher = Watcher([])
         self.id = job_id
         self.journal = Journal(job_id, on_begin=self._begun, on_line=self._said, on_end=self._ended)
-        # The release that is uploaded first, if one is; whether the change may have begun.
-        self.uploaded = ""
         self.started = False
 
     def sent(self, done: int, total: int) -> None:
         """So many bytes of the script that starts the change, with the release in it, are
         there."""
-        if self.uploaded:
+        if self._uploaded:
             self._uploading().bytes(done, total)
 
     def outer(self, step: str) -> None:
@@ -61,14 +68,15 @@ class Follow:
         if step in ("start", "follow"):
             self.leave()
             self.started = True
-        elif self.uploaded:
+        elif self._uploaded:
             self._uploading()
 
     def _uploading(self) -> StepDisplay:
-        if self._display is None:
-            self._show("upload")
-        assert self._display
-        return self._display
+        if self._display:
+            return self._display
+        display = self._show("upload")
+        display.done(self._uploaded)
+        return display
 
     def line(self, step: str, text: str) -> bool:
         """A line that such a step printed; never the end of it."""
@@ -84,23 +92,16 @@ class Follow:
 
     def leave(self, *, well: bool = True, goes_on: bool = False) -> None:
         """Nothing is shown any more: somebody is asked something, or it is over."""
-        step, display = self._step, self._display
-        self._step, self._display = None, None
-        if step is None or display is None:
-            return
-        if goes_on:
+        display, self._display = self._display, None
+        if display and goes_on:
             display.done("goes on there")
-        if well:
-            step.__exit__(None, None, None)
-            return
-        failed = Failed()
-        step.__exit__(Failed, failed, failed.__traceback__)
+        with suppress(Failed), self._end.pop_all():
+            if not well:
+                raise Failed
 
-    def _show(self, name: str) -> None:
-        self._step = self._session.console.step(name)
-        self._display = self._step.__enter__()
-        if name == "upload":
-            self._display.done(self.uploaded)
+    def _show(self, name: str) -> StepDisplay:
+        self._display = self._end.enter_context(self._session.console.step(name))
+        return self._display
 
     def _begun(self, step: JournalStep) -> None:
         self.leave()
@@ -111,16 +112,22 @@ class Follow:
 
     def _said(self, step: JournalStep, line: str) -> None:
         if line.startswith("round "):
-            if line == "round 0":
-                stack = self._session.settings.stack
-                words = self._session.platform.words
-                self._watcher.take(rows.parse("\n".join(self._lines), stack, words))
-                self._tell(self._watcher.summary)
-            self._lines = []
+            self._take_round(line)
         elif line.startswith("asked "):
             self._tell(line.removeprefix("asked "))
         else:
             self._lines.append(line)
+
+    def _take_round(self, end: str) -> None:
+        """The lines so far are the answer of one look; its last word is the exit code."""
+        lines, self._lines = self._lines, []
+        if end == "round 0":
+            self._watcher.take(
+                rows.parse(
+                    "\n".join(lines), self._session.settings.stack, self._session.platform.words
+                )
+            )
+            self._tell(self._watcher.summary)
 
     def _tell(self, text: str) -> None:
         if self._display:
