@@ -37,13 +37,11 @@ class SpinstackError(Exception):
 
     def lines(self) -> list[str]:
         """The message as a person reads it, without the details."""
-        lines = [f"error: {self.what}"]
+        lines = [f"error: {self.what}" + (f"; {self.now}" if self.now else "")]
         if self.where:
             lines.append(f"  where: {self.where}")
-        if self.now:
-            lines.append(f"  now:   {self.now}")
         if self.remedy:
-            lines.append(f"  to do: {self.remedy}")
+            lines.append(f"  fix:   {self.remedy}")
         return lines
 
     def __str__(self) -> str:

@@ -82,6 +82,11 @@ class Session:
             self.settings.destination(self._to)
 
     @property
+    def where(self) -> str:
+        """`demo at dev`: the stack and its destination, as messages name them."""
+        return f"{self.settings.stack} at {self.destination.name}"
+
+    @property
     def destination_was_named(self) -> bool:
         return self._to is not None
 
@@ -169,6 +174,7 @@ def ask_if_protected(session: Session, *, yes: bool, doing: str = "") -> None:
     to be done, for the question."""
     destination = session.destination
     if destination.protected and not session.destination_was_named:
-        stack, name = session.settings.stack, destination.name
-        question = f"{doing} at {name}?" if doing else f"This changes {stack} at {name}. Go on?"
+        question = f"This changes {session.where}. Go on?"
+        if doing:
+            question = f"{doing} at {destination.name}?"
         session.confirm(question, yes=yes)

@@ -120,12 +120,11 @@ class Console:
                 self._print("  | " + line, "dim")
         first, *rest = error.lines()
         self._print(first, "bold red")
-        # The cause is asked for here and nowhere else; it stands before what to do.
-        at = len(rest) - bool(error.remedy)
+        # A known cause has a better remedy than the general one: there is never more than one.
         known = known_errors.lines_for(error, self.stack)
-        # After a rollback the remedy is a general one: a known cause has a better one.
-        rest = rest[:at] if known and error.now else rest
-        for line in (*rest[:at], *known, *rest[at:]):
+        if len(known) > 1 and error.remedy:
+            rest.pop()
+        for line in (*rest, *known):
             self._print(line)
 
     def result(self, text: str) -> None:

@@ -55,7 +55,7 @@ def notes(lines: Iterable[str], stack: Path | None = None) -> list[str]:
     """What is known about the lines of a log: two lines for each cause, none twice."""
     said = []
     for known in _meanings("\n".join(lines), stack):
-        said += [f"cause: {known.cause}", f"  to do: {known.remedy}"]
+        said += [f"cause: {known.cause}", f"  fix:   {known.remedy}"]
     return said
 
 
@@ -73,7 +73,7 @@ def lines_for(error: SpinstackError, stack: Path | None = None) -> list[str]:
         return [f"  ({broken.what}; {broken.where})"]
     if known is None:
         return []
-    return [f"  cause: {known.cause}", f"  to do: {known.remedy}"]
+    return [f"  cause: {known.cause}", f"  fix:   {known.remedy}"]
 
 
 def _meanings(text: str, stack: Path | None) -> Iterator[Translation]:

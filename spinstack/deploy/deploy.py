@@ -143,7 +143,7 @@ def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Deployment) -> None
     runs = chosen is not Plan.CREATE
     raise UsageError(
         f"{there.session.settings.stack} {'runs already' if runs else 'is not there yet'}",
-        where=there.session.destination.name,
+        where=there.session.where,
         remedy="invoke upgrade, or invoke deploy" if runs else "invoke up, or invoke deploy",
     )
 

@@ -132,9 +132,8 @@ def _refused(step: JournalStep, told: Journal, session: Session) -> SpinstackErr
     platform, stack = session.platform, session.settings.stack
     verb = step.name if step.name in ("bring up", "confirm") else "roll back"
     what = f"{platform.title} did not {verb} {stack}"
-    where = f"{stack} at {session.destination.environment}"
-    error = refused(_result(step), platform, what, where, platform.slow)
-    return error or SpinstackError(what, where=where, details=tail(step.output))
+    error = refused(_result(step), platform, what, session.where, platform.slow)
+    return error or SpinstackError(what, where=session.where, details=tail(step.output))
 
 
 def _not_noted(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
@@ -145,7 +144,7 @@ def _not_rendered(step: JournalStep, told: Journal, session: Session) -> Spinsta
     said = session.platform.complaints(step.output)
     return SpinstackError(
         f"{session.platform.title} can't use the stack's files",
-        where=f"{session.settings.stack} at {session.destination.name}",
+        where=session.where,
         remedy="mend the compose file or the env file; `invoke check` may say more",
         details="\n".join(said) or step.output.strip(),
     )

@@ -101,7 +101,7 @@ def _unconfirmed(change: LockedStack) -> str:
         session = change.session
         raise SpinstackError(
             "there is no unfinished upgrade",
-            where=f"{session.settings.stack} at {session.destination.name}",
+            where=session.where,
             remedy="see `invoke status` and `invoke releases`",
         )
     return " and ".join(change.found.unconfirmed)

@@ -47,7 +47,7 @@ def _url(session: Session, service: str) -> str:
     if not found:
         what = f"{service} publishes no port" if service and states else "it does not run there"
         raise SpinstackError(
-            f"{session.settings.stack} has no address at {session.destination.name}: {what}",
+            f"no address: {what}",
             where=there.where,
             remedy="see `invoke status`",
         )

@@ -43,7 +43,7 @@ class StackClient:
 
     @property
     def where(self) -> str:
-        return f"{self.stack} at {self.destination.name} ({self.destination.environment})"
+        return f"{self.stack} at {self.destination.name}"
 
     @property
     def ready(self) -> Step:

@@ -279,9 +279,8 @@ class RemoteStack(StackClient):
         result = self.node.run(Script(script, seconds=slow * len(steps) + 60))
         self.succeeded(result)
         what = f"{self.platform.title} did not {verb} {self.stack}"
-        where = f"{self.stack} at {self.destination.environment}"
         for step in steps:
-            wrong = refused(result[step.name], self.platform, what, where, slow)
+            wrong = refused(result[step.name], self.platform, what, self.where, slow)
             if wrong:
                 raise wrong
 

@@ -70,7 +70,7 @@ def _wanted(session: Session) -> list[Source]:
 def _not_possible(session: Session, findings: Sequence[Finding]) -> SpinstackError:
     return SpinstackError(
         "the stack can't be set up as it is written",
-        where=f"{session.directory}, destination {session.destination.name}",
+        where=f"{session.directory}: {session.where}",
         remedy="mend it; nothing was made",
         details="\n".join(found.line() for found in findings),
     )
@@ -93,7 +93,7 @@ def _look(session: Session, node: LoginNode, wanted: Sequence[Source]) -> Facts:
         if away:
             raise SpinstackError(
                 f"Spin can't mount {path}: it leads to {away}",
-                where=f"{node.name}, destination {to.name}",
+                where=f"{node.name}: {session.where}",
                 remedy=f"a directory below one of {', '.join(to.centre.mountable)}, not a link out",
             )
     return facts

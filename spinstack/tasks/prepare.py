@@ -116,10 +116,10 @@ def _tell(session: Session, report: Report, json: bool) -> None:
         return
     for found in report.findings:
         session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")
-        session.console.result(f"  where: {found.where}\n  to do: {found.remedy}")
+        session.console.result(f"  where: {found.where}\n  fix:   {found.remedy}")
     severities = [found.severity for found in report.findings]
     counts = ", ".join(_count(severities.count(kind), kind) for kind in ("error", "warning"))
-    session.console.result(f"{session.settings.stack} → {session.destination.name}: {counts}")
+    session.console.result(f"{session.where}: {counts}")
 
 
 def _count(number: int, what: str) -> str:

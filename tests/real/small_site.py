@@ -85,7 +85,7 @@ def assert_told_well(typed: Typed) -> None:
     assert typed.code == 1
     assert typed.out == "", typed
     assert len(re.findall("^error: ", typed.err, flags=re.MULTILINE)) == 1, typed
-    assert re.search("^  to do: ", typed.err, flags=re.MULTILINE), typed
+    assert re.search("^  fix:   ", typed.err, flags=re.MULTILINE), typed
     assert "Traceback" not in typed.err, typed
 
 

@@ -86,7 +86,7 @@ def test_the_laptop_is_gone_at_any_step_of_a_change(small: SmallSite, wire: str)
         deed = ("die", "there")[number % 2]
         told = cut(small, wire, deed, step, nth=1 + THERE[:number].count(step))
         if deed == "there":
-            assert "now:   the deploy goes on there by itself" in told.err
+            assert "; the deploy goes on there by itself" in told.err
         again = small.invoke("deploy", **on(wire))
         assert again.code == 0, again
         assert again.last_line == small.address

@@ -51,7 +51,7 @@ def test_a_disk_that_is_full_and_one_that_is_read_only(small: SmallSite, disk: P
         failed = small.invoke("deploy")
         assert_told_well(failed)
         assert what in failed.err
-        assert f"to do: {remedy}" in failed.err
+        assert f"fix:   {remedy}" in failed.err
         assert f"  where: {disk}/small-desi" in failed.err
         small.assert_whole("good")
         assert small.generations() == before
@@ -71,7 +71,7 @@ def test_a_project_directory_that_is_somebody_elses(small: SmallSite) -> None:
     theirs.rmdir()
     assert_told_well(failed)
     assert "error: the lock could not be written" in failed.err
-    assert "to do: you can't write there: set project_dir to a directory of yours" in failed.err
+    assert "fix:   you can't write there: set project_dir to a directory of yours" in failed.err
 
 
 def test_odd_names_of_directories_and_files(small: SmallSite, tmp_path: Path) -> None:

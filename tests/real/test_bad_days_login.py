@@ -88,7 +88,7 @@ def test_an_expired_certificate_is_named(
     finally:
         server.stop()
     assert "the certificate of " + str(key) + " expired on 20" in told.err
-    assert "to do: renew it with sshproxy.sh" in told.err
+    assert "fix:   renew it with sshproxy.sh" in told.err
     assert told.code == (2 if also_asks else 1)
     assert "Traceback" not in told.err
     assert "Unknown exception" not in told.err

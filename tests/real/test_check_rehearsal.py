@@ -41,7 +41,7 @@ def test_a_closed_directory_is_named_with_what_mends_it_and_mended(stage: Stage,
     try:
         typed = stage.invoke("check", "--to", "rehearsal")
         assert typed.code == 1, typed
-        assert "[mount-walk]" in typed.out and f"to do: chmod o+x {closed}" in typed.out
+        assert "[mount-walk]" in typed.out and f"fix:   chmod o+x {closed}" in typed.out
         mended = stage.done("check", "--to", "rehearsal", "--fix")
         assert f"chmod o+x {closed}" in mended.err and mended.last_line == CLEAN, mended
         assert closed.stat().st_mode & 0o001

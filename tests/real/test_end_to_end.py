@@ -141,7 +141,7 @@ def test_after_a_broken_release_the_old_site_answers(
     assert failed.out == ""
     assert what in failed.err
     assert log_says in failed.err
-    assert "now:   the version before runs again" in failed.err
+    assert "; the version before runs again" in failed.err
     assert 'Traceback (most recent call last):\n  File "/opt' not in failed.err
     # The very containers from before, and they answer.
     assert stage.containers() == before
@@ -191,7 +191,7 @@ def test_nothing_is_stopped_or_removed_where_nobody_can_say_yes(stage: Stage, si
         assert asked.code == 2
         assert STACK in asked.err
         assert lost in asked.err
-        assert "to do: say --yes" in asked.err
+        assert "fix:   say --yes" in asked.err
     assert _get(site) == 200
 
 
@@ -217,7 +217,7 @@ def test_asking_about_a_stack_that_is_not_there_makes_none(stage: Stage, site: s
         told = stage.invoke(*words)
         assert told.code == 1, told
         assert told.err.splitlines()[0].startswith(f"error: {STACK} ")
-        assert "to do: " in told.err
+        assert "fix:   " in told.err
     # Removing what is gone is done already.
     stage.done("rm", "--yes")
     spin = json.loads((stage.private / "spin.json").read_text())

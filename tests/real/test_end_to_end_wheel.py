@@ -81,7 +81,7 @@ def test_the_installed_command_makes_a_stack_from_its_own_template(installed: Pe
     # The settings are those of the stack: it asks for the rehearsal that they name.
     status = installed.type("spinstack", "status", at=stack)
     assert status.code == 2
-    assert "to do: for the rehearsal start it first: invoke rehearsal.start" in status.err
+    assert "fix:   for the rehearsal start it first: invoke rehearsal.start" in status.err
 
 
 def test_wrong_answers_leave_nothing_behind(installed: Person) -> None:

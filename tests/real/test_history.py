@@ -108,7 +108,7 @@ def test_cite_before_the_history_begins(worked_on: SmallSite) -> None:
     typed = worked_on.invoke("cite", "--at", "2020-01-01")
     assert typed.code == 1, typed
     assert "error: the history does not reach back to 2020-01-0" in typed.err
-    assert "to do: " in typed.err
+    assert "fix:   " in typed.err
 
 
 def test_cite_names_release_commit_and_images(worked_on: SmallSite) -> None:

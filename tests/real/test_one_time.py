@@ -130,7 +130,7 @@ def laptop(tmp_path: Path) -> Iterator[Laptop]:
 def told_well(shown: str) -> None:
     """One error, what to do, no traceback."""
     assert shown.count("error: ") == 1, shown
-    assert "to do: " in shown, shown
+    assert "fix:   " in shown, shown
     assert "Traceback" not in shown, shown
 
 

@@ -49,7 +49,7 @@ def invoke(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_default_stack_is_clean_before_there_is_a_rehearsal(directory: Path) -> None:
     done = invoke(directory, "check")
     assert done.returncode == 0, done
-    assert done.stdout == "nightwatch-desi → rehearsal: 0 errors, 0 warnings\n"
+    assert done.stdout == "nightwatch-desi at rehearsal: 0 errors, 0 warnings\n"
     assert "invoke rehearsal.start" in done.stderr
 
 

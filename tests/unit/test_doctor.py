@@ -92,7 +92,7 @@ def test_one_line_a_part_with_a_remedy_and_exit_code_1_for_a_problem(
     assert "ok       ssh         OpenSSH_9.2p1" in lines
     assert "problem  login node  no answer" in lines
     assert lines[lines.index("problem  login node  no answer") + 1].endswith(
-        "to do: look at the status page"
+        "fix: look at the status page"
     )
     assert "warning  compose     there is no compose program for docker" in text
 

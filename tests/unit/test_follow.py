@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from spinstack.console.console import Console
+from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.remote import changes
 from spinstack.remote.follow import Follow
 from spinstack.transport.script import Script, Step, StepResult, Transcript
@@ -80,6 +81,7 @@ def test_a_journal_that_says_nothing_any_more_is_left(
 def follower(**more: Any) -> Follow:
     session: Any = SimpleNamespace(
         console=Console(),
+        platform=Rancher1(),
         stack=SimpleNamespace(service_names=["web"]),
         settings=SimpleNamespace(stack="demo"),
     )

@@ -15,7 +15,7 @@ from spinstack.tasks.task import task
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (SpinstackError("it failed", where="here", remedy="mend it"), 1, "to do: mend it"),
+        (SpinstackError("it failed", where="here", remedy="mend it"), 1, "fix:   mend it"),
         (UsageError("typed wrongly"), 2, "error: typed wrongly"),
         (ZeroDivisionError("a defect"), 1, "not foreseen: ZeroDivisionError: a defect"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),

@@ -125,11 +125,11 @@ def test_a_person_reads_a_line_for_each_thing(
         f"ok         project directory  {PROJECT}: yours",
         f"made       STATIC_DIR         {PROJECT}/output: made",
         "needs you  permissions        /global: lacks o+x",
-        "                              to do: ask bob to run: chmod o+x /global",
-        "demo → dev: 1 made or updated, 1 needs you",
+        "                              fix: ask bob to run: chmod o+x /global",
+        "demo at dev: 1 made or updated, 1 needs you",
     ]
     assert type_setup(monkeypatch, FOUND[:1]) == 0
-    assert capsys.readouterr().out.endswith("demo → dev: all is there, nothing to do\n")
+    assert capsys.readouterr().out.endswith("demo at dev: all is there, nothing to do\n")
 
 
 def test_a_script_reads_json(

@@ -224,13 +224,13 @@ def test_an_error_is_shown_with_the_cause_that_its_details_tell() -> None:
     lines = shown(error).splitlines()
     assert lines[1:3] == ["error: web failed", "  where: demo"]
     assert lines[3].startswith("  cause: nginx looks for a service app,")
-    assert lines[4].startswith("  to do: The name in proxy_pass")
-    assert lines[5] == "  to do: deploy again"
+    assert lines[4].startswith("  fix:   The name in proxy_pass")
+    assert len(lines) == 5, "one remedy, never two that disagree"
 
 
 def test_an_error_without_a_known_text_is_shown_as_it_is() -> None:
     error = SpinstackError("it failed", remedy="mend it", details="who knows")
-    assert shown(error).splitlines()[1:] == ["error: it failed", "  to do: mend it"]
+    assert shown(error).splitlines()[1:] == ["error: it failed", "  fix:   mend it"]
 
 
 def test_what_failed_now_counts_more_than_older_lines_of_a_log() -> None:

@@ -49,7 +49,7 @@ def show(session: Session, since: str, limit: int, *, json: bool) -> None:
 
 
 def _nothing(session: Session, found: Sequence[Record]) -> str:
-    name = f"{session.settings.stack} at {session.destination.name}"
+    name = session.where
     if found:
         return f"{name}: no change since then; the last one was on {found[-1].when}"
     return f"{name} has no history yet: it begins with the next change, such as invoke deploy"
