@@ -7,7 +7,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from spinstack.deploy.run import Deployment, Silent
+from spinstack.deploy.run import Deployment
+from spinstack.deploy.unseen import Silent
 from spinstack.remote import access, changes
 from spinstack.remote import lock as remote_lock
 from spinstack.remote.found import Found
