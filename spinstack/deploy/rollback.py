@@ -1,4 +1,6 @@
-"""Releases and upgrades after the fact: keep one, take one back, go back further, tidy up."""
+"""`confirm` and `rollback`: an upgrade that was left open is kept, or taken back; where none is,
+`rollback` goes back to an earlier release by an upgrade of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.deploy.plan import LeftUnfinished, Plan
+from spinstack.deploy.releases import Listed, listed
 from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote import lock
@@ -16,7 +19,6 @@ from spinstack.session import ask_if_protected
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from spinstack.deploy.releases import Listed, listed
 
 
 def confirm(session: Session, *, yes: bool) -> None:
@@ -28,8 +30,8 @@ def confirm(session: Session, *, yes: bool) -> None:
             f"Keep the upgrade of {names}? The containers from before it are removed.", yes=yes
         )
         directory = _begun_directory(change)
-        with recorded(session, change.remote.node, "confirm"):
-            change.confirm(directory)
+        with recorded(session, change.remote.node, "confirm"), session.console.step("confirm"):
+            change.remote.confirm(directory)
 
 
 def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
@@ -47,6 +49,7 @@ def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
 
 
 def _take_back(change: LockedStack, *, yes: bool) -> None:
+    """The containers from before an unfinished upgrade run again."""
     session = change.session
     names = _unconfirmed(change)
     session.confirm(
@@ -76,25 +79,33 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
 
 
 def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
-    """The release to go back to. Raises UsageError naming those there are."""
-    notes = {item.note.id: item.note for item in found if item.can_go_back}
-    possible = list(notes)
-    if wanted:
-        if wanted in notes:
-            return notes[wanted]
-        what = f"{wanted} runs now" if wanted == current else f"can't go back to {wanted!r}"
-    else:
-        # The files that run now may have been uploaded more than once.
-        other = [name for name in possible if name[-8:] != current[-8:]]
-        before = [name for name in other if name < current] or other
-        if before:
-            return notes[before[-1]]
+    """The release to go back to: the one that is wanted, or else the one before the current.
+    Raises UsageError naming those there are."""
+    possible = {item.note.id: item.note for item in found if item.can_go_back}
+    target = wanted or _before(current, list(possible))
+    if target in possible:
+        return possible[target]
+    if not wanted:
         what = "there is no earlier release to go back to"
+    elif wanted == current:
+        what = f"{wanted} runs now"
+    else:
+        what = f"can't go back to {wanted!r}"
     remedy = f"one of: {', '.join(possible)}" if possible else "mend the stack, and deploy it"
     raise UsageError(what, remedy=remedy)
 
 
+def _before(current: str, releases: list[str]) -> str:
+    """The newest of the releases that is older than the current one, or else just the newest;
+    empty if there is none. `releases`: ids, oldest first."""
+    # The files that run now may have been uploaded more than once: an id ends in their hash.
+    others = [name for name in releases if name[-8:] != current[-8:]]
+    older = [name for name in others if name < current]
+    return (older or others or [""])[-1]
+
+
 def _unconfirmed(change: LockedStack) -> str:
+    """The services of an unfinished upgrade, as told. Raises SpinstackError if there is none."""
     if change.session.dry:
         return "the services"
     if not change.found.unconfirmed:
@@ -108,18 +119,23 @@ def _unconfirmed(change: LockedStack) -> str:
 
 
 def _begun_directory(change: LockedStack) -> PurePosixPath:
-    """The directory of the release that the upgrade was begun with: it is written down; or
-    else it was begun without spinstack, and the newest release has to do."""
-    root = change.remote.root / "releases"
+    """The directory of the release that the unfinished upgrade was begun with."""
+    return change.remote.root / "releases" / _begun(change)
+
+
+def _begun(change: LockedStack) -> str:
+    """The id of that release, as it is written down. Where the upgrade was begun without
+    spinstack the newest release has to do; raises SpinstackError if there is none."""
     if change.session.dry:
-        return root / "<release begun>"
+        return "<release begun>"
     if change.found.unfinished and change.found.unfinished.release:
-        return root / change.found.unfinished.release
-    notes = change.remote.releases()
-    if not notes:
-        raise SpinstackError(
-            "no release was uploaded",
-            where=str(root),
-            remedy="end the upgrade by hand on the login node: it was not begun with spinstack",
-        )
-    return root / notes[-1][0].id
+        return change.found.unfinished.release
+    releases = change.remote.releases()
+    if releases:
+        newest, _ = releases[-1]
+        return newest.id
+    raise SpinstackError(
+        "no release was uploaded",
+        where=str(change.remote.root / "releases"),
+        remedy="end the upgrade by hand on the login node: it was not begun with spinstack",
+    )
