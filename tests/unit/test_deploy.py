@@ -6,7 +6,6 @@ The login node's side is real bash (see `there.py`); engines and Rancher are not
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -440,83 +439,6 @@ def test_a_change_of_somebody_else_is_told_and_not_waited_for(
         deploy.deploy(bob)
     assert "invoke journal" in error.value.remedy
     hung.unlink()
-
-
-@pytest.mark.parametrize(("answer", "ends"), [("leave", "done"), ("back", "taken back")])
-def test_ctrl_c_asks_whether_it_goes_on(
-    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch, answer: str, ends: str
-) -> None:
-    there.has(web=running())
-    hung = there.hang("upgrade")
-
-    def pressed(name: str) -> None:
-        if name == "bring up":
-            there.happens = lambda name: None
-            raise KeyboardInterrupt
-
-    def asked(question: str) -> str:
-        assert "Leave it running, or take it back?" in question
-        if answer == "leave":
-            hung.unlink()
-        return answer
-
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", asked)
-    there.happens = pressed
-    with pytest.raises(SpinstackError) as error:
-        deploy.deploy(session)
-    there.over()
-    assert past(there) == [("deploy", ends)]
-    assert there.services["web"]["state"] == "active"
-    if answer == "back":
-        assert error.value.what == "stopped by Ctrl-C"
-        assert error.value.now == "the version before runs again"
-    else:
-        assert error.value.what == "left running on the login node"
-
-
-def test_ctrl_c_before_the_change_has_begun_leaves_no_lock(
-    session: TestSession, there: There
-) -> None:
-    def pressed(name: str) -> None:
-        if name == "upload":
-            there.happens = lambda name: None
-            raise KeyboardInterrupt
-
-    there.happens = pressed
-    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C") as error:
-        deploy.deploy(session)
-    assert error.value.now == "nothing that runs was touched"
-    assert not (there.root / "lock").exists()
-    assert not there.calls
-
-
-def test_nothing_is_made_final_while_somebody_is_asked(
-    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there.has(web=running())
-    hung = there.hang("upgrade")
-
-    def pressed(name: str) -> None:
-        if name == "bring up":
-            there.happens = lambda name: None
-            raise KeyboardInterrupt
-
-    def asked(question: str) -> str:
-        hung.unlink()
-        (journal,) = (there.root / "changes").glob("*/journal")
-        deadline = time.monotonic() + 20
-        while "wait for a word" not in journal.read_text():
-            assert time.monotonic() < deadline, "it went on while somebody was asked"
-            time.sleep(0.02)
-        return "back"
-
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", asked)
-    there.happens = pressed
-    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C"):
-        deploy.deploy(session)
-    assert past(there) == [("deploy", "taken back")]
 
 
 def test_somebody_who_breaks_the_lock_stops_the_change(session: TestSession, there: There) -> None:

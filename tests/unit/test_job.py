@@ -21,7 +21,7 @@ from spinstack.remote import job
 from spinstack.remote.job import Job
 from spinstack.remote.owner import Owner, make_owner
 from spinstack.transport.script import PLAIN_SHELL
-from tests.unit.test_changing_bad_days import at, change, journal
+from tests.unit.left_there import at, change, journal
 from tests.unit.test_deploy import TestSession, directory, past, session, site, there
 from tests.unit.there import PROFILE, There, running
 

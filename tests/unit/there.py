@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import Answer, ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.transport.runner import Result
-from spinstack.transport.script import Script, ScriptResult, Transcript
+from spinstack.transport.script import Script, ScriptResult, Step, Transcript
 
 # Keeps its services in ~/rancher.json; what it is to do otherwise than well stands there, too.
 RANCHER = """\
@@ -112,6 +112,14 @@ FRESH = {
 def running(**more: Any) -> dict[str, Any]:
     """A service as Rancher has it, well unless something else is said."""
     return {**FRESH, **more}
+
+
+def run_here(steps: Sequence[Step]) -> str:
+    """What a real shell prints that runs the steps on this machine."""
+    done = subprocess.run(
+        ["bash"], input=Script(tuple(steps)).text("@@"), capture_output=True, text=True
+    )
+    return done.stdout
 
 
 @dataclass

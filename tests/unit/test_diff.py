@@ -1,0 +1,45 @@
+"""What differs between the stack here and what runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from spinstack.deploy import diff
+from tests.unit.left_there import content_of
+from tests.unit.test_deploy import TestSession, directory, session, there
+from tests.unit.there import There, running
+
+__all__ = ["directory", "session", "there"]
+
+
+def test_a_difference_is_told_service_by_service(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    name = f"20251101-000000-{content_of(session)}"
+    (there.root / "releases" / name).mkdir(parents=True)
+    (there.root / "current").symlink_to(f"releases/{name}")
+    config = {
+        "imageUuid": "docker:registry.spin.nersc.gov/alice/nginx-demo:0.9",
+        "ports": ["60037:8080/tcp"],
+        "capDrop": ["ALL"],
+        "user": f"{os.getuid()}:58102",
+        "dataVolumes": [f"{there.root}/releases/{name}/web/nginx.conf:/etc/nginx/nginx.conf:ro"],
+    }
+    there.has(web=running(launchConfig=config))
+    (change,) = diff.changes(session)
+    assert (change.what, change.running[-3:], change.wanted[-3:]) == ("image", "0.9", "1.0")
+
+    (directory / "web" / "nginx.conf").write_text("server { listen 8080; } # changed")
+    changed = diff.changes(TestSession(directory, there))
+    assert [found.what for found in changed] == ["image", "files mounted from the release"]
+
+
+def test_values_of_variables_are_compared_and_not_told() -> None:
+    written = {"env_file": "./stack.env", "environment": ["B=2", "FROM_OUTSIDE"]}
+    assert diff.environment(written, {"A": "1", "B": "0"}) == {"A": "1", "B": "2"}
+    assert diff.environment({"environment": {"B": 2, "C": None}}, {"A": "1"}) == {
+        "B": "2",
+        "C": "",
+    }
+    assert diff.shown_words("sh -c 'a b'") == diff.shown_words(["sh", "-c", "a b"])

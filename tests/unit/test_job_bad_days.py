@@ -1,0 +1,133 @@
+"""A change that goes on by itself where nothing is as it should be: stopped, disturbed, refused.
+
+The login node's side is real bash (see `there.py`).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from spinstack.deploy import deploy
+from spinstack.errors import SpinstackError
+from tests.unit.left_there import at, change, wait_for
+from tests.unit.test_deploy import TestSession, directory, past, session, site, there
+from tests.unit.there import There, running
+
+__all__ = ["directory", "session", "site", "there"]
+
+
+def test_a_second_wish_to_stop_does_not_stop_the_taking_back(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    there.odd(new={"healthState": "unhealthy"})
+    hung = there.hang("rollback")
+
+    def stop() -> None:
+        (change(there) / "stop").touch()
+        hung.unlink()
+
+    at(there, "roll back", stop)
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now == "the version before runs again"
+    assert past(there) == [("deploy", "taken back")]
+
+
+def test_it_is_too_late_to_stop_what_is_being_confirmed(session: TestSession, there: There) -> None:
+    there.has(web=running())
+    hung = there.hang("confirm")
+
+    def stop() -> None:
+        (change(there) / "stop").touch()
+        hung.unlink()
+
+    at(there, "confirm", stop)
+    deploy.deploy(session)
+    assert past(there) == [("deploy", "done")]
+    assert there.services["web"]["state"] == "active"
+
+
+@pytest.mark.parametrize("step", ["render", "bring up", "wait until healthy", "ask the site"])
+def test_a_wish_to_stop_is_heard_at_each_step(
+    session: TestSession, there: There, step: str
+) -> None:
+    there.has(web=running())
+    if step == "wait until healthy":
+        there.odd(new={"healthState": "initializing"})
+    if step == "ask the site":
+        (there.home / "site").write_text("500")
+    hung = there.hang({"bring up": "upgrade"}.get(step, step))
+    at(there, step, lambda: (change(there) / "stop").touch())
+    with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C") as error:
+        deploy.deploy(session)
+    hung.unlink()
+    assert there.services["web"]["state"] == "active"
+    begun = step != "render"
+    assert error.value.now == (
+        "the version before runs again" if begun else "nothing that runs was touched"
+    )
+    assert past(there) == [("deploy", "taken back" if begun else "failed")]
+
+
+def test_what_runs_and_could_not_be_noted_is_told_so(session: TestSession, there: There) -> None:
+    there.has(web=running())
+
+    def full() -> None:
+        program = there.home / "bin" / "ln"
+        program.write_text("#!/bin/sh\necho 'No space left on device'; exit 1\n")
+        program.chmod(0o755)
+
+    at(there, "bring up", full)
+    with pytest.raises(SpinstackError, match="could not be written") as error:
+        deploy.deploy(session)
+    assert error.value.now == "the new version runs, for good; only that it does is not noted"
+    assert past(there) == [("deploy", "done")]
+
+
+def test_a_command_that_fails_without_a_word_is_told_by_its_code(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    at(there, "bring up", lambda: there.odd(exit={"up": 120}))
+    with pytest.raises(SpinstackError, match="did not bring up") as error:
+        deploy.deploy(session)
+    said = "exit code 120, no output"
+    assert error.value.details == f"{said}\nand the rollback failed:\n{said}"
+
+
+def test_a_rancher_that_is_ill_for_a_moment_keeps_nobody_from_going_back(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running())
+    there.odd(upgrade='time="x" level=error msg="no answer"')
+
+    def happens(name: str) -> None:
+        if name == "bring up":
+            there.odd(exit={"ps": 1})
+        if name == "look again":
+            wait_for(there, "round 1")
+            there.odd(exit={})
+
+    there.happens = happens
+    with pytest.raises(SpinstackError, match="did not bring up") as error:
+        deploy.deploy(session)
+    assert error.value.now == "the version before runs again"
+
+
+def test_one_service_that_does_not_go_back_keeps_no_other_from_it(
+    session: TestSession, there: There
+) -> None:
+    there.has(web=running(), api=running(), zoo=running())
+    there.odd(names=["api", "web", "zoo"], new={"healthState": "unhealthy"})
+    program = there.home / "bin" / "rancher"
+    text = program.read_text().replace(
+        'answer("rollback")', 'answer("rollback"); words[-1] == "api" and sys.exit(1)'
+    )
+    program.write_text(text)
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now.startswith("the upgrade is unfinished")
+    assert [one["state"] for _, one in sorted(there.services.items())] == [
+        *("upgraded", "active", "active")
+    ]

@@ -1,0 +1,137 @@
+"""The lock: who has it, and when it was left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from spinstack.deploy import deploy, rollback, take_over
+from spinstack.errors import SpinstackError
+from spinstack.remote import errors, lock_steps
+from spinstack.remote import lock as remote_lock
+from spinstack.remote.lock import Holder, Life
+from spinstack.remote.owner import make_owner, parse_owner
+from spinstack.transport.login_node import ConnectionLost
+from tests.unit.left_there import at, locked, lost
+from tests.unit.test_deploy import TestSession, directory, session, site, there
+from tests.unit.there import There, run_here, running
+
+__all__ = ["directory", "session", "site", "there"]
+
+
+def dead_process() -> int:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    return dead.pid
+
+
+def test_the_second_of_two_is_told_who_the_first_one_is(session: TestSession, there: There) -> None:
+    lock = locked(there, who="bob", host="bobs-laptop", doing="deploy")
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.what == "bob on bobs-laptop since 2025-11-03 04:05 UTC is at it: deploy"
+    assert "invoke unlock" in error.value.remedy
+    assert "upload" not in there.steps
+    assert lock.exists()
+    with pytest.raises(SpinstackError, match="is at it"):
+        rollback.confirm(session, yes=True)
+    take_over.unlock(session, yes=True)
+    assert not lock.exists()
+
+
+def test_a_lock_of_our_own_dead_process_is_taken_over(session: TestSession, there: There) -> None:
+    locked(there, pid=dead_process(), doing="deploy")
+    deploy.deploy(session)
+    assert there.calls
+
+
+def test_a_lock_of_our_own_living_process_is_respected(session: TestSession, there: There) -> None:
+    lock = locked(there, pid=os.getpid(), doing="deploy")
+    with pytest.raises(SpinstackError, match="is at it"):
+        deploy.deploy(session)
+    shutil.rmtree(lock)
+
+
+@pytest.mark.parametrize(
+    ("holder", "life"),
+    [
+        (Holder(), Life.ALIVE),
+        (Holder(gone=True), Life.DEAD),
+        (Holder(silent=-4000), Life.ALIVE),
+        (Holder(silent=59), Life.ALIVE),
+        (Holder(silent=60), Life.DOUBTFUL),
+        (Holder(silent=3599), Life.DOUBTFUL),
+        (Holder(silent=3600), Life.DEAD),
+    ],
+)
+def test_a_lock_was_left_behind_when_its_holder_is_dead(holder: Holder, life: Life) -> None:
+    assert holder.life is life
+
+
+@pytest.mark.parametrize("seconds", [-4000, 0, 59])
+def test_a_clock_that_is_fast_makes_nobody_dead(seconds: int, session: Any) -> None:
+    assert remote_lock.is_alive(session, None, seconds)  # type: ignore[arg-type]
+    assert not remote_lock.is_alive(session, None, 100_000)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("output", ["mkdir: Read-only file system", "mkdir: Permission denied"])
+def test_a_lock_that_cannot_be_written_is_no_lock_of_somebody(output: str) -> None:
+    error = errors.not_locked(output, PurePosixPath("/project"))
+    assert "could not be written" in error.what
+
+
+def test_only_the_lock_that_was_looked_at_is_broken(session: TestSession, there: There) -> None:
+    lock = locked(there, host="old-laptop", doing="deploy", nonce="12")
+
+    def asked(question: str, *, yes: bool) -> None:
+        (lock / "owner.json").write_text('{"who": "bob", "host": "x", "nonce": "34"}')
+
+    session.confirm = asked  # type: ignore[method-assign]
+    with pytest.raises(SpinstackError, match="bob on x is at it"):
+        take_over.unlock(session, yes=False)
+    assert lock.exists()
+    (lock / "owner.json").unlink()
+    lock.rmdir()
+
+
+def test_the_question_before_a_lock_is_broken_tells_of_signs_of_life(
+    session: TestSession, directory: Path, there: There
+) -> None:
+    asked: list[str] = []
+
+    def ask(question: str, *, yes: bool) -> None:
+        asked.append(question)
+        raise SpinstackError("no")
+
+    session.confirm = ask  # type: ignore[method-assign]
+    there.has(web=running())
+    hung = there.hang("upgrade")
+    at(there, "bring up", lost)
+    with pytest.raises(ConnectionLost):
+        deploy.deploy(TestSession(directory, there))
+    with pytest.raises(SpinstackError, match="no"):
+        take_over.unlock(session, yes=False)
+    hung.unlink()
+    assert "It has just given a sign of life" in asked[0]
+
+
+def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
+    root = PurePosixPath(tmp_path, 'it\'s a "stack"\n')
+    alice, bob = (make_owner(who, "there", "deploy") for who in ("alice", "b'o\"b\n"))
+    assert "end 0 0" in run_here([lock_steps.lock_step(root, bob)])
+    second = run_here([lock_steps.lock_step(root, alice)])
+    assert "end 0 1" in second
+    assert parse_owner(second) == bob
+    run_here([lock_steps.free_lock_step(root, alice)])
+    assert parse_owner(run_here([lock_steps.read_lock_step(root)])) == bob
+    assert "end 0 0" in run_here([lock_steps.still_ours_step(root, bob)])
+    run_here([lock_steps.free_lock_step(root, bob)])
+    assert "end 0 0" not in run_here([lock_steps.read_lock_step(root)])
+    assert "end 0 0" in run_here([lock_steps.lock_step(root, alice)])
+    assert "end 0 0" not in run_here([lock_steps.still_ours_step(root, bob)])
+    assert [path.name for path in Path(root).iterdir()] == ["lock"]
