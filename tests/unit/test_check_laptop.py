@@ -224,7 +224,9 @@ SERVICES = st.dictionaries(
 
 
 @settings_of_hypothesis(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(SERVICES, st.dictionaries(st.sampled_from(["secrets", "volumes", "x"]), VALUES), SERVICES)
 def test_any_file_that_is_yaml_gives_findings_and_no_exception(

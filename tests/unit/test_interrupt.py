@@ -63,6 +63,7 @@ def test_nothing_is_made_final_while_somebody_is_asked(
 ) -> None:
     there.has(web=running())
     hung = there.hang("upgrade")
+    there.still()  # it waits for two minutes, and those are short here
 
     def asked(question: str) -> str:
         hung.unlink()

@@ -101,6 +101,7 @@ def test_a_rancher_that_is_ill_for_a_moment_keeps_nobody_from_going_back(
 ) -> None:
     there.has(web=running())
     there.odd(upgrade='time="x" level=error msg="no answer"')
+    still = there.still()
 
     def happens(name: str) -> None:
         if name == "bring up":
@@ -108,6 +109,7 @@ def test_a_rancher_that_is_ill_for_a_moment_keeps_nobody_from_going_back(
         if name == "look again":
             wait_for(there, "round 1")
             there.odd(exit={})
+            still.unlink()
 
     there.happens = happens
     with pytest.raises(SpinstackError, match="did not bring up") as error:

@@ -33,7 +33,7 @@ def test_the_journal_of_a_dead_change_tells_where_it_died(
     hung.unlink()
     age(change(there) / "journal", 90)
     capsys.readouterr()
-    monkeypatch.setattr(changes, "LISTEN_SECONDS", 1)
+    monkeypatch.setattr(changes, "LISTEN_SECONDS", 0.2)
     with pytest.raises(SpinstackError, match="no sign of life") as error:
         deploy_journal.show(TestSession(directory, there), "", raw=False, as_json=False)
     assert "bring up                 no end" in capsys.readouterr().out

@@ -138,17 +138,23 @@ def test_an_unknown_image_is_told_the_known_ones(session: StackSession) -> None:
 
 def test_ctrl_c_without_a_terminal_reaches_the_program(tmp_path: Path) -> None:
     """As a supervisor or a script sends it: to us alone."""
-    ready = tmp_path / "ready"
-    program = f"trap 'exit 7' INT; sleep 0.3; touch {ready}; while :; do sleep 0.05; done"
-    code = (
-        "from spinstack.transport.runner import LocalRunner, run_in_foreground;"
-        "from spinstack.transport.command import Command;"
-        f"raise SystemExit(run_in_foreground(LocalRunner(), Command('sh', '-c', {program!r})))"
-    )
+    trapped, waiting = tmp_path / "trapped", tmp_path / "waiting"
+    program = f"trap 'exit 7' INT; touch {trapped}; while :; do sleep 0.05; done"
+    code = f"""
+import pathlib, subprocess
+from spinstack.transport.command import Command
+from spinstack.transport.runner import LocalRunner, run_in_foreground
+wait = subprocess.Popen.wait
+def waits(process):
+    pathlib.Path({str(waiting)!r}).touch()
+    return wait(process)
+subprocess.Popen.wait = waits
+raise SystemExit(run_in_foreground(LocalRunner(), Command('sh', '-c', {program!r})))
+"""
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
-    while not ready.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    while not (trapped.exists() and waiting.exists()) and time.monotonic() < deadline:
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 7
 

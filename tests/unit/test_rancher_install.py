@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,16 +21,18 @@ from tests.unit.rancher_process import on_terminal, run, surroundings
 STRANGER = 41037
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with FakeServer(FakeRancher()) as server:
         yield server.url
 
 
-@pytest.fixture
-def keygen(tmp_path: Path, url: str) -> Path:
-    install(tmp_path / "own", sys.executable, url)
-    return tmp_path / "own" / "bin" / "spin-keygen.sh"
+@pytest.fixture(scope="module")
+def keygen(tmp_path_factory: pytest.TempPathFactory, url: str) -> Path:
+    """Installed once: it keeps what it makes in the home of whoever calls it."""
+    spin = tmp_path_factory.mktemp("spin")
+    install(spin, sys.executable, url)
+    return spin / "bin" / "spin-keygen.sh"
 
 
 def test_a_key_is_made_from_a_password_on_standard_input(keygen: Path, tmp_path: Path) -> None:
@@ -59,13 +61,21 @@ def test_on_a_terminal_the_password_is_asked_for_and_not_shown(
 
 
 def test_the_client_starts_quickly(keygen: Path, tmp_path: Path) -> None:
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        run(keygen.with_name("rancher"), "--version", home=tmp_path)
-        times.append(time.perf_counter() - begin)
-    # Seconds; the best of some, since other tests may keep the machine busy.
-    assert min(times) < 0.15
+    python = Path(sys.executable)
+
+    def seconds(program: Path, *words: str) -> float:
+        """Of the processor; the best of some, since other tests may keep the machine busy."""
+        took = []
+        for _ in range(5):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            run(program, *words, home=tmp_path)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(took)
+
+    # Against a Python that does nothing, on whatever machine; it is half of that in fact.
+    alone = seconds(python, "-I", "-S", "-c", "")
+    assert seconds(keygen.with_name("rancher"), "--version") < 15 * alone
 
 
 def test_no_python_that_runs_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

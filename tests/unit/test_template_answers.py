@@ -89,7 +89,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(directory=st.text("aZ0/._+@ :$'\"#\n{}\\-\t~é", min_size=1, max_size=12))
 def test_a_directory_is_refused_or_arrives_as_it_is(

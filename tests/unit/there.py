@@ -1,7 +1,8 @@
 """A login node for unit tests: real bash and a real directory, with a Rancher of two pages.
 
 What a script does there is really done: locks, links, journals, jobs that go on by
-themselves. `sleep` takes no time, it moves the shell's clock.
+themselves. `sleep` takes no time, it moves the shell's clock, unless the
+test lets the time stand still.
 """
 
 from __future__ import annotations
@@ -96,7 +97,13 @@ case $(cat "$HOME/site") in *000) exit 7 ;; esac
 PROFILE = """\
 PATH=$HOME/bin:/usr/bin:/bin
 module() { :; }
-sleep() { SECONDS=$((SECONDS + 3 * ${1%.*} + 1)); command sleep 0.$((${1%.*} == 5))2; }
+sleep() {
+    local goes=$((3 * ${1%.*} + 1))
+    # Between two questions to a site that does not answer there is nothing else to be seen.
+    [ "$1" != 0.5 ] || goes=6
+    [ -e "$HOME/still" ] || SECONDS=$((SECONDS + goes))
+    command sleep 0.$((${1%.*} == 5))2
+}
 """
 IMAGE = "registry.spin.nersc.gov/alice/nginx-demo:1.0"
 FRESH = {
@@ -183,6 +190,12 @@ class There:
     def hang(self, what: str) -> Path:
         """Rancher hangs at this until the file is removed."""
         path = self.home / f"hang-{what}"
+        path.touch()
+        return path
+
+    def still(self) -> Path:
+        """Time stands still until the file is removed: for what has to wait for the test."""
+        path = self.home / "still"
         path.touch()
         return path
 
