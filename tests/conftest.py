@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -71,6 +72,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must have every real part: {reason}", pytrace=False)
         pytest.skip(reason)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Write down what Python makes of the packages, which Invoke forbids: else each of the many
+    programs that tests start would compile them anew."""
+    if not hasattr(session.config, "workerinput"):  # once, not in each worker of pytest-xdist
+        for package in ("spinstack", "spin_rehearsal"):
+            compileall.compile_dir(REPOSITORY / package, quiet=2)
 
 
 @pytest.fixture(autouse=True, scope="session")

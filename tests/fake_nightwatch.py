@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PLOTIMAGE = """
-import os, time
+import os
 
 def write_image_html(input, output, downsample, night):
     log = os.environ["FAKE_NIGHTWATCH_LOG"]
@@ -17,10 +17,7 @@ def write_image_html(input, output, downsample, night):
         return
     assert output.endswith(".html") and isinstance(downsample, int)
     with open(output, "w") as file:
-        file.write(f"<h1>{os.path.basename(input)} {downsample} {night}")
-        file.flush()
-        time.sleep(0.3)
-        file.write("</h1>")
+        file.write(f"<h1>{os.path.basename(input)} {downsample} {night}</h1>")
 """
 
 SPECTRA = """

@@ -16,6 +16,9 @@ from spinstack.transport.command import Command
 
 Line = tuple[str, str]
 
+# Seconds without a line, after which it is seen whether anybody still listens.
+QUIET = 1.0
+
 
 @dataclass(frozen=True)
 class LogRequest:
@@ -96,7 +99,7 @@ def _started(command: Command) -> subprocess.Popen[str]:
 
 
 def _lines(process: subprocess.Popen[str]) -> Iterator[Line | None]:
-    """Lines of both streams as they come; None every second in which none came."""
+    """Lines of both streams as they come; None whenever none came for `QUIET` seconds."""
     found: queue.Queue[Line | None] = queue.Queue(maxsize=1000)
     ended = threading.Event()
 
@@ -122,7 +125,7 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[Line | None]:
     try:
         while left:
             try:
-                line = found.get(timeout=1)
+                line = found.get(timeout=QUIET)
             except queue.Empty:
                 yield None
                 continue

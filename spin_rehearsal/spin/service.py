@@ -48,7 +48,11 @@ class SpinService:
             ) from None
         self._monitor, self._server = monitor, server
         monitor.start()
-        threading.Thread(target=server.serve_forever, name="spin-http", daemon=True).start()
+        # How often it looks whether it is to end.
+        look = (self._config.poll,)
+        threading.Thread(
+            target=server.serve_forever, args=look, name="spin-http", daemon=True
+        ).start()
         self._log.info("listening on port %d", server.server_address[1])
         return int(server.server_address[1])
 

@@ -21,8 +21,10 @@ COLUMNS = 60
 PROGRAM = """
 import threading, time
 from pathlib import Path
+from spinstack.console import live_lines
 from spinstack.console.console import Console
 
+live_lines.BAR_AFTER = 0.3
 console = Console()
 asked, told = threading.Event(), threading.Event()
 
@@ -39,11 +41,11 @@ thread = threading.Thread(target=push)
 thread.start()
 with console.step("log in") as step:
     while not Path("seen").exists():
-        time.sleep(0.05)
+        time.sleep(0.01)
     with console.paused():
         asked.set()
         told.wait(20)
-        time.sleep(0.5)
+        time.sleep(0.3)  # three times as long as between two looks
         answer = input("Password: ")
     step.done("uid 41037")
 thread.join()
@@ -114,7 +116,7 @@ def test_a_log_gets_a_line_a_step_and_signs_of_life(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, forced: bool
 ) -> None:
     """Colours that are asked for make no terminal of it."""
-    monkeypatch.setattr(progress, "FIRST_SIGN", 0.2)
+    monkeypatch.setattr(progress, "FIRST_SIGN", 0.1)
     if forced:
         monkeypatch.setenv("FORCE_COLOR", "1")
     console = Console()
@@ -122,8 +124,8 @@ def test_a_log_gets_a_line_a_step_and_signs_of_life(
         step.parts(3, 9, "step 4/9")
         step.detail("RUN pip install")
         until = time.monotonic() + 20
-        # After 0.2 and 0.4 seconds, then after 0.8.
-        while step.next_sign < 0.8 and time.monotonic() < until:
+        # After 0.1 and 0.2 seconds, then after 0.4.
+        while step.next_sign < 0.4 and time.monotonic() < until:
             time.sleep(0.02)
         step.done("app:c-1")
     err = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().err)

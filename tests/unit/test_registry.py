@@ -144,7 +144,7 @@ class Fake(BaseHTTPRequestHandler):
 def fake() -> Iterator[str]:
     Fake.mode, Fake.seen = "token", ()
     with ThreadingHTTPServer(("127.0.0.1", 0), Fake) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.002,), daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
 

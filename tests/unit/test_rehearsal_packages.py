@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,6 +78,8 @@ def test_as_root_docker_is_installed_and_started(
     monkeypatch.setattr(packages, "_is_there", lambda program: True)
     monkeypatch.setattr(packages, "find_program", lambda program: None)
     monkeypatch.setattr(engine_setup, "_spawn_dockerd", lambda: None)
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None)
+    monkeypatch.setattr(engine_setup, "time", clock)
     silent = Result("", "not there", 1)
     runner = RecordingRunner(
         {

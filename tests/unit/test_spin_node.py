@@ -207,7 +207,10 @@ def test_an_http_check_wants_a_good_status(answer: bytes, trouble: str) -> None:
     assert "refused" in health.probe("127.0.0.1", check)
 
 
-def test_a_whole_log_is_in_the_order_of_time_and_a_followed_one_ends() -> None:
+def test_a_whole_log_is_in_the_order_of_time_and_a_followed_one_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "QUIET", 0.1)
     stamps = [f"2026-01-31T12:00:0{second}.000000000Z" for second in range(3)]
     script = f"echo {stamps[2]} c; echo {stamps[0]} a; echo {stamps[1]} b >&2"
     lines = list(logs.merged(Command("sh", "-c", script)))
