@@ -193,11 +193,11 @@ def test_the_first_container_that_is_well_is_asked_of_each_service(tmp_path: Pat
 def test_services_that_hang_or_do_not_stop_are_not_waited_for(tmp_path: Path) -> None:
     # Of the time that both have one must use up none, the other waits for the end of it.
     limits = f"timeout -k 1 {stats.LIMIT} "
-    shorter = 'timeout -k 0.2 "$([ "$1" = app ] && echo 1.2 || echo 20)" '
 
     def edited(text: str) -> str:
-        assert text.count(limits) == 1
-        return text.replace(limits, shorter)
+        assert text.count(limits) == 2
+        text = text.replace(limits, "timeout -k 0.2 1.2 ", 1)
+        return text.replace(limits, "timeout -k 0.2 20 ")
 
     commands = {"app": "sh -c 'trap \"\" TERM; sleep 60'", "web": "yes"}
     output = asked(tmp_path, commands, edited)
