@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from invoke.config import Config
 from invoke.context import Context
 
@@ -17,6 +19,18 @@ from spinstack.images.engine import Engine
 from spinstack.session import Session
 from spinstack.transport.runner import RecordingRunner, Result, Runner
 from tests.baking import bake
+
+
+@cache
+def _parsed(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+class _Config(Config):
+    """Reads a file, of which every test has its copy, as invoke does, but only once."""
+
+    def _load_yaml(self, path: str) -> Any:
+        return deepcopy(_parsed(Path(path).read_text(encoding="utf-8")))
 
 
 class StackSession(Session):
@@ -30,7 +44,7 @@ class StackSession(Session):
         to: str | None = "dev",
         dry: bool = False,
     ) -> None:
-        config = Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()})
+        config = _Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()})
         config.set_project_location(str(stack))
         config.load_project()
         config.load_shell_env()

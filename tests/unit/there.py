@@ -7,13 +7,15 @@ test lets the time stand still.
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from ast import literal_eval
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,27 +25,42 @@ from spinstack.transport.login_node import Answer, ConnectionLost, OnBegin, OnLi
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult, Step, Transcript
 
-# Keeps its services in ~/rancher.json; what it is to do otherwise than well stands there, too.
+# Keeps its services in ~/rancher; what it is to do otherwise than well stands there, too: as
+# Python writes it, since to import json takes as long as all the rest, hundreds of times.
 RANCHER = """\
-import json, os, sys, time
-path = os.path.expanduser("~/rancher.json")
+import fcntl, os, sys, time
+home = os.environ["HOME"]
+path = home + "/rancher"
 words = sys.argv[1:]
-with open(path) as file:
-    told = json.load(file)
-services, odd = told["services"], told["odd"]
-with open(os.path.expanduser("~/calls"), "a") as calls:
+lock = open(home + "/rancher.lock", "w")
+with open(home + "/calls", "a") as calls:
     calls.write(" ".join(words) + "\\n")
 
+def read():
+    global told, services, odd
+    # Until the end: the test may be about to write something else.
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(path) as file:
+        told = eval(file.read())
+    services, odd = told["services"], told["odd"]
+
 def keep():
+    # Whole, for it may be killed at any time.
     with open(path + ".new", "w") as file:
-        json.dump(told, file)
+        file.write(repr(told))
     os.rename(path + ".new", path)
 
 def answer(what):
     if what in odd:
         print(odd[what])
-    while os.path.exists(os.path.expanduser("~/hang-" + what)):
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    while os.path.exists(home + "/hang-" + what):
         time.sleep(0.02)
+    read()
+
+def dumps(value):
+    import json
+    return json.dumps(value)
 
 def row(name, one):
     points = "".join("%s:%s " % (p["ipAddress"], p["port"]) for p in one["publicEndpoints"])
@@ -51,16 +68,17 @@ def row(name, one):
               one["transitioningMessage"])
     return "|".join(("row", "demo/" + name) + fields)
 
+read()
 if words[0] == "ps":
     answer("ps")
     form = words[words.index("--format") + 1]
     for name, one in sorted(services.items()):
         if form == "json":
-            print(json.dumps({"Service": one, "Name": "demo/" + name}))
+            print(dumps({"Service": one, "Name": "demo/" + name}))
         else:
             print(row(name, one))
 elif words[0] == "inspect":
-    print(json.dumps(services[words[-1].split("/")[1]]))
+    print(dumps(services[words[-1].split("/")[1]]))
 elif words[0] == "logs":
     print(odd.get("logs", ""))
 elif words[0] == "stop":
@@ -158,22 +176,30 @@ class There:
 
     def has(self, **services: dict[str, Any]) -> None:
         """What runs now; nothing odd from here on."""
-        self._write({"services": services, "odd": {}, "fresh": FRESH})
+        with self._told() as told:
+            told.update(services=services, odd={}, fresh=FRESH)
 
     def odd(self, **what: Any) -> None:
         """What Rancher does otherwise: `upgrade`, `render`, … print this; `new`: how services
         are after an upgrade; `old_health` after a rollback; `logs`; `exit`: verb → code."""
-        told = json.loads((self.home / "rancher.json").read_text())
-        told["odd"].update({name.replace("_", " "): value for name, value in what.items()})
-        self._write(told)
+        with self._told() as told:
+            told["odd"].update({name.replace("_", " "): value for name, value in what.items()})
 
-    def _write(self, told: dict[str, Any]) -> None:
-        (self.home / "rancher.json").write_text(json.dumps(told))
+    @contextmanager
+    def _told(self) -> Iterator[dict[str, Any]]:
+        """What Rancher keeps, to be changed while no call of it goes on."""
+        path = self.home / "rancher"
+        with (self.home / "rancher.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            told: dict[str, Any] = literal_eval(path.read_text()) if path.exists() else {}
+            yield told
+            path.write_text(repr(told))
 
     @property
     def services(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads((self.home / "rancher.json").read_text())["services"]
-        return told
+        with self._told() as told:
+            services: dict[str, Any] = told["services"]
+        return services
 
     @property
     def calls(self) -> list[str]:
