@@ -134,16 +134,16 @@ def follow_lines(
 ) -> None:
     """All services at once, as their logs grow, until Ctrl-C or until they are removed."""
     news = News()
+    follow = there.platform.follow_logs(there.stack, services, query)
 
     def take(step: str, written: str) -> bool:
         name, tab, text = written.partition("\t")
-        if step == "follow" and tab and name in services:
+        if step == follow.name and tab and name in services:
             for line in filter(news.has, there.platform.read_log(text, there.stack, name)):
                 on_line(line)
         return False
 
-    step = there.platform.follow_logs(there.stack, services, query)
-    there.run(step, seconds=base.DAY, endless=True, on_line=take)
+    there.run(follow, seconds=base.DAY, endless=True, on_line=take)
 
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue")

@@ -5,6 +5,7 @@ Pure besides the one script that `look` and `watch` run.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -68,7 +69,8 @@ def look(there: RemoteStack, asked: Mapping[str, Sequence[str]] | None = None) -
 
     outputs = _outputs(there, stats.beside(steps, there, asked))
     found = _overview(there, outputs)
-    told = stats.read(outputs.get("containers", ""), asked, found.services, there.platform)
+    listed = outputs.get(there.platform.containers().name, "")
+    told = stats.read(listed, asked, found.services, there.platform)
     return replace(found, stats=told)
 
 
@@ -85,6 +87,7 @@ def watch(
     `failed` is told when the platform does not answer for once; the watching goes on.
     """
     rounds = _Rounds()
+    listing = there.platform.states().name
 
     def take(step: str, line: str) -> bool:
         outputs = rounds.take(line) if step == "watch" else None
@@ -92,7 +95,7 @@ def watch(
             return False
         try:
             if rounds.code:
-                states = StepResult("states", outputs.get("states", ""), rounds.code)
+                states = StepResult(listing, outputs.get(listing, ""), rounds.code)
                 raise there.failure(states)
             found = _overview(there, outputs)
         except SpinstackError as error:
@@ -118,8 +121,10 @@ class _Rounds:
         if mark != _MARK:
             self._lines.setdefault(self._name, []).append(line)
             return None
-        self._name, _, code = told.partition(" ")
-        if self._name != "end":
+        word, _, code = told.partition(" ")
+        # A step's name may be several words.
+        self._name = told
+        if word != "end":
             return None
         self.code = int(code) if code.isdecimal() else 1
         outputs = {name: "\n".join(lines) for name, lines in self._lines.items()}
@@ -147,7 +152,7 @@ def _watch_step(steps: Sequence[Step]) -> Step:
     """The steps in a loop, each under its mark. Descriptor 3 ends when we leave."""
     parts = []
     for step in steps:
-        parts.append(f"echo {_MARK} {step.name}; {step.body()}")
+        parts.append(f"echo {_MARK} {shlex.quote(step.name)}; {step.body()}")
         if step.must:
             parts.append("code=$?")
     shown = "; ".join(parts)
@@ -157,13 +162,15 @@ def _watch_step(steps: Sequence[Step]) -> Step:
 
 
 def _overview(there: RemoteStack, outputs: dict[str, str]) -> Overview:
-    services = there.read_states(outputs.get("states", ""))
+    platform = there.platform
+    services = there.read_states(outputs.get(platform.states().name, ""))
+    listed = outputs.get(platform.containers().name, "")
     return Overview(
         stack=there.stack,
         destination=there.destination.name,
         environment=there.destination.environment,
         services=services,
-        containers=there.platform.read_containers(outputs.get("containers", ""), there.stack),
+        containers=platform.read_containers(listed, there.stack),
         release=PurePosixPath(outputs.get("release", "").strip()).name,
         note=json_object(outputs.get("note", "")) or {},
         unfinished=json_object(outputs.get("unfinished", "")) or {},

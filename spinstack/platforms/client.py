@@ -116,11 +116,12 @@ class StackClient:
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""
         rounds = Rounds(self.platform, self.stack, self.node.name, on_states)
+        watch = self.platform.watch(seconds)
 
         def take(step: str, line: str) -> bool:
-            return step == "watch" and rounds.take(line)
+            return step == watch.name and rounds.take(line)
 
-        self.run(self.platform.watch(seconds), seconds=seconds + 60, on_line=take)
+        self.run(watch, seconds=seconds + 60, on_line=take)
 
     def last_lines(self, services: Sequence[str], lines: int = 20) -> str:
         """The ends of the services' logs, each under its name."""

@@ -136,7 +136,7 @@ def parse(
         elif "empty\t" in output:
             empty.append(source.path)
     begun = {step.name: step for step in result.steps}
-    allowed, states = begun.get(platform.has_access().name), begun.get("states")
+    allowed, states = begun.get(platform.has_access().name), begun.get(platform.states().name)
     return Facts(
         uid=account[0],
         user=account[1],

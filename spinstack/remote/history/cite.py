@@ -87,7 +87,7 @@ def _script(session: Session, sources: Sequence[Source], at: datetime | None) ->
 
 def _address(session: Session, result: ScriptResult) -> str:
     """Where the site is now; empty if it does not run."""
-    output = result.output("states")
+    output = result.output(session.platform.states().name)
     try:
         states = session.platform.read_states(output, session.settings.stack)
     except base.Garbled:
