@@ -34,9 +34,7 @@ def found(session: Session, node: LoginNode, doing: str) -> Deployment:
     with session.console.step("look") as step:
         found = remote.look()
         step.done(_seen(found))
-    if not found.has_access or session.dry:
-        found = access.with_access(session, remote)
-    return Deployment(session, remote, me, found)
+    return Deployment(session, remote, me, access.with_access(session, remote, found))
 
 
 def _seen(found: Found) -> str:

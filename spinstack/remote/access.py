@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from spinstack.errors import SpinstackError
 from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
@@ -30,16 +31,30 @@ def connected(session: Session) -> Iterator[RemoteStack]:
         yield remote_stack(session, node)
 
 
-def with_access(session: Session, stack: RemoteStack) -> Found:
-    """Get access for the account, where that can be done; what is found with it."""
+def with_access(session: Session, stack: RemoteStack, found: Found) -> Found:
+    """What was found, for an account that has access. One that has none gets it, where that can
+    be done, and it is looked once more. Raises SpinstackError where nothing on the login node
+    can give it: what was not seen must not pass for a stack that does not run."""
+    if found.has_access and not session.dry:
+        return found
     grant = session.platform.grant(session.destination)
-    if grant:
+    if grant is None:
         if session.dry:
-            session.console.result(f"# only if the account has no {grant.what} yet:")
-        with session.console.step(grant.what):
-            stack.get_access(grant, key_password(session))
-            return stack.look()
-    return stack.look()
+            return found
+        raise _no_access(session)
+    if session.dry:
+        session.console.result(f"# only if the account has no {grant.what} yet:")
+    with session.console.step(grant.what):
+        stack.get_access(grant, key_password(session))
+        return stack.look()
+
+
+def _no_access(session: Session) -> SpinstackError:
+    """In the platform's own words, as `check` has them."""
+    platform, to = session.platform, session.destination
+    found = platform.access_findings(to, ready=True, access=False, states=False)
+    problem = found[0].problem if found else f"the account has no access to {platform.title}"
+    return SpinstackError(problem, where=to.host, remedy=found[0].remedy if found else "")
 
 
 def key_password(session: Session) -> Answer:

@@ -54,9 +54,7 @@ def locked(session: Session, doing: str) -> Iterator[LockedStack]:
             with session.console.step("log in") as step:
                 found = _looked(session, remote, me)
                 step.done(f"uid {found.uid}" if found.uid else "")
-            if not found.has_access or session.dry:
-                found = with_access(session, remote)
-            yield LockedStack(session, remote, me, found)
+            yield LockedStack(session, remote, me, with_access(session, remote, found))
         finally:
             # Where the connection is gone the lock stays, and tells whose it is.
             with contextlib.suppress(SpinstackError):

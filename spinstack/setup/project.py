@@ -147,7 +147,7 @@ def _access(session: Session, node: LoginNode, facts: Facts) -> list[Line]:
     platform = session.platform
     grant = platform.grant(session.destination)
     if grant is None:
-        return []
+        return [] if session.dry else _lacking(session, facts)
     what, where = grant.what, grant.place
     if facts.has_access is None:
         text = f"the login node has no {platform.program} command"
@@ -168,6 +168,14 @@ def _access(session: Session, node: LoginNode, facts: Facts) -> list[Line]:
     except SpinstackError as error:
         return [plan.failed(made, error.what, error.remedy)]
     return [made]
+
+
+def _lacking(session: Session, facts: Facts) -> list[Line]:
+    """What keeps the account from a platform to which nothing on the login node gives access."""
+    platform, to = session.platform, session.destination
+    ready, access = facts.has_access is not None, bool(facts.has_access)
+    found = platform.access_findings(to, ready=ready, access=access, states=not facts.refused)
+    return [Line("needs you", platform.title, to.host, one.problem, one.remedy) for one in found]
 
 
 def _show_updates(session: Session, node: LoginNode, wanted: Sequence[Source]) -> None:
