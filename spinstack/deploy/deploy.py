@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from spinstack.deploy import images as deploy_images
 from spinstack.deploy import provenance, take_over
 from spinstack.deploy.images import build, push
-from spinstack.deploy.plan import Plan, plan
+from spinstack.deploy.plan import Plan, must_have_two_steps, plan
 from spinstack.deploy.preflight import check
 from spinstack.deploy.run import Deployment
 from spinstack.errors import UsageError
@@ -69,10 +69,11 @@ def up(session: Session, *, yes: bool = False) -> str:
 
 
 def upgrade(session: Session, *, yes: bool = False) -> str:
-    """The first of Rancher's two steps: new containers run, the old ones are kept stopped.
+    """The first of two steps: new containers run, the old ones are kept stopped.
 
-    `confirm` or `rollback` is the second one.
+    `confirm` or `rollback` is the second one. Raises UsageError where the platform has none.
     """
+    must_have_two_steps(session.platform)
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node:
@@ -141,10 +142,13 @@ def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Deployment) -> None
     if chosen in allowed or there.session.dry:
         return
     runs = chosen is not Plan.CREATE
+    further = "invoke upgrade, or invoke deploy"
+    if not there.session.platform.two_steps:
+        further = "invoke deploy"
     raise UsageError(
         f"{there.session.settings.stack} {'runs already' if runs else 'is not there yet'}",
         where=there.session.where,
-        remedy="invoke upgrade, or invoke deploy" if runs else "invoke up, or invoke deploy",
+        remedy=further if runs else "invoke up, or invoke deploy",
     )
 
 

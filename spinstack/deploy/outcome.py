@@ -48,6 +48,10 @@ _NOW = {
 }
 
 
+# The same of an upgrade in one step, which leaves no containers from before.
+_UNFINISHED_IN_ONE_STEP = "the upgrade is unfinished: what ran before it was not brought back"
+
+
 def url(told: Journal, session: Session) -> str:
     """Where the site of a change that went well is; empty if no port is published."""
     asked = told.step("wait until healthy")
@@ -91,6 +95,8 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         )
     error = _cause(step, told, session)
     now, remedy = _NOW.get(told.outcome, ("", ""))
+    if told.outcome == journal.UNFINISHED and not session.platform.two_steps:
+        now = _UNFINISHED_IN_ONE_STEP
     error.now = now or _untouched(told)
     if isinstance(error, LockLost):
         return error

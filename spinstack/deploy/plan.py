@@ -1,8 +1,8 @@
-"""The state machine of Rancher 1's two-step upgrade: what a deploy may do now.
+"""The state machine of an upgrade, in one step or two: what a deploy may do now.
 
-Rancher itself allows `up --upgrade` in the states active and inactive, confirms an older
-upgrade unasked when another one begins, and forgets who began it. Here that is decided
-before anything is touched.
+Where a platform upgrades in two steps, one may have been left open. Rancher 1 itself allows
+`up --upgrade` in the states active and inactive, confirms an older upgrade unasked when another
+one begins, and forgets who began it. Here that is decided before anything is touched.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from spinstack.errors import SpinstackError
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.base import Platform
 from spinstack.remote.found import Found
 from spinstack.remote.owner import Owner
 
@@ -25,6 +26,16 @@ class Plan(Enum):
     RESUME = "resume"
     # These very files run already, and well.
     NOTHING = "nothing"
+
+
+def must_have_two_steps(platform: Platform) -> None:
+    """For what ends an upgrade, or leaves it open. Raises UsageError where it has no end but its
+    own."""
+    if not platform.two_steps:
+        raise UsageError(
+            f"{platform.title} has no second step: an upgrade there replaces what runs at once",
+            remedy="invoke deploy; `invoke rollback` goes back to the release before",
+        )
 
 
 def plan(found: Found, content: str, me: Owner, images: Mapping[str, str]) -> Plan:

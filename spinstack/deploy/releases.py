@@ -34,12 +34,14 @@ def listed(remote: RemoteStack) -> list[Listed]:
     """The releases at the destination, oldest first."""
     there = remote.look()
     begun = there.unfinished.release if there.unfinished else ""
+    # In one step what was begun runs already, also if it was cut off: no state says so.
+    is_open = bool(there.unconfirmed) or not remote.platform.two_steps
     found = []
     for note, confirmed in remote.releases():
         state = "confirmed" if confirmed else "failed"
         if note.id == there.current:
             state = "current"
-        elif note.id == begun and there.unconfirmed:
+        elif note.id == begun and is_open:
             state = "unfinished"
         found.append(Listed(note, state))
     return found

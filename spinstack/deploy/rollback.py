@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from spinstack.deploy.plan import LeftUnfinished, Plan
+from spinstack.deploy.plan import LeftUnfinished, Plan, must_have_two_steps
 from spinstack.deploy.releases import Listed, listed
 from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError, UsageError
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def confirm(session: Session, *, yes: bool) -> None:
-    """Keep an unfinished upgrade. Raises SpinstackError if there is none."""
+    """Keep an unfinished upgrade. Raises SpinstackError if there is none, or can be none."""
+    must_have_two_steps(session.platform)
     ask_if_protected(session, yes=yes)
     with lock.locked(session, "confirm") as change:
         names = _unconfirmed(change)
@@ -39,7 +40,8 @@ def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
     for, or the last one that ran before the current one. The address in the second case."""
     ask_if_protected(session, yes=yes)
     with lock.locked(session, "rollback") as change:
-        if change.found.unconfirmed or session.dry:
+        may_be_open = session.dry and session.platform.two_steps
+        if change.found.unconfirmed or may_be_open:
             if to_release and not session.dry:
                 raise LeftUnfinished(change.found)
             _take_back(change, yes=yes)
@@ -69,13 +71,24 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
     """Upgrade to an earlier release with its own files, and confirm it."""
     session = change.session
     if session.dry:
-        session.console.result("# if no upgrade is unfinished: upgrade to an earlier release")
+        unless = "if no upgrade is unfinished: " if session.platform.two_steps else ""
+        session.console.result(f"# {unless}upgrade to an earlier release")
         note = ReleaseNote(to_release or "<release before>")
     else:
-        note = _target(listed(change.remote), to_release, change.found.current)
+        found = listed(change.remote)
+        before = None if to_release else _before_cut_off(change, found)
+        note = before or _target(found, to_release, change.found.current)
     session.confirm(f"Go back to the release {note.id}? The current one stays uploaded.", yes=yes)
     there = Deployment(session, change.remote, change.me, change.found)
     return there.run(None, note, Plan.UPGRADE)
+
+
+def _before_cut_off(change: LockedStack, found: list[Listed]) -> ReleaseNote | None:
+    """Where an upgrade in one step was cut off, the release that ran before it: the one that was
+    confirmed last is no longer what runs. None otherwise."""
+    if change.session.platform.two_steps or not change.found.unfinished:
+        return None
+    return next((item.note for item in found if item.note.id == change.found.current), None)
 
 
 def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:

@@ -44,13 +44,15 @@ class Phase(str, Enum):
     CREATING = "being created"
     STOPPING = "being stopped"
     SCALING = "being scaled"
+    # Given up by a platform that upgrades it all the same, without stopping it first.
+    FAILED = "failed"
     OTHER = "changing"
 
 
 UP = (Phase.RUNNING, Phase.UPGRADED)
 OPEN = (Phase.UPGRADED, Phase.UPGRADING)
 # From here a platform upgrades a service without stopping it first.
-AT_REST = (Phase.RUNNING, Phase.STOPPED, *OPEN)
+AT_REST = (Phase.RUNNING, Phase.STOPPED, Phase.FAILED, *OPEN)
 PASSING = (
     *(Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.REMOVING),
     *(Phase.CREATING, Phase.STOPPING),
@@ -150,8 +152,8 @@ class TakenPort:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a service. `created`: ISO 8601, UTC; `starts`: how often it was started,
-    0 where that is not known."""
+    """A container of a service. `state`: `running` where it runs, else the platform's own word;
+    `created`: ISO 8601, UTC; `starts`: how often it was started, 0 where that is not known."""
 
     id: str
     name: str
@@ -248,7 +250,13 @@ class Grant:
 @dataclass(frozen=True)
 class ChangeCommands:
     """The commands of a change, run in the directory of its release (`remote/job.sh`). Those
-    for one service take its name as a word, which may be a shell variable."""
+    for one service take its name as a word, which may be a shell variable.
+
+    `render` looks at the files and changes nothing that runs; `rows`: see `rows.py`; `bring`
+    makes the release run. `put_back`: what ran before it runs again. With two steps it is given
+    services whose upgrade is open; with one all of the stack, and must leave alone what `bring`
+    has not changed. `confirm` makes it final, and does nothing where there is one step.
+    """
 
     render: Command
     rows: Command
@@ -266,7 +274,13 @@ class Garbled(ValueError):
 class Platform(Protocol):
     """What runs stacks. `name`: of the setting; `title`, `program`, `look_by_hand`: for
     sentences; `two_steps`: whether an upgrade can stay open until it is confirmed or rolled
-    back; `beside`: files that it reads beside the compose file, where they are there."""
+    back (without, no word of `words` is of a phase in OPEN); `words`: those that `read_states`
+    and `ChangeCommands.rows` have for states, a reason apart; `beside`: files that it reads
+    beside the compose file, where they are there.
+
+    A step that asks (`states`, `containers`, …) is called as no step of `remote/` and `checks/`
+    is; a dry run shows it and reads an empty answer, which never raises.
+    """
 
     @property
     def name(self) -> str: ...
@@ -315,7 +329,7 @@ class Platform(Protocol):
     # Access.
 
     def ready(self, destination: Destination) -> Step:
-        """Makes the shell ready for all that follows."""
+        """Makes the shell ready for all that follows; exports UID, which compose files name."""
         ...
 
     def has_access(self) -> Step:
@@ -335,7 +349,8 @@ class Platform(Protocol):
     # What runs.
 
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:
-        """All services, also stopped ones; creates nothing. `if_access`: fails without."""
+        """All services, also stopped ones; creates nothing. `if_access`: fails without, and
+        ends no script."""
         ...
 
     def watch(self, seconds: int) -> Step:
@@ -343,7 +358,8 @@ class Platform(Protocol):
         ...
 
     def read_states(self, output: str, stack: str) -> list[ServiceState]:
-        """Raises Garbled."""
+        """The stack's services by name, each with the image as the compose file names it.
+        Raises Garbled for what is no answer."""
         ...
 
     def containers(self, *, must: bool = False) -> Step:
@@ -446,7 +462,7 @@ class Platform(Protocol):
 
     # What it says when it fails.
 
-    def complaints(self, output: str, *, errors_only: bool = False) -> list[str]:
+    def complaints(self, text: str, *, errors_only: bool = False) -> list[str]:
         """What it complained of, warnings among them unless `errors_only`."""
         ...
 

@@ -18,7 +18,7 @@ import base64
 import gzip
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from spinstack.platforms import health
@@ -82,6 +82,7 @@ class Job:
 
     def _values(self) -> list[str]:
         flags = ("creating", "careful", "resuming", "confirming")
+        two_steps = "yes" if self.platform.two_steps else ""
         values = {
             "mark": mark_word(self.id),
             "made": " ".join(f"{self.owner.doing} of {self.release}, {self.owner.told()}".split()),
@@ -94,6 +95,7 @@ class Job:
             "ready_step": self.ready.name,
             "complaint": self.platform.complaint_pattern,
             "error": self.platform.error_pattern,
+            "two_steps": two_steps,
             **{name: "yes" if getattr(self, name) else "" for name in flags},
         }
         words = self.platform.words
@@ -156,8 +158,10 @@ class Job:
     def outline(self) -> list[str]:
         """For a dry run: what it does, a line each."""
         orders = {name: call.shown() for name, call in self.orders().items()}
-        lines = [f"cd {self.directory}", orders["render"]]
-        lines.append(f"{orders['bring']}   # the first time without --upgrade")
+        first = replace(self, creating=True).orders()["bring"].shown()
+        lines = [f"cd {self.directory}", orders["render"], orders["bring"]]
+        if first != orders["bring"]:
+            lines[-1] += f"   # the first time: {first}"
         lines.append(f"{self.commands.rows.shown()}   # until {', '.join(self.services)} are up")
         lines += [f"curl … THE-SITE{page}   # until it answers well" for page in self.pages]
         lines.append(orders["confirm"] if self.confirming else "# the old containers are kept")

@@ -12,7 +12,8 @@
 #   ready_step           what the step is called that makes the platform ready
 #   healthy_within, answer_within   seconds
 #   patience             seconds that the platform may say nothing that can be understood
-#   creating, careful, resuming, confirming     yes or empty
+#   creating, careful, resuming, confirming, two_steps     yes or empty; two_steps: an upgrade
+#                        stays open until it is confirmed, in states of open_words
 #   complaint, error     patterns of what the platform prints when it did not do as it was told
 #   ready enter still_ours note_upgrade rows log_of stop_service mark_current forget unlock
 #   write_down           functions, a command or a few each
@@ -259,7 +260,9 @@ take_back() {
     # Where somebody else is at it now, what is unfinished may be theirs.
     step 'lock still ours' still_ours || { outcome='lock lost'; return 1; }
     step 'look again' look_again || return
-    mapfile -t names < <(unconfirmed | sort)
+    # Where what ran before is replaced at once, no state tells of which service it was.
+    names=("${services[@]}")
+    [ -z "$two_steps" ] || mapfile -t names < <(unconfirmed | sort)
     if [ ${#names[@]} -gt 0 ]; then
         step 'roll back' roll_back "${names[@]}" || return
     fi
