@@ -16,12 +16,6 @@ from spinstack.rules.service import Mount
 def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
     """Names in the settings and in the compose file."""
     found = names.stack_name(stack.name, destination.centre, "invoke.yaml, spinstack.stack")
-    if settings.directory.name != stack.name:
-        problem = f"the directory {settings.directory.name} holds the stack {stack.name}"
-        remedy = "give both the same name: rancher itself calls a stack after its directory"
-        found.append(
-            Finding("directory-name", "invoke.yaml, spinstack.stack", problem, remedy, "warning")
-        )
     for image in settings.images:
         where = f"invoke.yaml, spinstack.images.{image.key}.name"
         found += names.image_name(image.name, destination.centre, where)

@@ -49,9 +49,6 @@ def _destination(destination: Destination) -> list[Finding]:
         problem = f"{PLACEHOLDER_USER!r} is nobody's name"
         remedy = "put your name on the login node there, or into ~/.invoke.yaml"
         findings.append(Finding("user-name", f"{where}, user", problem, remedy))
-    findings += names.environment(
-        destination.environment, destination.centre, f"{where}, environment"
-    )
     return findings
 
 

@@ -149,12 +149,12 @@ def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
 
 
 def variable_findings(file: ComposeFile, values: Mapping[str, str]) -> list[Finding]:
-    """Variables that are not set, and forms that Rancher's CLI does not know."""
+    """Variables that are not set, and forms that no platform has to know."""
     findings = []
     for name, path in variables(file.data):
         where = file.where(*path)
         if not _NAME.fullmatch(name):
-            problem = f"${{{name}}} is not understood by Rancher's CLI"
+            problem = f"${{{name}}} is not understood"
             findings.append(
                 Finding(
                     "variable-form", where, problem, "${NAME} alone: set defaults in the env file"

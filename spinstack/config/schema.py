@@ -74,7 +74,7 @@ DESTINATION_KEYS = (
     Key("login_answer_file", TEXT, "file that answers the login prompt (rehearsals only)"),
     Key("practise", YES_NO, "ask the login prompt even if a file could answer it", False),
     Key("modules", LIST, "modules loaded on the login node"),
-    Key("environment", TEXT, "Rancher environment"),
+    Key("environment", TEXT, "the platform's environment, such as dev-cattle"),
     Key("project_dir", TEXT, "directory on the global file system that holds the releases"),
     Key("registry", TEXT, "registry that images are pushed to", "registry.spin.nersc.gov"),
     Key("namespace", TEXT, "your part of the registry"),

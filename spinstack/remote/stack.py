@@ -285,7 +285,7 @@ class RemoteStack(StackClient):
                 raise wrong
 
     def forget_upgrade(self) -> None:
-        """It is over, or never began at Rancher."""
+        """It is over, or never began."""
         self.node.run(Script((notes.finished_step(self.root),)))
 
     def releases(self) -> list[tuple[ReleaseNote, bool]]:

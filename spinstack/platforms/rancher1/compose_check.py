@@ -1,4 +1,5 @@
-"""The compose files as Rancher's CLI reads them: version, keys, types, line ends."""
+"""What Rancher makes of the stack: its name and environment, its compose files as the CLI reads
+them (version, keys, types)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,16 @@ from spinstack.config.compose import ComposeFile
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1 import compose_keys
+from spinstack.rules import names
 from spinstack.rules.finding import Finding
 
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
     """What Rancher or Spin's audit would refuse in the two files, or pass over in silence."""
-    found = list(_strangers(stack))
+    where = f"invoke.yaml, destination {destination.name}, environment"
+    found = names.environment(destination.environment, destination.centre, where)
+    found += _directory(stack)
+    found += _strangers(stack)
     for file in (stack.compose, *stack.beside.values()):
         if file.findings:
             continue
@@ -26,6 +31,13 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
                 found += _keys(file, name, service)
                 found += _forbidden(file, name, service, destination)
     return found
+
+
+def _directory(stack: Stack) -> Iterator[Finding]:
+    if stack.directory.name != stack.name:
+        problem = f"the directory {stack.directory.name} holds the stack {stack.name}"
+        remedy = "give both the same name: rancher itself calls a stack after its directory"
+        yield Finding("directory-name", "invoke.yaml, spinstack.stack", problem, remedy, "warning")
 
 
 def _version(file: ComposeFile, wanted: str) -> list[Finding]:
