@@ -87,6 +87,6 @@ def test_a_destination_that_is_not_there_is_wrong_use(
     context = StackSession(stack)._context
     with pytest.raises(Exit) as ended:
         TASKS[name](context, **NEEDED.get(name, {}), to="nowhere")
-    expected = [code for code, cell in enumerate(told()[name]) if "wrong use" in cell]
+    expected = [code for code, cell in enumerate(told()[name]) if "usage error" in cell]
     assert [ended.value.code] == expected
     assert "nowhere" in capsys.readouterr().err
