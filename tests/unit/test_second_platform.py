@@ -496,7 +496,7 @@ def test_diff_tells_what_a_deploy_would_change(desk: Desk) -> None:
 
 
 def test_check_asks_the_platform(desk: Desk, node: PlainThere) -> None:
-    assert desk.types(prepare.check) == "demo → dev: 0 errors, 0 warnings\n"
+    assert desk.types(prepare.check) == "demo at dev: 0 errors, 0 warnings\n"
     assert not node.sent
     desk.types(ship.deploy)
     (node.home / "plain" / "other").mkdir()
@@ -571,7 +571,9 @@ def test_setup_tells_of_missing_access_that_it_cannot_give(
     desk: Desk, node: PlainThere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (node.home / "project").mkdir()
-    assert "needs you" not in desk.types(setup.setup, yes=True)
+    # Whether others may pass through the directories of tests depends on the machine.
+    _, said = desk.exits(setup.setup, yes=True, json=True)
+    assert "token" not in said
     (node.home / "token").unlink()
     code, said = desk.exits(setup.setup, yes=True, json=True)
     assert code == 1
