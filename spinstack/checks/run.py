@@ -6,26 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from spinstack.checks import image_state, mend, nginx_test
+from spinstack.checks import image_state, login_node, mend, nginx_test, survey, trees
 from spinstack.checks import stack as checks_stack
-from spinstack.config.settings import Destination, Settings
-from spinstack.errors import SpinstackError, UsageError
-from spinstack.remote.history import write
-from spinstack.rules import centre, finding
-from spinstack.rules.finding import Finding
-
-if TYPE_CHECKING:
-    from spinstack.session import Session
-from spinstack.checks import login_node, survey, trees
 from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
 from spinstack.config import compose
+from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
+from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.base import Platform
+from spinstack.remote.history import write
+from spinstack.rules import centre, finding
+from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, Step
+
+if TYPE_CHECKING:
+    from spinstack.session import Session
 
 
 @dataclass

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from spinstack.console.progress import A_MOMENT, LONGEST_SILENCE, TICK, StepDisplay
 from spinstack.console.terminal import is_plain
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import Group
     from rich.live import Live
-from spinstack.console.progress import A_MOMENT, LONGEST_SILENCE, TICK, StepDisplay
 
 
 class Board:

@@ -4,6 +4,8 @@ thread of its own built and pushed, as far as it has to be.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,12 +24,6 @@ from spinstack.transport.runner import SideBySide as Stoppable
 if TYPE_CHECKING:
     from spinstack.config.settings import ImageSetting
     from spinstack.images.engine import Engine
-    from spinstack.session import Session
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from spinstack.session import Session
 
 

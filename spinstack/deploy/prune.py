@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spinstack.deploy.releases import listed, superfluous
+from spinstack.errors import UsageError
 from spinstack.images.tag import CONTENT_LABEL
+from spinstack.remote import lock
+from spinstack.remote.history.write import recorded
 from spinstack.transport.script import json_objects
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from typing import TYPE_CHECKING
-
-from spinstack.errors import UsageError
-from spinstack.remote import lock
-from spinstack.remote.history.write import recorded
-
-if TYPE_CHECKING:
-    from spinstack.session import Session
-from spinstack.deploy.releases import listed, superfluous
 
 
 def remove_old_images(session: Session) -> int:

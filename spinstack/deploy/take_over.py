@@ -9,22 +9,17 @@ from typing import TYPE_CHECKING
 
 from spinstack.deploy.run import Deployment
 from spinstack.deploy.unseen import Silent
+from spinstack.errors import SpinstackError
 from spinstack.remote import access, changes
 from spinstack.remote import lock as remote_lock
+from spinstack.remote.access import remote_stack
 from spinstack.remote.found import Found
+from spinstack.remote.history.write import recorded
 from spinstack.remote.owner import Owner, make_owner
 
 if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.transport.login_node import LoginNode
-from typing import TYPE_CHECKING
-
-from spinstack.errors import SpinstackError
-from spinstack.remote.access import remote_stack
-from spinstack.remote.history.write import recorded
-
-if TYPE_CHECKING:
-    from spinstack.session import Session
 
 
 def found(session: Session, node: LoginNode, doing: str) -> Deployment:

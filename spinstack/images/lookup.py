@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
+from spinstack.images.tag import CONTENT_LABEL
 
 if TYPE_CHECKING:
     from spinstack.images.engine import Engine
     from spinstack.images.registry import Manifest
     from spinstack.transport.runner import Runner
-from spinstack.images.tag import CONTENT_LABEL
+
 
 # Seconds for a question to the engine that needs no network.
 LOOK_WITHIN = 60.0

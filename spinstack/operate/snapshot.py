@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from spinstack.errors import SpinstackError
 from spinstack.platforms import base
 from spinstack.platforms.base import Container, ServiceState
+from spinstack.platforms.health import site
 from spinstack.remote.stack import RemoteStack
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, StepResult, json_object
 
 if TYPE_CHECKING:
     from spinstack.operate.stats import Stats
-from spinstack.platforms.health import site
+
 
 # Seconds between two looks of `watch`.
 PAUSE = 2

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json as jsons
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinstack.console.console import columns
 from spinstack.console.terminal import can_move
 from spinstack.errors import SpinstackError
 from spinstack.operate import snapshot
 from spinstack.operate.snapshot import Overview
+from spinstack.platforms.base import ServiceState
 from spinstack.remote.access import connected
 from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-from dataclasses import asdict
-from typing import Any
 
-from spinstack.platforms.base import ServiceState
 
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
