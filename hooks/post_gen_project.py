@@ -1,4 +1,4 @@
-"""Tells the first steps in the new stack."""
+"""Prints the first steps for the new stack."""
 
 import json
 
@@ -8,8 +8,8 @@ print(f"""
 The stack {NAME} is ready. Next:
 
   cd {NAME}
-  # look through invoke.yaml (where it goes) and stack.env (port, group, directories)
-  invoke check             # what Spin would have against it
+  # check invoke.yaml (destinations) and stack.env (port, group, directories)
+  invoke check             # does it follow Spin's rules?
   invoke rehearsal.start   # a pretend NERSC on this machine
   invoke deploy            # to the rehearsal; the real thing: invoke deploy --to dev
 """)

@@ -1,7 +1,7 @@
-"""Judges the answers before anything is made: all that is wrong at once, a line each.
+"""Checks the answers before anything is created: everything that is wrong, a line each.
 
-Cookiecutter fills in the line with angle brackets, then runs this file in the new,
-still empty directory, which it removes again when the exit code is not 0.
+Cookiecutter fills in the line with angle brackets, then runs this file in the new, still
+empty directory, which it removes if the exit code is not 0.
 """
 
 import json
@@ -12,11 +12,11 @@ from pathlib import Path
 
 # Raw and in single quotes, which tojson escapes: no answer can end the string.
 ANSWERS = json.loads(r'<< cookiecutter | tojson >>')
-# Where stacks are made; programs other than cookiecutter may not say it.
+# Where stacks are created; programs other than cookiecutter may not set it.
 OUTPUT = ANSWERS.get("_output_dir") or str(Path.cwd().parent)
 
-# Run in the background after a refusal: waits (2 s at most) until cookiecutter has removed
-# the directory of the stack, then removes those that were made above it, as they are empty.
+# Runs in the background after a refusal: waits (2 s at most) until cookiecutter has removed
+# the directory of the stack, then removes the empty ones that were made above it.
 REMOVE_PARENTS = """
 import pathlib, sys, time
 output = pathlib.Path(sys.argv[1]).resolve()
@@ -32,8 +32,8 @@ for parent in made.parents:
 
 
 def template_directory():
-    """Where this template lies. It may be known relative to one of several directories:
-    cookiecutter says it as it was typed, and runs this hook from somewhere else."""
+    """Where this template is. Its path may be relative to one of several directories:
+    cookiecutter gives it as it was typed, and runs this hook from somewhere else."""
     typed = ANSWERS.get("_repo_dir", "")
     # Cookiecutter itself works in the template's directory while a hook runs.
     cookiecutters = f"/proc/{os.getppid()}/cwd"
@@ -41,14 +41,14 @@ def template_directory():
     for directory in [*(Path(base, typed) for base in bases), Path(cookiecutters)]:
         if (directory / "cookiecutter.json").is_file():
             return directory.resolve()
-    raise SystemExit(f"The template was not found at {typed!r}.")
+    raise SystemExit(f"Template not found at {typed!r}.")
 
 
 def import_rules():
-    """The rules of Spin, from the package that this template belongs to.
+    """Spin's rules, from the package that this template belongs to.
 
-    In a checkout the package lies beside cookiecutter.json; in an installed package the
-    template is its directory `_template`.
+    In a checkout the package is beside cookiecutter.json; in an installed package the template
+    is its directory `_template`.
     """
     template = template_directory()
     for root in (template, template.parent.parent):
@@ -58,11 +58,11 @@ def import_rules():
             from spinstack.rules import centre, names
 
             return names, centre.load()
-    raise SystemExit(f"The package spinstack does not lie beside its template {template}.")
+    raise SystemExit(f"The package spinstack is not beside its template {template}.")
 
 
 def findings(answers):
-    """Everything that Spin's rules have against the answers."""
+    """Everything that violates Spin's rules."""
     rules, centre = import_rules()
     found = rules.stack_name(answers["stack_name"], centre, "stack_name")
     found += rules.user_name(answers["nersc_user"], "nersc_user")
@@ -81,8 +81,8 @@ def findings(answers):
 
 
 def remove_parents_later():
-    """A stack name with slashes in it has made directories above the one that
-    cookiecutter removes."""
+    """A stack name with slashes has created directories above the one that cookiecutter
+    removes."""
     command = [sys.executable, "-c", REMOVE_PARENTS, OUTPUT, ANSWERS["stack_name"]]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.Popen(command, cwd="/", start_new_session=True, **quiet)
@@ -92,7 +92,7 @@ def main():
     found = findings(ANSWERS)
     if not found:
         return
-    print("These answers can't be used; nothing was created:", file=sys.stderr)
+    print("These answers are not valid; nothing was created:", file=sys.stderr)
     for finding in found:
         print(f"  {finding.where}: {finding.problem}; allowed: {finding.remedy}", file=sys.stderr)
     if "/" in ANSWERS["stack_name"]:

@@ -1,7 +1,7 @@
 """Lets cookiecutter refuse wrong answers without a traceback.
 
-Cookiecutter logs one whenever a hook says no, and it would bury what the hook has said.
-Named in `_extensions` of cookiecutter.json: that is how a template gets code into
+Cookiecutter logs one whenever a hook refuses, which would bury what the hook has printed.
+Listed in `_extensions` of cookiecutter.json: that is how a template gets code into
 cookiecutter's own process.
 """
 

@@ -1,12 +1,12 @@
-"""What the words of a command line may go on with: for the shells' completion.
+"""How a command line may continue: for shell completion.
 
     spinstack --complete -- invoke deploy --to d
 
-The last word is the one that is being typed, empty at the beginning of a new one. Each answer
-is a line: the word, a tab, what it means. No line at all: let the shell offer files.
+The last word is the one being typed, empty at the beginning of a new one. Each answer is a
+line: the word, a tab, what it means. No lines: let the shell complete file names.
 
-Invoke has a completion of its own, which knows tasks and options; this one knows also the
-destinations, services and images of the stack around the current directory.
+Invoke's own completion knows tasks and options; this one also knows the destinations, services
+and images of the stack around the current directory.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Answers = Mapping[str, str]
 
 
 def tell(typed: Sequence[str]) -> None:
-    """Print the answers for a command line up to the word that is being typed."""
+    """Print the answers for a command line up to the word being typed."""
     for word, about in answers(typed).items():
         print(f"{word}\t{about}")
 
 
 def answers(typed: Sequence[str]) -> Answers:
-    """`typed`: the program's name, the words after it, the last one under way."""
+    """`typed`: the program's name and the words after it, the last one being typed."""
     program, *words = _without_equals(typed)
     before, current = words[:-1], words[-1] if words else ""
     collection = _collection(Path(program).name)
@@ -55,7 +55,7 @@ def answers(typed: Sequence[str]) -> Answers:
 
 
 def _without_equals(typed: Sequence[str]) -> list[str]:
-    """Bash hands over `--to=dev` as three words."""
+    """Bash passes `--to=dev` as three words."""
     words = [word for word in typed if word != "="]
     return [*words, ""] if typed and typed[-1] == "=" else words
 
@@ -86,7 +86,7 @@ def _tasks(collection: Collection) -> Answers:
 
 
 def _first_line(text: str | None) -> str:
-    """Of a docstring, without the topic's word in front."""
+    """Of a docstring, without the topic's word at the beginning."""
     return re.sub(r"^\(\w+\) ", "", (text or "").strip().split("\n", 1)[0])
 
 
@@ -106,7 +106,7 @@ def _takes_value(context: ParserContext, word: str) -> bool:
 
 
 def _options(context: ParserContext, current: str) -> Answers:
-    """All long ones; the short ones, too, where a single dash is typed."""
+    """All long options; short ones too after a single dash."""
     found = {flag: context.flags[flag].help or "" for flag in context.flags}
     if current == "-":
         found |= {
@@ -118,7 +118,7 @@ def _options(context: ParserContext, current: str) -> Answers:
 
 
 def _values(context: ParserContext, flag: str) -> Answers:
-    """What the stack here has for an option; nothing where there is no stack."""
+    """The values that this stack has for an option; none outside a stack."""
     from spinstack.tasks import ns
 
     known = VALUES.get(context.flags[flag].name or "") if flag in context.flags else None
@@ -147,7 +147,7 @@ def _session() -> Session:
 def _destinations(session: Session) -> Answers:
     settings = session.settings
     return {
-        name: "the stack's own" if name == settings.default_destination else "destination"
+        name: "the default" if name == settings.default_destination else "destination"
         for name in settings.destination_names
     }
 
@@ -171,7 +171,7 @@ def _images(session: Session) -> Answers:
 def _rules(session: Session) -> Answers:
     from spinstack.checks import catalogue
 
-    return {"all": "a list of them"} | {rule.id: rule.about for rule in catalogue.rules().values()}
+    return {"all": "list the rules"} | {rule.id: rule.about for rule in catalogue.rules().values()}
 
 
 VALUES: dict[str, Callable[[Session], Answers]] = {

@@ -1,24 +1,24 @@
 """What a person sees when something goes wrong: what failed, where, what to do.
 
-Every failure that a person can cause or mend is a `SpinstackError`; anything else is a
-defect of spinstack and may show its traceback. Exit codes: 0 done, 1 failed, 2 wrong use.
+Every failure that a person can cause or fix is a `SpinstackError`; anything else is a bug in
+spinstack and may show its traceback. Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
 from __future__ import annotations
 
 
 class SpinstackError(Exception):
-    """A failure told in three lines.
+    """A failure in three lines.
 
-    `what`: one line, what failed. `where`: the file and line, host, service or key it
-    concerns (may be empty). `remedy`: what to do now. `details`: lines shown as they are
-    before the three (the tail of a log, the output of a command); never a secret.
+    `what`: one line, what failed. `where`: the file and line, host, service or key that it
+    concerns (may be empty). `remedy`: what to do now. `details`: lines shown as they are above
+    the three (the end of a log, the output of a command); never a secret.
     """
 
     exit_code = 1
-    # How things stand after it, where that is not plain: "the version before runs again".
+    # How things stand now, where that is not obvious: "the previous version is running again".
     now = ""
-    # Set where `what` and `remedy` were made from `details`: no need to explain those again.
+    # Set if `what` and `remedy` were made from `details`, which then need no explanation.
     explained = False
 
     def __init__(
@@ -36,7 +36,7 @@ class SpinstackError(Exception):
         self.details = details
 
     def lines(self) -> list[str]:
-        """The message as a person reads it, without the details."""
+        """The message as it is printed, without the details."""
         lines = [f"error: {self.what}" + (f"; {self.now}" if self.now else "")]
         if self.where:
             lines.append(f"  where: {self.where}")
@@ -49,10 +49,10 @@ class SpinstackError(Exception):
 
 
 class UsageError(SpinstackError):
-    """The command was typed wrongly, or a setting is missing: nothing was tried."""
+    """A mistyped command or a missing setting: nothing was tried."""
 
     exit_code = 2
 
 
 class Stopped(SpinstackError):
-    """A program was ended, or not begun, because it is not wanted any more."""
+    """A program was ended, or not started, because it is no longer needed."""

@@ -1,6 +1,6 @@
-"""The command `spinstack`: the same collection, without a tasks.py of one's own.
+"""The command `spinstack`: the same tasks, without a tasks.py.
 
-Outside a stack `spinstack new` makes one from the template inside the wheel; inside one it
+Outside a stack, `spinstack new` creates one from the template in the wheel; inside a stack it
 does what `invoke` does there.
 """
 
@@ -18,8 +18,8 @@ class SpinstackProgram(Program):
     """Invoke's program with a built-in collection, which still reads the stack's settings."""
 
     def parse_collection(self) -> None:
-        """Take the settings of the stack around the current directory, as invoke would: with
-        a collection of its own it loads none, nor the settings that lie beside it."""
+        """Take the settings of the stack around the current directory, as invoke would: with a
+        built-in collection Invoke loads none."""
         from spinstack.tasks.settings_file import stack_directory
 
         super().parse_collection()
@@ -27,7 +27,7 @@ class SpinstackProgram(Program):
         self.config.load_project()
 
     def list_flat(self) -> None:
-        """Topic by topic, in the order in which a person meets them."""
+        """Topic by topic, in the order in which people need them."""
         from spinstack.tasks import TOPICS
 
         if self.list_root:
@@ -42,7 +42,7 @@ class SpinstackProgram(Program):
 
 
 def main() -> None:
-    """Entry point of the installed command; shells ask it by `--complete -- WORDS`."""
+    """Entry point of the installed command; shells call it with `--complete -- WORDS`."""
     if sys.argv[1:3] == ["--complete", "--"]:
         from spinstack import completion
 

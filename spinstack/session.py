@@ -1,6 +1,6 @@
 """What a task works with: settings, the seams to this machine and the login node, the console.
 
-Made once a task from Invoke's context; `--dry` and `--echo` of Invoke itself choose the
+Made once for each task, from Invoke's context; Invoke's own `--dry` and `--echo` choose the
 backends here and nowhere else.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One task's view of the world. What a part of it needs is imported with that part."""
+    """One task's view of the world. Each part imports what it needs when it is first used."""
 
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
@@ -61,7 +61,7 @@ class Session:
 
     @cached_property
     def directory(self) -> Path:
-        """The stack's directory: where its tasks.py or invoke.yaml lies."""
+        """The stack's directory: the one with its tasks.py or invoke.yaml."""
         project = getattr(self._context.config, "_project_prefix", None)
         return Path(project) if project else Path.cwd()
 
@@ -77,7 +77,7 @@ class Session:
         return choose.platform(self.destination.platform)
 
     def must_know_destination(self) -> None:
-        """For tasks that do without its settings. Raises UsageError if `--to` names none."""
+        """For tasks that need none of its settings. Raises UsageError if `--to` is unknown."""
         if self._to and self._to not in self.settings.destination_names:
             self.settings.destination(self._to)
 
@@ -97,7 +97,7 @@ class Session:
         return engine.find(self.runner, self.settings.engine)
 
     def image_spec(self, image: ImageSetting) -> ImageSpec:
-        """What is built for an image of the stack at this destination."""
+        """What an image of the stack is built from for this destination."""
         from spinstack.images.tag import ImageSpec
 
         return ImageSpec(
@@ -124,7 +124,7 @@ class Session:
 
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
-        """The one connection of this task, closed at its end."""
+        """This task's one connection, closed at the end."""
         node = self._node()
         try:
             yield node
@@ -145,8 +145,8 @@ class Session:
         return connect.login_node(self.destination, self.console.note)
 
     def give(self, json: bool, fields: Mapping[str, Any], text: str = "") -> None:
-        """What a task ends with: `fields` for a script, or a line for a person; nothing after
-        a dry run, which has done nothing."""
+        """A task's result: `fields` for a script, or a line for people; nothing in a dry run,
+        which has done nothing."""
         if self.dry:
             return
         if json:
@@ -156,25 +156,27 @@ class Session:
             self.console.result(text)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something is lost. Raises UsageError for a no, or where nobody can say."""
+        """Ask before something is lost. Raises UsageError for a no, or without a terminal."""
         import sys
 
         if yes or self.dry:
             return
         if not sys.stdin.isatty():
-            raise UsageError(f"{question} Nobody is there to ask", remedy="say --yes")
+            raise UsageError(
+                f"this needs a yes, and there is no terminal: {question}", remedy="add --yes"
+            )
         with self.console.paused():
             answer = input(f"{question} [yes/no] ")
         if answer.strip().lower() not in ("y", "yes"):
-            raise UsageError("left as it is", remedy="answer yes, or say --yes")
+            raise UsageError("nothing was changed", remedy="answer yes, or add --yes")
 
 
 def ask_if_protected(session: Session, *, yes: bool, doing: str = "") -> None:
-    """A protected destination must be named with --to, or be agreed to. `doing`: what is about
-    to be done, for the question."""
+    """A protected destination must be named with --to, or confirmed. `doing`: what is about to
+    be done, for the question."""
     destination = session.destination
     if destination.protected and not session.destination_was_named:
-        question = f"This changes {session.where}. Go on?"
+        question = f"This changes {session.where}. Continue?"
         if doing:
             question = f"{doing} at {destination.name}?"
         session.confirm(question, yes=yes)

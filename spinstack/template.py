@@ -1,4 +1,4 @@
-"""The cookiecutter template: where it lies, and a stack made from it."""
+"""The cookiecutter template: where it is, and making a stack from it."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from pathlib import Path
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.transport.command import Command
 
-# The template's directory of a stack, named after the answer that it will get.
+# The template's directory for a stack; its name is replaced by the answer.
 STACK_DIRECTORY = "<<cookiecutter.stack_name>>"
 
 
 def path() -> Path:
     """The directory that holds `cookiecutter.json`.
 
-    Raises SpinstackError where neither a checkout nor a wheel has brought one.
+    Raises SpinstackError if neither a checkout nor a wheel has one.
     """
     package = Path(__file__).resolve().parent
     for place in (package / "_template", package.parent):
         if (place / "cookiecutter.json").is_file() and (place / STACK_DIRECTORY).is_dir():
             return place
     raise SpinstackError(
-        "the template of a stack is not there",
+        "the stack template is missing",
         where=str(package),
-        remedy="install spinstack anew (pip install --force-reinstall spinstack), "
+        remedy="reinstall spinstack (pip install --force-reinstall spinstack), "
         "or run it from a checkout",
     )
 
 
 def stack() -> Path:
-    """The directory of the template that becomes a stack. Raises as `path` does."""
+    """The part of the template that becomes a stack. Raises as `path` does."""
     return path() / STACK_DIRECTORY
 
 
 def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
-    """Make a stack's directory inside `output`; its path, or the command in a dry run.
+    """Create a stack's directory inside `output`; its path, or the command in a dry run.
 
-    `answers`: KEY=VALUE, for questions that are not asked then. Raises SpinstackError for
-    answers that the template refuses, and for a directory that is there already.
+    `answers`: KEY=VALUE, for questions that are then not asked. Raises SpinstackError for
+    answers that the template refuses, and for a directory that already exists.
     """
     given = dict(_pair(text) for text in answers)
     place = str(path())
@@ -53,8 +53,8 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
     try:
         made = cookiecutter(place, no_input=not ask, extra_context=given, output_dir=output)
     except CookiecutterException as error:
-        # The hook has told what is wrong with the answers; cookiecutter adds its own line.
-        remedy = "give other answers, or another directory"
+        # The hook has said what is wrong with the answers; cookiecutter adds its own line.
+        remedy = "change the answers, or choose another directory"
         raise SpinstackError(str(error), where=str(Path(output).resolve()), remedy=remedy) from None
     return str(made)
 
@@ -62,5 +62,7 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"{text!r} is not KEY=VALUE", remedy="--answer web_port=60021")
+        raise UsageError(
+            f"{text!r} is not KEY=VALUE", remedy="for example: --answer web_port=60021"
+        )
     return key, value

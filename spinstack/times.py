@@ -1,5 +1,5 @@
-"""Times as a person types them: `2w`, `1d12h`, `2025-11-03`, `2025-11-03 04:05`, with a zone or
-without (then it is this machine's). Pure, besides the machine's zone.
+"""Times as people type them: `2w`, `1d12h`, `2025-11-03`, `2025-11-03 04:05`, with a zone or
+without (then this machine's). Pure, except for the machine's zone.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def seconds(text: str) -> int | None:
 
 
 def moment(text: str, now: datetime, *, end_of_day: bool = False) -> datetime:
-    """The moment that is meant, in UTC: so long before `now`, or a date with or without a time.
+    """The moment that is meant, in UTC: so long before `now`, or a date with or without time.
 
-    A day alone is its first moment, or with `end_of_day` the first one after it. Raises
-    UsageError.
+    A day without a time means its first moment, or with `end_of_day` the first one after it.
+    Raises UsageError.
     """
     try:
         before = seconds(text)
@@ -35,8 +35,8 @@ def moment(text: str, now: datetime, *, end_of_day: bool = False) -> datetime:
         return found.astimezone(timezone.utc)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"{text!r} is no time",
-            remedy="2w, 3d, 12h, 2026-01-31, '2026-01-31 04:05' or 2026-01-31T04:05:00Z",
+            f"{text!r} is not a time",
+            remedy="write 2w, 3d, 12h, 2026-01-31, '2026-01-31 04:05' or 2026-01-31T04:05:00Z",
         ) from None
 
 
@@ -46,7 +46,7 @@ def is_day(text: str) -> bool:
 
 
 def _read(text: str, end_of_day: bool) -> datetime:
-    """Raises ValueError for what is none. Without a zone it is this machine's."""
+    """Raises ValueError if it is not a time. Without a zone it is this machine's."""
     match = re.fullmatch(_MOMENT, text)
     if not match or not text.isascii():
         raise ValueError(text)
@@ -67,5 +67,5 @@ def _zone(text: str | None) -> timezone | None:
 
 
 def told(found: datetime) -> str:
-    """For a person: `2025-11-03 04:05 UTC`."""
+    """For people: `2025-11-03 04:05 UTC`."""
     return f"{found.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"

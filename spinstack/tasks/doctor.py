@@ -1,4 +1,4 @@
-"""Is this machine ready? One line a part, with a remedy where there is none yet."""
+"""Is this machine ready? One line for each part, with a fix where something is missing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 @task("make", help={"to": TO, "json": JSON})
 def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
-    """Look whether this machine has all that a deploy needs.
+    """Check that this machine has everything a deploy needs.
 
-    Programs, engine, login node, host key, registry, clock, disk, settings. Changes nothing
-    and logs in nowhere.
+    Programs, container engine, login node, host key, registry, clock, disk, settings. Changes
+    nothing and does not log in anywhere.
 
-    Exit codes: 0 all is there, 1 something is missing, 2 wrong use.
+    Exit codes: 0 ready, 1 something is missing, 2 wrong usage.
     """
     from invoke.exceptions import Exit
 
@@ -44,7 +44,7 @@ def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
 
 
 def _parts(session: Session) -> tuple[list[Part], list[Outcome]]:
-    """What to look at, and what is known already: outside a stack there is no login node."""
+    """What to check, and what is known already: outside a stack there is no login node."""
     from functools import partial
 
     from spinstack.setup import doctor_machine, doctor_network
@@ -79,15 +79,15 @@ def _show(session: Session, outcomes: list[Outcome]) -> None:
 
 @task("make", help={"shell": "bash, zsh or fish"})
 def completion(context: Context, shell: str) -> None:
-    """Print what makes a shell complete tasks and options.
+    """Print the completion script for your shell.
 
-    Once, for the shell that you use:
+    Run the line for your shell once:
         spinstack completion bash >> ~/.bashrc
         spinstack completion zsh >> ~/.zshrc
         spinstack completion fish > ~/.config/fish/conf.d/spinstack.fish
 
-    New shells then complete tasks, options, destinations, services and images, for
-    `spinstack` anywhere and for `invoke` where its tasks are.
+    New shells then complete tasks, options, destinations, services and images: for
+    `spinstack` anywhere, for `invoke` in the directory of a stack.
     """
     from spinstack.tasks import shell_completion
 

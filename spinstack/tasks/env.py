@@ -1,4 +1,4 @@
-"""The settings that count, with where each comes from; safe changes of the env file."""
+"""The settings in effect and where each comes from; safe changes to the env file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     help={
         "to": TO,
         "json": JSON,
-        "set": "NAME=VALUE in the env file; may be repeated",
+        "set": "set NAME=VALUE in the env file; may be repeated",
         "unset": "remove NAME from the env file; may be repeated",
-        "edit": "edit a copy of the env file in $EDITOR; taken if the check allows it",
+        "edit": "edit a copy of the env file in $EDITOR; saved if the check finds nothing new",
     },
     iterable=["set", "unset"],
 )
@@ -31,10 +31,10 @@ def env(
     unset: Sequence[str] | None = None,
     edit: bool = False,
 ) -> None:
-    """Show settings and variables with their origin; change the env file.
+    """Show settings and variables and where they come from; change the env file.
 
-    A change is made only if the check has nothing new against it at the destination; comments
-    and order stay. It is a change of the file: the site has it after the next deploy.
+    A change is saved only if the check for the destination finds no new errors; comments and
+    order are kept. Only the file changes: the site follows with the next deploy.
 
         invoke env --to dev
         invoke env --set WEB_PORT=60021
@@ -42,7 +42,9 @@ def env(
     if edit and (set or unset):
         from spinstack.errors import UsageError
 
-        raise UsageError("--edit goes without --set and --unset", remedy="one after the other")
+        raise UsageError(
+            "--edit can't be combined with --set or --unset", remedy="run them one after the other"
+        )
     if edit or set or unset:
         _change(session, set or (), unset or (), json=json)
     elif session.dry:
@@ -103,11 +105,11 @@ def _change(session: Session, set: Sequence[str], unset: Sequence[str], *, json:
         session.console.result(change.line())
         if change.name in session.destination.env:
             session.console.warn(
-                f"at {session.destination.name}, invoke.yaml says {change.name}="
-                f"{session.destination.env[change.name]}, which wins"
+                f"at {session.destination.name}, invoke.yaml overrides this with {change.name}="
+                f"{session.destination.env[change.name]}"
             )
     if not found:
-        session.console.note("comments alone changed" if after != before else "nothing changed")
+        session.console.note("only comments changed" if after != before else "nothing changed")
 
 
 TOPIC = Topic("make", "Settings and variables", (env,))

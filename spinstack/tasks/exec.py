@@ -9,16 +9,16 @@ from spinstack.tasks.task import ONE, TO, task
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-NUMBER = "which of several containers of the service: 1, 2, … (default: the first)"
+NUMBER = "which container of the service: 1, 2, … (default: the first)"
 
 
 @task("run", help={"service": ONE, "to": TO, "number": NUMBER})
 def shell(session: Session, service: str = "", to: str | None = None, number: int = 0) -> None:
     """Open a shell in a service's container.
 
-    Bash where the container has it, sh elsewhere. What is changed in there is gone with the
-    container; mounted directories are the real ones. Enter ~ . leaves one that hangs. Its exit
-    code is that of this task.
+    Bash if the container has it, otherwise sh. Changes inside are lost with the container, but
+    mounted directories are the real ones. To leave a shell that hangs, type Enter ~ . as in
+    ssh. The exit code is the shell's.
     """
     from spinstack.operate import exec
 
@@ -32,8 +32,8 @@ def shell(session: Session, service: str = "", to: str | None = None, number: in
         "command": "the command, quoted as a whole: 'python -V'",
         "to": TO,
         "number": NUMBER,
-        "input": "file that the command is given as its input; - is standard input",
-        "plain": "no terminal for the command, even where there is one",
+        "input": "file to use as the command's standard input; - for this task's own",
+        "plain": "run the command without a terminal, even if there is one",
     },
     name="exec",
 )
@@ -48,14 +48,14 @@ def exec_(
 ) -> None:
     """Run a command in a service's container.
 
-    Typed at a terminal, the command has a terminal too, so that editors and Ctrl-C work; in
-    scripts its two outputs are this task's, and its input is empty unless --input names one.
-    No shell reads the command: for pipes say 'sh -c "…"'.
+    From a terminal, the command gets a terminal too, so editors and Ctrl-C work. In scripts,
+    its standard output and error are passed through, and its input is empty unless --input is
+    given. The command is not run by a shell: for pipes, use 'sh -c "…"'.
 
         invoke exec --service app --command 'python -V'
         invoke exec --service web --command 'sh -c "ls /data | wc -l"'
 
-    Exit code: that of the command; 1 or 2 also where it could not be run at all.
+    Exit code: that of the command; 1 or 2 also if it could not be run at all.
     """
     from spinstack.operate import exec
 

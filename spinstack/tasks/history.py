@@ -1,4 +1,4 @@
-"""What was: the history of the stack, and what made the site at a given time."""
+"""The history of the stack, and what made the site at a given time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     "run",
     help={
         "to": TO,
-        "since": "only what is newer: 2w, 3d, 12h, or a date, with or without a time",
-        "limit": "how many, the newest (default: 20; all with --since)",
+        "since": "only newer entries: 2w, 3d, 12h, or a date, with or without a time",
+        "limit": "how many of the newest entries (default: 20; all with --since)",
         "json": JSON,
     },
 )
@@ -28,8 +28,8 @@ def history(
 ) -> None:
     """Show who changed what, and when.
 
-    Every change of what runs is written down on the project file system, with its release and
-    its git commit (`+changes`: there were some that were not committed). The newest comes last.
+    Every change to what runs is recorded on the project file system, with its release and git
+    commit (`+changes`: with uncommitted changes). The newest comes last.
     """
     from spinstack.remote.history import read
 
@@ -39,10 +39,10 @@ def history(
 @task(
     "run",
     help={
-        "at": "a date, with or without a time and a zone, or 2w for two weeks ago (default: now)",
+        "at": "a date, with or without time and time zone, or 2w for two weeks ago (default: now)",
         "to": TO,
         "json": "print the fields of a CITATION.cff, as JSON",
-        "bibtex": "print an entry for BibTeX",
+        "bibtex": "print a BibTeX entry",
     },
 )
 def cite(
@@ -54,9 +54,9 @@ def cite(
 ) -> None:
     """Print which code and images made the site.
 
-    For a paper, or to make the site again: release, git commit, images with their digests,
-    commits of the code that is mounted. A date without a time means the end of that day; times
-    without a zone are this machine's.
+    For a paper, or to reproduce the site: release, git commit, images with their digests, and
+    commits of the mounted code. A date without a time means the end of that day; a time without
+    a zone is in this machine's.
     """
     from spinstack.remote.history import cite
 

@@ -1,4 +1,4 @@
-"""The images of the stack on this machine: list them, run one alone."""
+"""The stack's images on this machine: list them, run one on its own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PUSHED = {True: "yes", False: "no", None: "?"}
 def list_images(session: Session, to: str | None = None, json: bool = False) -> None:
     """List the stack's images on this machine.
 
-    `*` marks those that the files as they are now make. PUSHED is what the registry says; `?`
-    where it does not answer or asks for a login.
+    `*` marks images built from the current files. PUSHED is what the registry says; `?` means
+    that it does not answer or asks for a login.
     """
     from dataclasses import asdict
 
@@ -32,7 +32,7 @@ def list_images(session: Session, to: str | None = None, json: bool = False) -> 
         session.console.json([asdict(image) for image in found])
         return
     if not found:
-        session.console.note("none; `invoke build` makes them")
+        session.console.note("no images yet; `invoke build` builds them")
         return
     rows = [
         [
@@ -54,18 +54,19 @@ def list_images(session: Session, to: str | None = None, json: bool = False) -> 
     name="run",
     help={
         "image": "which one: its key in invoke.yaml, such as app",
-        "port": "port on 127.0.0.1 (default: the one that it listens on)",
-        "inside": "port that it listens on (default: the service's, or the image's EXPOSE)",
+        "port": "port on 127.0.0.1 (default: the port that the image listens on)",
+        "inside": "port that the image listens on (default: the service's, or EXPOSE)",
         "to": TO,
     },
 )
 def run_image(
     session: Session, image: str = "", port: int = 0, inside: int = 0, to: str | None = None
 ) -> None:
-    """Run one image alone on this machine until Ctrl-C.
+    """Run one image on its own on this machine, until Ctrl-C.
 
-    With the user, capabilities, mounts and read-only root that its service has at Spin, and
-    sample data for what is not here. It is removed when it ends.
+    With the user, capabilities, mounts and read-only root that its service has on Spin, and
+    sample data for directories that are not on this machine. The container is removed when it
+    ends.
     """
     from spinstack.local import run
 

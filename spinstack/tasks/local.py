@@ -1,4 +1,4 @@
-"""The stack on this machine: start, stop, look at it, read its logs."""
+"""The stack on this machine: start, stop, status, logs."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from spinstack.tasks.topics import Topic
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-AS_AT = "take settings and image names of this destination (default: the stack's own)"
+AS_AT = "use this destination's settings and image names (default: the stack's default)"
 
 
 @task(
     "try",
-    help={"to": AS_AT, "port": "port on 127.0.0.1 (default: the stack's own)", "json": JSON},
+    help={"to": AS_AT, "port": "port on 127.0.0.1 (default: the stack's port)", "json": JSON},
 )
 def up(session: Session, to: str | None = None, port: int = 0, json: bool = False) -> None:
-    """Start the stack on this machine; ends with the address.
+    """Start the stack on this machine and print its address.
 
-    By docker compose, docker-compose or podman, with the user, capabilities and read-only
-    mounts that it has at Spin. Directories that are not here are replaced by sample data.
+    With docker compose, docker-compose or podman, and with the user, capabilities and read-only
+    mounts that it has on Spin. Sample data replaces directories that are not on this machine.
     """
     from spinstack.errors import UsageError
     from spinstack.local import up as local_up
 
     if not 0 <= port <= 65535:
-        raise UsageError(f"{port} is no port", remedy="1025 to 65535")
+        raise UsageError(f"{port} is not a port number", remedy="use one from 1025 to 65535")
     url = local_up.up(session, port=port or None)
     session.give(json, {"action": "local.up", "url": url}, url)
 
 
 @task(
     "try",
-    help={"to": AS_AT, "data": "remove volumes and sample data too", "yes": YES, "json": JSON},
+    help={"to": AS_AT, "data": "also remove volumes and sample data", "yes": YES, "json": JSON},
 )
 def down(
     session: Session,
@@ -45,7 +45,7 @@ def down(
 ) -> None:
     """Stop the stack on this machine.
 
-    Containers and network go; images, sample data and the pages made in it stay.
+    Removes containers and network; images, sample data and the pages made in it are kept.
     """
     from spinstack.local import stack
 
@@ -54,7 +54,7 @@ def down(
         here = stack.LocalStack(session)
         session.confirm(
             f"Remove the volumes of {here.name} on this machine and {here.cache}? The pages made "
-            "there are lost; your own directories stay.",
+            "in it are lost; your own directories are kept.",
             yes=yes,
         )
     done = stack.down(session, data=data)
@@ -63,10 +63,10 @@ def down(
 
 @task("try", help={"to": AS_AT, "json": JSON})
 def status(session: Session, to: str | None = None, json: bool = False) -> None:
-    """Show what runs on this machine, and whether it answers.
+    """Show what runs on this machine, and whether it responds.
 
-    Exit codes: 0 told, 1 nothing runs here (with --json it is told as an empty list), 2 wrong
-    use.
+    Exit codes: 0 shown, 1 nothing is running on this machine (with --json: 0 and an empty list),
+    2 wrong usage.
     """
     from spinstack.local import stack
 
@@ -91,8 +91,8 @@ def status(session: Session, to: str | None = None, json: bool = False) -> None:
     help={
         "to": AS_AT,
         "service": "one service (default: all)",
-        "tail": "how many lines of each service (default: 100)",
-        "follow": "go on as the log grows, until Ctrl-C",
+        "tail": "number of lines for each service (default: 100)",
+        "follow": "keep following the logs, until Ctrl-C",
     },
 )
 def logs(
@@ -102,7 +102,7 @@ def logs(
     tail: int = 100,
     follow: bool = False,
 ) -> None:
-    """Show what the services on this machine printed."""
+    """Show the logs of the services on this machine."""
     from spinstack.local import logs as local_logs
 
     local_logs.show(session, service, tail=tail, follow=follow)

@@ -1,4 +1,4 @@
-"""The login of the day: open it, look at it, end it."""
+"""The daily login: log in, show it, log out."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     "login",
     help={
         "to": TO,
-        "status": "tell how long login, key and certificate still live; exit code 1: no login",
-        "sshproxy": "fetch a key for a day by the centre's sshproxy.sh",
-        "person": "with --sshproxy, for a collaboration account: your own name",
-        "json": "with --status, print it as JSON",
+        "status": "show how long login, key and certificate last; exit code 1: not logged in",
+        "sshproxy": "get a one-day key with the centre's sshproxy.sh",
+        "person": "with --sshproxy, for a collaboration account: your own user name",
+        "json": "with --status: print the result as JSON",
     },
     # Or else -h would be one of them.
     auto_shortflags=False,
@@ -31,14 +31,14 @@ def login(
     person: str = "",
     json: bool = False,
 ) -> None:
-    """Log in once, for all commands of the day.
+    """Log in once for the whole day.
 
-    Asks for password and code, and leaves a connection to the login node that the commands of
-    every stack use, until `invoke logout` or until nobody used it for 10 h. With
-    `wire: fabric` each command logs in by itself, and a key fetched by --sshproxy spares the
-    question.
+    Asks for password and code, and keeps a connection to the login node open that the commands
+    of every stack use, until `invoke logout` or until it has not been used for 10 h. With
+    `wire: fabric` each command logs in by itself; a key from --sshproxy saves typing the
+    password.
 
-    Exit codes of --status: 0 logged in (with `wire: fabric`: a certificate is good), 1 not.
+    Exit codes of --status: 0 logged in (`wire: fabric`: the certificate is valid), 1 not.
     """
     from spinstack.setup import login as setup_login
 
@@ -47,9 +47,9 @@ def login(
 
 @task("login", help={"to": TO, "json": JSON})
 def logout(session: Session, to: str | None = None, json: bool = False) -> None:
-    """End the login of the day.
+    """Log out: close the connection that `login` opened.
 
-    Commands that still use it fail. Keys and certificates stay as they are.
+    Commands that are still using it fail. Keys and certificates are kept.
     """
     from spinstack.setup import login as setup_login
 

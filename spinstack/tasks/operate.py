@@ -20,7 +20,7 @@ def start(
     json: bool = False,
     yes: bool = False,
 ) -> None:
-    """Start what was stopped."""
+    """Start the stack or a service after a stop."""
     from spinstack.operate import services
 
     services.start(session, service, json=json, yes=yes)
@@ -34,7 +34,7 @@ def stop(
     json: bool = False,
     yes: bool = False,
 ) -> None:
-    """Stop the stack or a service; start brings it back."""
+    """Stop the stack or a service; `start` starts it again."""
     from spinstack.operate import services
 
     services.stop(session, service, json=json, yes=yes)
@@ -58,7 +58,7 @@ def restart(
     "run",
     help={
         "service": ONE,
-        "count": "how many containers of it shall run",
+        "count": "how many containers to run",
         "to": TO,
         "json": JSON,
         "yes": YES,
@@ -74,8 +74,8 @@ def scale(
 ) -> None:
     """Run more or fewer containers of a service.
 
-    It stays so at the next deploy: Rancher reads `scale` in rancher-compose.yml only when it
-    creates a service.
+    The next deploy keeps this number: Rancher reads `scale` in rancher-compose.yml only when
+    it creates a service.
 
         invoke scale --service app --count 2
     """
@@ -92,7 +92,7 @@ def rm(
     json: bool = False,
     yes: bool = False,
 ) -> None:
-    """Remove the stack or a service; files stay."""
+    """Remove the stack or a service; files are kept."""
     from spinstack.operate import services
 
     services.remove(session, service, json=json, yes=yes)

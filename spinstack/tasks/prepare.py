@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @task(
     "make",
     help={
-        "output": "directory in which the stack's directory is made (default: here)",
-        "no-input": "take the default answers",
-        "answer": "KEY=VALUE, instead of asking; may be repeated",
+        "output": "where to create the stack's directory (default: the current directory)",
+        "no-input": "do not ask; use the default answers",
+        "answer": "KEY=VALUE: answer a question in advance; may be repeated",
     },
     iterable=["answer"],
 )
@@ -28,13 +28,13 @@ def new(
     context: Context,
     output: str = ".",
     no_input: bool = False,
-    # No default of another kind: Invoke would take the kind of its values from it.
+    # No default of another type: Invoke would take the type of the values from it.
     answer: Sequence[str] | None = None,
 ) -> None:
-    """Create a stack's directory after a few questions.
+    """Create a new stack's directory; asks a few questions.
 
-    Prints the directory that it made. Nothing is made if an answer is wrong, or if a
-    directory of that name is there already.
+    Prints the new directory. Nothing is created if an answer is invalid or the directory
+    already exists.
 
         spinstack new
         spinstack new --no-input --answer stack_name=my-site --answer web_port=60021
@@ -48,11 +48,11 @@ def new(
 @task(
     "make",
     help={
-        "to": "destination whose login node is looked at too (default: the files here alone)",
+        "to": "also check the login node of this destination (default: only local files)",
         "json": JSON,
-        "explain": "RULE: why there is this rule, and who says so (all: a list of them)",
-        "fix": "mend first what can be mended safely, and say what was mended",
-        "deep": "look through whole trees there (with --to); let nginx itself test its conf",
+        "explain": "RULE: why this rule exists, and its source (all: list the rules)",
+        "fix": "first fix what can be fixed safely, and say what was fixed",
+        "deep": "also check whole directory trees (with --to); have nginx test its configuration",
     },
 )
 def check(
@@ -65,14 +65,14 @@ def check(
 ) -> None:
     """Check the stack's files against Spin's rules; with --to the login node too.
 
-    Each finding says what is wrong, where, and what to do; --explain says why there is that
-    rule. Changes nothing, unless --fix is given.
+    Each finding says what is wrong, where, and how to fix it; --explain says why the rule
+    exists. Changes nothing, unless --fix is given.
 
-        invoke check                          the files here
-        invoke check --to dev                 the directories and permissions at NERSC too
+        invoke check                          the local files
+        invoke check --to dev                 directories and permissions at NERSC too
         invoke check --explain mount-access   why, and who says so
 
-    Exit codes: 0 a deploy may go on (there may be warnings), 1 an error was found, 2 wrong use.
+    Exit codes: 0 ready to deploy (perhaps with warnings), 1 errors were found, 2 wrong usage.
     """
     if explain:
         _explain(session, explain, json)
@@ -105,10 +105,10 @@ def _explain(session: Session, rule: str, json: bool) -> None:
 
 
 def _tell(session: Session, report: Report, json: bool) -> None:
-    """The findings on standard output; what was mended beside it."""
+    """The findings on standard output; what was fixed on standard error."""
     for note in report.notes:
         session.console.note(note)
-    verb = "would mend" if session.dry else "mended"
+    verb = "would fix" if session.dry else "fixed"
     for mended in report.mended:
         session.console.note(f"{verb} {mended}")
     if json:
@@ -128,13 +128,13 @@ def _count(number: int, what: str) -> str:
 
 @task(
     "make",
-    help={"to": TO, "user": "user name there (default: the destination's user)"},
+    help={"to": TO, "user": "user name at the registry (default: the destination's user)"},
     name="login",
 )
 def login(session: Session, to: str | None = None, user: str = "") -> None:
-    """Log in to the registry that images are pushed to.
+    """Log in to the image registry.
 
-    The password comes from a prompt or from standard input, never from the command line.
+    The password is asked for or read from standard input, never given on the command line.
     """
     import sys
 
@@ -145,12 +145,12 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
     if session.dry:
         password = ""
     else:
-        prompt = f"Password of {name} at {destination.registry}: "
+        prompt = f"Password for {name} at {destination.registry}: "
         password = registry_login.read_password(prompt, sys.stdin)
     registry_login.login(session.runner, session.engine, destination.registry, name, password)
     if not session.dry:
         session.console.result(f"logged in to {destination.registry} as {name}")
 
 
-TOPIC = Topic("make", "Make a stack and check it", (new, check))
-REGISTRY = Topic("make", "The registry of images", (login,), group="registry")
+TOPIC = Topic("make", "Create and check a stack", (new, check))
+REGISTRY = Topic("make", "The image registry", (login,), group="registry")

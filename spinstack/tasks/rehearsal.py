@@ -1,4 +1,4 @@
-"""A pretend NERSC on this machine: start, stop, look at it."""
+"""A pretend NERSC on this machine: start, stop, status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from spin_rehearsal.start import Status
 
-NAME = "which rehearsal, if you have several (default: default)"
+NAME = "name of the rehearsal, if you have several (default: default)"
 
 
 @task("rehearse", help={"name": NAME, "json": JSON})
@@ -20,8 +20,8 @@ def start(context: Context, name: str = "default", json: bool = False) -> None:
     """Start a pretend NERSC on this machine.
 
     An ssh login node, Spin with Rancher, a registry and global storage, all on 127.0.0.1:
-    the destination `rehearsal`. Installs what is missing where it can (Debian or Ubuntu, as
-    root) and says so. One that runs already is left alone.
+    the destination `rehearsal`. Installs what is missing if it can (on Debian or Ubuntu, as
+    root), and says so. A rehearsal that is already running is left alone.
     """
     from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.session import Session
@@ -40,17 +40,17 @@ def start(context: Context, name: str = "default", json: bool = False) -> None:
     "rehearse",
     help={
         "name": NAME,
-        "keep_data": "stop only; the next start goes on from there",
-        "all": "remove the base images too that were made for rehearsals",
+        "keep_data": "keep the data; the next start resumes from there",
+        "all": "also remove the base images that were built for rehearsals",
     },
 )
 def stop(
     context: Context, name: str = "default", keep_data: bool = False, all: bool = False
 ) -> None:
-    """Stop the pretend NERSC and remove what it made.
+    """Stop the pretend NERSC and remove what it created.
 
-    Its containers, networks, volumes and files go, and the images that went through its
-    registry; base images stay for the next one.
+    Removes its containers, networks, volumes and files, and the images that were pushed to its
+    registry; base images are kept for the next one.
     """
     from spin_rehearsal import stop as spin_rehearsal_stop
     from spinstack.session import Session
@@ -67,9 +67,9 @@ def stop(
 
 @task("rehearse", help={"name": NAME, "json": JSON})
 def status(context: Context, name: str = "default", json: bool = False) -> None:
-    """Tell whether the pretend NERSC runs, and where.
+    """Show whether the pretend NERSC is running, and where.
 
-    Exit code 0 in either case; --json has it as `running`.
+    The exit code is 0 either way; in --json see `running`.
     """
     from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.console.console import Console
@@ -87,12 +87,12 @@ def described(status: Status) -> list[str]:
     """A rehearsal in lines for a person."""
     if not status.running:
         return [
-            f"the rehearsal {status.name} does not run; start it: invoke rehearsal.start"
+            f"the rehearsal {status.name} is not running; start it: invoke rehearsal.start"
             + ("" if status.name == "default" else f" --name {status.name}")
         ]
-    silent = f", but its {' and '.join(status.silent)} do not answer" if status.silent else ""
+    silent = f", but its {' and '.join(status.silent)} do not respond" if status.silent else ""
     return [
-        f"the rehearsal {status.name} runs{silent}",
+        f"the rehearsal {status.name} is running{silent}",
         f"login node   {status.ssh}",
         f"registry     {status.registry}",
         f"Spin         {status.spin}, services on {status.node_address}",
@@ -103,11 +103,11 @@ def described(status: Status) -> list[str]:
 
 
 def how_to_practise(status: Status) -> list[str]:
-    """How to log in by hand."""
+    """How to practise the login by hand."""
     address, _, port = status.ssh.rpartition(":")
     return [
         f"practise     ssh -p {port} -o UserKnownHostsFile={status.known_hosts_file} {address}",
-        f"             the answer that is valid now: cat {status.login_answer_file}",
+        f"             the password and code valid now: cat {status.login_answer_file}",
     ]
 
 

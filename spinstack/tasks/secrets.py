@@ -1,4 +1,4 @@
-"""What outlives containers at Rancher: secrets and volumes of the stack."""
+"""What outlives containers: secrets and volumes of the stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spinstack.tasks.topics import Topic
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-ALL = "those of other stacks too"
+ALL = "include those of other stacks"
 
 
 @task("keep", help={"to": TO, "all": ALL, "json": JSON}, name="list")
@@ -26,9 +26,9 @@ def secret_list(
 @task(
     "keep",
     help={
-        "name": "the file that the containers see: /run/secrets/NAME",
-        "service": "the service that it is for (default: all)",
-        "file": "file that holds the value; - or nothing: standard input",
+        "name": "name of the file in the containers: /run/secrets/NAME",
+        "service": "the service that may read it (default: all)",
+        "file": "file with the value (default, and -: standard input)",
         "to": TO,
         "json": JSON,
     },
@@ -42,10 +42,10 @@ def secret_create(
     to: str | None = None,
     json: bool = False,
 ) -> None:
-    """Make a secret; its value comes from a file or standard input.
+    """Create a secret from a file or standard input.
 
-    Its whole name says whose it is: SERVICE.STACK.NAME, or STACK.NAME. Spin also wants a
-    description `owner:USER`, which Rancher's command line can't write: the centre can.
+    Its full name says whose it is: SERVICE.STACK.NAME, or STACK.NAME. Spin also asks for a
+    description `owner:USER`, which Rancher's command line can't set; the centre can.
 
         invoke secret.create password --service app --file ~/password
         pwgen 20 1 | invoke secret.create password --service app
@@ -58,8 +58,8 @@ def secret_create(
 @task(
     "keep",
     help={
-        "name": "as it was given to secret.create, or whole, as secret.list shows it",
-        "service": "the service that it is for, if it was made for one",
+        "name": "its name as given to secret.create, or in full as secret.list shows it",
+        "service": "the service that it was created for, if any",
         "to": TO,
         "yes": YES,
         "json": JSON,
@@ -76,8 +76,8 @@ def secret_rm(
 ) -> None:
     """Remove a secret.
 
-    Its value is lost. Containers that run keep their copy; new ones don't start without it.
-    One that is not there is no failure.
+    Its value is lost. Running containers keep their copy; new ones don't start without it.
+    It is not an error if there is no such secret.
     """
     from spinstack.operate import secrets
 
@@ -88,7 +88,7 @@ def secret_rm(
 def volume_list(
     session: Session, to: str | None = None, all: bool = False, json: bool = False
 ) -> None:
-    """List the stack's volumes at Rancher."""
+    """List the stack's volumes."""
     from spinstack.operate import volumes
 
     volumes.list_volumes(session, all=all, json=json)
@@ -97,7 +97,7 @@ def volume_list(
 @task(
     "keep",
     help={
-        "service": "the service that it is for",
+        "service": "the service that uses it",
         "driver": "storage driver (default: rancher-nfs)",
         "to": TO,
         "json": JSON,
@@ -111,9 +111,9 @@ def volume_create(
     to: str | None = None,
     json: bool = False,
 ) -> None:
-    """Make a volume: storage of a service that outlives its containers.
+    """Create a volume: a service's storage that outlives its containers.
 
-    Its name is SERVICE.STACK. For files that you want to see on the login node mount a
+    Its name is SERVICE.STACK. For files that you want to see on the login node, mount a
     directory of the project space instead.
     """
     from spinstack.operate import volumes
@@ -123,7 +123,7 @@ def volume_create(
 
 @task(
     "keep",
-    help={"service": "the service that it is for", "to": TO, "yes": YES, "json": JSON},
+    help={"service": "the service that uses it", "to": TO, "yes": YES, "json": JSON},
     name="rm",
 )
 def volume_rm(
@@ -133,11 +133,11 @@ def volume_rm(
     yes: bool = False,
     json: bool = False,
 ) -> None:
-    """Remove a volume with all that is in it."""
+    """Remove a volume and everything in it."""
     from spinstack.operate import volumes
 
     volumes.remove_volume(session, service, yes=yes, json=json)
 
 
-SECRETS = Topic("keep", "Secrets at Rancher", (secret_list, secret_create, secret_rm), "secret")
-VOLUMES = Topic("keep", "Volumes at Rancher", (volume_list, volume_create, volume_rm), "volume")
+SECRETS = Topic("keep", "Secrets", (secret_list, secret_create, secret_rm), "secret")
+VOLUMES = Topic("keep", "Volumes", (volume_list, volume_create, volume_rm), "volume")

@@ -1,8 +1,8 @@
-"""A stack's invoke.yaml that Invoke can't read: told in three lines instead of a traceback.
+"""A stack's invoke.yaml that Invoke can't read: three lines instead of a traceback.
 
-Invoke reads it right after the tasks were imported, outside of every task, and lets what is
-wrong with it go up to Python. `sys.excepthook` is the place to say it in other words; where
-the file is fine nothing is read twice.
+Invoke reads it right after importing the tasks, outside of every task, and passes what is
+wrong with it on to Python. `sys.excepthook` is the place to say it in other words; if the file
+is fine, nothing is read twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 
 
 def stack_directory(here: Path) -> Path:
-    """The nearest directory upwards with an invoke.yaml in it; `here` if there is none."""
+    """The nearest directory, going up, with an invoke.yaml in it; `here` if there is none."""
     for directory in (here, *here.parents):
         if (directory / "invoke.yaml").is_file():
             return directory
@@ -21,8 +21,8 @@ def stack_directory(here: Path) -> Path:
 
 
 def explain_unreadable(here: Path) -> None:
-    """From now on, tell what is wrong with the settings of the stack around `here` if
-    something that nobody caught comes from there, and exit with code 2."""
+    """From now on, if an uncaught exception comes from the settings of the stack around `here`,
+    say what is wrong with them and exit with code 2."""
     usual = sys.excepthook
 
     def explain(
@@ -35,7 +35,7 @@ def explain_unreadable(here: Path) -> None:
             return
         from spinstack.errors import UsageError
 
-        told = UsageError(wrong, where=str(path), remedy="mend the file, or take it from git")
+        told = UsageError(wrong, where=str(path), remedy="fix the file, or restore it from git")
         print("\n".join(told.lines()), file=sys.stderr)
         raise SystemExit(told.exit_code)
 
@@ -43,18 +43,18 @@ def explain_unreadable(here: Path) -> None:
 
 
 def _wrong(path: Path) -> str:
-    """What keeps the settings from being read; empty if nothing does."""
+    """Why the settings can't be read; empty if they can."""
     import yaml
 
     try:
         value = yaml.safe_load(path.read_bytes())
     except OSError:
-        # None there; or unreadable, which Invoke tells in a sentence.
+        # There is none; or it is unreadable, which Invoke itself says in a sentence.
         return ""
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        return f"the settings are not YAML{line}: {getattr(error, 'problem', None) or error}"
+        return f"the settings are not valid YAML{line}: {getattr(error, 'problem', None) or error}"
     if value is None or isinstance(value, dict):
         return ""
-    return "the settings are no mapping: they begin with `spinstack:`"
+    return "the settings are not a mapping; they must begin with `spinstack:`"

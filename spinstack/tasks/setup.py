@@ -1,4 +1,4 @@
-"""Before the first deploy: the login node made ready."""
+"""Before the first deploy: prepare the login node."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @task("make", help={"to": TO, "yes": YES, "json": JSON})
 def setup(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
-    """Make the project directory at NERSC ready.
+    """Prepare the project directory at NERSC.
 
-    Makes what is missing there: the project directory, the directories of pages and data, the
-    checkouts of `checkouts` in invoke.yaml at their refs, the permission o+x on what is yours,
-    and the Rancher key. What is there stays; a checkout with changes of its own is never
-    touched. Run again it does nothing.
+    Creates what is missing: the project directory, the directories for pages and data, the
+    checkouts listed under `checkouts` in invoke.yaml, o+x on directories that are yours, and
+    the access key. What exists is kept; a checkout with local changes is never touched. Running
+    it again changes nothing.
 
-    Exit codes: 0 all is there, 1 failed or something needs you (the line says what), 2 wrong
-    use.
+    Exit codes: 0 everything is ready, 1 failed or something needs you (the line says what),
+    2 wrong usage.
     """
     from spinstack.setup import project
 
@@ -50,13 +50,13 @@ def _show(session: Session, lines: Sequence[Line]) -> None:
 
 
 def told(lines: Sequence[Line]) -> str:
-    """All of it in one sentence."""
+    """The summary in one sentence."""
     done = sum(line.state in ("made", "updated") for line in lines)
     open_ = sum(line.state == "needs you" for line in lines)
     parts = [f"{done} made or updated"] if done else []
     if open_:
         parts.append(f"{open_} need{'s' if open_ == 1 else ''} you")
-    return ", ".join(parts) or "all is there, nothing to do"
+    return ", ".join(parts) or "everything is ready, nothing to do"
 
 
-TOPIC = Topic("make", "Make the login node ready", (setup,))
+TOPIC = Topic("make", "Prepare the login node", (setup,))

@@ -1,4 +1,4 @@
-"""The scripts that let shells complete what is typed."""
+"""The completion scripts for shells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def script(shell: str) -> str:
-    """What makes a shell ask here. Raises UsageError for an unknown one."""
+    """The completion script of a shell. Raises UsageError for an unknown one."""
     if shell not in SHELLS:
-        raise UsageError(f"there is no completion for {shell!r}", remedy=f"{', '.join(SHELLS)}")
+        raise UsageError(
+            f"there is no completion for {shell!r}", remedy=f"use one of {', '.join(SHELLS)}"
+        )
     return (SCRIPTS / shell).read_text(encoding="utf-8")

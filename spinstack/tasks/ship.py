@@ -1,4 +1,4 @@
-"""From the laptop to Spin: build, push, look at what is sent, deploy, finish or take back."""
+"""From the laptop to Spin: build, push, preview, deploy, confirm or roll back."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 
-@task("ship", help={"to": TO, "force": "build even what is there already", "json": JSON})
+@task("ship", help={"to": TO, "force": "rebuild even if nothing changed", "json": JSON})
 def build(session: Session, to: str | None = None, force: bool = False, json: bool = False) -> None:
     """Build the images whose files changed.
 
-    An image is named by the content of its files, so what is there already is not built again.
+    An image's tag comes from the content of its files, so unchanged images are not rebuilt.
     """
     from spinstack.deploy import images as deploy_images
 
@@ -25,9 +25,9 @@ def build(session: Session, to: str | None = None, force: bool = False, json: bo
 
 @task("ship", help={"to": TO, "json": JSON})
 def push(session: Session, to: str | None = None, json: bool = False) -> None:
-    """Push the images that the registry lacks.
+    """Push the images that are not in the registry yet.
 
-    They must have been built (invoke build), and the registry may want a login first
+    Build them first (invoke build); the registry may also require a login
     (invoke registry.login).
     """
     from spinstack.deploy import images as deploy_images
@@ -44,10 +44,10 @@ def _references(session: Session) -> dict[str, str]:
 
 @task("ship", help={"to": TO})
 def render(session: Session, to: str | None = None) -> None:
-    """Show what would be sent, variables filled in.
+    """Show what a deploy would send, with variables filled in.
 
-    The compose files and the variables as Rancher gets them, on standard output; nothing is
-    contacted. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
+    The compose files and variables as the platform gets them, on standard output; contacts
+    nothing. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
     | diff dev -
     """
     session.console.result(session.platform.rendered(session.stack, session.destination))
@@ -55,24 +55,24 @@ def render(session: Session, to: str | None = None) -> None:
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
 def deploy(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
-    """Bring the stack to Spin; ends with the address.
+    """Deploy the stack and print its address.
 
-    Checks, builds, pushes, logs in once, uploads a release, lets Rancher create or upgrade
-    the services, waits until all are healthy, asks the site itself and confirms. After a
-    failure the version before runs again. The first deploy and every later one are the same
-    command; what has not changed is neither built nor pushed.
+    Checks, builds, pushes, logs in once, uploads a release, creates or upgrades the services,
+    waits until all are healthy, requests a page from the site, and confirms. If it fails, the
+    previous version is put back. The first deploy and every later one are the same command;
+    unchanged images are neither built nor pushed.
 
-    Once begun it goes on on the login node by itself, also if the lid of the laptop closes; the
-    same command again looks on, or finishes it. Ctrl-C asks whether to leave it running or to
-    take it back.
+    Once started, it continues on the login node by itself, even if the laptop is closed; the
+    same command again follows it, or finishes it. Ctrl-C asks whether to leave it running or to
+    roll it back.
 
         invoke deploy --to rehearsal      try it on this machine (invoke rehearsal.start first)
-        invoke --dry deploy --to dev      show every command and run none
-        invoke deploy --to dev            in earnest
-        url=$(invoke deploy --to dev)     progress goes to standard error, the address here
+        invoke --dry deploy --to dev      show every command, run none
+        invoke deploy --to dev            the real thing
+        url=$(invoke deploy --to dev)     progress goes to standard error, the address to stdout
 
-    Exit codes: 0 the site answers, 1 failed, or left running there (the last lines say why, and
-    what runs now), 2 nothing was tried: a wrong setting, or no was the answer.
+    Exit codes: 0 the site responds, 1 failed, or still running on the login node (the last lines
+    say why, and what runs now), 2 nothing was tried: a wrong setting, or the answer was no.
     """
     from spinstack.deploy import deploy as deploy_deploy
 
@@ -81,9 +81,9 @@ def deploy(session: Session, to: str | None = None, yes: bool = False, json: boo
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
 def up(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
-    """Start a stack that is not there yet.
+    """Start a new stack, with images from the registry.
 
-    Like deploy, without building and pushing: the images must be in the registry.
+    Like deploy, but without building and pushing: the images must be in the registry.
     """
     from spinstack.deploy import deploy as deploy_deploy
 
@@ -92,20 +92,20 @@ def up(session: Session, to: str | None = None, yes: bool = False, json: bool = 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
 def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
-    """Upgrade and leave the decision open.
+    """Upgrade, to be confirmed or rolled back later.
 
-    New containers run, the old ones are kept stopped, until `invoke confirm` or
+    The new containers run and the old ones are kept, stopped, until `invoke confirm` or
     `invoke rollback`. The images must be in the registry.
     """
     from spinstack.deploy import deploy as deploy_deploy
 
     _print(session, "upgrade", deploy_deploy.upgrade(session, yes=yes), json)
-    session.console.note("look at the site, then: invoke confirm, or: invoke rollback")
+    session.console.note("check the site, then run `invoke confirm` or `invoke rollback`")
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
 def confirm(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
-    """Keep an upgrade that was left open.
+    """Confirm an upgrade: keep the new version.
 
     Removes the old containers, which were kept stopped.
     """
@@ -120,8 +120,8 @@ def confirm(session: Session, to: str | None = None, yes: bool = False, json: bo
     help={
         "to": TO,
         "yes": YES,
-        "release": "which one to go back to, by its id in `invoke releases` (default: the one "
-        "before)",
+        "release": "id of the release to go back to, from `invoke releases` (default: the "
+        "previous one)",
         "json": JSON,
     },
 )
@@ -132,10 +132,10 @@ def rollback(
     yes: bool = False,
     json: bool = False,
 ) -> None:
-    """Take back an upgrade, or go back to a release.
+    """Roll back an upgrade, or go back to an earlier release.
 
-    If an upgrade was left open, the old containers run again. Otherwise the stack is brought
-    back to an earlier release, with the very files that it had.
+    If an upgrade has not been confirmed, its old containers are started again. Otherwise an
+    earlier release is deployed again, with exactly the files that it had.
     """
     from spinstack.deploy import rollback as deploy_rollback
 
@@ -146,7 +146,7 @@ def rollback(
 
 @task("ship", help={"to": TO, "json": JSON})
 def releases(session: Session, to: str | None = None, json: bool = False) -> None:
-    """List the releases that can be gone back to."""
+    """List the releases that you can roll back to."""
     from dataclasses import asdict
 
     from spinstack.deploy import releases as deploy_releases
@@ -173,8 +173,8 @@ def releases(session: Session, to: str | None = None, json: bool = False) -> Non
     "ship",
     help={
         "to": TO,
-        "change": "which one: its id or the beginning of it (default: the newest)",
-        "raw": "every line as it was written there",
+        "change": "id of the change, or its beginning (default: the newest)",
+        "raw": "print every line as it was recorded",
         "json": JSON,
     },
 )
@@ -183,8 +183,8 @@ def journal(
 ) -> None:
     """Show what the last change did, step by step.
 
-    A deploy goes on on the login node by itself; this looks on until it is over, from any
-    machine, and shows those of before. Nothing is changed by looking, nor by Ctrl-C.
+    A deploy runs on the login node by itself; this follows it to its end, from any machine, and
+    shows earlier ones. Neither this nor Ctrl-C changes anything.
     """
     from spinstack.deploy import journal as deploy_journal
 
@@ -195,10 +195,10 @@ def journal(
 def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     """Show what a deploy would change; exit code 2 if anything.
 
-    Service by service against what runs: image, command, mounts and the files behind them,
+    Compares each service with what runs: image, command, mounts and the files behind them,
     ports, user, capabilities, variables. Changes nothing.
 
-    Exit codes: 0 nothing to do, 1 failed or wrongly used, 2 a deploy would change something.
+    Exit codes: 0 nothing to do, 1 failed or wrong usage, 2 a deploy would change something.
     """
     from invoke.exceptions import Exit
 
@@ -228,7 +228,7 @@ def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     help={
         "to": TO,
         "yes": YES,
-        "keep": "how many to keep besides the running one (default: 5)",
+        "keep": "releases to keep besides the running one (default: 5)",
         "json": JSON,
     },
 )
@@ -241,28 +241,28 @@ def prune(
 ) -> None:
     """Remove old releases and images.
 
-    At the destination all but the newest releases; on this machine the stack's images that
-    none of the remaining releases uses.
+    At the destination: all but the newest releases. On this machine: the stack's images that no
+    remaining release uses.
     """
     from spinstack.deploy import prune as deploy_prune
 
     old = deploy_prune.prune(session, keep=keep, yes=yes)
     images = deploy_prune.remove_old_images(session)
-    text = f"{len(old)} releases and {images} images removed"
+    text = f"removed {len(old)} releases and {images} images"
     session.give(json, {"action": "prune", "releases": old, "images": images}, text)
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
 def unlock(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
-    """Break the lock of a deploy that died.
+    """Remove the stale lock of a deploy that died.
 
-    Only if it is known to be dead: the question names who holds the lock, from which machine
+    Only if you know that it is dead: the question names who holds the lock, from which machine
     and since when.
     """
     from spinstack.deploy import take_over
 
     owner = take_over.unlock(session, yes=yes)
-    text = f"the lock of {owner} is broken"
+    text = f"removed the lock of {owner}"
     session.give(json, {"action": "unlock", "owner": owner}, text)
 
 

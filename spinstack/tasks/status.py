@@ -1,4 +1,4 @@
-"""Look at what runs: status, logs, address, Rancher's own data."""
+"""What runs: status, logs, address, the platform's own data."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 @task(
     "run",
-    help={"to": TO, "watch": "again every 2 s, until Ctrl-C", "json": JSON},
+    help={"to": TO, "watch": "refresh every 2 s, until Ctrl-C", "json": JSON},
 )
 def status(
     session: Session, to: str | None = None, watch: bool = False, json: bool = False
 ) -> None:
     """Show services, health, release and address.
 
-    Also what the services tell of themselves (the setting `stats`), but not with --watch.
+    Also the services' own statistics (the setting `stats`), but not with --watch.
 
-    Exit codes: 0 told (also of services that are not well: see --json), 1 nothing runs there
-    or it could not be seen, 2 wrong use.
+    Exit codes: 0 shown (also if services are unhealthy: see --json), 1 nothing is running or the
+    status could not be read, 2 wrong usage.
     """
     from spinstack.operate import status as operate_status
 
@@ -34,10 +34,10 @@ def status(
     help={
         "service": SERVICE,
         "to": TO,
-        "follow": "go on as the logs grow, until Ctrl-C",
-        "tail": "how many lines of each service, or all (default: 100; all with --since)",
-        "since": "only what is newer: 10m, 2h, 1d, or a moment with its zone",
-        "json": "a JSON object a line",
+        "follow": "keep following the logs, until Ctrl-C",
+        "tail": "number of lines for each service, or all (default: 100; all with --since)",
+        "since": "only newer lines: 10m, 2h, 1d, or a time with its time zone",
+        "json": "print one JSON object per line",
     },
 )
 def logs(
@@ -49,10 +49,10 @@ def logs(
     since: str = "",
     json: bool = False,
 ) -> None:
-    """Show what the services print.
+    """Show the logs of the services.
 
-    With several services each line begins with the name of its own. What is known about the
-    errors in them comes last.
+    With several services, each line begins with the service's name. Explanations of known
+    errors come last.
 
         invoke logs --service app --tail 20
         invoke logs --since 2h
@@ -81,10 +81,10 @@ def open_(session: Session, service: str = "", to: str | None = None) -> None:
 
 @task("run", help={"service": SERVICE, "to": TO})
 def inspect(session: Session, service: str = "", to: str | None = None) -> None:
-    """Print all that Rancher knows of a service, as JSON.
+    """Print all that the platform knows about a service, as JSON.
 
-    Values of environment variables are in it. Without --service: an object with all
-    services by their names.
+    Includes the values of environment variables. Without --service: an object with all services
+    by name.
     """
     from spinstack.operate import inspect as operate_inspect
 

@@ -1,7 +1,7 @@
-"""What every task shares: a session, errors told in three lines, the usual options.
+"""What every task shares: a session, errors in three lines, the usual options.
 
-Every command imports all modules of tasks, to know their names and options. So these import
-at their top only what describes tasks: this module, `manual`, and Invoke, which is there
+Every command imports all modules of tasks, to know their names and options. So at their top
+these import only what describes tasks: this module, `topics`, and Invoke, which is loaded
 already. What a task works with is imported inside it. A test counts modules
 (tests/unit/test_startup.py).
 """
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from spinstack.errors import SpinstackError
 
-TO = "a destination of invoke.yaml, such as dev (default: the one that it names)"
-YES = "take yes for an answer to every question"
+TO = "destination from invoke.yaml, such as dev (default: the one set there)"
+YES = "answer yes to every question"
 JSON = "print the result as JSON"
 SERVICE = "one service (default: all)"
-ONE = "which service"
+ONE = "the service"
 
 LISTING = (["--list"], ["-l"])
-# Programs whose words are Invoke's to read, and what `python -m invoke` calls itself.
+# Programs whose arguments Invoke reads, and what `python -m invoke` calls itself.
 COMMANDS = ("invoke", "inv", "spinstack")
 MODULE = ["invoke", "__main__.py"]
 
@@ -37,17 +37,17 @@ Body = TypeVar("Body", bound=Callable[..., Any])
 
 
 class StackTask(Task[Body]):
-    """Invoke's task, with spinstack's errors told as a person wants them.
+    """Invoke's task, with spinstack's errors printed for people.
 
     A task with an option `to` is given a `Session`, any other one Invoke's context.
 
-    At every command Invoke makes and copies all tasks with all their options. With sixty tasks
-    that takes a tenth of its time, so it is cheap here.
+    For every command Invoke creates and copies all tasks with all their options. With sixty
+    tasks that takes a tenth of its time, so it is made cheap here.
     """
 
     def __init__(self, body: Body, topic: str, **options: Any) -> None:
         function = cast(FunctionType, body)
-        # What `inspect.signature`, which Invoke would ask, finds out slowly.
+        # What `inspect.signature`, which Invoke would use, finds out slowly.
         names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
         needed = names[: len(names) - len(function.__defaults__ or ())]
         super().__init__(body, positional=needed, **options)
@@ -55,15 +55,15 @@ class StackTask(Task[Body]):
         self.__doc__ = f"({topic}) {body.__doc__}"
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Raises Exit with the exit code, after whatever stopped the task was told."""
+        """Raises Exit with the exit code, after printing what stopped the task."""
         self.times_called += 1
         return _told(self, context, args, kwargs)
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """The options; none for a list of tasks, which spares Invoke a third of its work."""
+        """The options; none for a list of tasks, which saves Invoke a third of its work."""
         if is_listing():
             return []
-        # Invoke takes out the texts that it has used.
+        # Invoke removes the texts that it has used.
         texts, self.help = self.help, dict(self.help)
         try:
             return super().get_arguments(ignore_unknown_help)
@@ -71,13 +71,13 @@ class StackTask(Task[Body]):
             self.help = texts
 
     def __deepcopy__(self, memo: object) -> StackTask[Body]:
-        # Nothing in it is changed, once it is made.
+        # Nothing in it changes once it is made.
         return copy.copy(self)
 
 
 def is_listing() -> bool:
-    """Whether this is `invoke --list`, which needs neither options nor settings. Looked for
-    in the first word, which can't be a task's own."""
+    """Whether this is `invoke --list`, which needs neither options nor settings. Only the first
+    word counts, since that can't be a task's own option."""
     program = sys.argv[0].replace("\\", "/").split("/")
     return sys.argv[1:2] in LISTING and (program[-1] in COMMANDS or program[-2:] == MODULE)
 
@@ -85,7 +85,7 @@ def is_listing() -> bool:
 def task(
     topic: str, *, help: dict[str, str] | None = None, **options: Any
 ) -> Callable[[Body], StackTask[Body]]:
-    """Make a function a task. `topic`: the word that its line in `--list` begins with."""
+    """Turn a function into a task. `topic`: the word that its line in `--list` begins with."""
 
     def decorate(body: Body) -> StackTask[Body]:
         return StackTask(body, topic, help=help, **options)
@@ -120,7 +120,7 @@ def _told(
         sys.stderr.close()
         raise Exit(code=1) from None
     except Exception as error:
-        # Whatever it is, a person gets three lines; the rest is for whoever mends it.
+        # Whatever it is, people get three lines; the rest is for whoever fixes it.
         _trace_if_asked()
         console.error(_defect(error))
         raise Exit(code=1) from None
@@ -136,7 +136,7 @@ def _trace_if_asked() -> None:
 
 
 def _defect(error: Exception) -> SpinstackError:
-    """An error that nobody foresaw."""
+    """A bug of ours."""
     import traceback
 
     from spinstack.errors import SpinstackError
@@ -144,7 +144,7 @@ def _defect(error: Exception) -> SpinstackError:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return SpinstackError(
-        f"something that was not foreseen: {type(error).__name__}: {error}",
+        f"this is a bug in spinstack: {type(error).__name__}: {error}",
         where=where,
-        remedy="the same command with `invoke --debug …` shows more; please report it",
+        remedy="please report it, with what the same command shows as `invoke --debug …`",
     )

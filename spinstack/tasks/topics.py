@@ -1,7 +1,7 @@
-"""The order in which a person meets the tasks: topics with a word for each.
+"""The tasks in the order in which people need them: topics, with a word for each.
 
-Invoke lists tasks by name and lets nobody change that, so each line of help begins with its
-topic's word; the command `spinstack` lists topic by topic.
+Invoke always lists tasks by name, so each help line begins with its topic's word; the command
+`spinstack` lists them topic by topic.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from spinstack.tasks.task import is_listing
 
 
 class Topic:
-    """A heading of the list: the word, what it is about, its tasks in order.
+    """A heading in the list: the word, what it is about, its tasks in order.
 
     `group`: name of the collection that holds them; empty for tasks without a prefix.
     """
 
-    # No dataclass: making one takes as long as all topics together, at every command.
+    # Not a dataclass: making one takes as long as all topics together, in every command.
     def __init__(
         self, word: str, about: str, tasks: tuple[Task[Any], ...], group: str = ""
     ) -> None:
@@ -31,7 +31,7 @@ class Topic:
         self.group = group
 
     def names(self) -> list[str]:
-        """The tasks as they are typed."""
+        """The tasks' names as they are typed."""
         prefix = f"{self.group}." if self.group else ""
         return [prefix + task.name.replace("_", "-") for task in self.tasks]
 

@@ -191,7 +191,7 @@ def test_nothing_is_stopped_or_removed_where_nobody_can_say_yes(stage: Stage, si
         assert asked.code == 2
         assert STACK in asked.err
         assert lost in asked.err
-        assert "fix:   say --yes" in asked.err
+        assert "fix:   add --yes" in asked.err
     assert _get(site) == 200
 
 

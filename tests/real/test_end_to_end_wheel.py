@@ -76,7 +76,7 @@ def test_the_installed_command_makes_a_stack_from_its_own_template(installed: Pe
 
     listed = installed.type("spinstack", "--list", at=stack)
     assert listed.code == 0, listed
-    assert "Make a stack and check it:" in listed.out
+    assert "Create and check a stack:" in listed.out
     assert "  deploy " in listed.out
     # The settings are those of the stack: it asks for the rehearsal that they name.
     status = installed.type("spinstack", "status", at=stack)

@@ -73,7 +73,7 @@ def test_going_back_to_an_earlier_release_brings_its_very_files(small: SmallSite
     assert "can't go back to '20200101-000000-00000000'" in unknown.err
 
     pruned = done(small, "prune", "--keep", "1", "--yes")
-    assert re.search(r"^\d+ releases and 0 images removed$", pruned.out, flags=re.MULTILINE)
+    assert re.search(r"^removed \d+ releases and 0 images$", pruned.out, flags=re.MULTILINE)
     assert len(releases(small)) == 2, "the one that runs, and one to go back to"
     small.assert_whole("one")
 

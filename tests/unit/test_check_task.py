@@ -72,13 +72,13 @@ def test_findings_are_told_to_people_and_to_scripts(directory: Path) -> None:
 def test_fix_says_what_it_did_and_does_it_once(directory: Path) -> None:
     line = replaced(directory / ENV, "WEB_PORT=60037", "WEB_PORT='60037'")
     dry = invoke(directory, "--dry", "check", "--fix")
-    assert f"would mend {ENV}:{line}" in dry.stderr
+    assert f"would fix {ENV}:{line}" in dry.stderr
     assert "'60037'" in (directory / ENV).read_text()
     first = invoke(directory, "check", "--fix")
     assert first.returncode == 0, first
-    assert f"mended {ENV}:{line}: the value of WEB_PORT has blanks or quotes" in first.stderr
+    assert f"fixed {ENV}:{line}: the value of WEB_PORT has blanks or quotes" in first.stderr
     second = invoke(directory, "check", "--fix")
-    assert second.returncode == 0 and "mended" not in second.stderr
+    assert second.returncode == 0 and "fixed" not in second.stderr
 
 
 def test_a_rule_explains_itself(directory: Path) -> None:

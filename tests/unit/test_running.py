@@ -17,7 +17,11 @@ from spinstack.tasks.task import task
     [
         (SpinstackError("it failed", where="here", remedy="mend it"), 1, "fix:   mend it"),
         (UsageError("typed wrongly"), 2, "error: typed wrongly"),
-        (ZeroDivisionError("a defect"), 1, "not foreseen: ZeroDivisionError: a defect"),
+        (
+            ZeroDivisionError("a defect"),
+            1,
+            "a bug in spinstack: ZeroDivisionError: a defect",
+        ),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
         (KeyboardInterrupt(), 1, "stopped by Ctrl-C"),
     ],

@@ -12,9 +12,9 @@ import pytest
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"spinstack: [\n", "the settings are not YAML (line 2)"),
-        (b"just text\n", "the settings are no mapping"),
-        (b"spinstack: \x80\n", "the settings are not YAML"),
+        (b"spinstack: [\n", "the settings are not valid YAML (line 2)"),
+        (b"just text\n", "the settings are not a mapping"),
+        (b"spinstack: \x80\n", "the settings are not valid YAML"),
     ],
 )
 def test_broken_settings_are_told_without_a_traceback(

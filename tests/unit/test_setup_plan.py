@@ -129,7 +129,7 @@ def test_a_person_reads_a_line_for_each_thing(
         "demo at dev: 1 made or updated, 1 needs you",
     ]
     assert type_setup(monkeypatch, FOUND[:1]) == 0
-    assert capsys.readouterr().out.endswith("demo at dev: all is there, nothing to do\n")
+    assert capsys.readouterr().out.endswith("demo at dev: everything is ready, nothing to do\n")
 
 
 def test_a_script_reads_json(
