@@ -1,4 +1,4 @@
-"""Building and pushing the images of a stack, each only when it is not there yet."""
+"""Building the images of a stack, each only if it does not exist yet."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from spinstack.transport.runner import Result, Runner
 OnLine = Callable[[str], None]
 
 # BuildKit may wrap the image into an index with attestations; a plain manifest is what every
-# registry and engine reads. Builders that know nothing of this variable take no notice.
+# registry and engine reads. Builders that don't know this variable ignore it.
 _BUILD_ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
-# Seconds until a build or a push counts as stuck: compilers and slow lines take their time.
+# Seconds until a build counts as stuck: compilers and slow lines take their time.
 _BUILD_WITHIN = 3600.0
 
 
 @dataclass(frozen=True)
 class BuildOutcome:
-    """`built`: whether the engine had anything to do. `image_id`: `sha256:…`, empty in a dry
+    """`built`: whether there was anything to build. `image_id`: `sha256:…`, empty in a dry
     run. `seconds`: how long it took."""
 
     reference: str
@@ -47,9 +47,9 @@ def build(
     """Build the image of `spec` under the name `reference`, unless the engine has it already.
 
     It has it if the image of that name carries the content's label and is for the wanted
-    platform; `force` builds all the same. `on_line` gets the builder's output as it comes.
-    Raises SpinstackError for a failed build, with its last lines as details, and for a
-    context that can't be read.
+    platform; `force` builds anyway. `on_line` gets the builder's output as it comes. Raises
+    SpinstackError for a failed build, with its last lines as details, and for a context that
+    can't be read.
     """
     start = time.monotonic()
     content = content_tag(spec)
@@ -70,8 +70,8 @@ def build_anew(
     *,
     on_line: OnLine | None = None,
 ) -> Local | None:
-    """Build the image, whatever there is; None in a dry run. `content`: what it is built from,
-    as `content_tag` reckoned it. Raises as `build`.
+    """Build the image, even if it exists; None in a dry run. `content`: what it is built from,
+    as computed by `content_tag`. Raises as `build`.
     """
     result = runner.run(
         _build_command(engine, spec, reference, content),
@@ -87,10 +87,10 @@ def build_anew(
 def _build_command(engine: Engine, spec: ImageSpec, reference: str, content: str) -> Command:
     """`docker image build`, with no flag that needs BuildKit.
 
-    `--platform` is one of the classic builder too: Docker 20.10 takes it without experimental
-    mode (tried with 20.10.24; 19.03 did not). `--force-rm` takes away the container of a step
-    that failed; builders that leave none accept it. Podman is asked for Docker's format, since
-    an old engine on a node may know no other.
+    The classic builder has `--platform` too: Docker 20.10 accepts it without experimental mode
+    (tried with 20.10.24; 19.03 did not). `--force-rm` removes the container of a failed step;
+    builders that leave none accept it. Podman is asked for Docker's format, since an old engine
+    on a node may know no other.
     """
     words = ["image", "build", "--force-rm", "--platform", spec.platform]
     words += ["--format", "docker"] if engine.is_podman else []
@@ -126,13 +126,13 @@ def _build_failure(engine: Engine, spec: ImageSpec, result: Result) -> Spinstack
 
 
 def _proved(runner: Runner, engine: Engine, spec: ImageSpec, reference: str, content: str) -> Local:
-    """The image that was just built, if it is what was asked for. Raises SpinstackError."""
+    """The image that was just built, if it is the right one. Raises SpinstackError."""
     image = local(runner, engine, reference)
     if image is None:
         raise SpinstackError(
-            f"{engine.name} built the image {spec.key}, but does not have it",
+            f"{engine.name} built the image {spec.key}, but the image is missing",
             where=reference,
-            remedy="a builder that keeps its images for itself is in use: "
+            remedy="the selected builder does not load its images into docker: run "
             "`docker buildx use default`, then build again",
         )
     if not image.is_for(spec.platform):
@@ -141,21 +141,21 @@ def _proved(runner: Runner, engine: Engine, spec: ImageSpec, reference: str, con
             f"{engine.name} built the image {spec.key} for {image.platform} instead of "
             f"{spec.platform}",
             where=str(spec.dockerfile_path),
-            remedy=f"a base image for {spec.platform}, and on a machine of another kind buildx "
-            "with emulation (Debian: `sudo apt install qemu-user-static`)",
+            remedy=f"use a base image for {spec.platform}; on another kind of machine, buildx with "
+            "emulation (Debian: `sudo apt install qemu-user-static`)",
         )
     if content_tag(spec) != content:
         forget(runner, engine, reference)
         raise SpinstackError(
             f"files of the image {spec.key} changed while it was being built",
             where=str(spec.context),
-            remedy="build again; name files that change all the time in .dockerignore",
+            remedy="build again; list files that keep changing in .dockerignore",
         )
     return image
 
 
 def forget(runner: Runner, engine: Engine, reference: str) -> None:
-    """Take the name from an image that does not deserve it; a failure to do so is harmless."""
+    """Remove the name from an image that is not the right one; failing to do so is harmless."""
     runner.run(engine.command("image", "rm", reference), timeout=LOOK_WITHIN)
 
 

@@ -12,13 +12,13 @@ from spinstack.images.errors import Failure
 from spinstack.transport.command import Command, Word
 from spinstack.transport.runner import Runner
 
-# Seconds for a program to say its version.
+# Seconds for a program to print its version.
 ANSWER_WITHIN = 20.0
 
-# Two of them are Python programs of the system's, which break on a person's own libraries.
+# Two of them are the system's Python programs, which a person's own libraries can break.
 ENVIRONMENT = {"PYTHONPATH": "", "PYTHONHOME": ""}
 
-# In order of preference, by engine: the plugin, then the older program of its own.
+# In order of preference, by engine: the plugin, then the older separate program.
 CANDIDATES = {
     False: (("docker", "compose"), ("docker-compose",)),
     True: (("podman", "compose"), ("podman-compose",)),
@@ -29,8 +29,8 @@ CANDIDATES = {
 class ComposeProgram:
     """How compose is called here: `docker compose`, `docker-compose`, `podman compose`…
 
-    `is_podman`: whether it is podman-compose, under whatever name. Debian 12's 1.0.3 knows
-    fewer options and leaves the network.
+    `is_podman`: whether it is podman-compose, under any name. Debian 12's 1.0.3 knows fewer
+    options and leaves the network behind.
     """
 
     words: tuple[str, ...]
@@ -43,18 +43,18 @@ class ComposeProgram:
 
     @property
     def up(self) -> tuple[str, ...]:
-        """The words that start a stack. podman-compose leaves a container that is there as it
-        is, whatever has changed, unless it is told to make all anew."""
+        """The words that start a stack. podman-compose leaves an existing container as it is,
+        whatever has changed, unless it is told to recreate all of them."""
         return ("up", "-d", "--remove-orphans", *(("--force-recreate",) if self.is_podman else ()))
 
     @property
     def down(self) -> tuple[str, ...]:
-        """The words that end it."""
+        """The words that stop it."""
         return ("down",) if self.is_podman else ("down", "--remove-orphans")
 
     @property
     def plain_logs(self) -> tuple[str, ...]:
-        """The flag that keeps colours out of logs; podman-compose has none, and no colours."""
+        """The flag for logs without colours; podman-compose has neither the flag nor colours."""
         return () if self.is_podman else ("--no-color",)
 
     def command(self, project: str, file: Path, *words: Word) -> Command:
@@ -62,9 +62,9 @@ class ComposeProgram:
 
 
 def find(runner: Runner, engine: Engine) -> ComposeProgram:
-    """The first compose program that answers for this engine.
+    """The first compose program that works for this engine.
 
-    Raises SpinstackError with a remedy if there is none. A dry run asks nobody.
+    Raises SpinstackError with a remedy if there is none. A dry run tries none of them.
     """
     candidates = CANDIDATES[engine.is_podman]
     if runner.dry:
@@ -76,20 +76,20 @@ def find(runner: Runner, engine: Engine) -> ComposeProgram:
             version = match[1] if match else "of an unknown version"
             return ComposeProgram(words, version, is_podman="podman-compose" in said)
     raise SpinstackError(
-        f"there is no compose program for {engine.name} on this machine",
-        where=" and ".join(f"`{' '.join(words)}`" for words in candidates) + " do not answer",
+        f"no compose program for {engine.name} on this machine",
+        where=" and ".join(f"`{' '.join(words)}`" for words in candidates) + " do not work",
         remedy=_REMEDIES[engine.is_podman],
     )
 
 
 _REMEDIES = {
-    False: "Debian: `sudo apt install docker-compose`; Ubuntu: `sudo apt install "
-    "docker-compose-v2`; elsewhere: docs.docker.com/compose/install",
-    True: "`sudo apt install podman-compose`, or `pip install podman-compose`",
+    False: "install it (Debian: `sudo apt install docker-compose`; Ubuntu: `sudo apt install "
+    "docker-compose-v2`; elsewhere: docs.docker.com/compose/install)",
+    True: "run `sudo apt install podman-compose`, or `pip install podman-compose`",
 }
 
 
-# What docker-compose 1 and podman-compose print about themselves, between what others print.
+# What docker-compose 1 and podman-compose print about themselves among other output.
 _CHATTER = re.compile(
     r"Attaching to |\['podman'|using podman version: |podman (run|start|logs|stop|rm|network) |"
     r"exit code: \d|\*\* excluding: "
@@ -106,10 +106,10 @@ def without_chatter(output: str) -> str:
 
 
 def _version(runner: Runner, words: tuple[str, ...]) -> str:
-    """What it says of its version; empty if it is not there.
+    """What it prints about its version; empty if it is missing.
 
-    `docker-compose version 1.29.2, …`, `Docker Compose version v2.24.5`; podman-compose tells
-    more in several lines, and podman's own subcommand which of them it calls.
+    `docker-compose version 1.29.2, …`, `Docker Compose version v2.24.5`; podman-compose
+    prints more in several lines, and podman's own subcommand says which program it calls.
     """
     command = Command(*words, "version")
     try:

@@ -16,9 +16,9 @@ _WILDCARD = re.compile(r"[*?\[\\]")
 
 @dataclass(frozen=True)
 class _Pattern:
-    """One line: `expression` says which paths it is about, `keeps` whether it began with `!`.
+    """One line: `expression` matches the paths it is about, `keeps`: it began with `!`.
 
-    `fixed` are its leading parts without wildcards, to see which directories it can reach.
+    `fixed` are its leading parts without wildcards, to know which directories it can reach.
     """
 
     expression: re.Pattern[str]
@@ -51,13 +51,13 @@ class Ignore:
     def ignores(self, path: str) -> bool:
         """Whether the path (relative to the context, parts joined by /) is left out.
 
-        A pattern that matches a directory covers all that is in it.
+        A pattern that matches a directory covers everything in it.
         """
         parts = path.split("/")
         itself_and_above = ["/".join(parts[: i + 1]) for i in range(len(parts))]
         ignored = False
         for pattern in self.patterns:
-            # A line that would change nothing is not looked at.
+            # A line that would change nothing is skipped.
             if pattern.keeps == ignored and any(map(pattern.matches, itself_and_above)):
                 ignored = not pattern.keeps
         return ignored
@@ -70,13 +70,13 @@ class Ignore:
 
 
 def _agree(parts: tuple[str, ...], fixed: tuple[str, ...]) -> bool:
-    """Whether one of the two paths may lie at or below the other."""
+    """Whether one of the two paths may be at or below the other."""
     return all(a == b for a, b in zip(parts, fixed, strict=False))
 
 
 def _pattern(line: str) -> _Pattern | None:
     """One line as a pattern; None for an empty line or a comment. Raises ValueError."""
-    # Docker takes a # for a comment only in the first column.
+    # For Docker a # begins a comment only in the first column.
     text = "" if line.startswith("#") else line.strip()
     if not text:
         return None
@@ -113,9 +113,9 @@ def _expression(pattern: str, keeps: bool) -> str:
                 at += 1
                 out.append("(?:.*/)?")
             else:
-                # Whole directories only, save that in newer engines a pattern without other
-                # wildcards may begin inside a name (`**.pyc`: Docker 28 says yes, 20.10 no).
-                # In doubt a file stays, so that no engine sees one that was not counted.
+                # Whole directories only, except that in newer engines a pattern without other
+                # wildcards may begin inside a name (`**.pyc`: Docker 28 yes, 20.10 no). If in
+                # doubt a file is kept, so that no engine sees one that was not counted.
                 lone = keeps and at == 2 and not _WILDCARD.search(pattern, at)
                 out.append(".*" if lone else "(?:.*/)?")
             continue
@@ -135,13 +135,13 @@ def _piece(pattern: str, at: int) -> tuple[str, int]:
         return _character_class(pattern, at + 1)
     if character == "\\":
         if at + 1 == len(pattern):
-            raise ValueError("a \\ with nothing behind it")
+            raise ValueError("a \\ with nothing after it")
         return re.escape(pattern[at + 1]), at + 2
     return re.escape(character), at + 1
 
 
 def _character_class(pattern: str, at: int) -> tuple[str, int]:
-    """`[a-z]`, `[^x]` from behind the bracket, by the rules of Go's `filepath.Match`."""
+    """`[a-z]`, `[^x]` from after the bracket on, by the rules of Go's `filepath.Match`."""
     negated = pattern.startswith("^", at)
     at += negated
     members: list[str] = []
@@ -162,5 +162,5 @@ def _class_character(pattern: str, at: int) -> tuple[str, int]:
     elif pattern[at : at + 1] in ("-", "]"):
         raise ValueError(f"{pattern[at]} must be written \\{pattern[at]} inside [ ]")
     if at >= len(pattern):
-        raise ValueError("a [ without its ]")
+        raise ValueError("a [ without a ]")
     return pattern[at], at + 1

@@ -1,4 +1,4 @@
-"""The container engine of this machine: which one there is, and why it does not answer."""
+"""The container engine of this machine: which one there is, and why it does not work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spinstack.transport.runner import Runner
 # In order of preference: Spin's own pages are written for docker.
 KNOWN = ("docker", "podman")
 
-# How long an engine may take to say its version, in seconds: a virtual machine that sleeps
+# How long an engine may take to print its version, in seconds: a sleeping virtual machine
 # (Docker Desktop, podman machine) needs some to wake up.
 ANSWER_WITHIN = 30.0
 
@@ -24,8 +24,8 @@ ANSWER_WITHIN = 30.0
 class Engine:
     """A program that builds and pushes images.
 
-    `name`: the program. `is_podman`: whether it is Podman (some systems install it under
-    the name docker as well).
+    `name`: the program. `is_podman`: whether it is Podman (which some systems also install
+    under the name docker).
     """
 
     name: str
@@ -36,9 +36,9 @@ class Engine:
         return Command(self.name, *words)
 
     def plain_http(self, registry: str) -> tuple[str, ...]:
-        """The flag that lets this engine speak plain HTTP to a registry of this machine.
+        """The flag that lets this engine use plain HTTP for a registry on this machine.
 
-        Docker does so by itself for 127.0.0.0/8 and localhost, Podman has to be told.
+        Docker does so by default for 127.0.0.0/8 and localhost; Podman needs the flag.
         """
         if self.is_podman and is_loopback(registry):
             return ("--tls-verify=false",)
@@ -46,10 +46,10 @@ class Engine:
 
 
 def find(runner: Runner, wanted: str | None = None) -> Engine:
-    """The engine that answers: `wanted`, or the first of docker and podman.
+    """The engine that works: `wanted`, or the first of docker and podman.
 
-    Raises SpinstackError, with a remedy for each cause: not installed, installed without an
-    answer, no permission. A dry runner asks nobody and gets `wanted` or docker.
+    Raises SpinstackError, with a remedy for each cause: not installed, installed but silent, no
+    permission. With a dry runner it is `wanted` or docker, untried.
     """
     if runner.dry:
         name = wanted or KNOWN[0]
@@ -61,17 +61,17 @@ def find(runner: Runner, wanted: str | None = None) -> Engine:
             return answer
         if answer:
             problems.append(answer)
-    # An engine that is there and could be mended is a better hint than one that is not there.
+    # An installed engine that could be fixed is a better hint than a missing one.
     raise problems[0] if problems else _missing(wanted)
 
 
 def _ask(runner: Runner, name: str) -> Engine | SpinstackError | None:
-    """The engine if it answers, what is wrong with it if not, None if it is not installed."""
+    """The engine if it works, what is wrong with it if not, None if it is not installed."""
     command = Command(name, "version", "--format", "{{json .}}")
     try:
         result = runner.run(command, timeout=ANSWER_WITHIN, changes=False)
     except SpinstackError:
-        # The seam raises for a program that is missing and for one that is too slow.
+        # The runner raises for a program that is missing and for one that is too slow.
         return _silence(name) if shutil.which(name) else None
     if not result.ok:
         return _refusal(name, result.stderr.strip() or result.stdout.strip())
@@ -79,7 +79,7 @@ def _ask(runner: Runner, name: str) -> Engine | SpinstackError | None:
 
 
 def _is_podman(name: str, version: str) -> bool:
-    """Podman's client tells `OsArch`, Docker's `Os` and `Arch`."""
+    """Podman's client reports `OsArch`, Docker's `Os` and `Arch`."""
     try:
         client = json.loads(version)["Client"]
         return name == "podman" or "OsArch" in client
@@ -88,28 +88,28 @@ def _is_podman(name: str, version: str) -> bool:
 
 
 def _refusal(name: str, said: str) -> SpinstackError:
-    """Why an installed engine did not answer, from what its client printed."""
+    """Why an installed engine does not work, from what its client printed."""
     known = known_errors.find(said, "engine-version", {"engine": name, "start": _start(name)})
     return SpinstackError(
         known.cause if known else f"{name} is installed, but does not work",
         where=f"{name} version",
-        remedy=known.remedy if known else f"make `{name} version` answer, then run this again",
+        remedy=known.remedy if known else f"get `{name} version` to work, then run this again",
         details=said,
     )
 
 
 def _start(name: str) -> str:
     if name == "podman":
-        return "`podman machine start`"
-    return "Linux: `sudo systemctl start docker`; macOS and Windows: start Docker Desktop"
+        return "run `podman machine start`"
+    return "start it (Linux: `sudo systemctl start docker`; macOS, Windows: Docker Desktop)"
 
 
 def _silence(name: str) -> SpinstackError:
     """The engine was asked for its version and said nothing."""
     return SpinstackError(
-        f"{name} is installed, but did not answer within {ANSWER_WITHIN:.0f} s",
+        f"{name} is installed, but did not respond within {ANSWER_WITHIN:.0f} s",
         where=f"{name} version",
-        remedy=f"restart it. {_start(name)}",
+        remedy=f"stop it, then {_start(name)}",
     )
 
 
@@ -117,9 +117,9 @@ def _missing(wanted: str | None) -> SpinstackError:
     if wanted:
         what = f"{wanted} is not installed"
     else:
-        what = "there is no container engine: neither docker nor podman is installed"
+        what = "no container engine: neither docker nor podman is installed"
     return SpinstackError(
         what,
-        remedy="Debian and Ubuntu: `sudo apt install docker.io`; elsewhere: "
-        "docs.docker.com/engine/install or podman.io",
+        remedy="install one (Debian and Ubuntu: `sudo apt install docker.io`; elsewhere: "
+        "docs.docker.com/engine/install or podman.io)",
     )

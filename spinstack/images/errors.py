@@ -1,7 +1,7 @@
 """What an engine's error output means for the person who reads it.
 
-The texts that are known are in the table of known errors; here is which of them are asked when,
-and what is said of all others.
+Known texts are in the table of known errors; here is which of them apply when, and what is
+said about all others.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ TAIL = 15
 @dataclass(frozen=True)
 class Failure:
     """What an engine failed to do: `when`, for the table of known errors; what failed and what
-    to do where it is not in there, with fields in braces."""
+    to do if it is not in there, with fields in braces."""
 
     when: Occasion
     what: str
     remedy: str
 
 
-LOGIN = Failure("registry-login", "the login at {registry} failed", "see the reason above")
+LOGIN = Failure("registry-login", "the login to {registry} failed", "see the reason above")
 PUSH = Failure("push", "{reference} could not be pushed", "see the reason above")
 BUILD = Failure(
     "build",
     "the image {key} could not be built",
-    "see the last lines above; mend {dockerfile} and build again",
+    "see the last lines above; fix {dockerfile} and build again",
 )
 
 
@@ -59,8 +59,8 @@ def tail(output: str) -> str:
 
 
 def is_chatter(line: str) -> bool:
-    """Whether the line tells nothing of a failure: Docker's advice to install its newer
-    builder, how far a layer is."""
+    """Whether the line says nothing about a failure: Docker's advice to install its newer
+    builder, the progress of a layer."""
     return _CHATTER.search(line) is not None
 
 

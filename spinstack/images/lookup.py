@@ -1,4 +1,4 @@
-"""What there is already: the images of a stack in the engine and in the registry."""
+"""Which images of a stack the engine already has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Local:
     digests: frozenset[str] = frozenset()
 
     def is_for(self, platform: str) -> bool:
-        """Whether it runs on `OS/ARCHITECTURE[/VARIANT]`; engines don't always tell variants."""
+        """Whether it runs on `OS/ARCHITECTURE[/VARIANT]`; engines don't always report variants."""
         return self.platform.split("/") == platform.split("/")[:2]
 
     def is_of(self, content: str, platform: str) -> bool:
@@ -54,12 +54,12 @@ def local(runner: Runner, engine: Engine, reference: str) -> Local | None:
 
 
 def locals_of(runner: Runner, engine: Engine, references: Sequence[str]) -> dict[str, Local]:
-    """Those of the images that the engine has, by one question.
+    """Those of the images that the engine has, with one command.
 
-    Raises SpinstackError for an answer that can't be understood.
+    Raises SpinstackError for unexpected output.
     """
     command = engine.command("image", "inspect", *references)
-    # The exit code tells only that one is missing; the others are told all the same.
+    # The exit code only says that one is missing; the others are printed all the same.
     result = runner.run(command, timeout=LOOK_WITHIN, changes=False)
     if not result.stdout.strip() or (not result.ok and len(references) == 1):
         return {}
@@ -72,15 +72,15 @@ def locals_of(runner: Runner, engine: Engine, references: Sequence[str]) -> dict
         return {name: _understood(value) for name, value in pairs if value is not None}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SpinstackError(
-            f"the answer of {engine.name} about an image can't be understood",
+            f"unexpected output from {engine.name}",
             where=command.shown(),
-            remedy=f"see whether `{engine.name} image inspect` works; update {engine.name}",
+            remedy=f"check that `{engine.name} image inspect` works; update {engine.name}",
             details=result.stdout[:400],
         ) from None
 
 
 def _tagged(tagged: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any] | None:
-    """The image of that name; Docker leaves its own registry out where it tells names."""
+    """The image of that name; Docker leaves its own registry out of names."""
     return tagged.get(name, tagged.get(name.removeprefix("docker.io/")))
 
 

@@ -42,7 +42,7 @@ class BuildProgress:
         elif found := _OF_VERTEX.fullmatch(text.strip()):
             self._goes_on(found[1], found[2] or "", found[3] or "")
         elif not text.strip().startswith("--->"):
-            # The classic builder's names of containers and layers say nothing to a person.
+            # The classic builder's names of containers and layers mean nothing to people.
             self.step.detail(text)
 
     def _began(self, vertex: str, stage: str, number: int, total: int) -> None:
@@ -72,7 +72,7 @@ _POWERS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
 
 @dataclass
 class _Layer:
-    """Of an image. Sizes in bytes, 0 where they are not known."""
+    """Of an image. Sizes in bytes, 0 if unknown."""
 
     done: float = 0
     size: float = 0
@@ -81,13 +81,13 @@ class _Layer:
 
 @dataclass
 class PushProgress:
-    """Feeds a push's output into its step: bytes where the client tells them, layers if not."""
+    """Feeds a push's output into its step: bytes if the client reports them, otherwise layers."""
 
     step: StepDisplay
     _layers: dict[str, _Layer] = field(default_factory=dict)
 
     def line(self, text: str) -> None:
-        """One line of output, or one state of a line that is written over."""
+        """One line of output, or one state of a line that is overwritten."""
         found = _LAYER.match(text.strip()) or _BLOB.match(text.strip())
         if not found:
             self.step.detail(text)
@@ -114,7 +114,7 @@ def _note(layer: _Layer, state: str, rest: str) -> None:
         layer.size = _bytes(figures[3], figures[4])
         layer.done = min(_bytes(figures[1], figures[2]), layer.size)
     elif state == "Pushing":
-        # Docker leaves the size out where the layer turns out larger than it thought.
+        # Docker leaves the size out if the layer turns out larger than expected.
         layer.done = layer.size
     if state in ("Pushed", "Layer already exists", "Mounted from") or rest.startswith(
         ("done", "skipped")

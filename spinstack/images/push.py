@@ -21,9 +21,9 @@ _PUSH_WITHIN = 3600.0
 
 @dataclass(frozen=True)
 class PushOutcome:
-    """`pushed`: False if the registry had this very image under this tag. `replaced`: the tag
+    """`pushed`: False if the registry already had this image under this tag. `replaced`: the tag
     stood for another image before, which nodes that have pulled it keep. `digest`: the
-    manifest's `sha256:…`, empty where the engine did not tell."""
+    manifest's `sha256:…`, empty if the engine did not report it."""
 
     reference: str
     pushed: bool
@@ -35,12 +35,12 @@ class PushOutcome:
 def push(
     runner: Runner, engine: Engine, reference: str, *, on_line: OnLine | None = None
 ) -> PushOutcome:
-    """Push the image, unless the registry has that very image under that tag.
+    """Push the image, unless the registry already has exactly that image under that tag.
 
-    The registry itself is asked, with the credentials that the engine keeps; where it gives
-    no clear answer the engine pushes, and skips the layers that are there. A dry run asks
-    nobody. Raises SpinstackError: image not built, not logged in, wrong credentials, no such
-    namespace, registry unreachable, TLS, time-out, disk full.
+    The registry itself is asked, with the credentials that the engine keeps; if it gives no
+    clear answer, the engine pushes and skips the layers that exist. A dry run asks no one.
+    Raises SpinstackError: image not built, not logged in, wrong credentials, no such namespace,
+    registry unreachable, TLS, time-out, disk full.
     """
     start = time.monotonic()
     image = ImageName.parse(reference)
@@ -66,7 +66,7 @@ def not_here(engine: Engine, reference: str) -> SpinstackError:
     return SpinstackError(
         f"the image {reference} is not on this machine",
         where=f"{engine.name} image inspect",
-        remedy="`invoke build`, then push again",
+        remedy="run `invoke build`, then push again",
     )
 
 
@@ -79,9 +79,9 @@ def push_anew(
     on_line: OnLine | None = None,
     terminal: bool = False,
 ) -> str:
-    """Push the image, whatever the registry has; the manifest's digest, empty where neither the
-    engine nor the registry tells. `login`: what the engine keeps for the registry. `terminal`:
-    ask the engine for the bytes of each layer, which it tells on a terminal only. Raises as
+    """Push the image, whatever the registry has; the manifest's digest, empty if neither the
+    engine nor the registry reports it. `login`: what the engine keeps for the registry.
+    `terminal`: have the engine show the bytes of each layer, as it does on a terminal. Raises as
     `push`.
     """
     image = ImageName.parse(reference)
@@ -93,7 +93,7 @@ def push_anew(
     told = re.search(r"digest: (sha256:[0-9a-f]{64})", output_of(result))
     if told or runner.dry:
         return told.group(1) if told else ""
-    # Podman does not tell it.
+    # Podman does not print it.
     there = registry.manifest(image, login)
     return there.digest if there else ""
 
@@ -103,15 +103,15 @@ def _push_failure(
 ) -> SpinstackError:
     namespace = image.path.rpartition("/")[0] or image.path
     refused = (
-        f"the registry {image.registry} does not accept the login that {engine.name} keeps, or "
-        f"has no namespace {namespace}"
+        f"the registry {image.registry} does not accept the login stored by {engine.name}, or has "
+        f"no namespace {namespace}"
     )
     fields = {
         "engine": engine.name,
         "registry": image.registry,
         "namespace": namespace,
         "reference": str(image),
-        "not_let_in": refused if logged_in else f"you are not logged in at {image.registry}",
+        "not_let_in": refused if logged_in else f"you are not logged in to {image.registry}",
         "doing": f"pushing {image}",
         "where": str(image),
     }

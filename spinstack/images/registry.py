@@ -1,7 +1,7 @@
 """The registry: logging in, and asking which image a tag stands for.
 
-The question is an optimisation before a push. Every doubt is answered by "unknown", and then
-the engine pushes and skips by itself what is there already.
+Asking is an optimisation before a push. If in doubt, the answer is "unknown": then the engine
+pushes, and skips by itself what the registry already has.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ def manifest(image: ImageName, login: Credentials | None) -> Manifest | None:
         config = mapping_of(value, "config").get("digest", "")
         return Manifest(headers.get("Docker-Content-Digest", ""), str(config))
     except (OSError, ValueError, LookupError, AttributeError, HTTPException):
-        # Unreachable, refused, redirected, not JSON: for the engine to find out and say.
+        # Unreachable, refused, redirected, not JSON: the engine will find out and say so.
         return None
 
 
 def made_of(
     image: ImageName, login: Credentials | None, manifest: Manifest
 ) -> tuple[str, str] | None:
-    """What spinstack says in an image of the registry about itself: the content that it was
-    built from, and its platform. None where there is nothing of this, or no clear answer.
+    """What an image in the registry says about itself: the content that it was built from, and
+    its platform. None if it says nothing, or there is no clear answer.
 
     Source: distribution/spec, "Pulling blobs"; opencontainers/image-spec, "Image Configuration".
     """
@@ -81,8 +81,8 @@ def made_of(
 
 @dataclass(frozen=True)
 class State:
-    """What a registry says to who wants in. `status`: of its answer, 0 if nothing answered;
-    `reason`: why not. `date`: its HTTP Date, empty where it gave none."""
+    """A registry's answer to a login. `status`: of its answer, 0 if nothing answered; `reason`:
+    why not. `date`: its HTTP Date, empty if it gave none."""
 
     status: int
     reason: str = ""
@@ -120,7 +120,7 @@ def _asked(
 ) -> tuple[Message, bytes]:
     """The answer to a GET, after the authentication that the registry asks for.
 
-    Raises HTTPError for a refusal, also where there is no login to answer a question with.
+    Raises HTTPError for a refusal, also if a login is needed and there is none.
     """
     try:
         return _get(url, {"Accept": _MANIFESTS}, seconds)

@@ -1,4 +1,4 @@
-"""Logins to a registry: made, and found where docker and podman keep them."""
+"""Logins to a registry: logging in, and finding the logins that docker and podman keep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOGIN_WITHIN = 90.0
 
 
 def read_password(prompt: str, stdin: TextIO) -> str:
-    """The password typed at a terminal (unseen), or the first line of standard input.
+    """The password typed at a terminal (not shown), or the first line of standard input.
 
     Raises UsageError for an empty one.
     """
@@ -36,8 +36,8 @@ def read_password(prompt: str, stdin: TextIO) -> str:
         password = stdin.readline().rstrip("\r\n")
     if not password:
         raise UsageError(
-            "no password was given",
-            remedy="type it at the prompt, or hand it over on standard input",
+            "no password given",
+            remedy="type it at the prompt, or pass it on standard input",
         )
     return password
 
@@ -45,16 +45,18 @@ def read_password(prompt: str, stdin: TextIO) -> str:
 def login(runner: Runner, engine: Engine, registry: str, user: str, password: str) -> None:
     """Store the credentials of a registry in the engine's own configuration.
 
-    The password goes over standard input, so that it is in no list of processes and no log.
-    Raises SpinstackError for refused credentials and for a registry that can't be reached,
-    UsageError for an empty user name or a registry that is no host.
+    The password goes over standard input, so it is in no process list and no log. Raises
+    SpinstackError for refused credentials and for a registry that can't be reached, UsageError
+    for an empty user name or a registry that is not a host.
     """
     if not user:
-        raise UsageError("no user name for the registry", remedy="give the one you log in with")
+        raise UsageError(
+            "no user name for the registry", remedy="add --user, or set user: in invoke.yaml"
+        )
     if not re.fullmatch(r"\w[\w.-]*(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?", registry):
         raise UsageError(
             f"{registry!r} is not the name of a registry",
-            remedy="a host name, with a port if need be: registry.spin.nersc.gov",
+            remedy="use a host name, with a port if needed, such as registry.spin.nersc.gov",
         )
     flags = engine.plain_http(registry)
     command = engine.command("login", *flags, "--username", user, "--password-stdin", registry)
@@ -87,7 +89,7 @@ class Credentials:
 
 
 def credentials(runner: Runner, engine: Engine, registry: str) -> Credentials | None:
-    """What `docker login` stored for the registry; None where there is nothing usable."""
+    """What `docker login` stored for the registry; None if there is nothing usable."""
     for path in _config_files(engine):
         config = _json_mapping(path)
         helper = mapping_of(config, "credHelpers").get(registry) or config.get("credsStore")
@@ -101,7 +103,7 @@ def credentials(runner: Runner, engine: Engine, registry: str) -> Credentials | 
 
 
 def _config_files(engine: Engine) -> list[Path]:
-    """Docker's file; before it Podman's own, which comes in the same format."""
+    """Docker's file; before it Podman's own, which has the same format."""
     docker = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     if not engine.is_podman:
         return [docker]

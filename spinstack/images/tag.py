@@ -1,7 +1,7 @@
 """Which image a build context makes: a tag from the content, and the full reference.
 
-The same files give the same tag on every machine and at any time, so that an image that is
-there already is neither built nor pushed again, and a tag never comes to mean another image.
+The same files give the same tag on every machine and at any time, so an image that exists is
+neither built nor pushed again, and a tag never comes to mean another image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.images.dockerignore import Ignore
 from spinstack.rules.service import ImageName
 
-# Changes when the way of reckoning changes, so that old and new tags can't be mixed up.
+# Changes when the computation changes, so that old and new tags can't be mixed up.
 _SCHEME = b"spinstack image content 1"
 
 # Build arguments that Docker knows without an ARG line and keeps out of the image.
@@ -37,8 +37,8 @@ _RIVALS = (".containerignore", "{dockerfile}.dockerignore")
 class ImageSpec:
     """What an image is built from.
 
-    `key`: what the stack calls it (`app`). `context`: directory. `name`: image name without
-    registry, namespace and tag. `build_args` may hold more than this Dockerfile asks for;
+    `key`: its name in the stack (`app`). `context`: directory. `name`: image name without
+    registry, namespace and tag. `build_args` may hold more than this Dockerfile declares;
     `used_args` are those that count. `dockerfile`: path relative to the context.
     """
 
@@ -65,14 +65,14 @@ class ImageSpec:
 def reference(spec: ImageSpec, registry: str, namespace: str) -> str:
     """`REGISTRY/NAMESPACE/NAME:TAG` with the content's tag.
 
-    Raises UsageError where the three do not make a reference, SpinstackError for a context
+    Raises UsageError if the three do not make a reference, SpinstackError for a context
     that can't be read.
     """
     for what, value in (("registry", registry), ("namespace", namespace)):
         if not value:
             raise UsageError(
-                f"the destination names no {what} for the image {spec.name}",
-                remedy=f"set {what}: in invoke.yaml, such as {_EXAMPLES[what]}",
+                f"the destination has no {what} for the image {spec.name}",
+                remedy=f"set {what}: in invoke.yaml, for example to {_EXAMPLES[what]}",
             )
     text = f"{registry}/{namespace.strip('/')}/{spec.name}:{content_tag(spec)}"
     try:
@@ -83,17 +83,17 @@ def reference(spec: ImageSpec, registry: str, namespace: str) -> str:
         raise UsageError(
             f"{text} is not an image reference",
             where=f"image {spec.key}",
-            remedy="registry: a host name, with a port if need be, without https://; "
-            "namespace and name: lower-case letters, digits and single . _ or - between them",
+            remedy="registry: a host name, with a port if needed, without https://; namespace and "
+            "name: lower-case letters and digits, joined by single . _ or -",
         )
     return text
 
 
-_EXAMPLES = {"registry": "registry.spin.nersc.gov", "namespace": "the one you may push to"}
+_EXAMPLES = {"registry": "registry.spin.nersc.gov", "namespace": "your user name"}
 
 
 def content_tag(spec: ImageSpec) -> str:
-    """`c-` and 12 hexadecimal digits that stand for all that a build of `spec` sees.
+    """`c-` and 12 hexadecimal digits that stand for everything a build of `spec` sees.
 
     What counts: paths, bytes and the owner's execute bit of the files that `.dockerignore`
     leaves in, where symbolic links point, the Dockerfile, the build arguments that it
@@ -132,15 +132,15 @@ def declared_args(dockerfile: str) -> frozenset[str]:
 def _dockerfile(spec: ImageSpec) -> bytes:
     if not spec.context.is_dir():
         raise SpinstackError(
-            f"there is no directory to build the image {spec.key} from",
+            f"the directory of the image {spec.key} is missing",
             where=str(spec.context),
-            remedy="run this in the stack's directory, or correct the image's context",
+            remedy="run this in the stack's directory, or fix `context` of the image",
         )
     if not spec.dockerfile_path.is_file():
         raise SpinstackError(
-            f"there is no {spec.dockerfile} to build the image {spec.key} with",
+            f"the {spec.dockerfile} of the image {spec.key} is missing",
             where=str(spec.dockerfile_path),
-            remedy="write one, or correct the name",
+            remedy="add it, or fix `context` of the image",
         )
     return _read(spec.dockerfile_path)
 
@@ -150,8 +150,7 @@ def _ignore(spec: ImageSpec) -> Ignore:
         path = spec.context / rival.format(dockerfile=spec.dockerfile)
         if path.exists():
             raise SpinstackError(
-                f"{path.name} is not read by every engine, so the image would depend on whose "
-                "builds it",
+                f"not every engine reads {path.name}, so the image would depend on the engine",
                 where=str(path),
                 remedy="move its lines to .dockerignore",
             )
@@ -162,14 +161,14 @@ def _ignore(spec: ImageSpec) -> Ignore:
         return Ignore.parse(os.fsdecode(_read(path)))
     except ValueError as error:
         raise SpinstackError(
-            f"{path.name} can't be understood: {error}",
+            f"{path.name} is not valid: {error}",
             where=str(path),
-            remedy="correct that line; the rules are Docker's",
+            remedy="fix that line; the rules are Docker's",
         ) from None
 
 
 def _entries(spec: ImageSpec) -> Iterator[tuple[bytes, ...]]:
-    """Everything of the context that the build can see, in an order of its own."""
+    """Everything in the context that the build can see, in a fixed order."""
     ignore = _ignore(spec)
     found: list[tuple[bytes, tuple[bytes, ...]]] = []
     waiting = [""]
@@ -197,7 +196,7 @@ def _listing(directory: Path) -> list[tuple[str, int]]:
 
 
 def _content(path: Path, mode: int) -> tuple[bytes, ...]:
-    """What kind of entry it is, and what is in it."""
+    """The kind of an entry, and its content."""
     if stat.S_ISLNK(mode):
         return b"link", os.fsencode(path.readlink())
     if stat.S_ISREG(mode):
@@ -207,7 +206,7 @@ def _content(path: Path, mode: int) -> tuple[bytes, ...]:
 
 
 def _digest(path: Path) -> bytes:
-    """Of a file that may be larger than the memory."""
+    """Of a file that may be larger than memory."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -228,9 +227,9 @@ def _read(path: Path) -> bytes:
 def _unreadable(path: Path, error: OSError) -> SpinstackError:
     reason = (error.strerror or str(error)).lower()
     return SpinstackError(
-        f"a part of the build context can't be read: {reason}",
+        f"part of the build context can't be read: {reason}",
         where=str(path),
-        remedy="make it readable for yourself, or name it in .dockerignore",
+        remedy="make it readable for yourself, or list it in .dockerignore",
     )
 
 

@@ -1,7 +1,7 @@
-"""The compose file of a local run, derived from the stack's own: what docker compose knows
-and the platform shares, with every variable filled in.
+"""The compose file of a local run, derived from the stack's own: what docker compose and the
+platform have in common, with every variable filled in.
 
-Pure: values in, values out; of the stack's files only those that are mounted are read.
+Pure: values in, values out; reads only those of the stack's files that are mounted.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from spinstack.config import compose, env_file
 from spinstack.config.stack import Stack
 from spinstack.rules.service import Mount, Port
 
-# Where a local run is seen from: this machine alone.
+# A local run can be reached from this machine only.
 HERE = "127.0.0.1"
 
-# Changes when a mounted file of the stack does, so that compose makes the container anew.
+# Changes when a mounted file of the stack does, so that compose recreates the container.
 FILES_LABEL = "spinstack.files"
 
 
 @dataclass(frozen=True)
 class Derived:
-    """The derived file: `data` with plain values; `left_out`: `service: key` of what the
-    platform alone knows; `outside`: the address of the published port that visitors use, or ""."""
+    """The derived file: `data` with plain values; `left_out`: `service: key` of keys
+    that only the platform knows; `outside`: the address of the port that visitors use, or ""."""
 
     data: dict[str, Any]
     left_out: list[str] = field(default_factory=list)
@@ -51,12 +51,11 @@ def derive(
 ) -> Derived:
     """The compose file for this machine.
 
-    `values`: the stack's variables with the directories of this machine. `uid`: who the
-    containers run as where the stack says UID. `port`: instead of the stack's own, for the
-    service that visitors talk to. `moved`: other places of directories that the compose file
-    names without a variable. `own`: the platform's own keys and labels, which no other program
-    knows. `more`: keys for every service. The stack's files must have been
-    found readable.
+    `values`: the stack's variables with the directories of this machine. `uid`: the user
+    that containers run as where the stack says UID. `port`: instead of the stack's own, for the
+    service that visitors talk to. `moved`: where directories are that the compose file names
+    without a variable. `own`: the platform's own keys and labels, which no other program knows.
+    `more`: keys for every service. The stack's files must have been checked before.
     """
     filled = compose.interpolate(stack.compose.data, {**values, "UID": str(uid)})
     maker = _Maker(stack, values, port, moved or {}, own)
@@ -66,7 +65,7 @@ def derive(
     }
     data: dict[str, Any] = {"version": str(filled.get("version", "2")), "services": services}
     if filled.get("volumes"):
-        # A platform's own drivers and external volumes exist there only.
+        # The platform's own drivers and external volumes exist only there.
         data["volumes"] = {str(name): {} for name in filled["volumes"]}
     if filled.get("networks"):
         data["networks"] = filled["networks"]
@@ -109,7 +108,7 @@ class _Maker:
         return {**made, **{key: value for key, value in own.items() if value}}
 
     def _environment(self, written: Mapping[str, Any]) -> dict[str, str]:
-        """What `env_file` and `environment` say, the latter winning."""
+        """From `env_file` and `environment`; the latter wins."""
         merged: dict[str, str] = {}
         files = written.get("env_file") or []
         for file in [files] if isinstance(files, str) else files:

@@ -1,4 +1,4 @@
-"""The containers of a local run, as the engine tells them."""
+"""The containers of a local run, as the engine reports them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Container:
 
     @property
     def unstarted(self) -> bool:
-        """Made, and then not started; podman-compose calls that a success."""
+        """Created but not started; podman-compose calls that a success."""
         return self.state in ("created", "configured", "initialized")
 
     @property
     def shown(self) -> str:
-        """The state as a person reads it."""
+        """The state in words."""
         return f"{self.state} with code {self.exit_code}" if self.dead else self.state
 
 
@@ -66,7 +66,7 @@ def of_project(runner: Runner, engine: Engine, project: str) -> list[Container]:
         return []
     told = runner.run(engine.command("inspect", *ids), timeout=LOOK_WITHIN, changes=False)
     try:
-        # One that was removed in between is missing in the answer, and makes it a failure.
+        # One that was removed meanwhile is missing from the output, and makes it fail.
         found = [_container(value) for value in json.loads(told.stdout or "[]")]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _silent(engine, told.stderr or told.stdout[:400]) from None
@@ -75,9 +75,9 @@ def of_project(runner: Runner, engine: Engine, project: str) -> list[Container]:
 
 def _silent(engine: Engine, said: str) -> SpinstackError:
     return SpinstackError(
-        f"{engine.name} does not tell which containers there are",
+        f"{engine.name} could not list the containers",
         where=f"{engine.name} ps",
-        remedy="invoke doctor",
+        remedy="run `invoke doctor`",
         details=said,
     )
 

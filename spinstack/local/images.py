@@ -1,4 +1,4 @@
-"""The images of a stack on this machine: which there are, and one of them run alone."""
+"""The images of a stack on this machine."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LOOK_WITHIN = 60.0
 class LocalImage:
     """An image of the stack as the engine has it.
 
-    `key`: what the stack calls it. `size` in bytes. `created`: ISO 8601. `services`: those that
-    use it. `current`: built from the files as they are now. `pushed`: whether the registry has
-    it under this tag, None where it does not say.
+    `key`: its name in the stack. `size` in bytes. `created`: ISO 8601. `services`: those that
+    use it. `current`: built from the current files. `pushed`: whether the registry has it under
+    this tag, None if it does not say.
     """
 
     key: str
@@ -48,7 +48,7 @@ def listed(session: Session) -> list[LocalImage]:
     Raises SpinstackError if the engine does not answer.
     """
     if session.dry:
-        session.console.result("# the images that this finds are inspected:")
+        session.console.result("# inspects the images that this finds:")
     rows = []
     for value in _inspected(session.runner, session.engine):
         for text in value.get("RepoTags") or ():
@@ -85,15 +85,15 @@ def _inspected(runner: Runner, engine: Engine) -> list[dict[str, Any]]:
 
 def _silent(engine: Engine, said: str) -> SpinstackError:
     return SpinstackError(
-        f"{engine.name} does not tell which images there are",
+        f"{engine.name} could not list the images",
         where=f"{engine.name} image ls",
-        remedy="invoke doctor",
+        remedy="run `invoke doctor`",
         details=said,
     )
 
 
 def _setting(images: Iterable[ImageSetting], reference: str) -> ImageSetting | None:
-    """The image of the stack that a `REGISTRY/NAMESPACE/NAME:TAG` is one of."""
+    """The stack's image to which a `REGISTRY/NAMESPACE/NAME:TAG` belongs."""
     last = reference.rsplit("/", 1)[-1].rpartition(":")[0]
     return next((image for image in images if image.name == last), None)
 
@@ -126,7 +126,7 @@ def users_of(session: Session, image: ImageSetting) -> list[str]:
 
 
 def _pushed(session: Session, reference: str, value: Mapping[str, Any]) -> bool | None:
-    """By the registry itself; None if it can't be reached or asks for another login."""
+    """According to the registry; None if it can't be reached or asks for another login."""
     try:
         image = ImageName.parse(reference)
     except ValueError:
@@ -147,7 +147,7 @@ def _bare(digest: str) -> str:
 
 
 def shown_size(size: int) -> str:
-    """As engines tell it, in powers of 1000."""
+    """As engines show it, in powers of 1000."""
     amount = float(size)
     for unit in ("B", "kB"):
         if amount < 1000:

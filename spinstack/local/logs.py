@@ -1,4 +1,4 @@
-"""What the services on this machine printed."""
+"""The logs of the services on this machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from spinstack.local.stack import LocalStack
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-# Seconds that compose may take to give logs that do not grow.
+# Seconds that compose may take for logs that are not followed.
 WITHIN = 60.0
 
 
 def show(session: Session, service: str, *, tail: int, follow: bool) -> None:
-    """The last lines of one service, or of all; on and on with `follow`, until Ctrl-C.
+    """The last lines of one service, or of all; with `follow` until Ctrl-C.
 
     Raises UsageError for an unknown service, SpinstackError if nothing runs.
     """
@@ -40,7 +40,7 @@ def show(session: Session, service: str, *, tail: int, follow: bool) -> None:
         return
     if not result.ok:
         raise SpinstackError(
-            "compose does not give the logs", where=here.project, remedy="see the reason above"
+            "compose could not show the logs", where=here.project, remedy="see the reason above"
         )
 
 
@@ -48,5 +48,5 @@ def _must_be_known(here: LocalStack, service: str) -> None:
     names = here.session.stack.service_names
     if service and service not in names:
         raise UsageError(
-            f"the stack has no service {service!r}", remedy=f"one of {', '.join(names)}"
+            f"the stack has no service {service!r}", remedy=f"use one of {', '.join(names)}"
         )

@@ -1,5 +1,5 @@
-"""Where the directories of a stack are on this machine: its own if they are here, otherwise
-the sample data, or an empty directory where the sample has nothing for it.
+"""Where the directories of a stack are on this machine: its own if they exist, otherwise the
+sample data, or an empty directory if the sample has nothing for it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Source:
 
 
 def cache_of(stack: str) -> Path:
-    """Where the sample data of a stack's local runs lies."""
+    """Where the sample data of a stack's local runs is kept."""
     return Path.home() / ".cache" / "spinstack" / "local" / stack
 
 
 def sources(stack: Stack, destination: Destination, cache: Path) -> list[Source]:
-    """Every directory of the node that the stack mounts, as this machine has it."""
+    """Every directory that the stack mounts, as found on this machine."""
     values = stack.variables(destination)
     named = {name: values[name] for name in sorted(stack.mount_variables()) if values.get(name)}
     found = [_source(name, path, cache) for name, path in named.items()]
@@ -70,13 +70,13 @@ def _source(name: str, path: str, cache: Path) -> Source:
 
 
 def _usable(path: Path) -> bool:
-    """Whether it is here and we may look into it."""
+    """Whether it is on this machine and we may read it."""
     return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0))
 
 
 def prepare(found: list[Source], cache: Path, owner: tuple[int, int]) -> None:
-    """Lay out what is not here: sample data and empty directories, given to `owner` (uid,
-    gid) if we are root. Done again, it changes nothing. Raises SpinstackError if the cache
+    """Create what is missing: sample data and empty directories, owned by `owner` (uid, gid) if
+    we are root. Running it again changes nothing. Raises SpinstackError if the cache
     can't be written."""
     if any(source.kind == "sample" for source in found):
         cache.mkdir(parents=True, exist_ok=True)
@@ -89,11 +89,11 @@ def prepare(found: list[Source], cache: Path, owner: tuple[int, int]) -> None:
 
 
 def told(found: list[Source]) -> list[str]:
-    """What a person should know about the mounts, in lines."""
+    """What people should know about the mounts, in lines."""
     lines = []
     sampled = [source.name for source in found if source.kind == "sample"]
     if sampled:
-        lines.append(f"sample data instead of {', '.join(sampled)}: not on this machine")
+        lines.append(f"not on this machine, replaced by sample data: {', '.join(sampled)}")
     lines += [f"{s.name}: {s.path}" for s in found if s.kind == "own"]
-    lines += [f"{s.name} is not on this machine: empty" for s in found if s.kind == "empty"]
+    lines += [f"not on this machine, left empty: {s.name}" for s in found if s.kind == "empty"]
     return lines

@@ -1,5 +1,5 @@
-"""One image of the stack alone on this machine, as its service has it at Spin: the same user,
-capabilities and mounts, read-only as there; a port on 127.0.0.1; gone when it ends.
+"""One image of the stack on its own on this machine, as its service has it on Spin: the same
+user, capabilities and mounts, and read-only; a port on 127.0.0.1; removed when it ends.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from spinstack.config.settings import ImageSetting
     from spinstack.session import Session
 
-# Signals that end a program by a person's wish: SIGINT, SIGKILL, SIGTERM (128 + number).
+# Signals that end a program on request: SIGINT, SIGKILL, SIGTERM (128 + number).
 ENDED_BY_HAND = {0, 130, 137, 143, -2, -15}
 
 
 @dataclass(frozen=True)
 class Alone:
-    """An image to run: `service` is what the derived compose file says, or Spin's minimum where
-    no service of the stack uses the image."""
+    """An image to run: `service` is what the derived compose file says, or Spin's minimum if no
+    service of the stack uses the image."""
 
     reference: str
     service: Mapping[str, Any]
@@ -39,10 +39,10 @@ class Alone:
 
 
 def run(session: Session, key: str, *, port: int | None, inside: int | None) -> None:
-    """Build the image if its files changed, run it in the open until Ctrl-C, remove it.
+    """Build the image if its files changed, run it in the foreground until Ctrl-C, remove it.
 
     `port` on 127.0.0.1 (default: the one inside). Raises SpinstackError if it ends by itself
-    with a failure.
+    with an error.
     """
     setting = _setting(session, key)
     _build(session, setting)
@@ -52,17 +52,17 @@ def run(session: Session, key: str, *, port: int | None, inside: int | None) -> 
     command = session.engine.command(*_words(alone, name, outside))
     if not session.dry:
         session.console.note(f"$ {command.shown()}")
-    session.console.note(f"{setting.key} alone at http://{HERE}:{outside}/, until Ctrl-C")
+    session.console.note(f"running {setting.key} at http://{HERE}:{outside}/; Ctrl-C stops it")
     try:
         code = runner.run_in_foreground(session.runner, command)
     finally:
         _gone(session, name)
     if code not in ENDED_BY_HAND:
         raise SpinstackError(
-            f"the container of {setting.key} ended with exit code {code}",
+            f"the container of {setting.key} exited with code {code}",
             where=alone.reference,
-            remedy="see what it printed above; 125 is the engine's own: is the port taken "
-            "(--port NUMBER)?",
+            remedy="see its output above; code 125 comes from the engine, often because the port "
+            "is in use: choose another with --port",
         )
 
 
@@ -74,12 +74,12 @@ def _setting(session: Session, key: str) -> ImageSetting:
     for image in known:
         if key in (image.key, image.name):
             return image
-    what = f"the stack has no image {key!r}" if key else "which image?"
-    raise UsageError(what, remedy=f"--image with one of {', '.join(names)}")
+    what = f"the stack has no image {key!r}" if key else "the stack has several images"
+    raise UsageError(what, remedy=f"add --image with one of {', '.join(names)}")
 
 
 def _build(session: Session, setting: ImageSetting) -> None:
-    # Before the engine is looked for: a destination that is not there is found without one.
+    # Before looking for an engine: an unknown destination is reported without one.
     spec, reference = session.image_spec(setting), session.image_reference(setting)
     with session.console.step(f"build {setting.key}") as step:
         outcome = build.build(
@@ -89,7 +89,7 @@ def _build(session: Session, setting: ImageSetting) -> None:
             reference,
             on_line=BuildProgress(step).line,
         )
-        step.done("" if outcome.built else "there already")
+        step.done("" if outcome.built else "up to date")
 
 
 def _alone(session: Session, setting: ImageSetting, inside: int | None) -> Alone:
@@ -111,8 +111,8 @@ def _alone(session: Session, setting: ImageSetting, inside: int | None) -> Alone
 
 
 def _inside(session: Session, users: list[str], reference: str) -> int:
-    """The port that the image listens on: what the service publishes, what its health check
-    asks, what the image says."""
+    """The port that the image listens on: the one that the service publishes, that its health
+    check uses, or that the image exposes."""
     for service in session.stack.services(session.destination)[0]:
         if service.name in users:
             for port in service.ports:
@@ -124,9 +124,9 @@ def _inside(session: Session, users: list[str], reference: str) -> int:
     for exposed in _exposed(session, reference):
         return exposed
     raise UsageError(
-        "which port does the image listen on?",
+        "the port that the image listens on is not known",
         where=reference,
-        remedy="--inside NUMBER, or an EXPOSE line in its Dockerfile",
+        remedy="add --inside NUMBER, or an EXPOSE line in its Dockerfile",
     )
 
 
@@ -177,11 +177,11 @@ def _list(value: Any) -> list[str]:
 
 
 def _split(value: Any) -> list[str]:
-    """A command as compose reads it: a list as it is, a text cut as a shell does."""
+    """A command as compose reads it: a list as it is, a string split as a shell does."""
     return shlex.split(value) if isinstance(value, str) else _list(value)
 
 
 def _gone(session: Session, name: str) -> None:
-    """`--rm` removes it when it ends; where the client died first, this does."""
+    """`--rm` removes it when it ends; this does if the client died first."""
     command = Command(session.engine.name, "rm", "--force", "--volumes", name)
     session.runner.run(command, timeout=60)

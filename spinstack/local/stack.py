@@ -1,5 +1,5 @@
-"""The stack on this machine, by docker compose or podman: the same images, user, capabilities
-and read-only mounts as at Spin; sample data for what is not here.
+"""The stack on this machine, with docker compose or podman: the same images, user, capabilities
+and read-only mounts as on Spin; sample data for what is not on this machine.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from spinstack.images.engine import Engine
     from spinstack.session import Session
 
-# Seconds that the program may take to start what is built and here, or to stop it.
+# Seconds that the program may take to start images that are built, or to stop them.
 COMPOSE_WITHIN = 300.0
-# Lines of each log that are shown when something failed.
+# Lines of each log that are shown after a failure.
 TAIL = 30
 
 
@@ -49,7 +49,7 @@ class LocalStack:
 
     @property
     def project(self) -> str:
-        """What compose calls it, and its containers and network begin with."""
+        """Compose's project name, with which its containers and network begin."""
         return f"spinstack-{self.name}"
 
     @property
@@ -96,7 +96,7 @@ class LocalStack:
         return "\n".join(line for line in lines if not compose_program.is_chatter(line))
 
     def derived(self, port: int | None = None) -> Derived:
-        """The compose file for here. Raises SpinstackError if the stack's can't be used."""
+        """The compose file for this machine. Raises SpinstackError if the stack's can't be used."""
         stack, destination = self.session.stack, self.session.destination
         values = {**stack.variables(destination), **placed(self.sources)}
         check(self.session, values)
@@ -112,18 +112,18 @@ class LocalStack:
 
 
 def person() -> int:
-    """Whom the containers run as: the person, or an unprivileged number instead of root."""
+    """Who the containers run as: the person, or an unprivileged number instead of root."""
     return os.geteuid() or UID
 
 
 def as_oneself(engine: Engine) -> dict[str, str]:
-    """What podman without root needs, so that the person's number inside is theirs outside:
-    by itself it maps it to one of their spare numbers, who owns nothing."""
+    """What rootless podman needs for the person's number inside to be theirs outside: by default
+    it maps it to one of their subordinate ids, which owns nothing."""
     return {"userns_mode": "keep-id"} if engine.is_podman and os.geteuid() != 0 else {}
 
 
 def placed(sources: list[Source], *, literal: bool = False) -> dict[str, str]:
-    """Where each directory is here, by its variable, or by its path where it has none."""
+    """Where each directory is on this machine, by its variable, or by its path if it has none."""
     return {s.name: str(s.path) for s in sources if s.name.startswith("/") == literal}
 
 
@@ -136,18 +136,18 @@ def check(session: Session, values: Mapping[str, str]) -> None:
     wrong = finding.errors(found)
     if wrong:
         raise SpinstackError(
-            f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} in the stack would not work",
+            f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} in the stack",
             where=str(session.directory),
-            remedy="mend them; nothing was started",
+            remedy="fix them first (nothing was started)",
             details="\n".join(one.line() for one in dict.fromkeys(wrong)),
         )
 
 
 def down(session: Session, *, data: bool = False) -> str:
-    """Stop the stack here and remove its containers and network; what was done, in words.
+    """Stop the local stack and remove its containers and network; what was done, in words.
 
-    `data` also removes its volumes, the sample data with the pages made in it, and what
-    spinstack keeps of the run.
+    `data` also removes its volumes, the sample data with the pages made in it, and the files
+    that spinstack keeps for it.
     """
     local = LocalStack(session)
     there = session.dry or bool(local.containers())
@@ -167,11 +167,11 @@ def down(session: Session, *, data: bool = False) -> str:
         _remove_by_hand(local)
     if data:
         _forget(local)
-    return f"{local.name} {'is stopped' if there else 'did not run'} on this machine"
+    return f"{local.name} {'is stopped' if there else 'was not running'} on this machine"
 
 
 def _remove_by_hand(local: LocalStack) -> None:
-    """Without the derived file compose does nothing; the containers tell whose they are."""
+    """Without the derived file compose does nothing; the containers' labels say whose they are."""
     runner, engine = local.session.runner, local.session.engine
     names = [container.name for container in local.containers()]
     runner.run(engine.command("rm", "--force", "--volumes", *names), timeout=COMPOSE_WITHIN)
@@ -196,9 +196,9 @@ def needs_to_run(local: LocalStack) -> list[Container]:
     containers = [] if local.session.dry else local.containers()
     if not containers and not local.session.dry:
         raise SpinstackError(
-            f"{local.name} does not run on this machine",
+            f"{local.name} is not running on this machine",
             where=local.project,
-            remedy="invoke local.up",
+            remedy="run `invoke local.up`",
         )
     return containers
 

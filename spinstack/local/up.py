@@ -1,4 +1,4 @@
-"""Starting the stack on this machine: build, data, compose, and waiting until it answers."""
+"""Starting the stack on this machine: build, data, compose, and waiting until it responds."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def up(session: Session, *, port: int | None = None) -> str:
-    """Build what changed, start the stack here and wait until it answers; its address.
+    """Build what changed, start the stack here and wait until it responds; its address.
 
-    `port` on 127.0.0.1, instead of the stack's own. Raises SpinstackError at the first thing
-    that fails; containers are left for looking at.
+    `port` on 127.0.0.1, instead of the stack's own. Raises SpinstackError at the first failure;
+    containers are left so that they can be inspected.
     """
     from spinstack.deploy import images
 
@@ -41,11 +41,13 @@ def up(session: Session, *, port: int | None = None) -> str:
 
 
 def prepare(local: LocalStack) -> None:
-    """Have every directory that is mounted; tells what stands in for what."""
+    """Provide every mounted directory, and say which are replaced by sample data."""
     session = local.session
     with session.console.step("data") as step:
         if session.dry:
-            session.console.result(f"# sample data in {local.cache} for what is not here")
+            session.console.result(
+                f"# sample data in {local.cache} for what is not on this machine"
+            )
         else:
             mounts.prepare(local.sources, local.cache, (person(), _group(session)))
         step.done(f"in {local.cache}" if _needs_cache(local) else "")
@@ -67,7 +69,7 @@ def _group(session: Session) -> int:
 
 
 def _check_readable(session: Session) -> None:
-    """As root: a mounted file of the stack must be readable by whom the container runs as."""
+    """As root: mounted files of the stack must be readable by the container's user."""
     if os.geteuid() != 0:
         return
     services = session.stack.services(session.destination)[0]
@@ -93,7 +95,7 @@ def _write(local: LocalStack, derived: Derived) -> None:
         half.replace(local.file)
     if derived.left_out:
         local.session.console.note(
-            f"  left out, {local.session.platform.title}'s own: {', '.join(derived.left_out)}"
+            f"  left out (only for {local.session.platform.title}): {', '.join(derived.left_out)}"
         )
 
 
@@ -112,7 +114,7 @@ def _start(local: LocalStack, on_line: Any) -> str:
 
 
 def _wait(local: LocalStack, derived: Derived, said: str) -> str:
-    """Wait until the site answers well; its address. Raises SpinstackError when a container
+    """Wait until the site responds correctly; its address. Raises SpinstackError if a container
     ended, or when the time is up."""
     session = local.session
     paths = session.destination.probe_paths if derived.outside else ()
@@ -128,16 +130,16 @@ def _wait(local: LocalStack, derived: Derived, said: str) -> str:
             _all_alive(local, containers, said)
             seen = _first_bad(pages)
             if not seen:
-                step.done(f"{', '.join(pages)}: well" if pages else "no port is published")
+                step.done(f"{', '.join(pages)}: ok" if pages else "no port is published")
                 return f"http://{derived.outside}/" if pages else ""
             step.detail(seen)
             if time.monotonic() > deadline:
-                raise _failed(local, "the site does not answer as it should", seen)
+                raise _failed(local, "the site is not responding correctly", seen)
             time.sleep(0.5)
 
 
 def _first_bad(pages: list[str]) -> str:
-    """The first page that does not answer well, and what it says; empty if all do."""
+    """The first page that does not respond correctly, and its answer; empty if all do."""
     for page in pages:
         answer = probe.ask(page)
         if not answer.ok:
@@ -157,7 +159,7 @@ def _all_alive(local: LocalStack, containers: list[Container], said: str) -> Non
     dead = [container for container in containers if container.dead]
     if dead:
         names = ", ".join(f"{container.service} ({container.shown})" for container in dead)
-        raise _failed(local, f"a container ended by itself: {names}", local.project)
+        raise _failed(local, f"a container exited: {names}", local.project)
 
 
 def _failed(local: LocalStack, what: str, where: str) -> SpinstackError:
@@ -165,7 +167,7 @@ def _failed(local: LocalStack, what: str, where: str) -> SpinstackError:
     return SpinstackError(
         what,
         where=where,
-        remedy="mend the cause and `invoke local.up` again; `invoke local.down` ends it",
+        remedy="fix the cause and run `invoke local.up` again; `invoke local.down` stops it",
         details="\n".join(logs),
     )
 

@@ -82,7 +82,7 @@ def up(laptop: Laptop) -> Typed:
 
 def test_up_ends_with_an_address_where_the_calendar_is(laptop: Laptop, up: Typed) -> None:
     assert up.last_line == f"http://127.0.0.1:{laptop.port}/"
-    assert "sample data instead of STATIC_DIR" in up.err
+    assert "replaced by sample data: STATIC_DIR" in up.err
     # The rehearsal's project directory is on this machine.
     assert f"DATA_DIR: {laptop.stage.file_systems}" in up.err
     status, page = get(up.last_line)
@@ -167,7 +167,7 @@ def test_down_leaves_nothing(laptop: Laptop, up: Typed) -> None:
     assert laptop.cache.exists()
     laptop.done("local.down", "--data", "--yes")
     assert not laptop.cache.exists()
-    assert "does not run on this machine" in laptop.invoke("local.status").err
+    assert "is not running on this machine" in laptop.invoke("local.status").err
 
 
 def test_one_image_runs_alone_until_ctrl_c(laptop: Laptop) -> None:
@@ -186,7 +186,7 @@ def test_one_image_runs_alone_until_ctrl_c(laptop: Laptop) -> None:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    assert f"web alone at http://127.0.0.1:{port}/" in output
+    assert f"running web at http://127.0.0.1:{port}/" in output
     assert laptop.left() == ""
 
 

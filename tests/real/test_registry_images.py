@@ -176,7 +176,7 @@ def test_a_guarded_registry_wants_a_login_and_then_lets_in(
     registries: Mapping[str, str],
 ) -> None:
     name = made("guarded")
-    with pytest.raises(SpinstackError, match="you are not logged in at 127") as stranger:
+    with pytest.raises(SpinstackError, match="you are not logged in to 127") as stranger:
         push(runner, docker, name)
     assert "invoke registry.login" in stranger.value.remedy
     with pytest.raises(SpinstackError, match="does not accept this user name and password"):

@@ -76,7 +76,7 @@ def test_fix_says_what_it_did_and_does_it_once(directory: Path) -> None:
     assert "'60037'" in (directory / ENV).read_text()
     first = invoke(directory, "check", "--fix")
     assert first.returncode == 0, first
-    assert f"fixed {ENV}:{line}: the value of WEB_PORT has blanks or quotes" in first.stderr
+    assert f"fixed {ENV}:{line}: the value of WEB_PORT has spaces or quotes" in first.stderr
     second = invoke(directory, "check", "--fix")
     assert second.returncode == 0 and "fixed" not in second.stderr
 

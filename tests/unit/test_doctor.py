@@ -101,7 +101,7 @@ def test_one_line_a_part_with_a_remedy_and_exit_code_1_for_a_problem(
     assert lines[lines.index("problem  login node  no answer") + 1].endswith(
         "fix: look at the status page"
     )
-    assert "warning  compose     there is no compose program for docker" in text
+    assert "warning  compose     no compose program for docker" in text
 
 
 def test_json_has_the_same(looks: StackSession, capsys: pytest.CaptureFixture[str]) -> None:

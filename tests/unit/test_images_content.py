@@ -149,10 +149,10 @@ def test_two_trees_have_one_tag_exactly_if_they_are_equal(one: object, other: ob
 
 
 def test_a_missing_directory_or_dockerfile_is_told(spec: ImageSpec) -> None:
-    with pytest.raises(SpinstackError, match="no directory to build the image app") as caught:
+    with pytest.raises(SpinstackError, match="directory of the image app is missing") as caught:
         content_tag(replace(spec, context=spec.context / "nowhere"))
     assert caught.value.where.endswith("nowhere")
-    with pytest.raises(SpinstackError, match=r"no Other\.file to build"):
+    with pytest.raises(SpinstackError, match=r"the Other\.file of the image app is missing"):
         content_tag(replace(spec, dockerfile="Other.file"))
 
 
@@ -164,7 +164,7 @@ def test_a_bad_dockerignore_is_told_with_its_line(spec: ImageSpec) -> None:
 
 def test_ignore_files_that_only_some_engines_read_are_refused(spec: ImageSpec) -> None:
     (spec.context / "Dockerfile.dockerignore").write_text("x\n")
-    with pytest.raises(SpinstackError, match="not read by every engine"):
+    with pytest.raises(SpinstackError, match="not every engine reads"):
         content_tag(spec)
 
 

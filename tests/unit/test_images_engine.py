@@ -73,7 +73,7 @@ def test_absence_and_silence_are_told_apart(installed: Callable[..., None]) -> N
     with pytest.raises(SpinstackError, match="podman is not installed"):
         find(Absent(), "podman")
     installed("docker")
-    with pytest.raises(SpinstackError, match="docker is installed, but did not answer"):
+    with pytest.raises(SpinstackError, match="docker is installed, but did not respond"):
         find(Absent())
 
 

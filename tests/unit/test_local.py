@@ -66,7 +66,7 @@ def test_up_starts_it_and_tells_the_address(
     run(local.up, session)
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "http://127.0.0.1:60037/"
-    assert "sample data instead of DATA_DIR" in err
+    assert "replaced by sample data: DATA_DIR" in err
     assert "app: retain_ip" in err
     file = Path.home() / ".local/state/spinstack/local/nightwatch-desi/compose.yml"
     assert f"docker-compose -p spinstack-nightwatch-desi -f {file} up -d --remove-orphans" in (
@@ -160,7 +160,7 @@ def test_status_tells_services_and_address(
 def test_what_does_not_run_here_is_said(session: StackSession) -> None:
     session.programs.answers[LIST] = Result("")
     for task in (local.status, local.logs):
-        with pytest.raises(SpinstackError, match="does not run on this machine"):
+        with pytest.raises(SpinstackError, match="is not running on this machine"):
             run(task, session)
     run(local.down, session)
     assert not any(" down" in call for call in session.programs.calls)
@@ -173,7 +173,7 @@ def test_down_removes_containers_and_asks_before_data_go(session: StackSession) 
     here.file.write_text("services: {}\n")
     run(local.down, session)
     assert session.programs.calls[-1].endswith("down --remove-orphans")
-    with pytest.raises(SpinstackError, match="pages made there are lost"):
+    with pytest.raises(SpinstackError, match="pages made in it are lost"):
         run(local.down, session, data=True)
     run(local.down, session, data=True, yes=True)
     assert session.programs.calls[-1].endswith("down --remove-orphans --volumes")

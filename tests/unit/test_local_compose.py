@@ -144,4 +144,4 @@ def test_a_mount_that_the_sample_lacks_is_empty_and_told(tmp_path: Path) -> None
     mounts.prepare([s for s in found if s.kind == "empty"], cache, (1234, 1234))
     (empty,) = [source for source in found if source.kind == "empty"]
     assert list(empty.path.iterdir()) == []
-    assert "/global/cfs/cdirs/desi/more is not on this machine: empty" in mounts.told(found)
+    assert "not on this machine, left empty: /global/cfs/cdirs/desi/more" in mounts.told(found)

@@ -123,7 +123,7 @@ def test_an_image_runs_alone_with_what_spin_gives_its_service(session: StackSess
 def test_an_image_that_ends_by_itself_is_a_failure_and_is_removed(session: StackSession) -> None:
     there_already(session, "web")
     session.programs.answers |= {"docker run": Result(code=125), "docker rm --force": Result()}
-    with pytest.raises(SpinstackError, match="exit code 125"):
+    with pytest.raises(SpinstackError, match="exited with code 125"):
         run(tasks_image.run_image, session, image="web")
     assert "docker rm --force" in session.programs.calls[-1]
     session.programs.answers["docker run"] = Result(code=130)  # Ctrl-C
