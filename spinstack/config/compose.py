@@ -1,7 +1,7 @@
 """The compose file of a stack: YAML with line numbers, variables filled in, services.
 
 Interpolation as Rancher's CLI does it (v0.6.7): `$VAR`, `${VAR}`, `$$` for a dollar sign, no
-defaults (`${VAR:-x}` is an error), an unset variable becomes nothing.
+defaults (`${VAR:-x}` is an error), an unset variable is empty.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 @dataclass
 class ComposeFile:
     """A parsed compose file: `data` as written, the line of each key by its path, findings
-    about what could not be read. `twice`: key, first and later line of keys that a mapping
-    has more than once."""
+    about what could not be read. `twice`: key, first and later line of duplicate keys."""
 
     source: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -56,12 +55,13 @@ def parse(text: str, source: str) -> ComposeFile:
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else source
-        problem = f"not YAML: {getattr(error, 'problem', None) or error}"
-        file.findings.append(Finding("yaml", where, problem, "mend the line or the one above it"))
+        problem = f"not valid YAML: {getattr(error, 'problem', None) or error}"
+        file.findings.append(Finding("yaml", where, problem, "fix this line or the one above it"))
         return file
     if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
-        problem = "no services in it"
-        file.findings.append(Finding("compose-services", source, problem, "services: with app:, …"))
+        problem = "no services"
+        remedy = "add services: with app: and so on"
+        file.findings.append(Finding("compose-services", source, problem, remedy))
         return file
     file.data = data
     if root is not None:
@@ -70,19 +70,19 @@ def parse(text: str, source: str) -> ComposeFile:
     return file
 
 
-# Far more than any stack has; a few lines of nested aliases can stand for billions.
+# Far more than any stack has; a few lines of nested aliases can expand to billions.
 _MOST_NODES = 100_000
 
 
 def _refuse_knots(root: yaml.Node | None) -> None:
-    """Raises YAMLError for aliases that contain themselves or stand for too much."""
+    """Raises YAMLError for aliases that contain themselves or expand to too much."""
     todo, seen = [root] if root else [], 0
     while todo:
         node = todo.pop()
         seen += 1
         if seen > _MOST_NODES:
             mark = node.start_mark
-            raise yaml.MarkedYAMLError(problem="aliases stand for too much", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem="aliases expand to too much", problem_mark=mark)
         if isinstance(node, yaml.MappingNode):
             todo += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
@@ -90,7 +90,7 @@ def _refuse_knots(root: yaml.Node | None) -> None:
 
 
 def _twice(node: yaml.Node) -> Iterator[tuple[str, int, int]]:
-    """Keys that a mapping has twice: key, first line, later line."""
+    """Duplicate keys of a mapping: key, first line, later line."""
     if isinstance(node, yaml.MappingNode):
         first: dict[str, int] = {}
         for key, value in node.value:
@@ -132,7 +132,7 @@ def variables(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tup
 
 
 def interpolate(value: Any, values: Mapping[str, str]) -> Any:
-    """The same structure with its variables filled in; unset ones become nothing."""
+    """The same structure with its variables filled in; unset ones are empty."""
     if isinstance(value, dict):
         return {key: interpolate(item, values) for key, item in value.items()}
     if isinstance(value, list):
@@ -154,14 +154,17 @@ def variable_findings(file: ComposeFile, values: Mapping[str, str]) -> list[Find
     for name, path in variables(file.data):
         where = file.where(*path)
         if not _NAME.fullmatch(name):
-            problem = f"${{{name}}} is not understood"
+            problem = f"${{{name}}} can't be read in a compose file"
             findings.append(
                 Finding(
-                    "variable-form", where, problem, "${NAME} alone: set defaults in the env file"
+                    "variable-form",
+                    where,
+                    problem,
+                    "write ${NAME}, and set defaults in the env file",
                 )
             )
         elif not values.get(name):
-            problem = f"${{{name}}} is not set and would become nothing"
+            problem = f"${{{name}}} is not set and would be empty"
             findings.append(
                 Finding("variable-unset", where, problem, f"set {name} in the env file")
             )
@@ -171,12 +174,12 @@ def variable_findings(file: ComposeFile, values: Mapping[str, str]) -> list[Find
 def service(
     file: ComposeFile, name: str, values: Mapping[str, str]
 ) -> tuple[Service, list[Finding]]:
-    """A service as typed values, and what could not be read of it."""
+    """A service as typed values, and findings about what could not be read."""
     written = file.services.get(name)
     if not isinstance(written, dict):
         where = file.where("services", name)
         return Service(name, ""), [
-            Finding("compose-type", where, f"{name} is no mapping", "image: …")
+            Finding("compose-type", where, f"{name} is not a mapping", "write image: and so on")
         ]
     filled = interpolate(written, values)
     reader = _Reader(file, name, filled)
@@ -220,8 +223,10 @@ class _Reader:
         if isinstance(items, list):
             return [str(item) for item in items]
         where = self.file.where("services", self.name, key)
-        self.findings.append(Finding("compose-type", where, f"{key} must be a list", f"{key}: […]"))
-        # Taken for a list of one, so that one fault is one finding.
+        self.findings.append(
+            Finding("compose-type", where, f"{key} must be a list", f"write {key}: […]")
+        )
+        # Treated as a list of one, so that one mistake is one finding.
         return [str(items)]
 
     def parsed(self, key: str, parse: Any) -> list[Any]:
@@ -233,5 +238,5 @@ class _Reader:
                 self.lines[f"{key}.{len(made) - 1}"] = self.file.lines.get(path, 0)
             except ValueError as error:
                 where = self.file.where(*path)
-                self.findings.append(Finding("compose-value", where, str(error), f"mend {key}"))
+                self.findings.append(Finding("compose-value", where, str(error), f"fix {key}"))
         return made

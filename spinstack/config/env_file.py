@@ -36,12 +36,12 @@ def parse(text: str, source: str) -> tuple[dict[str, Variable], list[Finding]]:
         finding = _wrong(name, equals, value, where)
         if finding:
             findings.append(finding)
-            # What is meant is clear, mostly: the other rules go on with that.
+            # The meaning is usually clear: the other rules continue with it.
             name, equals, value = mended(line).partition("=")
             if _wrong(name, equals, value, where):
                 continue
         if name in variables:
-            problem = f"{name} is set again (first in line {variables[name].line})"
+            problem = f"{name} is set twice (first in line {variables[name].line})"
             findings.append(Finding("env-twice", where, problem, "keep one of the two lines"))
         variables[name] = Variable(value, number)
     return variables, findings
@@ -51,8 +51,8 @@ _MEANT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOT
 
 
 def mended(line: str) -> str:
-    """`NAME=VALUE` of a line that a shell would understand so: without `export`, blanks and
-    quotes around name and value. Any other line as it is."""
+    """A line as `NAME=VALUE`, the way a shell would read it: without `export` and without blanks
+    and quotes around name and value. Any other line is returned as it is."""
     match = _MEANT.fullmatch(line)
     if not match:
         return line
@@ -65,10 +65,12 @@ def mended(line: str) -> str:
 def _wrong(name: str, equals: str, value: str, where: str) -> Finding | None:
     if not equals or not _NAME.fullmatch(name):
         problem = f"{name.strip()!r} is not NAME=VALUE"
-        remedy = "a name of letters, digits and _, then = without blanks around it, then the value"
+        remedy = (
+            "write a name of letters, digits and _, then = without spaces around it, and a value"
+        )
         return Finding("env-line", where, problem, remedy)
     if value != value.strip() or (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
-        problem = f"the value of {name} has blanks or quotes around it, which would be part of it"
+        problem = f"the value of {name} has spaces or quotes around it, which would be part of it"
         return Finding(
             "env-quotes", where, problem, f"write {name}={value.strip(' ')[:60].strip()}"
         )
@@ -79,5 +81,5 @@ def text(variables: Mapping[str, str]) -> str:
     """An env file of these variables, as a release has it. ValueError for a line break."""
     for name, value in variables.items():
         if set(value) & set("\r\n\0"):
-            raise ValueError(f"the value of {name} has a line break in it")
+            raise ValueError(f"the value of {name} contains a line break")
     return "".join(f"{name}={value}\n" for name, value in variables.items())

@@ -1,7 +1,7 @@
 """The settings of spinstack: every key with its type and meaning, and the check against them.
 
-One table is the schema, the manual and the defaults. Keys live below `spinstack:` in any of
-Invoke's layers; those of a destination may also stand directly there, as a default for all
+One table is the schema, the manual and the defaults. Keys are below `spinstack:` in any of
+Invoke's layers; those of a destination may also be set directly there, as defaults for all
 destinations.
 """
 
@@ -16,7 +16,7 @@ from spinstack.errors import UsageError
 class Key:
     """A setting: its name, the Python types that its value may have, its meaning."""
 
-    # No dataclass: making one takes as long as all keys together, at every command.
+    # Not a dataclass: making one takes as long as all keys together, in every command.
     def __init__(
         self, name: str, types: tuple[type, ...], meaning: str, default: Any = None
     ) -> None:
@@ -27,7 +27,7 @@ class Key:
 
     @property
     def wanted(self) -> str:
-        """The type as a person says it."""
+        """The type in plain words."""
         names = {
             str: "text",
             int: "a number",
@@ -47,32 +47,32 @@ STACK_KEYS = (
     Key("env_file", TEXT, "the variables of the compose file", "stack.env"),
     Key("images", MAPPING, "images built from this directory: key, context, name"),
     Key("destinations", MAPPING, "named sets of the settings below"),
-    Key("engine", TEXT, "docker or podman; found by itself if not set"),
-    Key("stats", MAPPING, "service: command in its container whose answer `status` shows"),
+    Key("engine", TEXT, "docker or podman; detected if not set"),
+    Key("stats", MAPPING, "service: command in its container whose output `status` shows"),
 )
 
 IMAGE_KEYS = (
-    Key("context", TEXT, "directory of the Dockerfile and what it copies"),
+    Key("context", TEXT, "directory with the Dockerfile and what it copies"),
     Key("name", TEXT, "name of the image in the registry"),
 )
 
 CHECKOUT_KEYS = (
     Key("url", TEXT, "repository to clone"),
-    Key("ref", TEXT, "branch, tag or commit; the repository's own default branch if not set"),
+    Key("ref", TEXT, "branch, tag or commit; the repository's default branch if not set"),
 )
 
 DESTINATION_KEYS = (
     Key("include", TEXT, "a YAML file with more of these settings, written by another program"),
     Key("platform", TEXT, "what runs the stack there", "cattle"),
     Key("host", TEXT, "login node, or its name in your ssh config", "perlmutter.nersc.gov"),
-    Key("wire", TEXT, "openssh: one login a day; fabric: one a command; auto: what can be", "auto"),
-    Key("port", NUMBER, "ssh port, if it is neither 22 nor in your ssh config"),
-    Key("user", TEXT, "your name on the login node"),
+    Key("wire", TEXT, "openssh: one login a day; fabric: one per command; auto: either", "auto"),
+    Key("port", NUMBER, "ssh port, if not 22 or the one in your ssh config"),
+    Key("user", TEXT, "your user name on the login node"),
     Key("identity_file", TEXT, "private key, such as sshproxy's ~/.ssh/nersc"),
-    Key("known_hosts_file", TEXT, "known host keys besides those of your ssh"),
+    Key("known_hosts_file", TEXT, "file of known host keys, besides your ssh's own"),
     Key("sshproxy", TEXT, "the centre's sshproxy.sh, if it is not on your PATH"),
     Key("login_answer_file", TEXT, "file that answers the login prompt (rehearsals only)"),
-    Key("practise", YES_NO, "ask the login prompt even if a file could answer it", False),
+    Key("practise", YES_NO, "ask for the login even if a file could answer", False),
     Key("modules", LIST, "modules loaded on the login node"),
     Key("environment", TEXT, "the platform's environment, such as dev-cattle"),
     Key("project_dir", TEXT, "directory on the global file system that holds the releases"),
@@ -82,23 +82,23 @@ DESTINATION_KEYS = (
     Key("build_args", MAPPING, "build arguments, such as other base images"),
     Key("env", MAPPING, "variables of the env file that differ at this destination"),
     Key("checkouts", MAPPING, "code that `setup` clones: variable of its directory, url, ref"),
-    Key("address", TEXT, "tell the site by its name (fqdn) or its address (endpoint)", "fqdn"),
-    Key("probe_path", TEXT, "pages that must answer well after a deploy, blanks between", "/"),
+    Key("address", TEXT, "show the site by its name (fqdn) or its IP address (endpoint)", "fqdn"),
+    Key("probe_path", TEXT, "pages that must respond after a deploy, separated by spaces", "/"),
     Key("healthy_within", NUMBER, "seconds until every service must be healthy", 300),
     Key("protected", YES_NO, "changes need --to naming it, or a confirmation", False),
-    Key("centre", MAPPING, "overrides of what the centre allows (see spin.yaml)"),
+    Key("centre", MAPPING, "overrides for the centre's rules (see spin.yaml)"),
 )  # fmt: skip
 
 
 def known_to_invoke() -> dict[str, dict[str, None]]:
-    """Every single-valued key without a value, for Invoke's configuration: it reads an
-    `INVOKE_SPINSTACK_…` variable only for a key that it knows."""
+    """Every single-valued key, without a value, for Invoke's configuration: it reads an
+    `INVOKE_SPINSTACK_…` variable only for keys that it knows."""
     single = [key for key in (*STACK_KEYS, *DESTINATION_KEYS) if not {dict, list} & {*key.types}]
     return {"spinstack": {key.name: None for key in single}}
 
 
 def from_variables(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are set; numbers and yes/no given as text, as by a variable, are read."""
+    """The values that are set; numbers and booleans given as text, as in a variable, are parsed."""
     table = {key.name: key for key in (*STACK_KEYS, *DESTINATION_KEYS)}
     return {
         name: _read(table[name], value) if name in table and isinstance(value, str) else value
@@ -118,7 +118,7 @@ def _read(key: Key, text: str) -> Any:
 def check(
     values: Mapping[str, Any], keys: Iterable[Key], path: str, also: Iterable[Key] = ()
 ) -> None:
-    """Raises UsageError for the first key that is unknown or has a value of a wrong type."""
+    """Raises UsageError for the first key that is unknown or has a value of the wrong type."""
     table = {key.name: key for key in (*keys, *also)}
     for name, value in values.items():
         where = f"{path}.{name}"
@@ -127,7 +127,7 @@ def check(
             import difflib
 
             near = difflib.get_close_matches(str(name), table, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(table)}"
+            remedy = f"did you mean {near[0]}?" if near else f"use one of {', '.join(table)}"
             raise UsageError(f"unknown setting {name!r}", where=where, remedy=remedy)
         _check_type(key, value, where)
 

@@ -1,7 +1,7 @@
 """The settings of a stack and its destinations, checked and typed.
 
-Read from Invoke's own layers only: the stack's invoke.yaml, ~/.invoke.yaml, INVOKE_…
-variables, --config file; see `schema.py` for every key. Secrets are in none of them.
+Read only from Invoke's own layers: the stack's invoke.yaml, ~/.invoke.yaml, INVOKE_…
+variables, --config file; see `schema.py` for every key. None of them holds secrets.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Destination:
     def when_unreachable(self) -> str:
         """What to do when the login node does not answer."""
         if self.included:
-            return f"{self.included} says where it is; for a rehearsal: invoke rehearsal.start"
-        return "look whether it is up (the centre's status page) and whether this machine is online"
+            return f"check the address in {self.included}; for a rehearsal: invoke rehearsal.start"
+        return "check the centre's status page, and whether this machine is online"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Settings:
         return list(self.raw.get("destinations") or {})
 
     def destination(self, name: str | None = None) -> Destination:
-        """A destination by its name, the default one without.
+        """A destination by name, or the default one.
 
         Raises UsageError for an unknown one, a missing include file or a wrong value.
         """
@@ -106,9 +106,9 @@ class Settings:
         known = self.destination_names
         if wanted not in known:
             raise UsageError(
-                f"there is no destination {wanted!r}",
+                f"no destination {wanted!r}",
                 where=f"{self.directory / 'invoke.yaml'}, spinstack.destinations",
-                remedy=f"one of {', '.join(known)}" if known else "add one there",
+                remedy=f"use one of {', '.join(known)}" if known else "add one there",
             )
         return _destination(wanted, self.raw)
 
@@ -116,7 +116,7 @@ class Settings:
 def load(config: Any, directory: Path) -> Settings:
     """From Invoke's merged configuration (or any mapping) of a stack's directory.
 
-    Raises UsageError naming the key that is missing, unknown or of a wrong type.
+    Raises UsageError naming the key that is missing, unknown or of the wrong type.
     """
     raw = schema.from_variables(plain(config.get("spinstack") or {}))
     schema.check(raw, schema.STACK_KEYS, "spinstack", also=schema.DESTINATION_KEYS)
@@ -128,10 +128,10 @@ def load(config: Any, directory: Path) -> Settings:
     stack = raw.get("stack")
     if not stack:
         raise UsageError(
-            "this is not the directory of a stack",
+            "this is not a stack's directory",
             where=str(directory),
-            remedy="go to the directory of a stack (it has an invoke.yaml with spinstack.stack "
-            "in it), or make one: spinstack new",
+            remedy="change to the directory of a stack (its invoke.yaml sets spinstack.stack), "
+            "or create a stack: spinstack new",
         )
     defaults = {key.name: key.default for key in schema.STACK_KEYS}
     return Settings(
@@ -160,7 +160,9 @@ def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
     for key, values in raw.items():
         path = f"spinstack.images.{key}"
         if not isinstance(values, dict):
-            raise UsageError(f"{key} must be a mapping", where=path, remedy="context: and name:")
+            raise UsageError(
+                f"{key} must be a mapping", where=path, remedy="set context: and name: in it"
+            )
         schema.check(values, schema.IMAGE_KEYS, path)
         for needed in ("context", "name"):
             if not values.get(needed):
@@ -184,7 +186,7 @@ def _path(text: str | None) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-# Key -> what makes the destination's field of its value; the other values stay as they are.
+# Key -> how its value becomes the destination's field; other values are used as they are.
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "identity_file": _path,
     "known_hosts_file": _path,
@@ -203,13 +205,13 @@ _FIELDS = {"include": "included", "probe_path": "probe_paths"}
 
 
 def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
-    """Each key of the schema makes a field of it. Raises UsageError for a value that is wrong."""
+    """Each key of the schema becomes a field. Raises UsageError for a wrong value."""
     where = f"spinstack.destinations.{name}"
     values = _layers(name, raw)
     values["centre"] = _centre(values["centre"], where)
     _check(values, where)
     values["checkouts"] = _checkouts(values["checkouts"], where)
-    # What stands for a value that is not set.
+    # Values for what is not set.
     values["user"] = values["user"] or ""
     values["namespace"] = values["namespace"] or values["user"]
     values["modules"] = values["modules"] or values["centre"].modules
@@ -221,8 +223,8 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
 
 
 def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for every key of the schema: what the destination says itself, or else the file
-    that it includes, what holds for all destinations, the default."""
+    """A value for every key of the schema: from the destination itself, or else the file that it
+    includes, the settings for all destinations, the default."""
     own = (raw.get("destinations") or {}).get(name) or {}
     values = {key.name: key.default for key in schema.DESTINATION_KEYS}
     values.update({key: raw[key] for key in values if raw.get(key) is not None})
@@ -230,7 +232,7 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     if included:
         values.update(_included(included, name))
     values.update({key: value for key, value in own.items() if value is not None})
-    # A destination may say of each checkout only what differs there, such as its ref.
+    # A destination may set only what differs for a checkout, such as its ref.
     checkouts = centre.merged(raw.get("checkouts") or {}, values["checkouts"] or {})
     return {**values, "include": included, "checkouts": checkouts}
 
@@ -240,31 +242,31 @@ def _centre(overrides: Mapping[str, Any], where: str) -> centre.Centre:
         return centre.load(overrides)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
-            f"the overrides of the centre's rules have a wrong shape: {error}",
+            f"the overrides of the centre's rules are not valid: {error}",
             where=f"{where}.centre",
-            remedy="the shape of spin.yaml in the package spinstack",
+            remedy="use the structure of spin.yaml in the package spinstack",
         ) from None
 
 
 def _check(values: Mapping[str, Any], where: str) -> None:
-    """Raises UsageError for a value that is missing, or of the right type and still wrong."""
+    """Raises UsageError for a value that is missing, or of the right type but not allowed."""
     for key, allowed in _CHOICES.items():
         if values[key] not in allowed:
-            remedy = f"one of {', '.join(allowed)}"
+            remedy = f"use one of {', '.join(allowed)}"
             raise UsageError(
                 f"{key} can't be {values[key]!r}", where=f"{where}.{key}", remedy=remedy
             )
     for key in ("environment", "project_dir"):
         if not values[key]:
-            remedy = f"add {key}: there"
+            remedy = f"add {key}:"
             raise UsageError(f"the setting {key} is missing", where=where, remedy=remedy)
     path = values["project_dir"].rstrip("/")
-    # A mount is written SOURCE:TARGET, an env file a line a variable.
+    # A mount is written SOURCE:TARGET, an env file has one line for each variable.
     if ":" in path or not path.isprintable():
         raise UsageError(
-            f"project_dir can't be {path!r}: a colon or a line break in it can't be mounted",
+            f"project_dir can't be {path!r}: paths with a colon or a line break can't be mounted",
             where=f"{where}.project_dir",
-            remedy="a directory without those characters; others, and blanks, are fine",
+            remedy="use a directory without those characters; spaces are fine",
         )
 
 
@@ -273,15 +275,17 @@ def _checkouts(checkouts: Mapping[str, Any], where: str) -> tuple[Checkout, ...]
     for variable, values in checkouts.items():
         path = f"{where}.checkouts.{variable}"
         if not isinstance(values, dict):
-            raise UsageError(f"{variable} must be a mapping", where=path, remedy="url: and ref:")
+            raise UsageError(
+                f"{variable} must be a mapping", where=path, remedy="set url: and ref: in it"
+            )
         schema.check(values, schema.CHECKOUT_KEYS, path)
         url, ref = values.get("url") or "", values.get("ref") or ""
         if not url:
-            raise UsageError("url is missing", where=path, remedy="add url: of the repository")
+            raise UsageError("url is missing", where=path, remedy="add url: with the repository")
         # Git would read them as options.
         for text in (url, ref):
             if text.startswith("-"):
-                raise UsageError(f"{text!r} is no {'url' if text == url else 'ref'}", where=path)
+                raise UsageError(f"{text!r} is not a {'url' if text == url else 'ref'}", where=path)
         found.append(Checkout(str(variable), url, ref))
     return tuple(found)
 
@@ -293,12 +297,14 @@ def _included(path: Path, name: str) -> dict[str, Any]:
         raise UsageError(
             f"the settings of the destination {name} can't be read: {error.strerror}",
             where=str(path),
-            remedy="for the rehearsal start it first: invoke rehearsal.start; for another "
-            "destination say --to NAME",
+            remedy="for the rehearsal, first run `invoke rehearsal.start`; for another "
+            "destination, add --to NAME",
         ) from None
     except yaml.YAMLError as error:
-        raise UsageError(f"not YAML: {error}", where=str(path), remedy="mend the file") from None
+        raise UsageError(
+            f"not valid YAML: {error}", where=str(path), remedy="fix the file"
+        ) from None
     if not isinstance(values, dict):
-        raise UsageError("not a mapping of settings", where=str(path), remedy="mend the file")
+        raise UsageError("not a mapping of settings", where=str(path), remedy="fix the file")
     schema.check(values, schema.DESTINATION_KEYS, str(path))
     return values

@@ -1,6 +1,6 @@
-"""The model of a stack: its files read, its variables worked out for a destination.
+"""The model of a stack: its files, and its variables for a destination.
 
-Reads the stack's own files and nothing else; knows nothing of ssh or engines.
+Reads the stack's own files and nothing else; knows nothing about ssh or engines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spinstack.errors import SpinstackError
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
 
-# Set on the login node, not in the env file: the numeric id of whoever deploys.
+# Set on the login node, not in the env file: the numeric id of the person who deploys.
 COMPUTED_THERE = ("UID",)
 # Stands in for the ids in checks on the laptop.
 SOME_UID = "1000"
@@ -29,7 +29,7 @@ _LEADING_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 class Stack:
     """A stack's files as read from its directory, for one destination.
 
-    `beside`: files that its platform reads beside the compose file, by their names. `findings`:
+    `beside`: files that its platform reads besides the compose file, by name. `findings`:
     what is wrong with the files themselves. `images`: variable → reference.
     """
 
@@ -43,8 +43,8 @@ class Stack:
     findings: list[Finding] = field(default_factory=list)
 
     def variables(self, destination: Destination) -> dict[str, str]:
-        """What the release's env file says there: the env file, what differs at the
-        destination, mount sources made absolute, and the images."""
+        """The variables in the release's env file: the env file, overrides of the destination,
+        mount sources as absolute paths, and the images."""
         values = {name: variable.value for name, variable in self.env.items()}
         values.update(destination.env)
         for name in self.mount_variables():
@@ -88,8 +88,8 @@ class Stack:
 
 
 def absolute(path: str, project_dir: str) -> str:
-    """A directory of the env file as the login node sees it: relative ones start at the
-    project directory, so that one env file serves every destination."""
+    """A directory of the env file as the login node sees it: relative ones are relative to the
+    project directory, so that one env file works for every destination."""
     return str(PurePosixPath(project_dir, path))
 
 
@@ -97,8 +97,8 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
     """Read the files of the stack.
 
     `images`: the reference of each image by its variable. `beside`: names of files that are
-    read beside the compose file, where they are there. Raises SpinstackError when a
-    file is missing or unreadable; what is wrong inside is in `findings`.
+    read besides the compose file, if they exist. Raises SpinstackError if a file is missing or
+    unreadable; what is wrong inside is in `findings`.
     """
     directory = settings.directory
     text = _text(directory / settings.compose_file)
@@ -128,21 +128,23 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
 
 def _text(path: Path) -> str:
     try:
-        # Without the byte order mark that editors on Windows put before the first line.
+        # Without the byte order mark that Windows editors put before the first line.
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SpinstackError(
             f"{path.name} is missing",
             where=str(path.parent),
-            remedy="go to the directory of a stack, or take the file back from git",
+            remedy="change to the directory of a stack, or restore the file from git",
         ) from None
     except UnicodeDecodeError as error:
         raise SpinstackError(
-            f"{path.name} is not text in UTF-8: byte {error.start + 1} is not",
+            f"{path.name} is not UTF-8 text (byte {error.start + 1})",
             where=str(path),
-            remedy="save it as UTF-8, or take the file back from git",
+            remedy="save it as UTF-8, or restore the file from git",
         ) from None
     except OSError as error:
         raise SpinstackError(
-            f"{path.name} can't be read: {error.strerror}", where=str(path), remedy="chmod u+r it"
+            f"{path.name} can't be read: {error.strerror}",
+            where=str(path),
+            remedy=f"chmod u+r {path}",
         ) from None

@@ -1,5 +1,5 @@
-"""The steps that are under way, told from any thread: live lines at the foot of a terminal,
-signs of life in a log.
+"""The running steps, reported from any thread: live lines at the bottom of a terminal,
+heartbeats in a log.
 
 A terminal that can move its cursor (rich's rules) shows one line for each step that takes
 longer than a moment; the lines of finished steps stay above. Anything else gets finished
@@ -34,7 +34,7 @@ class Board:
         self._steps: list[StepDisplay] = []
         self._ticking: threading.Event | None = None
         self._live: Live | None = None
-        # While somebody is asked: by which thread, how often over, and what waits to be said.
+        # While someone is being asked: by which thread, how deep, and what waits to be printed.
         self._asking = threading.RLock()
         self._asker: int | None = None
         self._asked = 0
@@ -59,11 +59,11 @@ class Board:
                 self._take_down()
 
     def say(self, write: Callable[[], None]) -> None:
-        """Write a line above the live ones; later, if somebody is being asked."""
+        """Write a line above the live ones; later, if someone is being asked."""
         with self._lock:
             if self._asker in (None, threading.get_ident()):
                 if self._live:
-                    # Without steps that have ended, or they would be there twice.
+                    # Without steps that have ended, or they would be shown twice.
                     self._live.refresh()
                 write()
             else:
@@ -71,14 +71,14 @@ class Board:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """The terminal without live lines for a moment, for a write to another stream."""
+        """Take the live lines away for a moment, to write to another stream."""
         with self._lock:
             self._take_down()
             yield
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The terminal to oneself while somebody is asked something."""
+        """Exclusive use of the terminal while someone is asked something."""
         with self._asking:
             with self._lock:
                 self._asker = threading.get_ident()
@@ -105,7 +105,7 @@ class Board:
                     continue
                 try:
                     self._show()
-                except OSError:  # the terminal is gone, and the work goes on
+                except OSError:  # the terminal is gone, but the work continues
                     return
 
     def _show(self) -> None:
@@ -115,7 +115,7 @@ class Board:
             self._give_signs()
 
     def can_move(self) -> bool:
-        """Whether lines can be written over. `FORCE_COLOR` makes no terminal of a log."""
+        """Whether lines can be overwritten. `FORCE_COLOR` does not make a log a terminal."""
         if is_plain(sys.stderr):
             return False
         rich = self._rich()
@@ -137,7 +137,7 @@ class Board:
                 redirect_stderr=False,
             )
             self._live.start()
-            # A cursor that stays hidden would be a bad thing to leave behind.
+            # The cursor must not stay hidden.
             atexit.register(self._take_down)
         self._live.refresh()
 
@@ -169,8 +169,8 @@ _boards: weakref.WeakSet[Board] = weakref.WeakSet()
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """The terminal to oneself, whatever console shows steps there: for a question of our own,
-    or of a program that asks on the terminal itself."""
+    """Exclusive use of the terminal, whichever console shows steps there: for a question of our
+    own, or of a program that asks on the terminal itself."""
     with ExitStack() as stack:
         for board in list(_boards):
             stack.enter_context(board.paused())

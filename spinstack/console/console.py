@@ -1,7 +1,7 @@
-"""What a person sees while a task runs: steps with their times, then the result.
+"""What people see while a task runs: steps with their times, then the result.
 
 Progress goes to standard error, results to standard output, so that `$(invoke url)` and
-`--json` give the result alone. Colour and live lines only where there is a terminal
+`--json` give only the result. Colour and live lines only on a terminal
 (rich's rules: NO_COLOR, TERM=dumb).
 """
 
@@ -32,7 +32,7 @@ class Console:
 
     def __init__(self, *, dry: bool = False, stack: Path | None = None) -> None:
         """`dry`: steps are headings of what would run, not things that happened. `stack`: the
-        stack's directory, whose own translations of errors are known too."""
+        stack's directory, which may have known errors of its own."""
         self._rich: RichConsole | None = None
         self._dry = dry
         self.stack = stack
@@ -49,12 +49,12 @@ class Console:
 
     @property
     def live(self) -> bool:
-        """Whether steps are shown while they run, by lines that change."""
+        """Whether steps are shown while they run, in lines that change."""
         return not self._dry and self._board.can_move()
 
     @contextmanager
     def step(self, name: str, *, lasting: bool = True) -> Iterator[StepDisplay]:
-        """A step of a longer way: its name, what came out, how long it took (seconds).
+        """One step of several: its name, its outcome, how long it took (seconds).
 
         Several threads may have steps at the same time. One that is not `lasting` leaves a
         line only if it fails.
@@ -90,14 +90,14 @@ class Console:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The terminal to oneself while somebody is asked something: live lines go away, and
-        what other threads have to say waits. The function of this name in `board` is
-        for whoever has no console."""
+        """Exclusive use of the terminal while someone is asked something: live lines go away, and
+        output of other threads waits. Without a console, use the function of this name in
+        `board`."""
         with self._board.paused():
             yield
 
     def note(self, text: str) -> None:
-        """A line beside the result."""
+        """A line besides the result."""
         self._board.say(lambda: self._print(text))
 
     def warn(self, text: str) -> None:
@@ -120,7 +120,7 @@ class Console:
                 self._print("  | " + line, "dim")
         first, *rest = error.lines()
         self._print(first, "bold red")
-        # A known cause has a better remedy than the general one: there is never more than one.
+        # A known cause has a better remedy than the general one; only one is ever shown.
         known = known_errors.lines_for(error, self.stack)
         if len(known) > 1 and error.remedy:
             rest.pop()
@@ -128,13 +128,13 @@ class Console:
             self._print(line)
 
     def result(self, text: str) -> None:
-        """What was asked for, on standard output."""
+        """The result, on standard output."""
         with self._board.aside():
             print(text)
             sys.stdout.flush()
 
     def marked(self, mark: str, style: str, text: str) -> None:
-        """A line of the result that begins with a word of its own colour."""
+        """A line of the result that begins with a coloured word."""
         if is_plain(sys.stdout):
             self.result(f"{mark} {text}")
             return
@@ -156,7 +156,7 @@ class Console:
 
 
 def _is_a_stop(error: BaseException) -> bool:
-    """Whether it is no failure of the step's own."""
+    """Whether the step was stopped, rather than failed."""
     from spinstack.errors import Stopped
 
     return isinstance(error, KeyboardInterrupt | Stopped)

@@ -1,6 +1,6 @@
 """Reads the known errors: the table of this package, and a stack's own `translations.yaml`.
 
-Both are read once, and not before an error has to be explained.
+Both are read once, and only when an error has to be explained.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TABLE = Path(__file__).with_name("known_errors.yaml")
 # A stack's own, beside its invoke.yaml.
 OWN = "translations.yaml"
 
-# What was being done when a program printed it; the table says what each means.
+# What was being done when a program printed it; explained in the table.
 Occasion = Literal[
     "build",
     "push",
@@ -47,8 +47,8 @@ Group = Literal[
 @dataclass(frozen=True)
 class Entry:
     """A pattern and its meaning; `<name>` in cause and remedy is the pattern's group of that
-    name, or a field that the caller knows. `when`: the occasions on which it is asked; none:
-    of every error that is shown. `group`: whose words they are, empty for a stack's own."""
+    name, or a field that the caller knows. `when`: the occasions on which it applies; none: to
+    every error that is shown. `group`: whose words they are, empty for a stack's own."""
 
     id: str
     pattern: re.Pattern[str]
@@ -61,7 +61,7 @@ class Entry:
 
 @cache
 def packaged() -> tuple[Entry, ...]:
-    """The entries of this package, in the order in which they are asked."""
+    """The entries of this package, in the order in which they are tried."""
     found = []
     for group, values in _content(TABLE).items():
         for number, value in enumerate(values, 1):
@@ -73,11 +73,11 @@ def packaged() -> tuple[Entry, ...]:
 @cache
 def own(stack: Path) -> tuple[Entry, ...]:
     """A stack's own entries; none without a file. A list of mappings with id, pattern, cause,
-    remedy and source. Raises UsageError, which names the entry, if it is broken."""
+    remedy and source. Raises UsageError naming the entry that is not valid."""
     path = stack / OWN
     values = (_content(path) or []) if path.is_file() else []
     if not isinstance(values, list):
-        raise UsageError(f"{OWN} is no list", where=str(path), remedy="- id: …")
+        raise UsageError(f"{OWN} is not a list", where=str(path), remedy="begin it with - id: …")
     return tuple(_entry(value, f"{path}, entry {n}") for n, value in enumerate(values, 1))
 
 
@@ -85,7 +85,7 @@ def _content(path: Path) -> Any:
     """What a YAML file holds. Raises UsageError."""
     import yaml
 
-    # Libyaml's reader takes a tenth of the time, where PyYAML was built with it.
+    # Libyaml's reader takes a tenth of the time, if PyYAML was built with it.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.load(path.read_text(encoding="utf-8"), loader)
@@ -94,16 +94,16 @@ def _content(path: Path) -> Any:
 
 
 def _entry(value: Any, where: str, when: tuple[str, ...] = (), group: str = "") -> Entry:
-    remedy = "id, pattern, cause, remedy, and source if you like, each a text"
+    remedy = "each entry needs id, pattern, cause and remedy (source is optional), all text"
     if not isinstance(value, dict) or set(value) - {"id", "pattern", "cause", "remedy", "source"}:
-        raise UsageError("not an entry of translations", where=where, remedy=remedy)
+        raise UsageError("not a valid known error", where=where, remedy=remedy)
     texts = {str(key): text for key, text in value.items() if isinstance(text, str)}
     if not {"id", "pattern", "cause", "remedy"} <= set(texts):
-        raise UsageError("an entry of translations lacks a part", where=where, remedy=remedy)
+        raise UsageError("a known error is incomplete", where=where, remedy=remedy)
     try:
         pattern = re.compile(texts["pattern"], re.IGNORECASE)
     except re.error as error:
-        problem = f"the pattern is no regular expression: {error}"
+        problem = f"the pattern is not a regular expression: {error}"
         raise UsageError(problem, where=where, remedy="see Python's module re") from None
     source = texts.get("source", "the stack")
     return Entry(texts["id"], pattern, texts["cause"], texts["remedy"], source, when, group)

@@ -1,7 +1,7 @@
 """Known error texts in plain words: what they mean and what to do.
 
 The texts are data, `known_errors.yaml` in this package; a stack can add its own in a file
-`translations.yaml` beside its invoke.yaml, which is asked first. Nothing is read before an
+`translations.yaml` beside its invoke.yaml, which is tried first. Nothing is read until an
 error has to be explained.
 """
 
@@ -21,8 +21,8 @@ LONGEST = 200_000
 
 @dataclass(frozen=True)
 class Translation:
-    """An error text understood: the cause and the remedy in a sentence each, and where it is
-    known from. `named`: what the pattern's groups matched."""
+    """A known error: cause and remedy in a sentence each, and where it is known from. `named`:
+    what the pattern's groups matched."""
 
     id: str
     cause: str
@@ -32,8 +32,8 @@ class Translation:
 
 
 def find(text: str, when: Occasion, fields: Mapping[str, str] | None = None) -> Translation | None:
-    """The first known meaning of what a program printed on this occasion; None if it is not
-    known. `fields`: values for the `<name>` of cause and remedy."""
+    """The first known meaning of what a program printed on this occasion; None if unknown.
+    `fields`: values for the `<name>` in cause and remedy."""
     for entry in packaged():
         known = _read(entry, text, fields or {}) if when in entry.when else None
         if known:
@@ -42,11 +42,10 @@ def find(text: str, when: Occasion, fields: Mapping[str, str] | None = None) -> 
 
 
 def explain(text: str, stack: Path | None = None) -> Translation | None:
-    """The first known meaning of an error text, whatever was being done; None if it is not
-    known.
+    """The first known meaning of an error text, whatever was being done; None if unknown.
 
-    `stack`: directory of a stack, whose own entries go first. Raises UsageError if that
-    file is broken.
+    `stack`: directory of a stack, whose own entries come first. Raises UsageError if that file
+    is not valid.
     """
     return next(_meanings(text, stack), None)
 
@@ -60,14 +59,14 @@ def notes(lines: Iterable[str], stack: Path | None = None) -> list[str]:
 
 
 def lines_for(error: SpinstackError, stack: Path | None = None) -> list[str]:
-    """What is appended to an error that a person sees: cause and remedy, if they are known.
+    """What is appended to an error that is shown: cause and remedy, if they are known.
 
-    A stack's broken file of translations must not hide the error itself: it is told instead.
+    A mistake in a stack's own table must not hide the error itself: it is shown instead.
     """
     if error.explained:
         return []
     try:
-        # Details may hold older lines of a log; what failed just now is the better witness.
+        # Details may hold older lines of a log; what failed just now says more.
         known = explain(error.what, stack) or explain(error.details, stack)
     except UsageError as broken:
         return [f"  ({broken.what}; {broken.where})"]
@@ -77,8 +76,7 @@ def lines_for(error: SpinstackError, stack: Path | None = None) -> list[str]:
 
 
 def _meanings(text: str, stack: Path | None) -> Iterator[Translation]:
-    """Every entry without an occasion that fits, the more special before the more general of
-    one cause."""
+    """Every matching entry without an occasion; of one cause, the special before the general."""
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text[-LONGEST:])
     seen = set()
     for entry in (*(own(stack) if stack else ()), *packaged()):

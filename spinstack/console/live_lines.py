@@ -1,4 +1,4 @@
-"""The live lines of the steps under way, as rich draws them."""
+"""The live lines of the running steps, as rich draws them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from spinstack.console.progress import BAR_AFTER, StepDisplay
 
 _TURNS, _PLAIN_TURNS = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _TURNS_A_SECOND = 10
-# What is done, what is not: to be told apart without colours, too.
+# What is done, what is not: different even without colours.
 _BAR, _PLAIN_BAR = ("━", "─"), ("=", "-")
 # Columns of a bar; fewer where the terminal has less than the usual eighty.
 _BAR_WIDTH, _NARROW_BAR_WIDTH, _USUAL_WIDTH = 20, 10, 80
 
 
 def lines(steps: Sequence[StepDisplay], encoding: str, width: int) -> Group:
-    """One line for each step: a spinner, its name, its time, how far it is, what it does.
+    """One line for each step: a spinner, its name, its time, its progress, what it does.
 
-    What does not fit is cut off: a line that took two could not be taken away again.
+    What does not fit is cut off: a wrapped line could not be removed again.
     """
     plain = not encoding.startswith("utf")
     turns = _PLAIN_TURNS if plain else _TURNS

@@ -1,24 +1,24 @@
-"""How far one step is, as it is shown."""
+"""The progress of one step, as it is shown."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
 
-# Seconds: between two looks; until a step is worth a live line, and its amount a bar.
+# Seconds: between two updates; until a step gets a live line, and its amount a bar.
 TICK, A_MOMENT, BAR_AFTER = 0.1, 0.2, 1.0
 
-# Seconds until the first sign of life in a log; then twice, four times … as many, but never
+# Seconds until the first heartbeat in a log; then twice, four times … as many, but never
 # longer apart than `LONGEST_SILENCE`.
 FIRST_SIGN, LONGEST_SILENCE = 10.0, 60.0
 
-# As much of a program's line as is worth looking at.
+# As much of a program's line as is worth showing.
 _LONGEST_DETAIL = 200
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How far a step is: `done` of `total`, and the words for it (`step 4/9`)."""
+    """The progress of a step: `done` of `total`, and the words for it (`step 4/9`)."""
 
     done: float
     total: float
@@ -31,7 +31,7 @@ class Amount:
 
 
 class StepDisplay:
-    """A step that is under way."""
+    """A running step."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -46,11 +46,11 @@ class StepDisplay:
         return time.monotonic() - self.began
 
     def detail(self, text: str) -> None:
-        """What it waits for just now; seen while it runs only."""
+        """What it is waiting for; shown only while it runs."""
         self.doing = text.strip()[:_LONGEST_DETAIL]
 
     def bytes(self, done: float, total: float) -> None:
-        """How much of an upload is there; a bar where it takes longer than a second."""
+        """How much is uploaded; a bar if it takes longer than a second."""
         self.amount = Amount(done, total, bytes_told(done, total))
         self.amount = replace(self.amount, told=f"{self.amount.told} {self.amount.share:.0%}")
 
@@ -59,11 +59,11 @@ class StepDisplay:
         self.amount = Amount(done, total, told)
 
     def done(self, outcome: str) -> None:
-        """What came out of it, shown when the step ends."""
+        """Its outcome, shown when the step ends."""
         self.outcome = outcome
 
     def sign(self) -> str:
-        """A line of a log that tells that it still runs."""
+        """A heartbeat: a line in a log that says that it is still running."""
         far = " ".join(
             part for part in (self.amount.told if self.amount else "", self.doing) if part
         )
@@ -71,7 +71,7 @@ class StepDisplay:
 
 
 def bytes_told(done: float, total: float) -> str:
-    """`12.3/114.0 MB`, in powers of 1000 as engines tell sizes."""
+    """`12.3/114.0 MB`, in powers of 1000 as engines show sizes."""
     unit, size = next((unit, size) for unit, size in _UNITS if total >= size or size == 1)
     digits = 0 if size == 1 else 1
     return f"{min(done, total) / size:.{digits}f}/{total / size:.{digits}f} {unit}"

@@ -1,7 +1,7 @@
-"""Where nothing but plain lines is wanted: a pipe, a file, a log.
+"""Where only plain lines are wanted: a pipe, a file, a log.
 
 Rich knows all the rules of colours and terminals, but takes longer to import than most tasks
-take for their own work; a stream that is no terminal needs no rules.
+take for their own work; a stream that is not a terminal needs no rules.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-# With these a person says that something that is no terminal understands one's signs.
+# With these, people say that a stream understands terminal codes although it is not one.
 _SAYING_OTHERWISE = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 def is_plain(stream: TextIO) -> bool:
-    """Whether a stream gets plain lines for certain. If not, rich decides."""
+    """Whether a stream certainly gets plain lines. If not, rich decides."""
     return not stream.isatty() and not any(map(os.environ.get, _SAYING_OTHERWISE))
 
 

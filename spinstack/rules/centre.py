@@ -37,8 +37,8 @@ class PortRange:
 
 @dataclass(frozen=True)
 class SshProxy:
-    """The program that fetches a key for a day. `program`: its name; `key`: the private key
-    that it leaves; `page`, `path`: where the centre describes it and offers it."""
+    """The program that gets a one-day key. `program`: its name; `key`: the private key that it
+    writes; `page`, `path`: where the centre describes and offers it."""
 
     program: str
     key: str

@@ -1,4 +1,4 @@
-"""A finding: what is wrong, where, and how to mend it."""
+"""A finding: what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a rule has against a stack.
+    """One violation of a rule.
 
     `rule`: id such as `port-range`. `where`: file and line, path, or name of the answer.
     `problem`: what is wrong, naming the value. `remedy`: what is allowed, what to do.
@@ -31,5 +31,5 @@ class Finding:
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that forbid a deploy."""
+    """Those that prevent a deploy."""
     return [finding for finding in findings if finding.severity == "error"]

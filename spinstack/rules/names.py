@@ -1,7 +1,7 @@
-"""What Spin asks of a stack, one function a rule.
+"""What Spin requires of a stack, one function for each rule.
 
-The same functions judge the answers given to cookiecutter, the stack in `invoke check` and
-what the rehearsal's audit is sent. Pure: values in, findings out, no files, no network.
+The same functions check the answers given to cookiecutter, the stack in `invoke check` and
+what the rehearsal's audit gets. Pure: values in, findings out, no files, no network.
 Sources: the annotations in `spin.yaml`.
 """
 
@@ -21,18 +21,18 @@ def listed(items: Iterable[object]) -> str:
 
 
 def stack_name(name: str, centre: Centre, where: str = "stack name") -> list[Finding]:
-    """A stack's name becomes a part of its DNS name."""
+    """A stack's name becomes part of its DNS name."""
     remedy = (
         f"lower-case letters, digits and hyphens, starting with a letter, not ending in a "
-        f"hyphen, {centre.stack_longest} characters at most, such as nightwatch-desi"
+        f"hyphen, at most {centre.stack_longest} characters, such as nightwatch-desi"
     )
     if not re.fullmatch(centre.stack_pattern, name) or len(name) > centre.stack_longest:
-        return [Finding("stack-name", where, f"{name!r} can't be a stack's name", remedy)]
+        return [Finding("stack-name", where, f"{name!r} can't be a stack name", remedy)]
     return []
 
 
 def service_name(name: str, centre: Centre, where: str = "service name") -> list[Finding]:
-    """A service is called after its part, optionally with a suffix: `app`, `db-archive`."""
+    """A service is named after its role, optionally with a suffix: `app`, `db-archive`."""
     part, _, suffix = name.partition("-")
     bad_suffix = "-" in name and not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", suffix)
     if part not in centre.service_names or bad_suffix:
@@ -40,7 +40,7 @@ def service_name(name: str, centre: Centre, where: str = "service name") -> list
             Finding(
                 "service-name",
                 where,
-                f"{name!r} can't be a service's name",
+                f"{name!r} can't be a service name",
                 f"one of {listed(centre.service_names)}, optionally followed by -suffix",
             )
         ]
@@ -53,12 +53,12 @@ def outside_port(port: str | int, centre: Centre, where: str = "port") -> list[F
     allowed += f"NERSC only: {listed(centre.ports_centre)}"
     number = _number(port)
     if number is None:
-        return [Finding("port-number", where, f"{port!r} is no port number", allowed)]
+        return [Finding("port-number", where, f"{port!r} is not a port number", allowed)]
     if _within(number, centre.ports_reserved):
         problem = f"port {number} belongs to the centre's reverse proxy"
         return [Finding("port-reserved", where, problem, allowed)]
     if not _within(number, centre.ports_open):
-        problem = f"port {number} is not open at Spin"
+        problem = f"port {number} is not open on Spin"
         return [Finding("port-range", where, problem, allowed)]
     return []
 
@@ -72,7 +72,7 @@ def inside_port(port: str | int, centre: Centre, where: str = "port") -> list[Fi
                 "port-inside",
                 where,
                 f"{port!r} can't be a port inside a container",
-                f"one of {listed(centre.ports_inside)}: lower ones need a capability",
+                f"one of {listed(centre.ports_inside)}; lower ports need a capability",
             )
         ]
     return []
@@ -98,15 +98,15 @@ def numeric_id(text: str | int, what: str, where: str) -> list[Finding]:
         Finding(
             "numeric-id",
             where,
-            f"{text!r} is no {what}",
+            f"{text!r} is not a {what}",
             "a number above 0, such as 58102 for the group desi: names mean nothing inside a "
-            "container, and root is nobody on the global file systems",
+            "container, and root has no rights on the global file systems",
         )
     ]
 
 
 def absolute_path(path: str, where: str) -> list[Finding]:
-    """A directory on the login node, whole: starting with /, without . and .. parts."""
+    """A full path of a directory on the login node: starting with /, without . and .. parts."""
     if (
         path.startswith("/")
         and not set(path) & set("\n\r\0")
@@ -124,7 +124,7 @@ def absolute_path(path: str, where: str) -> list[Finding]:
 
 
 def mountable_path(path: str, centre: Centre, where: str) -> list[Finding]:
-    """Spin's nodes mount project space; home and scratch are out of their reach."""
+    """Spin's nodes mount project space, but not home and scratch."""
     findings = absolute_path(path, where)
     if findings:
         return findings
@@ -135,7 +135,7 @@ def mountable_path(path: str, centre: Centre, where: str) -> list[Finding]:
             "path-mountable",
             where,
             f"Spin can't mount {path}",
-            f"a directory below one of {listed(centre.mountable)}: homes and scratch are not "
+            f"a directory below one of {listed(centre.mountable)}; home and scratch are not "
             "mounted on Spin's nodes",
         )
     ]
@@ -148,9 +148,9 @@ def is_below(path: str, roots: Iterable[str]) -> bool:
 
 
 def image_name(name: str, centre: Centre, where: str = "image name") -> list[Finding]:
-    """An image is called after the software in it (`nginx-scienceapp`)."""
+    """An image is named after the software in it (`nginx-scienceapp`)."""
     if not re.fullmatch(centre.image_pattern, name):
-        problem = f"{name!r} can't be an image's name"
+        problem = f"{name!r} can't be an image name"
         remedy = "lower-case letters and digits, joined by single . _ or -"
         return [Finding("image-name", where, problem, remedy)]
     return []
@@ -183,8 +183,8 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
                 "image-tag",
                 where,
                 f"the tag of {reference} does not say which image it is",
-                "a version, a date or a content tag: a node that has an image of that tag never "
-                "looks for a newer one",
+                "a version, a date or a content tag: a node that has an image with that tag never "
+                "pulls a newer one",
             )
         )
     return findings
@@ -193,8 +193,8 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
 def site_path(path: str, centre: Centre, where: str) -> list[Finding]:
     """A directory that is mounted: whole and mountable, or relative to the project directory.
 
-    Its characters go unquoted through an environment file, Rancher's interpolation and
-    `SOURCE:TARGET:MODE`: none of the three can quote, so only harmless ones are allowed.
+    It passes unquoted through an environment file, Rancher's interpolation and
+    `SOURCE:TARGET:MODE`; none of them can quote, so only harmless characters are allowed.
     """
     parts = set(path.split("/"))
     if not re.fullmatch(r"[A-Za-z0-9_.+@/-]+", path) or parts & {".", ".."} or path[0] == "-":
@@ -223,8 +223,8 @@ def host_name(name: str, where: str = "host") -> list[Finding]:
     label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     if len(name) <= 253 and re.fullmatch(rf"{label}(\.{label})*", name):
         return []
-    remedy = "the name of a login node alone, such as perlmutter.nersc.gov"
-    return [Finding("host-name", where, f"{name!r} can't be a host's name", remedy)]
+    remedy = "only the name of a login node, such as perlmutter.nersc.gov"
+    return [Finding("host-name", where, f"{name!r} can't be a host name", remedy)]
 
 
 def registry(name: str, centre: Centre, where: str = "registry") -> list[Finding]:
@@ -241,18 +241,18 @@ def namespace(name: str, where: str = "namespace") -> list[Finding]:
     if len(name) <= 128 and re.fullmatch(rf"{part}(/{part})*", name):
         return []
     remedy = "lower-case letters and digits, joined by single . _ or -; parts separated by /"
-    return [Finding("namespace", where, f"{name!r} can't be a namespace of a registry", remedy)]
+    return [Finding("namespace", where, f"{name!r} can't be a registry namespace", remedy)]
 
 
 def environment(name: str, centre: Centre, where: str = "environment") -> list[Finding]:
-    """One of Rancher's environments at the centre."""
+    """One of the centre's Rancher environments."""
     if name in centre.environments:
         return []
     problem = f"Spin has no environment {name!r}"
     return [Finding("environment", where, problem, f"one of {listed(centre.environments)}")]
 
 
-# Rancher's own limit for names of things; a file name seen as /run/secrets/NAME.
+# Rancher's own limit for names; a file name seen as /run/secrets/NAME.
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -264,8 +264,8 @@ def secret_name(
         if name.startswith(prefix) and _FILE.fullmatch(name.removeprefix(prefix)):
             return []
     example = f"{next(iter(services), 'db')}.{stack}.password"
-    remedy = f"SERVICE.{stack}.FILE such as {example}, or {stack}.FILE for several services"
-    return [Finding("secret-name", where, f"{name!r} can't be a secret's name", remedy)]
+    remedy = f"SERVICE.{stack}.FILE, such as {example}, or {stack}.FILE for several services"
+    return [Finding("secret-name", where, f"{name!r} can't be the name of a secret", remedy)]
 
 
 def volume_name(
@@ -275,5 +275,5 @@ def volume_name(
     if name in {f"{service}.{stack}" for service in services}:
         return []
     allowed = ", ".join(f"{service}.{stack}" for service in services)
-    problem = f"{name!r} can't be a volume's name"
+    problem = f"{name!r} can't be the name of a volume"
     return [Finding("volume-name", where, problem, f"SERVICE.STACK: one of {allowed}")]

@@ -22,7 +22,7 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> ImageName:
-        """From an image reference. Raises ValueError if it is none.
+        """From an image reference. Raises ValueError if it is not one.
 
         The first part is a registry if it has a dot or a colon in it or is `localhost`;
         without one the registry is `docker.io` (Docker's own reference grammar).
@@ -40,7 +40,7 @@ class ImageName:
         if tag and not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
             raise ValueError(f"{tag!r} can't be a tag")
         if digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-            raise ValueError(f"{digest!r} is no digest")
+            raise ValueError(f"{digest!r} is not a digest")
         return cls(registry, path, tag, digest)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Mount:
             raise ValueError(f"{text!r} is not SOURCE:TARGET:MODE")
         mode = parts[2] if len(parts) == 3 else "rw"
         if not set(mode.split(",")) <= {"ro", "rw", "z", "Z", "cached", "delegated", "nocopy"}:
-            raise ValueError(f"{mode!r} is no mode of a mount (ro or rw)")
+            raise ValueError(f"{mode!r} is not a mount mode (ro or rw)")
         return cls(parts[0], parts[1], mode)
 
     @property
@@ -95,7 +95,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Service:
-    """What a service asks of the centre, variables already filled in.
+    """What a service needs from the centre, with variables filled in.
 
     `lines` gives the line (in `source`) of each key that was written, for messages; the
     key "" stands for the service itself, `volumes.1` for the second of `mounts`.
@@ -122,6 +122,6 @@ class Service:
         return f"{self.source}:{line}" if line else self.source
 
     def mounts_global(self, centre: Centre) -> bool:
-        """Whether anything of the node (not a named volume) is mounted. What is relative lies
-        in the release, which is on the global file system."""
+        """Whether a directory (not a named volume) is mounted. Relative ones are in the release,
+        which is on the global file system."""
         return any(mount.source.startswith(("/", ".")) for mount in self.mounts)

@@ -1,6 +1,8 @@
-"""What Spin asks of a whole service: user, capabilities, mounts, published ports. Pure."""
+"""What Spin requires of a whole service: user, capabilities, mounts, published ports. Pure."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding
@@ -15,6 +17,9 @@ from spinstack.rules.names import (
 )
 from spinstack.rules.service import Service
 
+# The person who deploys, and the group that owns the files.
+OWN_USER = "write `user: '${UID}:${GROUP_ID}'`"
+
 
 def user(service: Service, centre: Centre) -> list[Finding]:
     """A service that mounts the global file system runs as a numeric user that is not root."""
@@ -22,10 +27,11 @@ def user(service: Service, centre: Centre) -> list[Finding]:
     if not service.user:
         if not service.mounts_global(centre):
             return []
-        problem = f"service {service.name} mounts the global file system and names no user"
-        return [Finding("user-numeric", where, problem, 'user: "${UID}:${GROUP_ID}"')]
+        problem = f"service {service.name} mounts the global file system without a user"
+        return [Finding("user-numeric", where, problem, OWN_USER)]
     uid, _, gid = service.user.partition(":")
-    findings = numeric_id(uid, "numeric user id (is UID set?)", where)
+    findings = numeric_id(uid, "numeric user id", where)
+    findings = [replace(found, remedy=OWN_USER) for found in findings]
     if gid or service.mounts_global(centre):
         findings += numeric_id(gid, "numeric group id", where)
     for group in service.group_add:
@@ -34,12 +40,13 @@ def user(service: Service, centre: Centre) -> list[Finding]:
 
 
 def capabilities(service: Service, centre: Centre) -> list[Finding]:
-    """Dropped all where the global file system is mounted; few may be added back."""
+    """All are dropped if the global file system is mounted; few may be added back."""
     findings = []
     global_mount = service.mounts_global(centre)
     if global_mount and "ALL" not in {cap.upper() for cap in service.cap_drop}:
         problem = f"service {service.name} mounts the global file system with capabilities"
-        findings.append(Finding("cap-drop", service.where("cap_drop"), problem, "cap_drop: [ALL]"))
+        remedy = "write `cap_drop: [ALL]`"
+        findings.append(Finding("cap-drop", service.where("cap_drop"), problem, remedy))
     allowed = (
         centre.capabilities_with_global_mount
         if global_mount
@@ -59,7 +66,7 @@ def capabilities(service: Service, centre: Centre) -> list[Finding]:
 
 
 def mounts(service: Service, centre: Centre) -> list[Finding]:
-    """Every directory that is mounted lies where Spin's nodes can reach it."""
+    """Every mounted directory is where Spin's nodes can reach it."""
     findings = []
     for index, mount in enumerate(service.mounts):
         if mount.source.startswith("/"):
@@ -78,12 +85,14 @@ def published_ports(service: Service, centre: Centre) -> list[Finding]:
 
 
 def whole_service(service: Service, centre: Centre) -> list[Finding]:
-    """Everything that can be said of one service by itself: Spin's audit."""
+    """Everything that can be checked for one service by itself: Spin's audit."""
     findings = service_name(service.name, centre, service.where(""))
     if service.builds:
-        problem = f"service {service.name} has build:, which Spin does not do"
+        problem = f"service {service.name} has build:, which Spin does not support"
         findings.append(
-            Finding("compose-build", service.where("build"), problem, "push an image, name it")
+            Finding(
+                "compose-build", service.where("build"), problem, "push an image and set image:"
+            )
         )
     findings += image_reference(service.image, centre, service.where("image"))
     for rule in (user, capabilities, mounts, published_ports):

@@ -115,12 +115,12 @@ def test_files_that_are_not_what_they_should_be(small: SmallSite) -> None:
         compose.write_text(broken)
         failed = small.invoke("deploy")
         assert_told_well(failed)
-        where = f":{line}: not YAML" if line else ": no services"
+        where = f":{line}: not valid YAML" if line else ": no services"
         assert f"docker-compose.yml{where}" in failed.err, failed
     compose.write_bytes(b"\xff\xfe\x00binary")
     failed = small.invoke("deploy")
     assert_told_well(failed)
-    assert "docker-compose.yml is not text in UTF-8: byte 1 is not" in failed.err
+    assert "docker-compose.yml is not UTF-8 text (byte 1)" in failed.err
     assert small.generations() == before
 
 

@@ -81,7 +81,7 @@ def test_the_installed_command_makes_a_stack_from_its_own_template(installed: Pe
     # The settings are those of the stack: it asks for the rehearsal that they name.
     status = installed.type("spinstack", "status", at=stack)
     assert status.code == 2
-    assert "fix:   for the rehearsal start it first: invoke rehearsal.start" in status.err
+    assert "fix:   for the rehearsal, first run `invoke rehearsal.start`" in status.err
 
 
 def test_wrong_answers_leave_nothing_behind(installed: Person) -> None:
@@ -97,7 +97,7 @@ def test_wrong_answers_leave_nothing_behind(installed: Person) -> None:
 def test_outside_of_a_stack_it_says_where_to_go(installed: Person) -> None:
     lost = installed.type("spinstack", "deploy")
     assert lost.code == 2
-    assert "error: this is not the directory of a stack" in lost.err
+    assert "error: this is not a stack's directory" in lost.err
     assert "spinstack new" in lost.err
 
 

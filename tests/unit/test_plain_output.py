@@ -14,7 +14,7 @@ from tests.real.at_terminal import AtTerminal
 from tests.unit.stack_session import baked
 
 WORDS = (sys.executable, "-m", "invoke", "status", "--to", "nowhere")
-SAID = "error: there is no destination 'nowhere'"
+SAID = "error: no destination 'nowhere'"
 
 
 @pytest.fixture(scope="module")

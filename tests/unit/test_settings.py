@@ -57,11 +57,11 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"port": True}, "must be a number, not True"),
         ({"images": {"app": {"context": "app"}}}, "spinstack.images.app"),
         ({"images": {"app": "app"}}, "must be a mapping"),
-        ({"stack": ""}, "not the directory of a stack"),
+        ({"stack": ""}, "not a stack's directory"),
         ({"destination": "prd"}, "one of dev"),
         ({"destinations": {"dev": {}}}, "the setting environment is missing"),
         ({"destinations": {"dev": {"include": "/none/x.yml"}}}, "rehearsal.start"),
-        ({"centre": {"ports": {"world": ["x"]}}}, "wrong shape"),
+        ({"centre": {"ports": {"world": ["x"]}}}, "overrides of the centre's rules are not valid"),
         ({"platform": "kubernetes"}, "one of cattle"),
     ],
 )

@@ -42,8 +42,8 @@ def test_a_destination_says_only_what_differs() -> None:
         ({"ref": "main"}, "url is missing"),
         ({"url": URL, "branch": "main"}, "unknown setting 'branch'"),
         ({"url": URL, "ref": 1.0}, "must be text, not 1.0"),
-        ({"url": "--upload-pack=x"}, "is no url"),
-        ({"url": URL, "ref": "--orphan"}, "is no ref"),
+        ({"url": "--upload-pack=x"}, "is not a url"),
+        ({"url": URL, "ref": "--orphan"}, "is not a ref"),
     ],
 )
 def test_a_wrong_checkout_is_named(checkout: Any, said: str) -> None:

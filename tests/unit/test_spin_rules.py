@@ -37,10 +37,10 @@ def test_the_audit_passes_a_service_that_keeps_the_rules() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"name": "frontend"}, "name", "can't be a service's name"),
+        ({"name": "frontend"}, "name", "can't be a service name"),
         ({"imageUuid": "docker:ghcr.io/me/web:1"}, "imageUuid", "does not pull"),
         ({"imageUuid": "docker:registry.nersc.gov/d/x:latest"}, "imageUuid", "which image it is"),
-        ({"user": ":"}, "user", "is UID set?"),
+        ({"user": ":"}, "user", "'' is not a numeric user id"),
         ({"user": "root"}, "user", "numeric user id"),
         ({"capDrop": []}, "capAdd", "with capabilities"),
         ({"capAdd": ["CHOWN"]}, "capAdd", "may not have the capability CHOWN"),
@@ -64,7 +64,7 @@ def test_the_audit_names_field_and_problem(changes: dict[str, Any], field: str, 
 
 def test_the_audit_tells_everything_at_once() -> None:
     message = refusal(user="", capDrop=[], ports=["443:8080"]).message
-    assert "names no user" in message and "capabilities" in message and "443" in message
+    assert "without a user" in message and "capabilities" in message and "443" in message
 
 
 def service(state: str, **fields: Any) -> Service:

@@ -194,10 +194,10 @@ def test_a_stack_has_words_of_its_own_which_go_first(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("a: [", "can't be read"),
-        ("a: b", "is no list"),
-        ("- id: x", "lacks a part"),
-        ("- {id: x, pattern: '(', cause: c, remedy: r}", "no regular expression"),
-        ("- {id: x, patern: y}", "not an entry"),
+        ("a: b", "is not a list"),
+        ("- id: x", "is incomplete"),
+        ("- {id: x, pattern: '(', cause: c, remedy: r}", "not a regular expression"),
+        ("- {id: x, patern: y}", "not a valid known error"),
     ],
 )
 def test_a_broken_file_names_its_entry_and_hides_no_error(
