@@ -1,4 +1,4 @@
-"""Every rule: what it is about, why there is one, and who says so."""
+"""Every rule: what it requires, why, and who says so."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from spinstack.errors import UsageError
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule by the id that findings carry. `fix`: what `--fix` does about it; empty: a
-    person has to decide."""
+    """A rule, by the id in findings. `fix`: what `--fix` does about it; empty if a person has to
+    decide."""
 
     id: str
     about: str
@@ -38,10 +38,12 @@ def rules() -> dict[str, Rule]:
 
 
 def explain(id: str) -> Rule:
-    """A rule. Raises UsageError for an unknown id, naming the nearest ones."""
+    """A rule. Raises UsageError for an unknown id, suggesting similar ones."""
     known = rules()
     if id not in known:
         near = difflib.get_close_matches(id, known, n=3, cutoff=0.5)
-        remedy = f"did you mean {' or '.join(near)}?" if near else "invoke check --explain all"
+        remedy = "list them with `invoke check --explain all`"
+        if near:
+            remedy = f"did you mean {' or '.join(near)}?"
         raise UsageError(f"there is no rule {id!r}", remedy=remedy)
     return known[id]

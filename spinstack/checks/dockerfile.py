@@ -1,4 +1,4 @@
-"""The Dockerfiles of a stack: what its images are built on."""
+"""The Dockerfiles of a stack: which base images they build on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNOREC
 
 
 def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
-    """Base images whose tag may stand for another image tomorrow."""
+    """Base images whose tag may point to another image tomorrow."""
     for image in settings.images:
         for number, reference in _bases(settings, image):
             try:
@@ -25,12 +25,12 @@ def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
             if not name.digest and (not name.tag or name.tag in centre.floating_tags):
                 where = f"{image.context}/Dockerfile:{number}"
                 problem = f"the base image {reference} has a tag that moves, or none"
-                remedy = "a version: python:3.12-slim-bookworm"
+                remedy = "pin a version, such as python:3.12-slim-bookworm"
                 yield Finding("image-base", where, problem, remedy, "warning")
 
 
 def _bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
-    """Line and reference of each `FROM` that names an image, arguments at their defaults."""
+    """Line and reference of each `FROM` with an image, build arguments at their defaults."""
     try:
         text = (settings.directory / image.context / "Dockerfile").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

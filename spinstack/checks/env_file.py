@@ -1,5 +1,5 @@
-"""The env file against the files that use it: every variable that is used is set, every one
-that is set is used, and the files that services name are part of the release."""
+"""The env file compared with the files that use it: every variable used is set, every one set is
+used, and the files that services name are part of the release."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
 from spinstack.remote import upload
 from spinstack.rules.finding import Finding
 
-# Larger files are no settings and no code.
+# Larger files are neither settings nor code.
 _LARGEST = 200_000
 
 
 def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
-    """What is unset, unused, set in vain, or not there."""
+    """What is unset, unused, set to no effect, or missing."""
     values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **stack.variables(destination)}
     found = list(compose.variable_findings(stack.compose, values))
     for file in stack.beside.values():
@@ -32,7 +32,7 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
 
 
 def used_variables(stack: Stack) -> set[str]:
-    """The variables of the compose file and of those beside it."""
+    """The variables of the compose file and of the files beside it."""
     files = [stack.compose, *stack.beside.values()]
     return {name for file in files for name, _ in compose.variables(file.data)}
 
@@ -40,7 +40,7 @@ def used_variables(stack: Stack) -> set[str]:
 def _overridden(stack: Stack) -> Iterator[Finding]:
     for name, variable in stack.env.items():
         if name in COMPUTED_THERE or name in stack.images:
-            problem = f"{name} is not for the env file: spinstack sets it itself"
+            problem = f"{name} does not belong in the env file: spinstack sets it"
             remedy = "remove the line"
             where = f"{stack.env_name}:{variable.line}"
             yield Finding("variable-reserved", where, problem, remedy)
@@ -53,21 +53,19 @@ def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:
             continue
         if _given_to_containers(stack) and _mentioned(stack, name):
             continue
-        problem = f"{name} is set and no file of the stack uses it"
-        remedy = (
-            "remove the line; what only a library reads belongs under environment: of its service"
-        )
+        problem = f"{name} is set, but no file of the stack uses it"
+        remedy = "remove it, or, if only a library reads it, set it under environment: of a service"
         where = f"{stack.env_name}:{variable.line}"
         yield Finding("variable-unused", where, problem, remedy, "warning")
     for image in settings.images:
         if image.variable not in used:
             where = f"invoke.yaml, spinstack.images.{image.key}"
-            problem = f"the image {image.key} is built and no service uses ${{{image.variable}}}"
-            yield Finding("image-unused", where, problem, "name it in the compose file", "warning")
+            problem = f"the image {image.key} is built, but no service uses ${{{image.variable}}}"
+            yield Finding("image-unused", where, problem, "use it in the compose file", "warning")
 
 
 def _given_to_containers(stack: Stack) -> bool:
-    """Whether a service reads the whole env file, so that its program may use a variable."""
+    """Whether a service reads the whole env file, so that its program may use any variable."""
     services = stack.compose.services.values()
     return any("env_file" in service for service in services if isinstance(service, dict))
 
@@ -85,7 +83,7 @@ def _mentioned(stack: Stack, name: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _text(path: Path, changed: int) -> str:
-    """The text of a file; `changed`, its time of change, is there for the cache."""
+    """The text of a file; `changed`, its modification time, is only for the cache."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -93,7 +91,7 @@ def _text(path: Path, changed: int) -> str:
 
 
 def _missing(stack: Stack) -> Iterator[Finding]:
-    """`env_file:` of a service: read from the release."""
+    """Files under `env_file:` of a service, which are read from the release."""
     for name, service in stack.compose.services.items():
         files = service.get("env_file") if isinstance(service, dict) else None
         listed = files if isinstance(files, list) else [files] if isinstance(files, str) else []
@@ -101,12 +99,12 @@ def _missing(stack: Stack) -> Iterator[Finding]:
             if not in_release(stack, str(file)):
                 where = stack.compose.where("services", name, "env_file")
                 problem = f"the env file {file} of {name} is not part of a release"
-                remedy = "a file in the stack's directory, not hidden"
+                remedy = "name a file in the stack's directory that is not hidden"
                 yield Finding("env-file-missing", where, problem, remedy)
 
 
 def in_release(stack: Stack, relative: str) -> bool:
-    """Whether a relative path is a file (or a directory with files) that a release has."""
+    """Whether a relative path is a file (or a directory with files) of a release."""
     path = (stack.directory / relative).resolve()
     root = stack.directory.resolve()
     if not path.is_relative_to(root):

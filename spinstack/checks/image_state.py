@@ -1,4 +1,4 @@
-"""The images that a stack runs, as the engine on this machine and the registries have them."""
+"""The images that a stack runs, as found in the engine on this machine and in registries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spinstack.rules.finding import Finding
 from spinstack.rules.service import ImageName, Service
 from spinstack.transport.runner import Runner
 
-# Seconds that the engine may take to look an image up.
+# Seconds for the engine to look up an image.
 _WITHIN = 20
 
 
@@ -27,9 +27,9 @@ def findings(
     *,
     ask_registries: bool,
 ) -> list[Finding]:
-    """Images for another platform, and (`ask_registries`) images that nobody has.
+    """Images for another platform, and (`ask_registries`) images that don't exist.
 
-    Nothing is said about an image of the stack that has not been built: `deploy` builds it.
+    An image of the stack that has not been built yet is no problem: `deploy` builds it.
     """
     found: list[Finding] = []
     for service in services:
@@ -57,8 +57,8 @@ def _platform(runner: Runner, engine: Engine, reference: str) -> str:
 def _wrong_platform(service: Service, platform: str, destination: Destination) -> Iterator[Finding]:
     wanted = destination.build_platform
     if platform.split("/") != wanted.split("/")[:2]:
-        problem = f"{service.image} is for {platform}, Spin's nodes are {wanted}"
-        remedy = "build it again: invoke build --force"
+        problem = f"{service.image} is for {platform}, but Spin's nodes are {wanted}"
+        remedy = "rebuild it: invoke build --force"
         yield Finding("image-platform", service.where("image"), problem, remedy)
 
 
@@ -73,6 +73,6 @@ def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Findi
     except SpinstackError:
         there = None
     if not there:
-        problem = f"{image.registry} does not show {service.image}, nor is it on this machine"
-        remedy = "look at its name; for a private one: invoke registry.login"
+        problem = f"{service.image} is neither on this machine nor visible on {image.registry}"
+        remedy = "check its name; if it is private, run `invoke registry.login`"
         yield Finding("image-missing", service.where("image"), problem, remedy, "warning")

@@ -1,4 +1,4 @@
-"""Files with the line ends of Windows: a script with them does not start at all."""
+"""Files with Windows line endings: a script with them does not start at all."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ def findings(settings: Settings, stack: Stack) -> list[Finding]:
         if b"\r\n" not in data:
             continue
         script = data.startswith(b"#!")
-        problem = "a script with Windows line ends does not start" if script else "CRLF line ends"
+        problem = "Windows line endings (CRLF)"
+        if script:
+            problem = "a script with Windows line endings (CRLF) does not start"
         where = f"{path.relative_to(settings.directory).as_posix()}:{line}"
-        remedy = "save it with Unix line ends (LF)"
+        remedy = "save it with Unix line endings (LF)"
         severity: Severity = "error" if script else "warning"
         found.append(Finding("line-ends", where, problem, remedy, severity))
     return found
 
 
 def _texts(settings: Settings, stack: Stack) -> Iterator[Path]:
-    """The files of the stack that programs read, without those of the applications."""
+    """The files of the stack that programs read, except those of the applications."""
     names = [settings.compose_file, stack.env_name]
     names += [file.source for file in stack.beside.values()]
     for name in names:
@@ -44,5 +46,5 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        # That it can't be read is said by whoever needs it.
+        # Whoever needs the file reports that it can't be read.
         return b""

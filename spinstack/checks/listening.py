@@ -1,7 +1,7 @@
-"""Who listens where: nginx's conf, uWSGI's ini, published ports and health checks agree.
+"""Who listens where: nginx's configuration, uWSGI's ini, published ports and health checks agree.
 
-What a service listens on is written in the files of its image or in files that it mounts;
-where that can't be seen, nothing is said.
+What a service listens on is read from the files of its image or from files that it mounts; if
+that can't be seen, there is no finding.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from spinstack.platforms.base import HealthCheck
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
 
-# uWSGI's options that open a port of its own.
+# uWSGI's options that open a port.
 _SOCKETS = ("http-socket", "http11-socket", "http", "https", "socket", "uwsgi-socket")
 
 
 @dataclass
 class Listener:
-    """A service, the ports that it was seen to listen on, and the nginx files it reads."""
+    """A service, the ports that it is known to listen on, and the nginx files that it reads."""
 
     service: Service
     ports: set[str] = field(default_factory=set)
@@ -40,8 +40,8 @@ def findings(
     services: list[Service],
     checks: Mapping[str, HealthCheck] | None,
 ) -> list[Finding]:
-    """Everything about ports that can be said from the stack's files. `checks`: the services'
-    health checks, None where they are not known."""
+    """Everything that the stack's files say about ports. `checks`: the services' health checks,
+    None if they are not known."""
     listeners, found = {}, []
     for service in services:
         listeners[service.name], unreadable = _listener(settings, stack, service)
@@ -62,14 +62,14 @@ def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Liste
         try:
             listener.confs[name] = nginx_conf.parse(_text(path))
         except nginx_conf.Unreadable as error:
-            remedy = "mend the line or the block that it is in"
-            problem = f"nginx can't read it: {error}"
+            remedy = "correct the line or the block that it is in"
+            problem = f"nginx can't parse it: {error}"
             found.append(Finding("nginx-syntax", f"{name}:{error.line}", problem, remedy))
     for conf in listener.confs.values():
         for directive in nginx_conf.everywhere(conf):
             if directive.name == "listen" and _opens_port(directive):
                 port = directive.arguments[0].rpartition(":")[2]
-                # Without a port in it: an address, nginx takes 80.
+                # An address without a port: nginx uses 80.
                 listener.ports.add(port if port.isdigit() else "80")
     if listener.context and not listener.confs:
         listener.ports |= _uwsgi_ports(listener)
@@ -77,7 +77,7 @@ def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Liste
 
 
 def _opens_port(directive: Directive) -> bool:
-    """A `listen` of a port or an address; `unix:…` is a socket within the container."""
+    """Whether it is a `listen` on a port or an address; `unix:…` is a socket in the container."""
     return bool(directive.arguments) and not directive.arguments[0].startswith("unix:")
 
 
@@ -90,7 +90,7 @@ def _context(settings: Settings, stack: Stack, service: Service) -> Path | None:
 
 
 def _conf_files(settings: Settings, listener: Listener) -> Iterator[Path]:
-    """Files of the stack that the service mounts below /etc/nginx, or its image copies there."""
+    """Files of the stack that the service mounts, or its image copies, below /etc/nginx."""
     root = settings.directory.resolve()
     for mount in listener.service.mounts:
         path = (root / mount.source).resolve()
@@ -130,9 +130,10 @@ def _published(listener: Listener) -> Iterator[Finding]:
     for index, port in enumerate(service.ports):
         if listener.ports and port.inside not in listener.ports:
             there = ", ".join(sorted(listener.ports))
-            problem = f"port {port.inside} of {service.name} is published, it listens on {there}"
+            problem = f"port {port.inside} of {service.name} is published, but it listens on "
+            problem += there
             yield Finding(
-                "port-listen", service.where(f"ports.{index}"), problem, "make the two the same"
+                "port-listen", service.where(f"ports.{index}"), problem, "use the same port in both"
             )
 
 
@@ -143,7 +144,7 @@ def _published_twice(services: list[Service]) -> Iterator[Finding]:
             other = taken.setdefault(f"{port.outside}/{port.protocol}", service.name)
             if other != service.name:
                 problem = f"{other} and {service.name} both publish port {port.outside}"
-                remedy = "a port of its own for each: two on one port can't share a node"
+                remedy = "give each its own port: two on one port can't share a node"
                 yield Finding("port-twice", service.where(f"ports.{index}"), problem, remedy)
 
 
@@ -168,14 +169,15 @@ def _target(
     if "." in host and not host.replace(".", "").isdigit():
         return  # somewhere in the world
     if host not in listeners:
-        problem = f"nginx asks {host}, which is no service of the stack"
-        remedy = f"one of {', '.join(listeners)}"
+        problem = f"nginx forwards to {host}, which is not a service of the stack"
+        remedy = f"use one of {', '.join(listeners)}"
         yield Finding("nginx-upstream", where, problem, remedy)
         return
     ports = listeners[host].ports
     if ports and port not in ports:
-        problem = f"nginx asks port {port} of {host}, which listens on {', '.join(sorted(ports))}"
-        yield Finding("nginx-upstream", where, problem, "make the two the same")
+        problem = f"nginx forwards to port {port} of {host}, which listens on "
+        problem += ", ".join(sorted(ports))
+        yield Finding("nginx-upstream", where, problem, "use the same port in both")
 
 
 def _targets(
@@ -204,8 +206,8 @@ def _place(where: str, address: str) -> tuple[str, str, str]:
 def _written_by_script(
     settings: Settings, listener: Listener, included: str
 ) -> Iterator[tuple[str, str, str]]:
-    """The template's way: a script of the image writes the upstream's server into a file that
-    nginx includes; `service=` and `port=` in it say where that is."""
+    """How the template does it: a script of the image writes the upstream's server into a file
+    that nginx includes; its `service=` and `port=` say where that is."""
     for path in sorted(listener.context.glob("*.sh")) if listener.context else []:
         text = _text(path)
         if included not in text:
@@ -221,18 +223,19 @@ def _written_by_script(
 def _health_checks(
     checks: Mapping[str, HealthCheck], listeners: Mapping[str, Listener]
 ) -> Iterator[Finding]:
-    """The port of a health check is one that the service listens on."""
+    """Whether each service has a health check, on a port that it listens on."""
     for name, listener in listeners.items():
         check = checks[name]
         known = listener.ports or {published.inside for published in listener.service.ports}
         if not check.port:
-            problem = f"service {name} has no health check: nobody sees when it is broken"
-            remedy = f"health_check: with port and request_line in {check.where.split(':')[0]}"
+            problem = f"service {name} has no health check: nobody will notice when it is broken"
+            file = check.where.split(":")[0]
+            remedy = f"add health_check: with port and request_line in {file}"
             yield Finding("health-check", check.where, problem, remedy, "warning")
         elif known and check.port not in known:
             there = ", ".join(sorted(known))
-            problem = f"the health check asks port {check.port}, {name} listens on {there}"
-            yield Finding("health-port", check.where, problem, "make the two the same")
+            problem = f"the health check asks port {check.port}, but {name} listens on {there}"
+            yield Finding("health-port", check.where, problem, "use the same port in both")
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What the login node's answers mean for a stack."""
+"""The findings that follow from the login node's answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL_PERCENT = 99
 
 @dataclass(frozen=True)
 class Use:
-    """A mount of a service, with the file and line that say so."""
+    """A mount of a service, with its file and line."""
 
     service: Service
     mount: Mount
@@ -28,7 +28,7 @@ class Use:
 
 
 def uses(services: Iterable[Service]) -> list[Use]:
-    """Every directory of the global file system that is mounted."""
+    """Every mount of a directory of the global file system."""
     return [
         Use(service, mount, service.where(f"volumes.{index}"))
         for service in services
@@ -44,9 +44,9 @@ def findings(
     platform: Platform,
     stack: str,
 ) -> list[Finding]:
-    """Everything that the login node knows to be wrong.
+    """Everything that is wrong on the login node.
 
-    `services`: with the `${UID}` of the login node in them, see `Survey.uid`.
+    `services`: with the login node's value of `${UID}`, see `Survey.uid`.
     """
     mounted = [use for use in uses(services) if use.mount.source in seen.ways]
     found = list(_account(seen, destination))
@@ -64,27 +64,30 @@ def findings(
 
 def _account(seen: Survey, destination: Destination) -> Iterator[Finding]:
     where = f"{destination.user}@{destination.host}".lstrip("@")
-    remedy = "log in as a person or a collaboration account"
+    remedy = "log in with a personal or a collaboration account"
     if not seen.uid:
-        problem = "you are root there" if seen.uid == 0 else "it does not say who you are (id -u)"
+        problem = "`id -u` does not say who you are on the login node"
+        if seen.uid == 0:
+            problem = "you are root on the login node"
         yield Finding("uid-unset", where, problem, remedy)
     elif seen.ready and seen.exported_uid != str(seen.uid):
-        problem = f"${{UID}} is {seen.exported_uid or 'not set'} there, you are {seen.uid}"
-        remedy = "look what changes UID in the shell's start-up files there"
+        problem = f"${{UID}} is {seen.exported_uid or 'not set'} on the login node, but you are "
+        problem += str(seen.uid)
+        remedy = "remove what changes UID from the shell's start-up files there"
         yield Finding("uid-unset", where, problem, remedy)
 
 
 def _project(seen: Survey, destination: Destination) -> Iterator[Finding]:
     path = destination.project_dir
     way = seen.ways[path]
-    setup = f"invoke setup --to {destination.name}"
+    setup = f"run `invoke setup --to {destination.name}`"
     if way.missing:
-        yield Finding("project-dir", path, "the project directory is not there", setup)
+        yield Finding("project-dir", path, "the project directory does not exist", setup)
     elif not seen.project_usable:
         owner = f" ({way.end.permissions} {way.end.owner}:{way.end.group})" if way.end else ""
         problem = f"you can't write to the project directory{owner}"
-        remedy = "set project_dir in invoke.yaml to a directory of yours; read-only file systems: "
-        remedy += "see the centre's status page"
+        remedy = "set project_dir in invoke.yaml to a directory of yours (is the file system "
+        remedy += "read-only? see the centre's status page)"
         yield Finding("project-dir", path, problem, remedy)
 
 
@@ -94,24 +97,24 @@ def _space(seen: Survey, destination: Destination) -> Iterator[Finding]:
     if seen.free_kb is not None and seen.used_percent is not None:
         full = seen.free_kb < LITTLE_KB or seen.used_percent > FULL_PERCENT
         if full:
-            problem = f"{seen.free_kb // 1000} MB are free there ({seen.used_percent} % used)"
+            problem = f"only {seen.free_kb // 1000} MB are free ({seen.used_percent} % used)"
             severity = "error" if seen.free_kb < 1000 else "warning"
-            yield Finding("disk-space", where, problem, "make room there", severity)
+            yield Finding("disk-space", where, problem, "free some space there", severity)
     for quota in seen.quota:
         severity = "error" if quota.reached else "warning"
-        yield Finding("disk-quota", where, quota.problem, "make room there", severity)
+        yield Finding("disk-quota", where, quota.problem, "free some space there", severity)
 
 
 def _blocked(seen: Survey, mounted: list[Use], destination: Destination) -> Iterator[Finding]:
-    """One finding for each directory that Spin's nodes can't pass, whatever lies behind it."""
+    """One finding for each directory that Spin's nodes can't enter, however much is below it."""
     for entry, sources in blocked(seen, mounted, destination).items():
         problem = f"lacks o+x ({entry.permissions} {entry.owner}:{entry.group}): "
-        problem += f"Spin's nodes can't get to {_some(sources)}"
+        problem += f"Spin's nodes can't reach {_some(sources)}"
         yield Finding("mount-walk", _shown(entry.path), problem, _mend(entry, seen))
 
 
 def blocked(seen: Survey, mounted: list[Use], destination: Destination) -> dict[Entry, list[str]]:
-    """The directories without o+x on the ways, each with the sources that lie behind it."""
+    """The directories without o+x above the mounts, each with the sources below it."""
     found: dict[Entry, list[str]] = {}
     for source in dict.fromkeys([*(use.mount.source for use in mounted), destination.project_dir]):
         entry = seen.ways[source].blocked
@@ -121,31 +124,31 @@ def blocked(seen: Survey, mounted: list[Use], destination: Destination) -> dict[
 
 
 def chmod(entry: Entry) -> str:
-    """The smallest change that lets others pass."""
+    """The smallest change that lets others enter."""
     return f"chmod o+x {shlex.quote(entry.path)}"
 
 
 def _mend(entry: Entry, seen: Survey) -> str:
     ours = entry.uid == seen.uid
-    return chmod(entry) if ours else f"ask {entry.owner or entry.uid} to: {chmod(entry)}"
+    return chmod(entry) if ours else f"ask {entry.owner or entry.uid} to run: {chmod(entry)}"
 
 
 def _source(seen: Survey, use: Use, destination: Destination) -> Iterator[Finding]:
-    """Whether what is mounted is there, and whether the container can use it."""
+    """Whether what is mounted exists, and whether the container can use it."""
     way = seen.ways[use.mount.source]
     if way.end is not None:
         yield from _access(seen, use, way.end)
     elif way.loop:
-        problem = f"{_shown(use.mount.source)}: the link {_shown(way.loop)} leads to itself"
-        yield Finding("mount-source", use.where, problem, "mend the link")
+        problem = f"{_shown(use.mount.source)}: the link {_shown(way.loop)} leads back to itself"
+        yield Finding("mount-source", use.where, problem, "correct the link")
     elif hidden := way.hidden_behind(seen.uid or 0, seen.groups):
         if hidden != way.blocked:
             problem = f"you can't look into {_shown(hidden.path)} ({hidden.permissions})"
-            remedy = f"ask {hidden.owner} whether {use.mount.source} is there"
+            remedy = f"ask {hidden.owner} whether {use.mount.source} exists"
             yield Finding("mount-source", use.where, problem, remedy, "warning")
     else:
-        problem = f"{_shown(use.mount.source)} is not there{_first_missing(way)}"
-        remedy = f"invoke setup --to {destination.name}, or mend its name in the env file"
+        problem = f"{_shown(use.mount.source)} does not exist{_first_missing(way)}"
+        remedy = f"correct it in the env file, or run `invoke setup --to {destination.name}`"
         yield Finding("mount-source", use.where, problem, remedy)
 
 
@@ -154,11 +157,11 @@ def _first_missing(way: Way) -> str:
 
 
 def _access(seen: Survey, use: Use, entry: Entry) -> Iterator[Finding]:
-    """The container's own ids decide, not those of the login: its supplementary groups are
-    those of group_add alone."""
+    """Whether the container may use it: its own ids decide, not those of the login, and its
+    supplementary groups are only those of group_add."""
     uid, groups = container_ids(use.service)
     if not uid:
-        return  # the image decides, or it is root, which another rule is about
+        return  # the image decides, or it is root, for which there is another rule
     wanted = 4 | (0 if use.mount.read_only else 2) | (1 if entry.is_directory else 0)
     if entry.allows(wanted, uid, groups):
         return
@@ -170,23 +173,23 @@ def _access(seen: Survey, use: Use, entry: Entry) -> Iterator[Finding]:
 
 
 def container_ids(service: Service) -> tuple[int | None, frozenset[int]]:
-    """The numeric user and groups of a service's processes; None where the image decides."""
+    """The numeric user and groups of a service's processes; None if the image decides."""
     uid, _, gid = service.user.partition(":")
     groups = frozenset(int(text) for text in (gid, *service.group_add) if text.isdigit())
     return (int(uid) if uid.isdigit() else None), groups
 
 
 def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Survey) -> str:
-    """The smallest change that lets the container in, and whose it is to make."""
+    """The smallest change that lets the container in, and who has to make it."""
     path = shlex.quote(entry.path)
     who = "u" if uid == entry.uid else "g" if entry.gid in groups else "o"
     if who == "o" and wanted & 2:
-        # Nobody should have to open a directory for the whole world to write in.
+        # Never suggest making a directory writable for everybody.
         change = f"chgrp {min(groups, default=uid)} {path} and chmod g+{_letters(wanted)} {path}"
     else:
         bits = entry.mode >> {"u": 6, "g": 3, "o": 0}[who]
         change = f"chmod {who}+{_letters(wanted & ~bits)} {path}"
-    return change if entry.uid == seen.uid else f"ask {entry.owner or entry.uid} to: {change}"
+    return change if entry.uid == seen.uid else f"ask {entry.owner or entry.uid} to run: {change}"
 
 
 def _letters(bits: int) -> str:
@@ -198,8 +201,8 @@ def _ports(seen: Survey, services: list[Service], stack: str) -> Iterator[Findin
         for index, port in enumerate(service.ports):
             for taken in seen.taken:
                 if taken.port == port.outside and taken.stack != stack:
-                    problem = f"port {port.outside} is used by {taken.stack}/{taken.service}"
-                    remedy = "take another one: two services on one port can't share a node"
+                    problem = f"port {port.outside} is in use by {taken.stack}/{taken.service}"
+                    remedy = "use another one: two services on one port can't share a node"
                     yield Finding("port-taken", service.where(f"ports.{index}"), problem, remedy)
 
 
@@ -213,5 +216,5 @@ def _some(paths: list[str]) -> str:
 
 
 def _shown(path: str) -> str:
-    """A path as it is, quoted where it could be misread."""
+    """A path as it is, quoted if it could be misread."""
     return path if path.isprintable() and " " not in path else shlex.quote(repr(path)[1:-1])

@@ -1,7 +1,7 @@
-"""Mends what can be mended without a decision: line ends, quotes, the version, cap_drop.
+"""Fixes what needs no decision: line endings, quotes, the version, cap_drop.
 
-Text in, text out; a file is written whole or not at all, with its mode, its comments kept.
-Done again, it finds nothing to do.
+Text in, text out; a file is written completely or not at all, keeping its mode and comments. Run
+again, it finds nothing to do.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Mender = Callable[[str, int], str]
 
 
 def mend(directory: Path, findings: Iterable[Finding], *, dry: bool = False) -> list[Finding]:
-    """Mend what has a mender; the findings that are done with. Raises OSError for a file
-    that can't be written. `dry`: tell, and write nothing."""
+    """Fix what has a mender. Returns the findings that are fixed. Raises OSError for a file that
+    can't be written. `dry`: write nothing."""
     done: list[Finding] = []
     by_file: dict[str, list[tuple[int, Finding]]] = {}
     for finding in findings:
@@ -33,7 +33,7 @@ def mend(directory: Path, findings: Iterable[Finding], *, dry: bool = False) -> 
     for name, wrong in by_file.items():
         path = (directory / name).resolve()
         text = original = _read(path)
-        # From the last line to the first: what is put in moves only lines below it.
+        # From the last line to the first: an insertion only moves the lines below it.
         for number, finding in sorted(wrong, key=lambda item: -item[0]):
             mended = MENDERS[finding.rule](text, number)
             if mended != text and _still_reads(name, text, mended):
@@ -52,12 +52,12 @@ def _still_reads(name: str, before: str, after: str) -> bool:
 
 
 def _read(path: Path) -> str:
-    # Bytes that are no text, and line ends, come back as they were.
+    # Bytes that are not text, and line endings, are preserved.
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, text: str) -> None:
-    """Put a new file in the place of the old one, with its mode and, if allowed, its owner."""
+    """Replace the file with a new one, keeping its mode and, if allowed, its owner."""
     old = path.stat()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -73,7 +73,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def line_ends(text: str, line: int) -> str:
-    """Unix line ends, everywhere."""
+    """Unix line endings, everywhere."""
     return text.replace("\r\n", "\n")
 
 
@@ -90,7 +90,7 @@ def _on_line(change: Callable[[str], str]) -> Mender:
 
 
 def compose_version(text: str, line: int) -> str:
-    """`version: '2'`, in its place or as the first key."""
+    """`version: '2'`, where it is or as the first key."""
     node = _root(text)
     if node is None:
         return text
@@ -102,7 +102,7 @@ def compose_version(text: str, line: int) -> str:
 
 
 def cap_drop(text: str, line: int) -> str:
-    """`cap_drop: [ALL]` in the service that begins in this line or has its cap_drop there."""
+    """`cap_drop: [ALL]` in the service that begins on this line or has its cap_drop there."""
     service = _service_at(text, line)
     if service is None or not service.value:
         return text

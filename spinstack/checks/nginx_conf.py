@@ -1,8 +1,7 @@
 """nginx's configuration language: text in, directives with their lines out. Pure.
 
-Source: nginx's own reader (`ngx_conf_read_token`): words end at white space, `;` or `{`;
-quotes and backslashes protect; `${` belongs to a variable; `#` begins a comment where a word
-may begin.
+Source: nginx's own parser (`ngx_conf_read_token`): words end at white space, `;` or `{`; quotes
+and backslashes escape; `${` belongs to a variable; `#` starts a comment where a word may start.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 
 
 class Unreadable(ValueError):
-    """The text is no configuration; `line` is where it goes wrong."""
+    """The text is not a configuration; `line` is where it goes wrong."""
 
     def __init__(self, problem: str, line: int) -> None:
         super().__init__(problem)
@@ -22,7 +21,7 @@ class Unreadable(ValueError):
 
 @dataclass
 class Directive:
-    """A directive: its words, the line of the first, and what its block holds (None: none)."""
+    """A directive: its words, the line of the first, and the contents of its block, if any."""
 
     words: list[str]
     line: int
@@ -62,7 +61,7 @@ def parse(text: str) -> list[Directive]:
             if words:
                 raise Unreadable(f"{words[0].text} does not end with ;", words[0].line)
             if not opened:
-                raise Unreadable("a } too many", token.line)
+                raise Unreadable("one } too many", token.line)
             opened.pop()
         elif not words:
             raise Unreadable(f"unexpected {token.text}", token.line)
@@ -81,8 +80,8 @@ def parse(text: str) -> list[Directive]:
 
 
 def _begins_another(token: _Token, words: list[_Token]) -> bool:
-    """Whether a word that nginx would take for an argument is the next directive, as it
-    stands below the first word: the semicolon between the two was forgotten."""
+    """Whether a word that nginx would take for an argument is really the next directive, since it
+    is right below the first word: the semicolon between the two was forgotten."""
     first = words[0]
     return (
         token.line > words[-1].line
@@ -92,7 +91,7 @@ def _begins_another(token: _Token, words: list[_Token]) -> bool:
 
 
 def everywhere(directives: list[Directive]) -> Iterator[Directive]:
-    """All directives, those in blocks too, in the order of the file."""
+    """All directives, including those in blocks, in the order of the file."""
     for directive in directives:
         yield directive
         yield from everywhere(directive.block or [])

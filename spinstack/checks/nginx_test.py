@@ -1,4 +1,4 @@
-"""`nginx -t` of the stack's conf in the very image that will run it; asked for with `--deep`."""
+"""`nginx -t` on the stack's configuration, in the image that will run it; for `--deep`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from spinstack.transport.runner import Runner
 
 # Seconds for a container that only reads its files.
 _WITHIN = 60
-# Nobody's ids, where whoever checks is root.
+# The ids of nobody, for when root runs the check.
 _NOBODY = 65534
 
 
 def findings(
     runner: Runner, engine: Engine, settings: Settings, stack: Stack, services: list[Service]
 ) -> Iterator[Finding]:
-    """What nginx has against the files that each service mounts below /etc/nginx. Nothing is
-    said where the image has not been built."""
+    """What nginx rejects in the files that each service mounts below /etc/nginx. No finding if
+    the image has not been built."""
     names = [service.name for service in services]
     for service in services:
         mounted = _mounted(settings.directory.resolve(), service)
@@ -39,11 +39,11 @@ def findings(
             continue
         file = next((name for name, target in mounted.items() if target == match[2]), match[2])
         where = f"{os.path.relpath(file, settings.directory.resolve())}:{match[3]}"
-        yield Finding("nginx-test", where, f"nginx refuses it: {match[1]}", "mend the line")
+        yield Finding("nginx-test", where, f"nginx rejects it: {match[1]}", "correct the line")
 
 
 def _mounted(root: Path, service: Service) -> dict[str, str]:
-    """Files of the stack and where the container sees them."""
+    """Files of the stack, and their paths in the container."""
     return {
         str((root / mount.source).resolve()): mount.target
         for mount in service.mounts
@@ -52,7 +52,7 @@ def _mounted(root: Path, service: Service) -> dict[str, str]:
 
 
 def _words(settings: Settings, stack: Stack, service: Service) -> tuple[str, ...]:
-    """The arguments: an entrypoint of the image's own hands them on to nginx."""
+    """The arguments: if the image has an entrypoint of its own, it passes them on to nginx."""
     for image in settings.images:
         dockerfile = settings.directory / image.context / "Dockerfile"
         if stack.images.get(image.variable) == service.image and dockerfile.is_file():
@@ -68,7 +68,7 @@ def _command(
     names: Iterable[str],
     words: tuple[str, ...],
 ) -> Command:
-    """A container like that at Spin, without a network: no other service is needed."""
+    """A container like the one at Spin, without a network: no other service is needed."""
     me = os.getuid() or _NOBODY
     flags = ["--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
     flags += ["--user", f"{me}:{os.getgid() or _NOBODY}"]

@@ -1,4 +1,4 @@
-"""`invoke check` from beginning to end: the laptop, its engine, the login node."""
+"""`invoke check` from start to finish: this machine, its engine, the login node."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Report:
-    """What was found, what was mended on the way, and what else there is to say."""
+    """What was found, what was fixed on the way, and anything else to note."""
 
     findings: list[Finding] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
@@ -41,9 +41,9 @@ class Report:
 
 
 def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
-    """Check the session's stack; on the login node too if a destination was named.
+    """Check the session's stack; also on the login node if a destination was named.
 
-    `fix`: mend first what can be mended safely. `deep`: whole trees, nginx's own test.
+    `fix`: first fix what can be fixed safely. `deep`: whole trees, and nginx's own test.
     """
     report = Report()
     _choose_destination(session, report)
@@ -70,9 +70,9 @@ def _mend(session: Session, report: Report) -> None:
         mended = mend.mend(session.directory, found, dry=session.dry)
     except OSError as error:
         raise SpinstackError(
-            f"a file can't be mended: {error.strerror}",
+            f"can't fix a file: {error.strerror}",
             where=str(error.filename or session.directory),
-            remedy="make it writable, or mend it yourself",
+            remedy="make it writable, or fix it by hand",
         ) from None
     report.mended += [f"{one.where}: {one.problem} [{one.rule}]" for one in mended]
     # The stack is read again.
@@ -80,7 +80,7 @@ def _mend(session: Session, report: Report) -> None:
 
 
 def _images(session: Session, deep: bool) -> Iterator[Finding]:
-    """Silent where there is no engine: a deploy says so, and doctor."""
+    """Silent if there is no engine: a deploy and doctor report that."""
     try:
         engine = session.engine
     except SpinstackError:
@@ -103,14 +103,15 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
         found = visit.findings(fix=fix, deep=deep)
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
-        step.done(f"{len(found)} to look at" if found else "nothing wrong")
+        findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
+        step.done(findings if found else "nothing wrong")
     report.mended += visit.mended
     return found
 
 
 def _choose_destination(session: Session, report: Report) -> None:
-    """A rehearsal that has not been started yet has no settings of its own; the stack's files
-    are then judged by what Spin itself allows."""
+    """A rehearsal that has not been started yet has no settings of its own; then check the stack's
+    files by what Spin itself allows."""
     try:
         session.destination  # noqa: B018 - raises if its settings can't be read
     except UsageError:
@@ -119,21 +120,21 @@ def _choose_destination(session: Session, report: Report) -> None:
             raise
         session.destination = stand_in
         report.notes.append(
-            f"the settings of {stand_in.name} are not there yet (invoke rehearsal.start): "
-            "checked against Spin's own rules"
+            f"the settings of {stand_in.name} don't exist yet (`invoke rehearsal.start` creates "
+            "them): checked against Spin's own rules"
         )
 
 
 def _without_include(settings: Settings) -> Destination | None:
-    """The default destination from the stack's own settings alone; None if it has no include
-    or if that is there."""
+    """The default destination from the stack's own settings alone; None if it has no include, or
+    one that exists."""
     name = settings.default_destination
     own = dict((settings.raw.get("destinations") or {}).get(name) or {})
     path = own.pop("include", None)
     if not path:
         return None
     own.setdefault("environment", centre.load().environments[0])
-    # Nobody logs in there.
+    # Nobody logs in to it.
     raw: dict[str, Any] = {**settings.raw, "destinations": {name: own}, "user": ""}
     raw["namespace"] = raw.get("namespace") or "demo"
     try:
@@ -143,7 +144,7 @@ def _without_include(settings: Settings) -> Destination | None:
 
 
 class Visit:
-    """One stack's checks through one connection."""
+    """One stack's checks over one connection."""
 
     def __init__(
         self, node: LoginNode, destination: Destination, stack: Stack, platform: Platform
@@ -155,9 +156,8 @@ class Visit:
         self.mended: list[str] = []
 
     def findings(self, *, fix: bool = False, deep: bool = False) -> list[Finding]:
-        """What is wrong there. `fix`: directories of ours get o+x first, told in `mended`.
-        `deep`: whole trees are looked through. Raises SpinstackError when the connection
-        fails."""
+        """What is wrong there. `fix`: first give directories of ours o+x, listed in `mended`.
+        `deep`: look through whole trees. Raises SpinstackError if the connection fails."""
         seen = self._look()
         if fix and self._mend(seen):
             seen = self._look()
@@ -174,7 +174,7 @@ class Visit:
         return survey.look(self._node, self._to, self._platform, sources)
 
     def _services(self, uid: int | None) -> list[Service]:
-        """The services, with `${UID}` as it is there once that is known."""
+        """The services, with the login node's `${UID}` once that is known."""
         if uid is None:
             return self._stack.services(self._to)[0]
         values = {**self._stack.variables(self._to), "UID": str(uid)}
@@ -186,7 +186,7 @@ class Visit:
         return [use for use in uses if use.mount.source in seen.ways]
 
     def _mend(self, seen: Survey) -> bool:
-        """Let others pass through those directories on the ways that are ours."""
+        """Let others enter those directories above the mounts that are ours."""
         ours = [
             entry
             for entry in login_node.blocked(seen, self._uses(seen), self._to)

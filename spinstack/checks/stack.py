@@ -1,4 +1,4 @@
-"""Everything that can be said about a stack from its own files, without a network."""
+"""Everything that can be checked about a stack from its own files, without a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACEHOLDER_USER = "your-nersc-name"
 def check(
     settings: Settings, destination: Destination, stack: Stack, platform: Platform
 ) -> list[Finding]:
-    """The findings, errors first, then file by file and line by line."""
+    """The findings: errors first, then file by file and line by line."""
     findings = list(stack.findings)
     findings += checks_names.findings(settings, stack, destination)
     findings += _destination(destination)
@@ -46,20 +46,20 @@ def _destination(destination: Destination) -> list[Finding]:
         destination.project_dir, destination.centre, f"{where}, project_dir"
     )
     if destination.user == PLACEHOLDER_USER:
-        problem = f"{PLACEHOLDER_USER!r} is nobody's name"
-        remedy = "put your name on the login node there, or into ~/.invoke.yaml"
+        problem = f"{PLACEHOLDER_USER!r} is only a placeholder"
+        remedy = "set it to your login name at the centre, here or in ~/.invoke.yaml"
         findings.append(Finding("user-name", f"{where}, user", problem, remedy))
     return findings
 
 
 def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
-    """Leave out what follows from an image that is not built yet: its variable is empty."""
+    """Leave out what only follows from an image that is not built yet: its variable is empty."""
     return [f for f in found if not (f.rule == "image-reference" and not service.image)]
 
 
 def _without_consequences(findings: list[Finding]) -> list[Finding]:
-    """One fault, one finding: where a line can't be read or has a variable that is not set,
-    what the rules make of the rest is of no use."""
+    """One fault, one finding: if a line can't be read or has a variable that is not set, what
+    other rules say about it is of no use."""
     causes = ("variable-unset", "variable-form", "compose-type", "compose-value")
     first: dict[str, Finding] = {}
     for finding in findings:

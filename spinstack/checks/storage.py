@@ -1,4 +1,4 @@
-"""What a service mounts: there, as deep as can be, and read-only unless it is written to."""
+"""What a service mounts: it exists, is as deep as possible, and read-only unless written to."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from spinstack.rules.service import Mount, Service
 
 
 def findings(service: Service, stack: Stack, destination: Destination) -> Iterator[Finding]:
-    """Advice on each mount, and two mounts on one place."""
+    """Advice on each mount, and mounts that share one target."""
     places: dict[str, int] = {}
     for index, mount in enumerate(service.mounts):
         where = service.where(f"volumes.{index}")
         first = places.setdefault(mount.target.rstrip("/"), index)
         if first != index:
             problem = f"service {service.name} mounts two things at {mount.target}"
-            remedy = f"one of the two ({service.where(f'volumes.{first}')}) goes elsewhere"
+            remedy = (
+                f"move one of the two elsewhere (the other: {service.where(f'volumes.{first}')})"
+            )
             yield Finding("mount-twice", where, problem, remedy)
         if mount.source.startswith("."):
             yield from _own_file(service, mount, stack, where)
@@ -33,11 +35,12 @@ def findings(service: Service, stack: Stack, destination: Destination) -> Iterat
 def _own_file(service: Service, mount: Mount, stack: Stack, where: str) -> Iterator[Finding]:
     if not in_release(stack, mount.source):
         problem = f"service {service.name} mounts {mount.source}, which is not part of a release"
-        remedy = "a file in the stack's directory, not hidden"
+        remedy = "mount a file in the stack's directory that is not hidden"
         yield Finding("mount-missing", where, problem, remedy)
     elif not mount.read_only:
-        problem = f"service {service.name} could change {mount.source} of the release that it runs"
-        yield Finding("mount-writable", where, problem, f"{_bare(mount)}:ro", "warning")
+        problem = f"service {service.name} could change {mount.source} in its own release"
+        remedy = f"write {_bare(mount)}:ro"
+        yield Finding("mount-writable", where, problem, remedy, "warning")
 
 
 def _bare(mount: Mount) -> str:
@@ -45,13 +48,13 @@ def _bare(mount: Mount) -> str:
 
 
 def _shallow(mount: Mount, centre: Centre, where: str) -> Iterator[Finding]:
-    """A mount of a whole project shows everything in it to whoever breaks into the site."""
+    """A mount of a whole project exposes everything in it to whoever breaks into the site."""
     path = PurePosixPath(mount.source)
     for root in map(PurePosixPath, centre.mountable):
         depth = len(path.parts) - len(root.parts)
         if (path == root or root in path.parents) and depth <= centre.shallow:
-            problem = f"{mount.source} is a whole project's directory"
-            remedy = "mount the directories in it that the service needs, as deep as can be"
+            problem = f"{mount.source} is the directory of a whole project"
+            remedy = "mount only the directories that the service needs, as deep as possible"
             yield Finding("mount-depth", where, problem, remedy, "warning")
             return
 
@@ -59,6 +62,8 @@ def _shallow(mount: Mount, centre: Centre, where: str) -> Iterator[Finding]:
 def _writable(service: Service, mount: Mount, centre: Centre, where: str) -> Iterator[Finding]:
     if mount.read_only or mount.target.rstrip("/") in centre.written:
         return
-    problem = f"service {service.name} may write to {mount.source}, which anybody reaches unasked"
-    remedy = f"{_bare(mount)}:ro, or add {mount.target} to centre: storage: written: in invoke.yaml"
+    problem = f"service {service.name} may write to {mount.source}, and the site is open to the "
+    problem += "world"
+    remedy = f"write {_bare(mount)}:ro, or add {mount.target} to centre: storage: written: in "
+    remedy += "invoke.yaml"
     yield Finding("mount-writable", where, problem, remedy, "warning")

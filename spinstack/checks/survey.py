@@ -1,6 +1,6 @@
 """What is looked at on the login node: one script for everything, its answers as values.
 
-Only where links lead elsewhere does the walk need another round, over the same connection.
+Only if links lead elsewhere does the walk need another round, over the same connection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spinstack.transport.script import Script, ScriptResult, Step
 
 @dataclass(frozen=True)
 class Survey:
-    """The login node as it was found. Numbers are None where it gave no answer."""
+    """The login node as it was found. Numbers are None if it gave no answer."""
 
     uid: int | None = None
     groups: frozenset[int] = frozenset()
@@ -36,7 +36,7 @@ class Survey:
     # Whether the platform can be used at all; whether the account may.
     ready: bool = False
     has_access: bool = False
-    # Whether the platform said what runs; without, nothing is known about ports.
+    # Whether the platform said what is running; if not, nothing is known about ports.
     states_known: bool = False
     taken: tuple[TakenPort, ...] = ()
 
@@ -52,9 +52,9 @@ class Quota:
 def look(
     node: LoginNode, destination: Destination, platform: Platform, sources: Iterable[str]
 ) -> Survey:
-    """Ask the login node everything: accounts, ways to `sources`, space, the platform.
+    """Ask the login node everything: account, ways to `sources`, space, the platform.
 
-    `sources`: absolute paths. Raises SpinstackError when the connection fails.
+    `sources`: absolute paths. Raises SpinstackError if the connection fails.
     """
     sources = list(dict.fromkeys([destination.project_dir, *sources]))
     asked = sorted({part for source in sources for part in walk.parts(source)})
@@ -86,7 +86,7 @@ def _script(destination: Destination, platform: Platform, asked: list[str]) -> S
 def _follow(
     node: LoginNode, sources: Iterable[str], table: dict[str, Entry | None]
 ) -> dict[str, Way]:
-    """The ways to the sources; where links lead to is asked in further rounds."""
+    """The ways to the sources; further rounds ask where links lead to."""
     for _ in range(walk.MOST_LINKS):
         ways = {source: walk.walk(source, table) for source in sources}
         unknown = sorted({path for way in ways.values() for path in way.unknown})
@@ -102,7 +102,7 @@ def _survey(result: ScriptResult, platform: Platform, ways: dict[str, Way]) -> S
     uid = int(account[0]) if account else None
     groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
     free, used = _space(result.output("disk space"))
-    # In the order in which they were asked for: the names of three are the platform's.
+    # By the order of the script: the names of three of them are the platform's.
     *_, quota, ready, exported, access, states = result.steps
     return Survey(
         uid=uid,
@@ -127,11 +127,11 @@ def _space(output: str) -> tuple[int | None, int | None]:
 
 
 def _quota_command(destination: Destination) -> Command:
-    """What the login node has to tell quotas.
+    """The command by which the login node shows quotas.
 
     `showquota` is NERSC's: project space has a quota for each project, `-J` prints JSON, `-N`
-    leaves out home and scratch (docs.nersc.gov/filesystems/quotas). `quota -q` of
-    quota-tools prints only what is near its limit or over it.
+    leaves out home and scratch (docs.nersc.gov/filesystems/quotas). `quota -q` from quota-tools
+    only prints what is near its limit or over it.
     """
     project = destination.project_dir
     roots = [PurePosixPath(root) for root in destination.centre.mountable]
@@ -148,12 +148,12 @@ def _quota_command(destination: Destination) -> Command:
 
 
 _OVER = re.compile(r"(?:limit reached|over .*quota|in .*grace period)", re.IGNORECASE)
-# Percent of a quota from which on it is told.
+# Percentage of a quota from which on it is reported.
 _NEAR = 95.0
 
 
 def quotas(output: str) -> Iterator[Quota]:
-    """The quotas that are used up or nearly so, from what either command printed."""
+    """The quotas that are used up or nearly so, from the output of either command."""
     try:
         told = json.loads(output[output.index("[") :])
     except ValueError:

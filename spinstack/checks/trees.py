@@ -1,6 +1,6 @@
-"""The deep audit: every directory of what is mounted, asked for with `--deep`.
+"""The deep audit: every directory in what is mounted; for `--deep`.
 
-Done by `walk_tree.py` where the login node has a python3, else by `find`.
+Done by `walk_tree.py` if the login node has a python3, else by `find`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, Step, json_objects
 
-# Years of nights on a busy file system.
+# Enough for years of nightly pages on a busy file system.
 SECONDS = 3600
-# Directories of a tree that are judged one by one.
+# How many directories of a tree are checked one by one.
 LIMIT = 1000
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree as it was found. `closed`: how many directories lack o+x; `first` are some of
-    them. `directories`: how many there are, None where `find` did not count them."""
+    """A tree as it was found. `closed`: how many directories lack o+x; `first`: the first of
+    them. `directories`: how many there are, None if `find` did not count them."""
 
     path: str
     directories: int | None
@@ -40,8 +40,8 @@ class Tree:
 
 
 def audit(node: LoginNode, seen: Survey, uses: list[Use]) -> list[Finding]:
-    """Look through each directory that is mounted. Raises SpinstackError when the
-    connection fails or the time is up."""
+    """Look through each mounted directory. Raises SpinstackError if the connection fails or the
+    time is up."""
     ends = {use.mount.source: seen.ways[use.mount.source].end for use in uses}
     paths = outermost(end.path for end in ends.values() if end and end.is_directory)
     if not paths:
@@ -55,7 +55,7 @@ def audit(node: LoginNode, seen: Survey, uses: list[Use]) -> list[Finding]:
 
 
 def outermost(paths: Iterable[str]) -> list[str]:
-    """The paths without those that lie in another one."""
+    """The paths, without those inside another one."""
     unique = sorted(set(paths))
     return [
         path
@@ -86,7 +86,7 @@ def step(paths: list[str]) -> Step:
 
 
 def parse(output: str, paths: list[str]) -> list[Tree]:
-    """What either program printed."""
+    """The trees, from the output of either program."""
     lines = output.splitlines()
     trees = [_from_json(found) for found in json_objects(output) if "tree" in found]
     return trees or list(_from_find(lines, paths))
@@ -116,7 +116,7 @@ def _entry(mode: int, uid: int, gid: int, path: str) -> Entry:
 
 def _findings(tree: Tree, uses: list[Use]) -> Iterator[Finding]:
     if tree.unreadable:
-        problem = f"{tree.unreadable} directories in it could not be looked into by you"
+        problem = f"you can't look into {tree.unreadable} directories in it"
         remedy = "ask their owner to run the same check"
         yield Finding("tree-unreadable", tree.path, problem, remedy, "warning")
     if not tree.closed:
@@ -132,7 +132,7 @@ def _findings(tree: Tree, uses: list[Use]) -> Iterator[Finding]:
 
 
 def _shut(tree: Tree, uses: list[Use]) -> list[Entry]:
-    """Those that a container which mounts the tree can't list and enter."""
+    """Those that a container that mounts the tree can't list and enter."""
     ids = {container_ids(use.service) for use in uses}
     return [
         entry

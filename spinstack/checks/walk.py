@@ -1,7 +1,7 @@
-"""The walk from `/` down to what is mounted, from one `stat` of every part of the way.
+"""The walk from `/` down to what is mounted, by one `stat` of every directory on the way.
 
-Pure: paths in, a command out; its output in, the way and who may pass out. Symbolic links
-lead elsewhere, so the parts of the way that they name are asked about in a further round.
+Pure: paths in, a command out; its output in, the way and who may pass out. Symbolic links lead
+elsewhere, so the directories on the way to their targets are looked at in a further round.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import PurePosixPath
 
 from spinstack.transport.command import Command
 
-# Links that Linux follows in one path (path_resolution(7)).
+# How many links Linux follows in one path (path_resolution(7)).
 MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What `stat` says of a path itself (links are not followed). `target`: of a link."""
+    """What `stat` says about a path itself (links are not followed). `target`: of a link."""
 
     path: str
     mode: int
@@ -43,10 +43,10 @@ class Entry:
         return stat.filemode(self.mode)
 
     def allows(self, wanted: int, uid: int, groups: Iterable[int]) -> bool:
-        """Whether an account may read (4), write (2), enter (1), or a sum of them.
+        """Whether an account may read (4), write (2), enter (1), or a sum of these.
 
-        The first of owner, group, other that fits decides alone. Root is no exception: on
-        the global file systems it is `nobody`.
+        Only the first of owner, group and other that applies decides. Root is no exception: on the
+        global file systems it is `nobody`.
         """
         bits = self.mode
         if uid != 0 and uid == self.uid:
@@ -56,7 +56,7 @@ class Entry:
         return bits & wanted == wanted
 
 
-# What was asked about: path -> what is there, None where nothing is (or nothing to be seen).
+# What was asked about: path -> what is there, None if there is nothing (or nothing to be seen).
 Table = Mapping[str, "Entry | None"]
 
 
@@ -67,10 +67,10 @@ def parts(path: str) -> list[str]:
 
 
 def stat_command(paths: Iterable[str]) -> Command:
-    """One process that asks once about every path, whichever are missing.
+    """One process that looks at every path, no matter which are missing.
 
-    GNU coreutils; names quoted as in C, so that a line of output is one path, whatever its
-    name holds.
+    GNU coreutils; names are quoted as in C, so that each line of output is one path, whatever
+    characters its name has.
     """
     words = ("env", "LC_ALL=C", "QUOTING_STYLE=c", "stat", "-c", "%f %u %g %U %G %N", "--")
     return Command(*words, *paths)
@@ -96,7 +96,7 @@ _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 
 
 def _unquoted(text: str) -> str:
-    """A name from C's notation; bytes that are no UTF-8 as Python keeps them in names."""
+    """A name from C's notation; bytes that are not UTF-8 as Python represents them in names."""
 
     def byte(match: re.Match[bytes]) -> bytes:
         escape = match[1].decode()
@@ -110,9 +110,9 @@ def _unquoted(text: str) -> str:
 
 @dataclass
 class Way:
-    """The way to a source. `passed`: directories in the order in which they are entered.
-    `end`: what is mounted. Without an end: `missing` is the part that is not there, `loop`
-    one of the links that never end, `unknown` are paths to ask about first."""
+    """The way to a source. `passed`: directories in the order in which they are entered. `end`:
+    what is mounted. Without an end: `missing` is the first part that does not exist, `loop` one of
+    the links that never end, `unknown` are paths to look at first."""
 
     source: str
     passed: list[Entry] = field(default_factory=list)
@@ -123,13 +123,13 @@ class Way:
 
     @property
     def blocked(self) -> Entry | None:
-        """The first directory on the way that others may not enter: Spin's nodes, whose root
-        is `nobody` on the global file systems, get no further."""
+        """The first directory on the way that others may not enter: Spin's nodes, whose root is
+        `nobody` on the global file systems, get no further."""
         return next((entry for entry in self.passed if not entry.mode & stat.S_IXOTH), None)
 
     def hidden_behind(self, uid: int, groups: Iterable[int]) -> Entry | None:
-        """The directory that an account may not enter, so that nothing can be said about
-        what is `missing` in it."""
+        """The directory that an account may not enter, so that it can't tell whether something is
+        really `missing` in it."""
         last = self.passed[-1] if self.passed and self.missing else None
         return last if last and not last.allows(1, uid, groups) else None
 
@@ -172,7 +172,7 @@ def walk(source: str, table: Table) -> Way:
 
 
 def _enter(way: Way, table: Table, path: str, todo: Iterable[str] = ()) -> bool:
-    """Take one step; false if the way ends here, which the way then tells."""
+    """Take one step; false if the way ends here, as noted in it."""
     way.end = None
     if path not in table:
         below = PurePosixPath(path, *reversed(list(todo)))

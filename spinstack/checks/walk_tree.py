@@ -1,7 +1,7 @@
 """Finds the directories of a tree that others may not enter, without a `stat` of any file.
 
-The answer is that of `find TREE -type d ! -perm -o+x`. This file is sent to the login node
-and run there by whatever `python3` it has, so it needs Python 3.6 and nothing else (hence no
+The result is that of `find TREE -type d ! -perm -o+x`. This file is sent to the login node and
+run there by whatever `python3` it has, so it needs Python 3.6 and nothing else (hence no
 `from __future__ import annotations`).
 
     python3 -I -S -c SOURCE LIMIT TREE...
@@ -16,8 +16,8 @@ import stat
 import sys
 
 # On these file systems a directory with two links (its name and its own `.`) has no
-# directory in it, so that it need not be listed. Others, such as btrfs and overlay, always
-# say 1, and parallel file systems promise nothing.
+# subdirectory, so that it need not be listed. Others, such as btrfs and overlay, always report 1,
+# and parallel file systems promise nothing.
 COUNTING_FILE_SYSTEMS = frozenset(["ext4", "xfs"])
 
 
@@ -43,7 +43,7 @@ class Audit:
 
 
 def audit(tree: "str | bytes") -> Audit:
-    """Look through a tree; links are not followed, what can't be looked at is counted."""
+    """Look through a tree; links are not followed, unreadable directories are counted."""
     found = Audit(tree)
     counting = counting_devices()
     todo = []
@@ -65,8 +65,8 @@ def audit(tree: "str | bytes") -> Audit:
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    # The kind comes with the listing: no stat, unless the file system has
-                    # none to give.
+                    # The type comes with the listing: no stat, unless the file system does not
+                    # provide it.
                     if not entry.is_dir(follow_symlinks=False):
                         continue
                     try:

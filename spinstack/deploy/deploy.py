@@ -1,6 +1,6 @@
-"""The way of a deploy: check; log in and look while the images are built and pushed; upload,
-upgrade, wait, ask, confirm. Until the upgrade begins nothing that runs has been touched;
-after it, a failure brings the old containers back.
+"""How a deploy works: check; log in and look at the destination while the images are built and
+pushed; upload, upgrade, wait, ask the site, confirm. Nothing that runs is touched before the
+upgrade begins; from then on, a failure brings the old containers back.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ __all__ = [
 
 
 def deploy(session: Session, *, yes: bool = False) -> str:
-    """Carry the stack to its destination; the address where it answers.
+    """Deploy the stack to its destination. Returns the address where it answers.
 
-    Raises SpinstackError at the first thing that fails, after what ran was brought back.
+    Raises SpinstackError at the first failure, once what ran before has been brought back.
     """
     ask_if_protected(session, yes=yes)
     check(session)
@@ -52,14 +52,14 @@ def deploy(session: Session, *, yes: bool = False) -> str:
         there = take_over.found(session, node, "deploy")
         take_over.wait_for_own(there)
         wanted = _Wanted(there)
-        # Where a person has to choose first nobody waits for the images.
+        # If somebody has to decide first, don't make them wait for the images.
         wanted.plan()
         there.digests = images.wait()
         return wanted.carry(tuple(Plan))
 
 
 def up(session: Session, *, yes: bool = False) -> str:
-    """Start a stack that is not there yet, its images having been pushed; its address."""
+    """Start a stack that does not exist yet, from images already pushed. Returns its address."""
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node:
@@ -69,9 +69,9 @@ def up(session: Session, *, yes: bool = False) -> str:
 
 
 def upgrade(session: Session, *, yes: bool = False) -> str:
-    """The first of two steps: new containers run, the old ones are kept stopped.
+    """The first of two steps: new containers run, the old ones are stopped and kept.
 
-    `confirm` or `rollback` is the second one. Raises UsageError where the platform has none.
+    `confirm` or `rollback` is the second step. Raises UsageError where the platform has none.
     """
     must_have_two_steps(session.platform)
     ask_if_protected(session, yes=yes)
@@ -85,8 +85,8 @@ def upgrade(session: Session, *, yes: bool = False) -> str:
 
 @contextmanager
 def _logged_in(session: Session) -> Iterator[LoginNode]:
-    """The login comes first: nobody builds for ten minutes to be refused then, and what it
-    asks is asked before anything else is on the screen."""
+    """Log in first: nobody should build for ten minutes only to be refused, and the login asks
+    its questions before anything else is on the screen."""
     with session.login_node() as node:
         with session.console.step("log in") as step:
             node.open()
@@ -95,7 +95,7 @@ def _logged_in(session: Session) -> Iterator[LoginNode]:
 
 
 class _Wanted:
-    """The stack as it is here, to be carried there."""
+    """The stack as it is on this machine, to be deployed."""
 
     def __init__(self, there: Deployment) -> None:
         session = there.session
@@ -104,14 +104,14 @@ class _Wanted:
         self._made = upload.make(session.stack, session.destination, more)
 
     def plan(self) -> Plan:
-        """What has to be done. Raises LeftUnfinished where a person has to choose first."""
+        """What has to be done. Raises LeftUnfinished if somebody has to choose first."""
         there, session = self._there, self._there.session
         services, _ = session.stack.services(session.destination)
         images = {service.name: service.image for service in services}
         return plan(there.found, self._made.content, there.me, images)
 
     def carry(self, allowed: tuple[Plan, ...], *, confirming: bool = True) -> str:
-        """Do it, if it is one of those allowed; the site's address."""
+        """Do it, if it is one of those allowed. Returns the site's address."""
         try:
             return self._as_planned(allowed, confirming=confirming)
         except Changed:
@@ -128,7 +128,7 @@ class _Wanted:
         return self._there.run(made, note, chosen, confirming=confirming)
 
     def _release(self) -> tuple[Release | None, ReleaseNote]:
-        """The release, and what is known of it; the first only if it must be uploaded."""
+        """The release (None unless it must be uploaded), and what is known about it."""
         found = self._there.found
         known = [found.current, found.unfinished.release if found.unfinished else ""]
         for name in known:
@@ -138,24 +138,21 @@ class _Wanted:
 
 
 def _must_be(chosen: Plan, allowed: tuple[Plan, ...], there: Deployment) -> None:
-    """Raises UsageError for what another task is for."""
+    """Raises UsageError if this is a job for another task."""
     if chosen in allowed or there.session.dry:
         return
     runs = chosen is not Plan.CREATE
-    further = "invoke upgrade, or invoke deploy"
-    if not there.session.platform.two_steps:
-        further = "invoke deploy"
     raise UsageError(
-        f"{there.session.settings.stack} {'runs already' if runs else 'is not there yet'}",
+        f"{there.session.settings.stack} {'is already running' if runs else 'does not exist yet'}",
         where=there.session.where,
-        remedy=further if runs else "invoke up, or invoke deploy",
+        remedy="run `invoke deploy`",
     )
 
 
 def _nothing(there: Deployment) -> str:
-    """These files run, and well: the site is asked once, and no more. Its address.
+    """These files already run, and are healthy: only ask the site once. Returns its address.
 
-    Raises SiteFailed if it answers badly; one that is out of reach from here is none of that.
+    Raises SiteFailed if it answers badly; a site out of reach from here is not a failure.
     """
     session = there.session
     url = address(there.found.states, session.destination)
@@ -163,9 +160,9 @@ def _nothing(there: Deployment) -> str:
         answer = probe.ask(url + path)
         if answer.reached and not answer.ok:
             raise SiteFailed(
-                "nothing to do, but the site does not answer as it should",
+                "already up to date, but the site is not responding correctly",
                 list(session.stack.service_names),
                 where=f"{url}{path}: {answer}",
             )
-    session.console.note(f"nothing to do: {there.found.current} runs")
+    session.console.note(f"already up to date: {there.found.current} is running")
     return f"{url}/" if url else ""

@@ -1,4 +1,4 @@
-"""What a deploy would change: the services as they would be sent against what runs."""
+"""What a deploy would change: the services as they would be deployed, compared with what runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: service, what (image, mounts, …), as it runs, as it would be."""
+    """One difference: the service, what differs (image, mounts, …), the running and the new
+    value."""
 
     service: str
     what: str
@@ -38,7 +39,7 @@ class Change:
 
 
 def changes(session: Session) -> list[Change]:
-    """What differs; an empty list if a deploy would change nothing."""
+    """The differences; an empty list if a deploy would change nothing."""
     stack, destination = session.stack, session.destination
     with session.login_node() as node:
         remote = remote_stack(session, node)
@@ -62,14 +63,14 @@ def changes(session: Session) -> list[Change]:
             what = "files mounted from the release"
             found.append(Change(service.name, what, there.current, "a new release"))
     for name in running.keys() - {service.name for service in wanted}:
-        found.append(Change(name, "runs, and is not in the compose file", name, ""))
+        found.append(Change(name, "is running but is not in the compose file", name, ""))
     return found
 
 
 def inspected(
     stack: RemoteStack, services: Sequence[str], release: str
 ) -> dict[str, RunningService]:
-    """Services that are known to be there, as they were started from the directory `release`."""
+    """Services that are known to exist, as they were started from the directory `release`."""
     if not services:
         return {}
     steps = [stack.platform.inspect(stack.stack, name) for name in services]
@@ -85,9 +86,9 @@ def inspected(
 def started_with(
     stack: Stack, name: str, running: RunningService, values: Mapping[str, str]
 ) -> list[Change]:
-    """Command, entry point and variables of a service as they would be and as they are.
+    """Changes to the command, entry point and variables of a service.
 
-    Of variables the names are told, never the values.
+    Variables are shown by name, never with their values.
     """
     written = compose.interpolate(stack.compose.services.get(name) or {}, values)
     wanted = environment(written, {key: value for key, value in values.items() if key != "UID"})
@@ -108,7 +109,7 @@ def started_with(
 
 
 def environment(written: Mapping[str, Any], env_file: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a service would be given: its env file's, then its own."""
+    """The variables that a service would get: those of its env file, then its own."""
     given = dict(env_file) if written.get("env_file") else {}
     own = written.get("environment") or {}
     pairs = own.items() if isinstance(own, dict) else (str(item).split("=", 1) for item in own)
@@ -120,7 +121,7 @@ def environment(written: Mapping[str, Any], env_file: Mapping[str, str]) -> dict
 
 
 def shown_words(command: object) -> str:
-    """A command as one line, whether it was written as a list or as a line."""
+    """A command on one line, whether it was written as a list or as a string."""
     if isinstance(command, str):
         try:
             return shlex.join(shlex.split(command))
@@ -130,7 +131,7 @@ def shown_words(command: object) -> str:
 
 
 def compared(service: Service, running: RunningService, uid: str) -> list[Change]:
-    """One service as it would be against how it was started."""
+    """One service as it would be deployed, compared with how it was started."""
     mounts = [f"{mount.source}:{mount.target}:{mount.mode}" for mount in service.mounts]
     ports = [f"{port.outside}:{port.inside}" for port in service.ports]
     pairs = {

@@ -1,5 +1,5 @@
-"""The images of a stack on their way into the registry: all looked up at once, then each in a
-thread of its own built and pushed, as far as it has to be.
+"""Gets the images of a stack into the registry: looks them all up at once, then builds and
+pushes each in its own thread, if it has to be.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Image:
-    """One image: what is wanted, and what was found."""
+    """One image: what is wanted, and what was found on this machine and in the registry."""
 
     setting: ImageSetting
     spec: ImageSpec
@@ -37,7 +37,7 @@ class _Image:
     local: Local | None = None
     login: registry_login.Credentials | None = None
     remote: registry.Manifest | None = None
-    # Somebody else built and pushed this very content.
+    # Somebody else has built and pushed exactly this content.
     ready: bool = False
 
     @property
@@ -64,7 +64,7 @@ class _Image:
 class ImageWork:
     """The images of a session's stack, being looked up, built and pushed.
 
-    `builds`, `pushes`: which of both is wanted. `force`: build what is there already, too.
+    `builds`, `pushes`: which of the two to do. `force`: also rebuild what is already built.
     """
 
     def __init__(
@@ -74,25 +74,25 @@ class ImageWork:
         self._builds, self._pushes, self._force = builds, pushes, force
         runner = session.runner
         threads = isinstance(runner, Stoppable)
-        # Apart, so that stopping this work stops nothing else.
+        # A separate runner, so that stopping this work stops nothing else.
         self._runner = runner.apart() if isinstance(runner, Stoppable) else runner
         self._jobs = SideBySide(self._stop, threads=threads)
         self._looks = SideBySide(lambda: None, threads=threads)
         self._digests: dict[str, str] = {}
 
     def start(self) -> None:
-        """Begin; without threads (a dry run, a recording) it is all done on return."""
+        """Begin; without threads (in a dry run or a recording) everything is done on return."""
         if self._session.settings.images:
             self._jobs.start(self._all)
 
     def wait(self) -> dict[str, str]:
-        """Until it is done: variable in the compose file -> the manifest's `sha256:…` ("" where
-        nobody told). Raises the first failure."""
+        """Wait until it is done: variable in the compose file -> the manifest's `sha256:…` (""
+        if unknown). Raises the first failure."""
         self._jobs.wait()
         return dict(self._digests)
 
     def give_up(self) -> None:
-        """Stop what runs, and leave no name to an image that does not deserve it."""
+        """Stop what is running, and leave no name on an image with the wrong content."""
         self._jobs.give_up()
 
     def _stop(self) -> None:
@@ -114,7 +114,7 @@ class ImageWork:
         return _Image(setting, session.image_spec(setting), session.image_reference(setting))
 
     def _look(self, engine: Engine, wanted: list[_Image]) -> None:
-        """Ask the engine for all at once, and beside it the registries for each."""
+        """Ask the engine about all images at once, and meanwhile the registries about each."""
         looks = self._looks
         looks.start(partial(self._look_here, engine, wanted))
         if self._pushes and not self._runner.dry:
@@ -138,7 +138,7 @@ class ImageWork:
             self._looks.start(partial(_ask_registry, image))
 
     def _bring(self, engine: Engine, wanted: list[_Image]) -> None:
-        """Tell what is there, begin what is not."""
+        """Show what exists already, start on what does not."""
         to_build = [image for image in wanted if self._is_to_be_built(image)]
         to_push = [image for image in wanted if self._is_to_be_pushed(image, to_build)]
         self._tell("build", [image for image in wanted if self._builds and image not in to_build])
@@ -159,7 +159,7 @@ class ImageWork:
     def _tell(self, verb: str, there: list[_Image]) -> None:
         for image in there:
             with self._session.console.step(f"{verb} {image.setting.key}") as step:
-                step.done(f"{image.short} (there already)")
+                step.done(f"{image.short} (already there)")
 
     def _bring_one(self, engine: Engine, image: _Image, builds: bool, pushes: bool) -> None:
         if builds:
@@ -184,8 +184,8 @@ class ImageWork:
             step.done(image.short)
 
     def _forget_if_wrong(self, engine: Engine, image: _Image) -> None:
-        """Engines name an image when it is whole, so that a stopped build leaves no name, or a
-        good one; unless files changed under it, which nobody has looked at yet."""
+        """Engines name an image only when it is complete, so a stopped build leaves no name, or
+        a good one; unless files changed during the build, which nothing has checked yet."""
         if content_tag(image.spec) != image.content:
             images_build.forget(self._session.runner, engine, image.reference)
 
@@ -195,7 +195,7 @@ class ImageWork:
             raise images_push.not_here(engine, image.reference)
         with console.step(f"push {image.setting.key}") as step:
             if image.is_pushed:
-                step.done(f"{image.short} (there already)")
+                step.done(f"{image.short} (already there)")
                 return
             self._digests[image.setting.variable] = images_push.push_anew(
                 self._runner,
@@ -208,8 +208,8 @@ class ImageWork:
             step.done(image.short)
         if image.remote:
             console.warn(
-                f"{image.reference} stood for another image before: nodes that pulled that one "
-                "keep it"
+                f"{image.reference} was the tag of another image before: nodes that have pulled "
+                "that one keep it"
             )
 
 
@@ -218,7 +218,7 @@ def _ask_registry(image: _Image) -> None:
 
 
 def _see_whether_ready(image: _Image) -> None:
-    """Whether the registry has, from somebody else, an image of this very content."""
+    """Whether the registry already has an image of exactly this content, from somebody else."""
     if image.local is None and image.remote:
         made = registry.made_of(image.name, image.login, image.remote)
         platform = "/".join(image.spec.platform.split("/")[:2])
@@ -227,12 +227,12 @@ def _see_whether_ready(image: _Image) -> None:
 
 @contextmanager
 def images_under_way(session: Session) -> Iterator[ImageWork]:
-    """Bring all images of the stack into the registry while the caller does other things.
+    """Get all images of the stack into the registry while the caller does other things.
 
-    `wait()` of what it gives comes back when they are there, with the manifests' digests:
-    variable in the compose file -> `sha256:…` ("" where nobody told); it raises the first
-    SpinstackError. Leaving the context by an exception, Ctrl-C too, stops builds and pushes;
-    leaving it otherwise waits for them.
+    `wait()` of the yielded work returns once they are there, with the manifests' digests:
+    variable in the compose file -> `sha256:…` ("" if unknown); it raises the first
+    SpinstackError. Leaving the context through an exception, Ctrl-C included, stops builds and
+    pushes; leaving it otherwise waits for them.
     """
     work = ImageWork(session)
     with _stopped_by_exceptions(work):
@@ -240,14 +240,14 @@ def images_under_way(session: Session) -> Iterator[ImageWork]:
 
 
 def build(session: Session, *, force: bool = False) -> None:
-    """Build each image whose content has no image on this machine, side by side."""
+    """Build each image whose content has no image on this machine, in parallel."""
     with _stopped_by_exceptions(ImageWork(session, pushes=False, force=force)):
         pass
 
 
 def push(session: Session) -> dict[str, str]:
-    """Push each image that the registry does not have yet, side by side; their digests as
-    `images_under_way` tells them."""
+    """Push each image that the registry does not have yet, in parallel. Returns their digests as
+    `images_under_way` does."""
     work = ImageWork(session, builds=False)
     with _stopped_by_exceptions(work):
         return work.wait()
@@ -255,7 +255,7 @@ def push(session: Session) -> dict[str, str]:
 
 @contextmanager
 def _stopped_by_exceptions(work: ImageWork) -> Iterator[None]:
-    """The work, begun and waited for."""
+    """Start the work, and wait for it at the end; give it up on an exception."""
     try:
         work.start()
         yield

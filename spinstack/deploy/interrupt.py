@@ -1,5 +1,5 @@
-"""Ctrl-C while a change is followed: the change goes on by itself, or is taken back, as whoever
-pressed it says.
+"""Ctrl-C while following a change: the change continues on its own, or is rolled back, whichever
+the person who pressed it chooses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interrupt:
-    """Ctrl-C in the middle of a change; `doing`: what a person calls the change."""
+    """Ctrl-C in the middle of a change; `doing`: what people call the change."""
 
     session: Session
     remote: RemoteStack
@@ -30,10 +30,11 @@ class Interrupt:
     doing: str
 
     def settle(self) -> int | None:
-        """Take the change back if that is wanted, following it to its end; the exit code of that.
+        """Roll the change back if that is wanted, and follow it to its end. Returns the exit code
+        of the follow.
 
-        Raises SpinstackError where it never began or goes on without us, NotWritten where it
-        could not be told to stop, ConnectionLost.
+        Raises SpinstackError if it never began or continues without us, NotWritten if it could
+        not be told to stop, ConnectionLost.
         """
         if not self.following.started:
             raise self._never_began()
@@ -42,25 +43,25 @@ class Interrupt:
         try:
             return self._take_back()
         except KeyboardInterrupt:
-            raise self._left_running("it is being taken back there") from None
+            raise self._left_running("it is being rolled back") from None
 
     def _never_began(self) -> SpinstackError:
         with suppress(SpinstackError):
             self.remote.unlock()
         error = SpinstackError("stopped by Ctrl-C", where=self.session.settings.stack)
-        error.now = "nothing that runs was touched"
+        error.now = "nothing that is running was touched"
         return error
 
     def _is_unwanted(self) -> bool:
-        """Ask; while somebody thinks about it nothing is made final there. Without a person it
-        goes on."""
+        """Ask; while they think about it, nothing is made final on the login node. Without a
+        terminal the change continues."""
         if not sys.stdin.isatty():
             return False
         with self.session.console.paused():
             try:
                 with suppress(SpinstackError):
                     self.remote.hold(self.following.id)
-                print(f"\nThe {self.doing} goes on on the login node.", file=sys.stderr)
+                print(f"\nThe {self.doing} continues on the login node.", file=sys.stderr)
                 back = _wants_it_back()
             except (KeyboardInterrupt, EOFError):
                 back = False
@@ -73,11 +74,13 @@ class Interrupt:
         try:
             self.remote.ask_to_stop(self.following.id)
         except NotWritten as error:
-            error.now = f"the {self.doing} goes on there: it could not be told to stop"
+            error.now = f"the {self.doing} could not be told to stop, and continues"
             raise
         code = self.remote.follow(self.following)
         if self.following.journal.outcome == journal.DONE:
-            self.session.console.warn("it was over already: `invoke rollback` takes it back")
+            self.session.console.warn(
+                f"the {self.doing} had already finished; `invoke rollback` undoes it"
+            )
         return code
 
     def _left_running(self, now: str = "") -> SpinstackError:
@@ -85,9 +88,9 @@ class Interrupt:
 
 
 def _wants_it_back() -> bool:
-    """Ask until the answer can be understood."""
+    """Ask until there is an answer that makes sense."""
     while True:
-        answer = input("Leave it running, or take it back? [leave/back] ").strip().lower()
+        answer = input("Leave it running, or roll it back? [leave/back] ").strip().lower()
         if answer in ("b", "back", "take it back", "roll back", "rollback"):
             return True
         if answer in ("", "l", "leave", "leave it running"):

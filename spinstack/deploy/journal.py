@@ -1,4 +1,4 @@
-"""Shows the journal of a change, finished or under way, for a person or a script."""
+"""Shows the journal of a change, finished or still running, to a person or a script."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from spinstack.remote.journal import Journal, JournalStep
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-# Told when it is well: what they print is long, and of interest only when it is not.
+# Lines shown of a step that went well: the output is long, and only matters when it did not.
 _BRIEF = 3
 
-# The beginning of a change's id.
+# What the id of a change, or the start of one, looks like.
 _ID = re.compile(r"[0-9a-f-]*")
 
 
 class View(Follow):
-    """Prints each step when it is over, or each line as it is."""
+    """Prints each step when it ends, or (`raw`) each line as it comes."""
 
     def __init__(self, session: Session, job_id: str, *, steps: bool, raw: bool) -> None:
         super().__init__(session, job_id)
@@ -39,13 +39,13 @@ class View(Follow):
         return super().line(step, text)
 
     def rejoin(self) -> None:
-        """Nothing is live here."""
+        """Nothing is live in this view."""
 
 
 def lines(step: JournalStep) -> list[str]:
-    """A step: when it began (UTC), its name, its end, and what it printed if that matters."""
+    """A step: when it began (UTC), its name, how it ended, and its output if that matters."""
     at = datetime.fromtimestamp(step.begun, timezone.utc)
-    end = "ok" if step.ok else f"exit code {step.code}" if step.code is not None else "no end"
+    end = "ok" if step.ok else f"exit code {step.code}" if step.code is not None else "not ended"
     head = f"{at:%Y-%m-%d %H:%M:%S}  {step.name:<24} {end:<14} {step.seconds:.0f} s"
     said = [line for line in step.lines if line.strip()]
     asked = [line for line in said if line.startswith("asked ")]
@@ -54,21 +54,22 @@ def lines(step: JournalStep) -> list[str]:
 
 
 def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
-    """Print the newest journal, or that of the change whose id begins so; one that is under way
-    until it is over. Raises UsageError if there is none."""
+    """Print the newest journal, or that of the change whose id starts with `change`; follow one
+    that is still running. Raises UsageError if there is none."""
     console = session.console
     if not _ID.fullmatch(change):
         raise UsageError(
-            f"{change!r} is no change", remedy="its id, such as 20260131-040506-…, or its beginning"
+            f"{change!r} is not the id of a change",
+            remedy="give an id such as 20260131-040506-…, or the start of one",
         )
     with session.login_node() as node:
         remote = remote_stack(session, node)
         found = remote.newest_change(change)
         if not found and not session.dry:
             raise UsageError(
-                f"there is no change {change!r}" if change else "nothing has been changed yet",
+                f"there is no journal of {change!r}" if change else "there is no journal yet",
                 where=str(remote.root / "changes"),
-                remedy="see `invoke history`; journals of the last changes are kept",
+                remedy="see `invoke history`; only the journals of the last changes are kept",
             )
         view = View(session, found or "<change>", steps=not (raw or as_json), raw=raw)
         remote.follow(view)
@@ -79,17 +80,17 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
     elif not raw:
         if view.journal.under_way:
             console.result("\n".join(lines(view.journal.under_way)))
-        console.result(f"{view.journal.made or found}: {view.journal.outcome or 'no sign of life'}")
+        console.result(f"{view.journal.made or found}: {view.journal.outcome or 'not responding'}")
     if not view.journal.outcome:
         raise SpinstackError(
-            "the change has given no sign of life, and has not come to its end",
+            "the change has stopped responding before it ended",
             where=str(remote.root / "changes" / found),
-            remedy="`invoke deploy` finishes a deploy; `invoke status` tells what else it left",
+            remedy="see `invoke status`; run `invoke deploy` to finish a deploy",
         )
 
 
 def as_value(job_id: str, told: Journal) -> dict[str, object]:
-    """For a script: the change, how it ended (empty: not yet), its steps."""
+    """For a script: the change, how it ended (empty if it has not), its steps."""
     return {
         "change": job_id,
         "made": told.made,

@@ -1,4 +1,4 @@
-"""How a change ended, told to a person: from its journal to an address or an error."""
+"""How a change ended, in words: from its journal to an address or an error."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from spinstack.transport.script import StepResult, tail
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-# Lines of a service's log that are shown after a failure.
+# Lines of a service's log to show after a failure.
 LAST_LINES = 20
 
-# How things stand after a failure, and what to do then unless the failure itself says better.
+# How things stand after a failure, and what to do then unless the failure itself knows better.
 _NOW = {
-    journal.TAKEN_BACK: ("the version before runs again", "mend the cause and deploy again"),
+    journal.TAKEN_BACK: ("the previous version is running again", "fix the cause and deploy again"),
     journal.BACK_NOT_WELL: (
-        "the version before was started again, but is not well",
-        "invoke status",
+        "the previous version was started again but is not healthy",
+        "see `invoke status`",
     ),
     journal.STAYS: (
-        "what was started stays, to be looked at; the site is not up",
-        "mend the cause and deploy again; `invoke logs` shows more, `invoke rm` starts over",
+        "the containers were left in place for inspection; the site is not up",
+        "fix the cause (`invoke logs` shows more) and deploy again",
     ),
     journal.UNFINISHED: (
-        "the upgrade is unfinished: the containers from before are kept, stopped",
-        "when its cause is over: `invoke status`, then `invoke rollback`",
+        "the upgrade is unfinished; the previous containers are stopped and kept",
+        "once the cause is gone, run `invoke rollback`",
     ),
     journal.NOT_NOTED: (
-        "the new version runs, for good; only that it does is not noted",
-        "when that is mended: invoke deploy",
+        "the new version is running and confirmed, but could not be recorded as current",
+        "fix that, then run `invoke deploy`",
     ),
     journal.LOCK_LOST: (
-        "the new version was begun; whether it runs is now for whoever broke the lock to say",
-        "talk to them; then see `invoke status`, and run it again",
+        "the upgrade had begun; whoever broke the lock decides whether it runs now",
+        "ask them, see `invoke status`, then run the command again",
     ),
 }
 
@@ -53,7 +53,7 @@ _UNFINISHED_IN_ONE_STEP = "the upgrade is unfinished: what ran before it was not
 
 
 def url(told: Journal, session: Session) -> str:
-    """Where the site of a change that went well is; empty if no port is published."""
+    """The address of the site after a change that succeeded; empty if no port is published."""
     asked = told.step("wait until healthy")
     states = _states(last_round(asked), session) if asked else []
     found = address(states, session.destination)
@@ -61,7 +61,7 @@ def url(told: Journal, session: Session) -> str:
 
 
 def last_round(step: JournalStep) -> str:
-    """What the last look at the states printed."""
+    """The output of the last look at the states."""
     return rows.last_round(step.lines)
 
 
@@ -70,7 +70,7 @@ def _states(text: str, session: Session) -> list[ServiceState]:
 
 
 def watched(step: JournalStep, session: Session) -> Watcher:
-    """The states of a step that waited, judged once more."""
+    """The states of a step that waited, evaluated again."""
     watcher = Watcher(list(session.stack.service_names))
     lines: list[str] = []
     for line in step.lines:
@@ -84,13 +84,13 @@ def watched(step: JournalStep, session: Session) -> Watcher:
 
 
 def failure(told: Journal, session: Session) -> SpinstackError:
-    """Why a change did not end well, what stands now, and what to do."""
+    """Why a change failed, how things stand now, and what to do."""
     step = told.failed
     if step is None:
         return SpinstackError(
-            f"the change ended in a way that was not foreseen: {told.outcome or 'no word'}",
+            f"the change ended unexpectedly ({told.outcome or 'no outcome was recorded'})",
             where=session.settings.stack,
-            remedy="see `invoke status`, then run it again",
+            remedy="see `invoke status`, then run the command again",
             details=tail("\n".join(told.between)),
         )
     error = _cause(step, told, session)
@@ -113,13 +113,13 @@ def failure(told: Journal, session: Session) -> SpinstackError:
 def _untouched(told: Journal) -> str:
     """How things stand if it failed before the upgrade began."""
     touched = told.step("take back what is stuck") or told.step("bring up")
-    return "" if touched else "nothing that runs was touched"
+    return "" if touched else "nothing that is running was touched"
 
 
 def _cause(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    """What the first failure is, whatever followed from it."""
+    """The first failure, whatever followed from it."""
     if step.code == job.STOPPED:
-        remedy = "invoke deploy, when it is to go on"
+        remedy = "run `invoke deploy` when you want to continue"
         return SpinstackError("stopped by Ctrl-C", where=session.settings.stack, remedy=remedy)
     if step.name == session.platform.ready(session.destination).name:
         return not_ready(_result(step), session.platform, session.destination.host)
@@ -134,7 +134,7 @@ def _result(step: JournalStep) -> StepResult:
 
 
 def _refused(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    """An order that the platform did not carry out."""
+    """A command that the platform did not carry out."""
     platform, stack = session.platform, session.settings.stack
     verb = step.name if step.name in ("bring up", "confirm") else "roll back"
     what = f"{platform.title} did not {verb} {stack}"
@@ -143,7 +143,9 @@ def _refused(step: JournalStep, told: Journal, session: Session) -> SpinstackErr
 
 
 def _not_noted(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    return not_written(step.output, str(session.destination.project_dir), "what is done")
+    return not_written(
+        step.output, str(session.destination.project_dir), "the record of the upgrade"
+    )
 
 
 def _not_rendered(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
@@ -151,7 +153,7 @@ def _not_rendered(step: JournalStep, told: Journal, session: Session) -> Spinsta
     return SpinstackError(
         f"{session.platform.title} can't use the stack's files",
         where=session.where,
-        remedy="mend the compose file or the env file; `invoke check` may say more",
+        remedy="correct the compose file or the env file; `invoke check` may say more",
         details="\n".join(said) or step.output.strip(),
     )
 
@@ -167,15 +169,15 @@ def _not_healthy(step: JournalStep, told: Journal, session: Session) -> Spinstac
         checks = _checks(error.services, session)
         error.details = "\n".join([last_lines(told, session), *checks]).strip()
         return error
-    return SpinstackError("the services did not get healthy", details=last_lines(told, session))
+    return SpinstackError("the services did not become healthy", details=last_lines(told, session))
 
 
 def _checks(services: list[str], session: Session) -> list[str]:
-    """What has to answer for each of the services to be healthy, a line each."""
+    """What each of the services must answer to be healthy, a line each."""
     checks = session.platform.health_checks(session.stack) or {}
     found = [(name, checks[name]) for name in services if name in checks and checks[name].port]
     return [
-        f"{name} is healthy if port {check.port} answers {check.request or 'a connection'} "
+        f"{name} is healthy when port {check.port} answers {check.request or 'a connection'} "
         f"({check.where})"
         for name, check in found
     ]
@@ -187,7 +189,7 @@ def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> Spins
     code = re.search(r"(\d{3})\s*$", status)
     seen = code[1] if code and code[1] != "000" else "no answer"
     error = SiteFailed(
-        "the site does not answer as it should",
+        "the site is not responding correctly",
         list(session.stack.service_names),
         where=f"{page}: {seen} from the login node",
     )
@@ -195,7 +197,7 @@ def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> Spins
     return error
 
 
-# Step of a change → why it failed; of all others the platform says why.
+# Step of a change → why it failed; for all others the platform says why.
 _EXPLAINED: dict[str, Callable[[JournalStep, Journal, Session], SpinstackError]] = {
     "render": _not_rendered,
     "note the upgrade": _not_noted,
@@ -219,7 +221,7 @@ def last_lines(told: Journal, session: Session) -> str:
 def _add_rollback(
     error: SpinstackError, first: JournalStep, told: Journal, session: Session
 ) -> None:
-    """Why what ran before could not be brought back, if that was tried."""
+    """Add why what ran before could not be brought back, if that was tried."""
     later = [step for step in told.steps if step.code not in (None, 0) and step is not first]
     back = next((step for step in later if step.name in ("roll back", "look again")), None)
     if back:

@@ -1,4 +1,4 @@
-"""Jobs in threads of their own, of which the first failure stops the others."""
+"""Jobs in their own threads; the first failure stops the others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from spinstack.errors import Stopped
 
 Job = Callable[[], None]
 
-# Seconds that jobs have to end once they are stopped. Their threads do not keep the process.
+# Seconds that jobs have to end once stopped. Their threads do not keep the process alive.
 END_WITHIN = 15.0
 
 
 class SideBySide:
-    """Jobs that run at the same time, or, with `threads=False`, each when it is started: a dry
-    run and a test read what they do in one fixed order."""
+    """Jobs that run in parallel, or, with `threads=False`, each as it is started: a dry run and
+    a test need them in one fixed order."""
 
     def __init__(self, stop: Job, *, threads: bool = True) -> None:
         """`stop` makes running jobs fail soon; it is called once, from any thread."""
@@ -26,7 +26,7 @@ class SideBySide:
         self._failure: BaseException | None = None
 
     def start(self, job: Job) -> None:
-        """Begin a job; jobs may start others. After a failure none is begun any more."""
+        """Start a job; jobs may start others. After a failure no more are started."""
         with self._changed:
             if self._failure:
                 return
@@ -37,8 +37,8 @@ class SideBySide:
             self._run(job)
 
     def wait(self, *, linger: float = END_WITHIN) -> None:
-        """Until all jobs have ended. Raises the first failure, when the others have stopped or
-        `linger` seconds have passed; `Stopped` if the jobs were given up."""
+        """Wait until all jobs have ended. Raises the first failure once the others have stopped
+        or `linger` seconds have passed; `Stopped` if the jobs were given up."""
         with self._changed:
             self._changed.wait_for(lambda: self._failure or not self._running)
             if self._failure:
@@ -46,15 +46,15 @@ class SideBySide:
                 raise self._failure
 
     def give_up(self, *, linger: float = END_WITHIN) -> None:
-        """Stop the jobs, and wait for them for at most so many seconds."""
-        self._fail(Stopped("not wanted any more"))
+        """Stop the jobs, and wait at most `linger` seconds for them to end."""
+        self._fail(Stopped("no longer needed"))
         with self._changed:
             self._changed.wait_for(lambda: not self._running, linger)
 
     def _run(self, job: Job) -> None:
         try:
             job()
-        except BaseException as error:  # handed on to whoever waits, whatever it is
+        except BaseException as error:  # passed on to whoever waits, whatever it is
             self._fail(error)
         finally:
             with self._changed:

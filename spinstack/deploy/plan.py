@@ -1,8 +1,8 @@
 """The state machine of an upgrade, in one step or two: what a deploy may do now.
 
 Where a platform upgrades in two steps, one may have been left open. Rancher 1 itself allows
-`up --upgrade` in the states active and inactive, confirms an older upgrade unasked when another
-one begins, and forgets who began it. Here that is decided before anything is touched.
+`up --upgrade` in the states active and inactive, silently confirms an older upgrade when another
+one begins, and does not remember who began it. This module decides before anything is touched.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Plan(Enum):
 
     CREATE = "create"
     UPGRADE = "upgrade"
-    # An upgrade to the very same files was begun by us, be it from another laptop, and cut off:
-    # go on with it.
+    # We began an upgrade to exactly these files, even if on another laptop, and it was cut off:
+    # resume it.
     RESUME = "resume"
-    # These very files run already, and well.
+    # Exactly these files are already running, and healthy.
     NOTHING = "nothing"
 
 
@@ -39,10 +39,10 @@ def must_have_two_steps(platform: Platform) -> None:
 
 
 def plan(found: Found, content: str, me: Owner, images: Mapping[str, str]) -> Plan:
-    """What a deploy of files with this content hash does now. `images`: service → the image
-    that it is to run.
+    """What a deploy of files with this content hash has to do now. `images`: service → the image
+    that it should run.
 
-    Raises LeftUnfinished where an upgrade to other files, or by somebody else, waits.
+    Raises LeftUnfinished if an upgrade to other files, or by somebody else, is pending.
     """
     if not found.states:
         return Plan.CREATE
@@ -55,15 +55,15 @@ def plan(found: Found, content: str, me: Owner, images: Mapping[str, str]) -> Pl
 
 
 def _runs(found: Found, content: str, images: Mapping[str, str]) -> bool:
-    """Whether the release that was confirmed last has this content, nothing was begun since,
-    and every service of it is up with its image."""
+    """Whether the last confirmed release has this content, nothing was begun since, and all its
+    services are up with their images."""
     running = {state.name: state.image for state in found.states if state.up}
     same = found.current.rsplit("-", 1)[-1] == content and running == dict(images)
     return same and not found.unfinished
 
 
 class LeftUnfinished(SpinstackError):
-    """An upgrade was begun and neither confirmed nor rolled back; a person has to choose."""
+    """An upgrade was begun and neither confirmed nor rolled back; somebody has to choose."""
 
     def __init__(self, found: Found) -> None:
         left = found.unfinished
@@ -72,6 +72,6 @@ class LeftUnfinished(SpinstackError):
         super().__init__(
             f"an upgrade of {names} was left unfinished{by}",
             where=f"release {left.release}" if left else "not begun with spinstack",
-            remedy="look at the site, then keep it with `invoke confirm` or take it back with "
-            "`invoke rollback`",
+            remedy="look at the site, then run `invoke confirm` to keep it or `invoke rollback` "
+            "to undo it",
         )

@@ -1,4 +1,4 @@
-"""The steps of a deploy that need no login: check, build, push."""
+"""The check of a deploy, which needs no login."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def check(session: Session) -> None:
         wrong = finding.errors(findings)
         if wrong:
             raise SpinstackError(
-                f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} in the stack would not work",
+                f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} in the stack; fix "
+                f"{'them' if len(wrong) > 1 else 'it'} first (nothing was changed)",
                 where=str(session.directory),
-                remedy=f"mend {'them' if len(wrong) > 1 else 'it'}; nothing was changed anywhere",
                 details="\n".join(found.line() for found in findings),
             )
         step.done(f"{len(session.stack.service_names)} services")

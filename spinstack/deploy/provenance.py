@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def note(session: Session, me: Owner, release_id: str) -> ReleaseNote:
-    """What is written down beside a new release."""
+    """The note stored beside a new release."""
     commit, dirty = _commit(session)
     return ReleaseNote(
         id=release_id,
@@ -30,8 +30,8 @@ def note(session: Session, me: Owner, release_id: str) -> ReleaseNote:
 
 
 def _commit(session: Session) -> tuple[str, bool]:
-    """The stack's git commit, and whether there are changes beyond it; empty without git, and
-    where the repository around the stack knows nothing of it."""
+    """The stack's git commit, and whether there are uncommitted changes; empty without git, or
+    if the stack's files are not tracked by the repository around them."""
     try:
         head = _git(session, "rev-parse", "HEAD")
         if not head.ok or not (session.dry or _git(session, "ls-files", "--", ".").stdout):

@@ -1,4 +1,4 @@
-"""Images on this machine that were built for a stack and that nobody needs any more."""
+"""Removes what is no longer needed: old releases at the destination, old images here."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def remove_old_images(session: Session) -> int:
-    """Remove the stack's images but those of its present files; how many there were.
+    """Remove the stack's images from this machine, except those of its present files. Returns
+    how many were removed.
 
-    What is in the registry stays: releases pull from there. An image that a container here
-    still uses is left, too.
+    The registry keeps its images: releases pull from it. An image that a container on this
+    machine still uses stays, too.
     """
     engine, runner = session.engine, session.runner
     removed = 0
@@ -48,12 +49,12 @@ def references(listing: str, repository: str) -> list[str]:
 
 
 def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
-    """Remove old releases at the destination; the ids of those removed.
+    """Remove old releases at the destination. Returns the ids of those removed.
 
     The running one, an unfinished one and the `keep` newest confirmed ones stay.
     """
     if keep < 1:
-        raise UsageError("at least one release has to stay", remedy="--keep 1 or more")
+        raise UsageError("at least one release must be kept", remedy="use --keep 1 or more")
     with lock.locked(session, "prune") as change:
         found = listed(change.remote)
         old = superfluous(found, keep)
@@ -62,8 +63,8 @@ def prune(session: Session, *, keep: int, yes: bool) -> list[str]:
         if session.dry or not old:
             return old
         session.confirm(
-            f"Remove {len(old)} releases ({old[0]} to {old[-1]})? It is not possible to go back "
-            "to them then; what runs is not touched.",
+            f"Remove {len(old)} releases ({old[0]} to {old[-1]})? You can't roll back to them "
+            "afterwards; what is running is not touched.",
             yes=yes,
         )
         told = f"{len(old)} releases, {old[0]} to {old[-1]}"

@@ -1,4 +1,4 @@
-"""The releases at a destination, and which of them nobody needs any more."""
+"""The releases at a destination, and which of them are no longer needed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 
-# Releases that `prune` leaves to go back to, besides the one that runs.
+# Releases that `prune` keeps for a rollback, besides the running one.
 KEPT = 5
 
 
 @dataclass(frozen=True)
 class Listed:
     """A release with its place in the history: `state` is current, unfinished, confirmed (it
-    ran, and can be gone back to) or failed (it never was confirmed)."""
+    ran, and can be rolled back to) or failed (it was never confirmed)."""
 
     note: ReleaseNote
     state: str
@@ -54,10 +54,10 @@ def releases(session: Session) -> list[Listed]:
 
 
 def superfluous(found: list[Listed], keep: int) -> list[str]:
-    """The releases that nobody needs, oldest first: all but the current, an unfinished one,
-    and the `keep` newest that can be gone back to."""
+    """The releases that can go, oldest first: all but the current one, an unfinished one, and
+    the `keep` newest that can be rolled back to."""
     back = [item.note.id for item in found if item.can_go_back]
     kept = set(back[-keep:])
     kept |= {item.note.id for item in found if item.state in ("current", "unfinished")}
-    # A release newer than all of those may just be on its way.
+    # A release newer than all of those may be one that is just being deployed.
     return [item.note.id for item in found if item.note.id not in kept]

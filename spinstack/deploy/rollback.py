@@ -1,4 +1,4 @@
-"""`confirm` and `rollback`: an upgrade that was left open is kept, or taken back; where none is,
+"""`confirm` and `rollback`: an unfinished upgrade is kept, or undone; if there is none,
 `rollback` goes back to an earlier release by an upgrade of its own.
 """
 
@@ -28,7 +28,7 @@ def confirm(session: Session, *, yes: bool) -> None:
     with lock.locked(session, "confirm") as change:
         names = _unconfirmed(change)
         session.confirm(
-            f"Keep the upgrade of {names}? The containers from before it are removed.", yes=yes
+            f"Keep the upgrade of {names}? This removes the previous containers.", yes=yes
         )
         directory = _begun_directory(change)
         with recorded(session, change.remote.node, "confirm"), session.console.step("confirm"):
@@ -36,8 +36,8 @@ def confirm(session: Session, *, yes: bool) -> None:
 
 
 def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
-    """Take back an unfinished upgrade, or else go back to an earlier release: the one asked
-    for, or the last one that ran before the current one. The address in the second case."""
+    """Undo an unfinished upgrade, or else go back to an earlier release: the one asked for, or
+    the last one that ran before the current one. Returns the address in the second case."""
     ask_if_protected(session, yes=yes)
     with lock.locked(session, "rollback") as change:
         may_be_open = session.dry and session.platform.two_steps
@@ -51,11 +51,11 @@ def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
 
 
 def _take_back(change: LockedStack, *, yes: bool) -> None:
-    """The containers from before an unfinished upgrade run again."""
+    """Undo an unfinished upgrade: the previous containers run again."""
     session = change.session
     names = _unconfirmed(change)
     session.confirm(
-        f"Take back the upgrade of {names}? The containers from before it run again.", yes=yes
+        f"Roll back the upgrade of {names}? The previous containers run again.", yes=yes
     )
     directory = _begun_directory(change)
     with (
@@ -78,7 +78,7 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
         found = listed(change.remote)
         before = None if to_release else _before_cut_off(change, found)
         note = before or _target(found, to_release, change.found.current)
-    session.confirm(f"Go back to the release {note.id}? The current one stays uploaded.", yes=yes)
+    session.confirm(f"Go back to release {note.id}? The current one stays uploaded.", yes=yes)
     there = Deployment(session, change.remote, change.me, change.found)
     return there.run(None, note, Plan.UPGRADE)
 
@@ -92,8 +92,8 @@ def _before_cut_off(change: LockedStack, found: list[Listed]) -> ReleaseNote | N
 
 
 def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
-    """The release to go back to: the one that is wanted, or else the one before the current.
-    Raises UsageError naming those there are."""
+    """The release to go back to: the one asked for, or else the one before the current one.
+    Raises UsageError naming the possible ones."""
     possible = {item.note.id: item.note for item in found if item.can_go_back}
     target = wanted or _before(current, list(possible))
     if target in possible:
@@ -101,16 +101,16 @@ def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
     if not wanted:
         what = "there is no earlier release to go back to"
     elif wanted == current:
-        what = f"{wanted} runs now"
+        what = f"{wanted} is already running"
     else:
         what = f"can't go back to {wanted!r}"
-    remedy = f"one of: {', '.join(possible)}" if possible else "mend the stack, and deploy it"
+    remedy = f"choose one of: {', '.join(possible)}" if possible else "fix the stack and deploy it"
     raise UsageError(what, remedy=remedy)
 
 
 def _before(current: str, releases: list[str]) -> str:
-    """The newest of the releases that is older than the current one, or else just the newest;
-    empty if there is none. `releases`: ids, oldest first."""
+    """The newest release that is older than the current one, or else simply the newest; empty if
+    there is none. `releases`: ids, oldest first."""
     # The files that run now may have been uploaded more than once: an id ends in their hash.
     others = [name for name in releases if name[-8:] != current[-8:]]
     older = [name for name in others if name < current]
@@ -118,7 +118,7 @@ def _before(current: str, releases: list[str]) -> str:
 
 
 def _unconfirmed(change: LockedStack) -> str:
-    """The services of an unfinished upgrade, as told. Raises SpinstackError if there is none."""
+    """The services of an unfinished upgrade, in words. Raises SpinstackError if there is none."""
     if change.session.dry:
         return "the services"
     if not change.found.unconfirmed:
@@ -132,13 +132,13 @@ def _unconfirmed(change: LockedStack) -> str:
 
 
 def _begun_directory(change: LockedStack) -> PurePosixPath:
-    """The directory of the release that the unfinished upgrade was begun with."""
+    """The directory of the release that the unfinished upgrade deploys."""
     return change.remote.root / "releases" / _begun(change)
 
 
 def _begun(change: LockedStack) -> str:
-    """The id of that release, as it is written down. Where the upgrade was begun without
-    spinstack the newest release has to do; raises SpinstackError if there is none."""
+    """The id of that release, as it was noted. If the upgrade was begun without spinstack, the
+    newest release has to do; raises SpinstackError if there is none."""
     if change.session.dry:
         return "<release begun>"
     if change.found.unfinished and change.found.unfinished.release:
@@ -148,7 +148,7 @@ def _begun(change: LockedStack) -> str:
         newest, _ = releases[-1]
         return newest.id
     raise SpinstackError(
-        "no release was uploaded",
+        "the upgrade was not begun with spinstack, and no release is uploaded",
         where=str(change.remote.root / "releases"),
-        remedy="end the upgrade by hand on the login node: it was not begun with spinstack",
+        remedy="finish the upgrade by hand on the login node",
     )

@@ -1,7 +1,8 @@
-"""Carries a change to the login node, where it goes on by itself, and looks on until it is over.
+"""Starts a change on the login node, where it runs on its own, and follows it to its end.
 
-What runs, and whether somebody is at it, was looked at without a lock (`take_over.py`). The lock
-is taken, the release uploaded and the job started by one script, which also follows the journal.
+What is running, and whether somebody is changing it, was looked at without a lock
+(`take_over.py`). One script takes the lock, uploads the release, starts the job and follows the
+journal.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from spinstack.remote.stack import RemoteStack
     from spinstack.session import Session
 
-# How a change can end → what the history calls it.
+# How a change can end → the outcome recorded in the history.
 _OUTCOMES = {
     journal.DONE: record.DONE,
     journal.NOT_NOTED: record.DONE,
@@ -46,7 +47,7 @@ _OUTCOMES = {
 
 @dataclass
 class Deployment:
-    """A change that is to be made: who makes it, what was found there."""
+    """A change to make: who makes it, and what was found at the destination."""
 
     session: Session
     remote: RemoteStack
@@ -58,10 +59,10 @@ class Deployment:
     def run(
         self, made: Release | None, note: ReleaseNote, plan: Plan, *, confirming: bool = True
     ) -> str:
-        """Let the change to a release run there; the site's address when it is over.
+        """Run the change to a release on the login node. Returns the site's address at its end.
 
-        `made`: the release if it must be uploaded first. Raises SpinstackError for how it
-        failed, and where it goes on without us (Ctrl-C, a lost connection).
+        `made`: the release if it must be uploaded first. Raises SpinstackError if it failed, or
+        if it continues without us (Ctrl-C, a lost connection).
         """
         change = _job(self, note, plan, confirming=confirming)
         if self.session.dry:
@@ -75,18 +76,21 @@ class Deployment:
         return "" if self.session.dry else self._concluded(code, following)
 
     def attach(self, owner: Owner) -> str:
-        """Look on at a change of ours that goes on there; the site's address when it is over.
+        """Follow a change of ours that is running there. Returns the site's address at its end.
 
-        Raises SpinstackError for how it failed.
+        Raises SpinstackError if it failed.
         """
-        self.session.console.note(f"a {owner.doing} of {owner.told()} goes on there: looking on")
+        article = "an" if owner.doing.startswith("u") else "a"
+        self.session.console.note(
+            f"{article} {owner.doing} by {owner.told()} is already running there; following it"
+        )
         following = Follow(self.session, owner.job)
         code = self._seen(following, lambda: self.remote.follow(following))
         return self._concluded(code, following)
 
     def _seen(self, following: Follow, begin: Callable[[], int | None]) -> int | None:
         """The exit code of following a change to its end: as `begin` does, or after Ctrl-C while
-        it is taken back. Raises SpinstackError where its end is not seen."""
+        it is rolled back. Raises SpinstackError if its end was not seen."""
         try:
             try:
                 return begin()
@@ -99,21 +103,21 @@ class Deployment:
             following.leave(well=False)
 
     def _concluded(self, code: int | None, following: Follow) -> str:
-        """The address of a site whose change went well. Raises SpinstackError otherwise."""
+        """The site's address if the change succeeded. Raises SpinstackError otherwise."""
         told, session = following.journal, self.session
         if not told.outcome:
             raise unseen.silent(code, told, self.me.doing, session.destination.host)
         written = told.step("write it down")
         if written and not written.ok:
             why = written.output.strip().rpartition("\n")[2]
-            session.console.warn(f"this is not in the history: {why}")
+            session.console.warn(f"could not record this in the history: {why}")
         if told.outcome not in (journal.DONE, journal.LEFT_OPEN):
             raise deploy_outcome.failure(told, session)
         return deploy_outcome.url(told, session)
 
 
 def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: bool) -> Job:
-    """What goes on there: the change to a release, as the destination's settings want it."""
+    """The job for the login node: the change to a release, by the destination's settings."""
     session, to, me = deployment.session, deployment.session.destination, deployment.me
     found = deployment.found
     stamp = me.when.translate({ord(sign): None for sign in "-:TZ"})
@@ -142,7 +146,7 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
 
 
 def _records(deployment: Deployment, note: ReleaseNote) -> dict[str, str]:
-    """The line of the history for each way that the change can end."""
+    """The line for the history for each way in which the change can end."""
     session = deployment.session
     base = Record(
         who=session.destination.user or record.WHO,
@@ -163,7 +167,7 @@ def _records(deployment: Deployment, note: ReleaseNote) -> dict[str, str]:
 
 
 def _exact(images: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, str]:
-    """The images by their digests, where these are known."""
+    """The images with their digests, where known."""
     return {
         name: f"{reference}@{digests[name]}"
         if digests.get(name) and "@" not in reference
@@ -174,6 +178,6 @@ def _exact(images: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, s
 
 def _show(change: Job, session: Session) -> None:
     """For a dry run, which does not know what there is to go back to."""
-    session.console.result("# the script that goes on there by itself:")
+    session.console.result("# the script that runs on its own on the login node:")
     for line in replace(change, creating=False).outline():
         session.console.result(f"  {line}")

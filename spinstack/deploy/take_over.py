@@ -1,5 +1,5 @@
-"""Meets who else changes the stack: looks first, looks on at a change of one's own, gives way to
-somebody else's, takes over what is dead.
+"""Deals with other changes to the stack: looks first, follows our own, gives way to somebody
+else's, takes over a stale lock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def found(session: Session, node: LoginNode, doing: str) -> Deployment:
-    """Get access to the platform if there is none, see what runs and who is at it."""
+    """See what is running and who is changing it; get access to the platform if there is none."""
     me = make_owner(remote_lock.who(session), socket.gethostname(), doing)
     remote = access.remote_stack(session, node)
     with session.console.step("look") as step:
@@ -33,15 +33,15 @@ def found(session: Session, node: LoginNode, doing: str) -> Deployment:
 
 
 def _seen(found: Found) -> str:
-    """What runs there, in words."""
+    """What is running there, in words."""
     if not found.uid:
         return ""
     told = ", ".join(f"{state.name} {state.shown}" for state in found.states)
-    return f"uid {found.uid}: {told or 'nothing runs yet'}"
+    return f"uid {found.uid}: {told or 'nothing is running yet'}"
 
 
 def refuse_another(deployment: Deployment) -> None:
-    """Raises Locked where somebody is changing the stack, be it ourselves."""
+    """Raises Locked if somebody is changing the stack, even if it is us."""
     lock = deployment.found.lock
     if lock and not deployment.session.dry:
         age = deployment.found.last_sign_of_life
@@ -50,10 +50,10 @@ def refuse_another(deployment: Deployment) -> None:
 
 
 def wait_for_own(deployment: Deployment) -> str | None:
-    """Where a change of this stack is under way: look on at our own to its end; the address of
-    the site then, and the found is looked at anew. None where nobody is at it.
+    """If a change of this stack is running, follow our own to its end. Returns the site's address
+    then, after looking at the destination again; None if there was no such change.
 
-    Raises Locked for somebody else's, SpinstackError where ours failed.
+    Raises Locked for somebody else's, SpinstackError if ours failed.
     """
     lock, remote = deployment.found.lock, deployment.remote
     if lock is None or deployment.session.dry:
@@ -68,8 +68,8 @@ def wait_for_own(deployment: Deployment) -> str | None:
 
 
 def _looked_on(deployment: Deployment, lock: Owner, age: int) -> str | None:
-    """Look on at our own change to its end: the address of the site. None if it is dead, its
-    last sign of life so many seconds ago; its lock is broken then."""
+    """Follow our own change to its end. Returns the site's address, or None if the change is dead
+    and its lock was broken. `age`: seconds since its last heartbeat."""
     session, remote = deployment.session, deployment.remote
     if remote_lock.is_alive(session, remote, age):
         try:
@@ -83,7 +83,7 @@ def _looked_on(deployment: Deployment, lock: Owner, age: int) -> str | None:
 
 
 def unlock(session: Session, *, yes: bool) -> str:
-    """Break the lock of somebody who is not coming back; who it was."""
+    """Break the lock of somebody who is not coming back. Returns who it was."""
     with session.login_node() as node:
         remote = remote_stack(session, node)
         owner, alive = remote.at_work()
@@ -91,12 +91,12 @@ def unlock(session: Session, *, yes: bool) -> str:
             raise SpinstackError(
                 "there is no lock",
                 where=str(remote.root / "lock"),
-                remedy="nothing has to be broken: run what you want to run",
+                remedy="go ahead: nothing has to be unlocked",
             )
         told = owner.told() if owner else "nobody"
-        mixing = "If a change is really under way, two will mix."
+        mixing = "If that change is still running, two changes will interfere."
         if alive:
-            mixing = "It has just given a sign of life: two changes will mix."
+            mixing = "That change is still running: two changes will interfere."
         session.confirm(f"Break the lock of {told}? {mixing}", yes=yes)
         with recorded(session, node, "unlock", f"the lock of {told}"):
             remote.break_lock(owner or Owner(told, ""))

@@ -1,11 +1,11 @@
-# Asks services what they tell of themselves. stats.py puts before this:
-#   mark, most     begins the lines that are no answer; bytes of an answer that are read
+# Asks services what they report about themselves. stats.py puts these in front:
+#   mark, most     first word of lines that are not part of an answer; bytes to read of an answer
 #   services       array
 #   listing        function: prints the containers
 #   question_N     function: runs the command of the Nth service in one of its containers
-# Afterwards the file descriptor $told has what `listing` printed, then the answers.
+# Afterwards the output of `listing`, then the answers, can be read from the descriptor $told.
 
-# answer NUMBER: the mark with the service and the exit code, and what it printed.
+# answer NUMBER: prints the mark with the service and the exit code, then its output.
 answer() {
     local said code
     said=$("question_$1" 2>&1 | head -c "$most"; exit "${PIPESTATUS[0]}")
@@ -16,7 +16,7 @@ answer() {
 exec {told}< <(
     found=$(listing 2>&1)
     printf '%s\n' "$found"
-    # All at once; each is shown when all those before it are.
+    # All at once; each is printed after those before it.
     answers=()
     for number in "${!services[@]}"; do
         exec {one}< <(answer "$number")

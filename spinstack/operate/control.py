@@ -1,7 +1,7 @@
-"""Start, stop, restart, scale and remove: what is possible now, the order, the waiting.
+"""Start, stop, restart, scale and remove: what is possible now, the command, the waiting.
 
 A platform need not wait, and may stop half of a stack before it notices that the other half
-can't be stopped: so the states are read first, and again until they are what was wanted.
+can't be stopped: so read the states first, and again until they are as wanted.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from spinstack.platforms.base import STOP_SECONDS, Phase, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.platforms.health import ServicesFailed, Watcher, shown
 
-# Told what is being waited for.
+# Shows what is being waited for.
 Tell = Callable[[str], None]
 
 
 def chosen(states: Sequence[ServiceState], service: str, stack: str) -> list[ServiceState]:
-    """All services, or the one that is named. Raises UsageError for one that is not there."""
+    """All services, or the named one. Raises UsageError if that one does not exist there."""
     found = [state for state in states if service in ("", state.name)]
     if service and not found and states:
         names = ", ".join(state.name for state in states)
         raise UsageError(
-            f"{stack} has no service {service!r} there",
-            remedy=f"one of {names}; what is missing there comes with `invoke deploy`",
+            f"{stack} has no service {service!r} at its destination",
+            remedy=f"choose one of {names}, or run `invoke deploy` to add it",
         )
     return found
 
 
 def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
-    """Raises SpinstackError where the platform would refuse, before anything was done."""
+    """Raises SpinstackError if the platform would refuse, before anything is done."""
     unconfirmed = [state.name for state in states if state.open]
     if unconfirmed:
         raise SpinstackError(
             f"can't {doing}: the upgrade of {', '.join(unconfirmed)} was neither confirmed nor "
             "rolled back",
             where=f"{states[0].stack}; nothing was changed",
-            remedy="look at the site, then first `invoke confirm` or `invoke rollback`",
+            remedy="look at the site, then run `invoke confirm` or `invoke rollback` first",
         )
     for state in states:
         if state.passing:
             raise SpinstackError(
                 f"can't {doing}: {state.name} is {state.phase.value}",
                 where=f"{state.stack}; nothing was changed",
-                remedy="it does not get on: `invoke rm` removes it, `invoke deploy` makes it anew"
+                remedy="it is stuck: remove it with `invoke rm`, then run `invoke deploy`"
                 if state.stuck
-                else "wait some seconds, see `invoke status`, run it again",
+                else "wait some seconds until `invoke status` shows it settled, then run it again",
                 details=state.message,
             )
 
@@ -56,17 +56,17 @@ def stop(there: StackClient, service: str, wanted: Sequence[str], tell: Tell) ->
     """Stop the stack or one service; returns when all of `wanted` are stopped."""
     step = there.platform.stop(there.stack, service)
     there.order(step, what=f"{_name(there, service)} was not stopped")
-    return wait(there, wanted, "stopped", lambda state: state.stopped, tell)
+    return wait(there, wanted, "stop", lambda state: state.stopped, tell)
 
 
 def must_be_up(there: StackClient, states: Sequence[ServiceState]) -> None:
-    """Raises SpinstackError if a service that was started does not run well."""
+    """Raises SpinstackError if a service that was started is not healthy."""
     ill = [state for state in states if not state.up]
     if ill:
         raise SpinstackError(
-            f"started already, and not well (now: {shown(ill)})",
+            f"already started but not healthy ({shown(ill)})",
             where=there.where,
-            remedy="see `invoke logs`; mend the cause and deploy, or `invoke stop` and `start`",
+            remedy="fix the cause (see `invoke logs`), then run `invoke deploy`",
             details="\n".join(state.message for state in ill if state.message),
         )
 
@@ -79,7 +79,8 @@ def start(there: StackClient, names: Sequence[str], limit: int, tell: Tell) -> l
 
 
 def restart(there: StackClient, names: Sequence[str], limit: int, tell: Tell) -> list[ServiceState]:
-    """Restart services that run: their containers stay the same. A stack as such can't be."""
+    """Restart running services: their containers stay the same. A whole stack can't be
+    restarted in one command."""
     step = there.platform.restart(there.stack, names)
     there.order(step, what=f"{_list(names)} was not restarted")
     return wait_until_up(there, names, limit, tell)
@@ -93,13 +94,13 @@ def scale(there: StackClient, name: str, count: int, limit: int, tell: Tell) -> 
     def reached(state: ServiceState) -> bool:
         return state.up and state.current == count
 
-    remedy = f"mend the cause, or take it back: invoke scale --service {name} --count N"
-    return wait(there, [name], f"{count} containers", reached, tell, limit, remedy)
+    remedy = f"fix the cause, or scale back: invoke scale --service {name} --count N"
+    return wait(there, [name], f"reach {count} containers", reached, tell, limit, remedy)
 
 
 def remove(there: StackClient, service: str, *, begun: bool = False) -> None:
-    """Remove the stack or one service; returns when it is gone, since a deploy would find
-    what is being removed and do nothing. `begun`: somebody has given the order already."""
+    """Remove the stack or one service; returns when it is gone, since a deploy would find what is
+    still being removed and do nothing. `begun`: somebody has already started the removal."""
     name = _name(there, service)
     if not begun:
         step = there.platform.remove(there.stack, service)
@@ -115,7 +116,7 @@ def remove(there: StackClient, service: str, *, begun: bool = False) -> None:
 
 
 def exists(there: StackClient) -> bool:
-    """Whether there is a stack of this name, even without services. Creates nothing."""
+    """Whether a stack of this name exists, even without services. Creates nothing."""
     step = there.platform.exists(there.stack)
     return bool(there.platform.read_inspect(there.run(step).output(step.name)))
 
@@ -123,8 +124,8 @@ def exists(there: StackClient) -> bool:
 def wait_until_up(
     there: StackClient, names: Sequence[str], limit: int, tell: Tell
 ) -> list[ServiceState]:
-    """Wait until the services run and are healthy. Raises SpinstackError with the ends of
-    their logs if they don't, or not within `limit` seconds."""
+    """Wait until the services run and are healthy. Raises SpinstackError with the last lines of
+    their logs if that fails, or takes longer than `limit` seconds."""
     watcher = Watcher(list(names))
 
     def look(states: list[ServiceState]) -> bool:
@@ -139,7 +140,7 @@ def wait_until_up(
         watcher.judge(limit, there.stack)
     except ServicesFailed as failure:
         failure.details = there.last_lines(failure.services)
-        failure.remedy = "mend the cause; `invoke logs` shows more"
+        failure.remedy = "fix the cause; `invoke logs` shows more"
         raise
     return watcher.states
 
@@ -153,8 +154,8 @@ def wait(
     limit: int = STOP_SECONDS,
     remedy: str = "see `invoke status`",
 ) -> list[ServiceState]:
-    """Wait until all the services are as `reached` says. Raises SpinstackError when the time
-    is up, or when the platform gives one up: then with this remedy; `wanted` names the state."""
+    """Wait until `reached` is true for all the services. Raises SpinstackError when the time is
+    up, or, with this remedy, when the platform gives up on one; `wanted`: what they should do."""
     seen: list[ServiceState] = []
 
     def look(states: list[ServiceState]) -> bool:
@@ -167,7 +168,7 @@ def wait(
         return seen
     now = shown(seen) or "nothing"
     reasons = "; ".join(state.message for state in seen if state.message)
-    error = _too_late(there, f"{_list(names)} did not get {wanted} (now: {now})", limit)
+    error = _too_late(there, f"{_list(names)} did not {wanted} (now: {now})", limit)
     if any(state.stuck for state in seen):
         error.remedy = remedy
     error.details = "\n".join(filter(None, [reasons, there.last_lines(list(names))]))
@@ -176,12 +177,12 @@ def wait(
 
 def _too_late(there: StackClient, what: str, seconds: int) -> SpinstackError:
     title = there.platform.title
-    remedy = f"{title} may still get there (waited at most {seconds} s): see `invoke status`"
+    remedy = f"see `invoke status`; {title} may still get there (waited at most {seconds} s)"
     return SpinstackError(what, where=there.where, remedy=remedy)
 
 
 def assumed(stack: str, names: Sequence[str], phase: Phase) -> list[ServiceState]:
-    """What a dry run takes for found: all services in the phase in which the order is given."""
+    """What a dry run assumes: all services in the phase in which the command is possible."""
     base = ServiceState(stack, "", phase.value, phase=phase)
     return [replace(base, name=name) for name in names]
 

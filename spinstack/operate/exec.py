@@ -23,23 +23,24 @@ if TYPE_CHECKING:
 
 
 def words(command: str) -> list[str]:
-    """A command line's words, as a shell splits them. Raises UsageError."""
+    """The words of a command line, as a shell splits them. Raises UsageError."""
     try:
         found = shlex.split(command)
     except ValueError as error:
         raise UsageError(
-            f"the command can't be read: {error}", where=command, remedy="close the quotes"
+            f"can't parse the command: {error}", where=command, remedy="close the quotes"
         ) from None
     if not found:
-        raise UsageError("no command", remedy="invoke exec --service app --command 'python -V'")
+        example = "invoke exec --service app --command 'python -V'"
+        raise UsageError("no command given", remedy=f"give one, as in: {example}")
     return found
 
 
 def find(there: StackClient, service: str, number: int) -> Container:
-    """The running container of a service; the one with this number if it is not 0.
+    """The running container of a service; the one with this number unless it is 0.
 
-    By its id, never by its name: an upgrade keeps an old container of the same name, and
-    the CLI would ask without end which one is meant. Raises SpinstackError if none runs.
+    By its id, never by its name: an upgrade keeps an old container of the same name, and the CLI
+    would ask for ever which one is meant. Raises SpinstackError if none is running.
     """
     platform = there.platform
     listing, listed = platform.states(), platform.containers(must=True)
@@ -65,12 +66,14 @@ def _none(
 ) -> SpinstackError:
     if running:
         numbers = ", ".join(str(container.number) for container in running)
-        return UsageError(f"{service} has no container {number}", remedy=f"--number {numbers}")
+        return UsageError(
+            f"{service} has no container {number}", remedy=f"choose one of: --number {numbers}"
+        )
     state = next((state for state in states if state.name == service), None)
     return SpinstackError(
-        f"no container of {service} runs (it is {state.shown if state else 'not there'})",
+        f"no container of {service} is running (it is {state.shown if state else 'not there'})",
         where=there.where,
-        remedy="invoke start"
+        remedy="run `invoke start`"
         if state and state.stopped
         else "see `invoke status` and `invoke logs`",
     )
@@ -84,7 +87,7 @@ def run(
     terminal: bool,
     input: bytes = b"",
 ) -> int:
-    """Run a command in a container, connected to this process; its exit code."""
+    """Run a command in a container, connected to this process. Returns its exit code."""
     prepare = joined(there.ready.commands, "&&")
     call = there.platform.exec(container, command, terminal=terminal, input_bytes=len(input))
     return there.node.interact(prepare, call, terminal=terminal, input=input)
@@ -95,7 +98,8 @@ def shell(session: Session, service: str, number: int) -> None:
     name = one_service(session, service)
     if not relay.on_terminal() and not session.dry:
         raise UsageError(
-            "a shell needs a terminal", remedy=f"invoke exec --service {name} --command '…'"
+            "a shell needs a terminal",
+            remedy=f"run a command instead: invoke exec --service {name} --command '…'",
         )
     _connect(session, name, list(session.platform.shell()), number, terminal=True)
 
@@ -130,18 +134,20 @@ def _connect(
 
 
 def _input(session: Session, source: str) -> bytes:
-    """What the command is given to read. Raises UsageError."""
+    """What the command gets as standard input. Raises UsageError."""
     if not source or session.dry:
         return b""
     try:
         data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise UsageError(
-            f"the input can't be read: {error.strerror}", where=source, remedy="see --input"
+            f"can't read the input: {error.strerror}",
+            where=source,
+            remedy="give --input a file that you can read, or - for standard input",
         ) from None
     if len(data) > session.platform.largest_input:
         raise UsageError(
-            f"{len(data)} bytes are too many for {session.platform.program}, which gets stuck",
+            f"{len(data)} bytes of input are too many: {session.platform.program} would hang",
             where=source,
             remedy="copy the file into a mounted directory on the login node",
         )

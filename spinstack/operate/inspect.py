@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def inspect(there: StackClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The platform's own resource of each service. Ask only about services that are there: for
-    others a platform may create something.
+    """The platform's own resource of each service. Ask only about services that exist: for others
+    a platform may create something.
 
-    Raises SpinstackError for an answer that is no JSON.
+    Raises SpinstackError if the answer is not JSON.
     """
     platform = there.platform
     steps = [platform.inspect(there.stack, name) for name in names]
@@ -37,15 +37,15 @@ def inspect(there: StackClient, names: Sequence[str]) -> dict[str, dict[str, Any
 
 
 def must_run(there: StackClient, names: Sequence[str]) -> None:
-    """Raises SpinstackError where there is nothing to look at."""
+    """Raises SpinstackError if there is nothing to look at."""
     if not names and not there.node.dry:
         raise SpinstackError(
-            f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
+            f"{there.stack} is not running", where=there.where, remedy="run `invoke deploy`"
         )
 
 
 def show(session: Session, service: str) -> None:
-    """Print all that the platform knows of a service, or of all by their names, as JSON."""
+    """Print everything the platform knows about a service, or about all by name, as JSON."""
     check_name(session, service)
     with connected(session) as there:
         names = [state.name for state in chosen(there.states(), service, there.stack)]

@@ -1,4 +1,4 @@
-"""What outlives containers, secrets and volumes: listed, made, removed; for both the same."""
+"""What outlives containers, secrets and volumes: both are listed, created and removed alike."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """Secrets, or volumes. `headings`: columns of the list; `lost`: what is lost with one."""
+    """Secrets or volumes. `headings`: columns of the list; `lost`: what is lost with one."""
 
     name: str
     headings: tuple[str, ...]
     lost: str
 
     def listed(self, there: StackClient) -> list[Kept]:
-        """All of the environment. Raises SpinstackError if the platform does not answer."""
+        """All in the environment. Raises SpinstackError if the platform does not answer."""
         step = there.platform.kept(self.name)
         return there.platform.read_kept(self.name, there.run(step).output(step.name))
 
 
 def show(session: Session, kind: Kind, *, all: bool, json: bool) -> None:
-    """List those of the stack, or all of the environment."""
+    """List those of the stack, or all in the environment."""
     with connected(session) as there:
         found = kind.listed(there)
     if session.dry:
@@ -60,21 +60,21 @@ def of_stack(found: Sequence[Kept], stack: str) -> list[Kept]:
 
 
 def check_name(remedies: Sequence[str], name: str) -> None:
-    """Raises UsageError where a rule forbids the name."""
+    """Raises UsageError if a rule forbids the name."""
     if remedies:
-        raise UsageError(f"{name!r} can't be its name at Spin", remedy=remedies[0])
+        raise UsageError(f"{name!r} is not a valid name at Spin", remedy=remedies[0])
 
 
 @contextmanager
 def creating(session: Session, kind: Kind, name: str) -> Iterator[StackClient]:
-    """Connected, where the name is new, for an order that is written into the history; looks
-    afterwards whether it is there. Raises SpinstackError."""
+    """A connection to create one with a new name: records it in the history, and checks afterwards
+    that it exists. Raises SpinstackError."""
     with connected(session) as there:
         if any(kept.name == name for kept in kind.listed(there)):
             raise SpinstackError(
-                f"there is a {kind.name} {name} already",
+                f"the {kind.name} {name} already exists",
                 where=there.where,
-                remedy=f"it can't be changed: remove it first (invoke {kind.name}.rm)",
+                remedy=f"remove it first (`invoke {kind.name}.rm`); it can't be changed",
             )
         with recorded(session, there.node, f"{kind.name}.create", name):
             yield there
@@ -82,21 +82,21 @@ def creating(session: Session, kind: Kind, name: str) -> Iterator[StackClient]:
 
 
 def order(there: StackClient, step: Step, kind: Kind, name: str) -> None:
-    """Make one. Raises SpinstackError if the platform refuses."""
-    there.order(step, what=f"the {kind.name} {name} was not made")
+    """Create one. Raises SpinstackError if the platform refuses."""
+    there.order(step, what=f"the {kind.name} {name} was not created")
 
 
 def _must_be_there(there: StackClient, kind: Kind, name: str) -> None:
     if not there.node.dry and all(kept.name != name for kept in kind.listed(there)):
         raise SpinstackError(
-            f"{there.platform.title} took {name} and does not list it",
+            f"{there.platform.title} accepted {name} but does not list it",
             where=there.where,
-            remedy="try again",
+            remedy="run the command again",
         )
 
 
 def remove(session: Session, kind: Kind, name: str, *, yes: bool, json: bool) -> None:
-    """Remove one, after a question."""
+    """Remove one, after asking."""
     with connected(session) as there:
         found = _find(there, kind, name)
         if found:
@@ -106,12 +106,12 @@ def remove(session: Session, kind: Kind, name: str, *, yes: bool, json: bool) ->
                 _remove(there, kind, found)
     gone = {"action": f"{kind.name}.rm", "name": name, "was_there": found is not None}
     session.give(
-        json, gone, f"removed {name}" if found else f"{name} is not there: nothing to remove"
+        json, gone, f"removed {name}" if found else f"{name} does not exist; nothing to remove"
     )
 
 
 def _find(there: StackClient, kind: Kind, name: str) -> Kept | None:
-    """The one of this name; None if there is none. In a dry run one is made up."""
+    """The one with this name; None if there is none. A dry run makes one up."""
     listed = kind.listed(there)
     if there.node.dry:
         return Kept(f"<id of the {kind.name}>", name)
@@ -124,5 +124,5 @@ def _remove(there: StackClient, kind: Kind, kept: Kept) -> None:
     there.order(there.platform.remove_kept(kind.name, kept.id), what=what)
     for other in kind.listed(there):
         if other.id == kept.id and not there.platform.is_going(other):
-            remedy = "see whether a service still uses it"
+            remedy = "remove it from the services that still use it, then run the command again"
             raise SpinstackError(what, where=there.where, remedy=remedy)

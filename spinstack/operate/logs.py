@@ -1,4 +1,4 @@
-"""Logs of services: the last lines, or all of them as they come, each under its name."""
+"""Logs of services: the last lines, or new lines as they come, each with its service's name."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from spinstack.remote.access import connected
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-# Given each line.
+# Called with each line.
 Show = Callable[[LogLine], None]
 
-# Lines of each service when nothing else is said.
+# Lines of each service by default.
 LINES = 100
-# Lines of a log, the last ones, that are looked through for known errors.
+# How many of the last lines are searched for known errors.
 EXPLAINED = 2000
 
 
 def logs(
     session: Session, service: str, *, follow: bool, tail: str, since: str, json: bool
 ) -> None:
-    """What the services print; what is known about the errors in it comes last."""
+    """Show what the services print, and in the end what is known about the errors in it."""
     query = LogQuery(lines_wanted(tail, since), moment(since))
     check_name(session, service)
     heard: deque[str] = deque(maxlen=EXPLAINED)
@@ -54,42 +54,44 @@ def logs(
 
 
 def _names(session: Session, there: StackClient, service: str) -> list[str]:
-    """The services that are meant. Raises SpinstackError if none is there."""
+    """The services that are meant. Raises SpinstackError if there are none."""
     names = [state.name for state in chosen(there.states(), service, there.stack)]
     if session.dry:
         return [service] if service else service_names(session)
     if not names:
         raise SpinstackError(
-            f"{there.stack} does not run", where=there.where, remedy="invoke deploy"
+            f"{there.stack} is not running", where=there.where, remedy="run `invoke deploy`"
         )
     return names
 
 
 def lines_wanted(tail: str, since: str) -> int:
-    """How many lines are asked for, -1 for all. Raises UsageError."""
+    """How many lines were asked for, -1 for all. Raises UsageError."""
     if not tail:
         return ALL if since else LINES
     if tail == "all":
         return ALL
     if not tail.isdecimal():
-        raise UsageError(f"{tail!r} is no number of lines", remedy="--tail 100, or --tail all")
+        raise UsageError(f"--tail {tail} is not a number", remedy="use --tail 100 or --tail all")
     return int(tail)
 
 
 def moment(since: str) -> str:
-    """`10m`, `2h30m`, `1d` or an ISO 8601 moment as the CLI takes it. Raises UsageError."""
+    """`10m`, `2h30m`, `1d` or an ISO 8601 time, in the form that the CLI takes. Raises
+    UsageError."""
     if not since or _is_moment(since):
         return since
     before = times.seconds(since)
     if before is None:
         raise UsageError(
-            f"{since!r} is no time", remedy="--since 10m, 2h, 1d, or 2026-01-31T04:05:00Z"
+            f"--since {since} is not a time",
+            remedy="use, for example, 10m, 2h, 1d or 2026-01-31T04:05:00Z",
         )
     return f"{before}s"
 
 
 def _is_moment(text: str) -> bool:
-    """A date with a time; the zone must be told, or else it would be the node's."""
+    """Whether it is a date and time with a time zone: without one, the node's would count."""
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
     except ValueError:
@@ -97,7 +99,7 @@ def _is_moment(text: str) -> bool:
 
 
 def show(there: StackClient, services: Sequence[str], query: LogQuery, on_line: Show) -> None:
-    """The last lines of each service, all of them in the order of time."""
+    """Show the last lines of each service, all of them in order of time."""
     platform = there.platform
     steps = {name: platform.log(there.stack, name, query) for name in services}
     result = there.run(*steps.values(), seconds=platform.quick * len(steps) + 60)
@@ -105,20 +107,20 @@ def show(there: StackClient, services: Sequence[str], query: LogQuery, on_line: 
     for name, step in steps.items():
         done = result[step.name]
         if not done.ok:
-            raise there.failure(done, f"the log of {name} could not be read")
+            raise there.failure(done, f"could not read the log of {name}")
         found += in_order(platform.read_log(done.output, there.stack, name), query.tail)
     for line in in_order(found, ALL):
         on_line(line)
 
 
 class News:
-    """Tells new lines from those that were followed before, by the times of a container."""
+    """Tells new lines from those already shown, by the times of each container."""
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, str], tuple[str, set[str]]] = {}
 
     def has(self, line: LogLine) -> bool:
-        """Whether the line was not there yet; one without a time counts as new."""
+        """Whether the line is new; one without a time counts as new."""
         key = (line.service, line.container)
         time, texts = self._latest.get(key, ("", set()))
         if not line.time:
@@ -132,7 +134,7 @@ class News:
 def follow_lines(
     there: StackClient, services: Sequence[str], query: LogQuery, on_line: Show
 ) -> None:
-    """All services at once, as their logs grow, until Ctrl-C or until they are removed."""
+    """Follow the logs of all services at once, until Ctrl-C or until they are removed."""
     news = News()
     follow = there.platform.follow_logs(there.stack, services, query)
 
@@ -150,8 +152,8 @@ COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
 
 
 class Printer:
-    """Prints lines: names in front where there are several services, coloured on a terminal
-    that can (rich's rules). `heard`: given the text of each."""
+    """Prints lines: names in front if there are several services, in colour on a terminal that
+    supports it (by rich's rules). `heard`: collects the text of each."""
 
     def __init__(
         self, session: Session, names: Sequence[str], *, json: bool, heard: deque[str]
@@ -177,7 +179,7 @@ class Printer:
 
 
 def _coloured(names: Sequence[str]) -> Callable[[str, str, str], None] | None:
-    """Prints the prefix in the colour of its service; None where there are no colours."""
+    """What prints the prefix in the colour of its service; None if there are no colours."""
     if is_plain(sys.stdout):
         return None
     from rich.console import Console

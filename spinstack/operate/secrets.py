@@ -1,4 +1,4 @@
-"""Secrets of the stack: listed, made, removed. Their values can't be read back."""
+"""Secrets of the stack: listed, created, removed. Their values can't be read back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 SECRET = kept.Kind(
     "secret",
     ("NAME", "CREATED"),
-    "Lost: its value, which nobody can read back. Containers that run keep their copy; new ones "
+    "Lost: its value, which nobody can read back. Running containers keep their copy; new ones "
     "don't start.",
 )
-# A password, a key, a certificate chain: nothing larger belongs into a secret.
+# A password, a key, a certificate chain: nothing larger belongs in a secret.
 LARGEST_VALUE = 100_000
 
 
@@ -30,7 +30,7 @@ def list_secrets(session: Session, *, all: bool, json: bool) -> None:
 
 
 def create_secret(session: Session, name: str, service: str, file: str, *, json: bool) -> None:
-    """Make a secret; its value comes from a file or standard input."""
+    """Create a secret; its value comes from a file or standard input."""
     whole = _secret_name(session, name, service)
     value = b"dry" if session.dry else _value(session, whole, file)
     check_value(value)
@@ -39,13 +39,13 @@ def create_secret(session: Session, name: str, service: str, file: str, *, json:
     if session.dry:
         return
     if value.endswith(b"\n"):
-        session.console.warn("the value ends with a newline, which is a part of it")
+        session.console.warn("the value ends with a newline, which is part of it")
     made = {"action": "secret.create", "name": whole, "bytes": len(value)}
-    session.give(json, made, f"made {whole} ({len(value)} bytes)")
+    session.give(json, made, f"created {whole} ({len(value)} bytes)")
     session.console.note(
-        f"name it in {session.settings.compose_file}: secrets: [{whole}] in the service, and "
-        f"at the end of the file secrets: {{{whole}: {{external: true}}}}; after the next deploy "
-        f"the service sees it as /run/secrets/{whole}"
+        f"to use it, add to {session.settings.compose_file}: secrets: [{whole}] in the service, "
+        f"and at the end of the file secrets: {{{whole}: {{external: true}}}}; after the next "
+        f"deploy the service finds it in /run/secrets/{whole}"
     )
 
 
@@ -60,9 +60,9 @@ def _secret_name(session: Session, name: str, service: str) -> str:
 
 
 def _value(session: Session, name: str, file: str) -> bytes:
-    """The value: a file's bytes, what comes on standard input, or what is typed, unseen.
+    """The value: a file's bytes, standard input, or what is typed without being shown.
 
-    Raises UsageError for a file that can't be read or that others can read.
+    Raises UsageError for a file that can't be read; warns about one that others can read.
     """
     if file in ("", "-"):
         if sys.stdin.isatty():
@@ -76,16 +76,18 @@ def _value(session: Session, name: str, file: str) -> bytes:
         mode = path.stat().st_mode
     except OSError as error:
         raise UsageError(
-            f"the value can't be read: {error.strerror}", where=str(path), remedy="see --file"
+            f"can't read the value: {error.strerror}",
+            where=str(path),
+            remedy="give --file a file that you can read",
         ) from None
     if mode & 0o077:
-        session.console.warn(f"others can read {path}: chmod 600 it")
+        session.console.warn(f"others can read {path}; run: chmod 600 {path}")
     return value
 
 
 def secret_name(name: str, stack: str, service: str, services: Collection[str]) -> str:
-    """The whole name: `app.nw-desi.password` for `password` of app, `nw-desi.password` for
-    all services. A name that is whole already stays. Raises UsageError."""
+    """The full name: `app.nw-desi.password` for `password` of app, `nw-desi.password` for all
+    services. A name that is already full stays. Raises UsageError."""
     for prefix in (f"{stack}.", *(f"{one}.{stack}." for one in services)):
         if name.startswith(prefix):
             whole = name
@@ -97,11 +99,11 @@ def secret_name(name: str, stack: str, service: str, services: Collection[str]) 
 
 
 def check_value(value: bytes) -> None:
-    """Raises UsageError for what can't be meant."""
+    """Raises UsageError for a value that can't be intended."""
     if not value:
-        raise UsageError("the value is empty", remedy="--file PATH, or give it on standard input")
+        raise UsageError("the value is empty", remedy="use --file PATH, or pipe the value in")
     if len(value) > LARGEST_VALUE:
         raise UsageError(
-            f"{len(value)} bytes are too many for a secret",
-            remedy=f"{LARGEST_VALUE} at most: mount a file of a directory instead",
+            f"{len(value)} bytes are too many for a secret (at most {LARGEST_VALUE})",
+            remedy="mount the directory of the file instead",
         )

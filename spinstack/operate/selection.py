@@ -1,4 +1,4 @@
-"""What the tasks for a running stack share: which services are meant, and how a result is given."""
+"""Shared by the tasks for a running stack: which services are meant, and how to give a result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def service_names(session: Session) -> list[str]:
-    """The services in the stack's files; none where these are broken just now, which must not
-    keep anybody from operating what runs."""
+    """The services in the stack's files; none if these are broken just now, which must not keep
+    anybody from operating what is running."""
     try:
         return session.stack.service_names
     except SpinstackError:
@@ -24,9 +24,9 @@ def service_names(session: Session) -> list[str]:
 
 
 def check_name(session: Session, service: str) -> None:
-    """Raises UsageError for a slip of the pen before anybody has to log in.
+    """Raises UsageError for a typo before anybody has to log in.
 
-    A name quite unlike those in the compose file may be a service that was taken out of it.
+    A name quite unlike those in the compose file may be a service that was removed from it.
     """
     names = service_names(session) if service else []
     if service in names or not names:
@@ -37,23 +37,23 @@ def check_name(session: Session, service: str) -> None:
         raise UsageError(
             f"the stack has no service {service!r}",
             where=session.settings.compose_file,
-            remedy=f"{hint}It has {', '.join(names)}",
+            remedy=f"{hint}The services are {', '.join(names)}",
         )
 
 
 def one_service(session: Session, service: str) -> str:
-    """The service that is meant where it has to be one. Raises UsageError."""
+    """The service that is meant, where exactly one is needed. Raises UsageError."""
     names = service_names(session)
     if not service and len(names) == 1:
         return names[0]
     if not service:
-        raise UsageError("which service?", remedy=f"--service: one of {', '.join(names)}")
+        raise UsageError("which service?", remedy=f"add --service, one of {', '.join(names)}")
     check_name(session, service)
     return service
 
 
 def named(session: Session, service: str) -> str:
-    """`stack` or `stack/service`, with the destination, for questions and messages."""
+    """`stack` or `stack/service`, for questions and messages."""
     stack = session.settings.stack
     return f"{stack}/{service}" if service else stack
 
@@ -61,7 +61,7 @@ def named(session: Session, service: str) -> str:
 def done(
     session: Session, action: str, states: Sequence[ServiceState], json: bool, text: str
 ) -> None:
-    """The result of an order: a line for a person, or the states then for a script."""
+    """Give the result of a command: a line for a person, or the new states for a script."""
     if session.dry:
         return
     if json:

@@ -1,6 +1,6 @@
-"""Orders to what runs: looked at first, asked for, carried out, told.
+"""Commands for running services: look first, ask, carry out, report.
 
-Each raises SpinstackError where the platform would refuse, before anything was done.
+Each raises SpinstackError if the platform would refuse, before anything is done.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spinstack.remote.stack import RemoteStack
     from spinstack.session import Session
 
-_KEPT = "Nothing is lost: containers, logs and files stay."
+_KEPT = "Nothing is lost: containers, logs and files are kept."
 
 
 def start(session: Session, service: str, *, json: bool, yes: bool) -> None:
@@ -34,13 +34,13 @@ def start(session: Session, service: str, *, json: bool, yes: bool) -> None:
         names = [state.name for state in states if state.stopped]
         if not names:
             control.must_be_up(there, states)
-            done(session, "start", states, json, f"{what} runs already")
+            done(session, "start", states, json, f"{what} is already running")
             return
         ask_if_protected(session, yes=yes, doing=f"Start {what}")
         limit = session.destination.healthy_within
         with _order(session, there, "start", service, ", ".join(names)) as step:
             states = control.start(there, names, limit, step.detail)
-    done(session, "start", states, json, f"{what} runs")
+    done(session, "start", states, json, f"{what} is running")
 
 
 def stop(session: Session, service: str, *, json: bool, yes: bool) -> None:
@@ -49,7 +49,7 @@ def stop(session: Session, service: str, *, json: bool, yes: bool) -> None:
     with _found(session, "stop", service, Phase.RUNNING) as (there, states):
         names = [state.name for state in states if not state.stopped]
         if not names:
-            done(session, "stop", states, json, f"{what} is stopped already")
+            done(session, "stop", states, json, f"{what} is already stopped")
             return
         down = f"{_down(service)} until `invoke start`. {_KEPT}"
         session.confirm(_question(session, "Stop", what, names, down), yes=yes)
@@ -68,20 +68,23 @@ def restart(session: Session, service: str, *, json: bool, yes: bool) -> None:
         limit = session.destination.healthy_within
         with _order(session, there, "restart", service, ", ".join(names)) as step:
             states = control.restart(there, names, limit, step.detail)
-    done(session, "restart", states, json, f"{what} runs again")
+    done(session, "restart", states, json, f"{what} is running again")
 
 
 def scale(session: Session, service: str, count: int, *, json: bool, yes: bool) -> None:
-    """Run more or fewer containers of a service; it stays so at the next deploy."""
+    """Run more or fewer containers of a service; the next deploy keeps the number."""
     name = one_service(session, service)
     if count < 1:
-        raise UsageError("how many?", remedy="--count 2; to have none: invoke stop")
+        raise UsageError(
+            "--count must be at least 1",
+            remedy="add, for example, --count 2; to run none, use `invoke stop`",
+        )
     with _found(session, "scale", name, Phase.RUNNING) as (there, states):
         before = states[0]
         if before.phase is not Phase.SCALING:
             _running(states, name, there)
         if before.scale == before.current == count:
-            done(session, "scale", states, json, f"{name} runs {_containers(count)} already")
+            done(session, "scale", states, json, f"{name} already runs {_containers(count)}")
             return
         _ask_to_scale(session, before, count, yes)
         limit = session.destination.healthy_within
@@ -92,7 +95,7 @@ def scale(session: Session, service: str, count: int, *, json: bool, yes: bool) 
 
 
 def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
-    """Remove the stack or a service; files stay."""
+    """Remove the stack or a service; files are kept."""
     check_name(session, service)
     what = named(session, service)
     with connected(session) as there:
@@ -101,28 +104,28 @@ def remove(session: Session, service: str, *, json: bool, yes: bool) -> None:
             states = control.chosen(states, service, there.stack)
         states = [state for state in states if service in ("", state.name)]
         if not states and not session.dry and (service or not control.exists(there)):
-            done(session, "rm", [], json, f"{what} is not there: nothing to remove")
+            done(session, "rm", [], json, f"{what} does not exist; nothing to remove")
             return
         names = [state.name for state in states] or ["no services"]
         lost = (
             f"{_down(service)} then. Lost: the containers, with their logs and what they wrote "
-            "outside of mounted directories. Kept: releases, mounted directories, images, "
+            "outside mounted directories. Kept: releases, mounted directories, images, "
             "secrets, named volumes."
         )
         session.confirm(_question(session, "Remove", what, names, lost), yes=yes)
         with _order(session, there, "rm", service, ", ".join(names), shown_as="remove"):
             begun = bool(states) and all(state.phase is Phase.REMOVING for state in states)
             control.remove(there, service, begun=begun)
-    done(session, "rm", [], json, f"{what} is removed; `invoke deploy` makes it anew")
+    done(session, "rm", [], json, f"{what} is removed; `invoke deploy` creates it again")
 
 
 @contextmanager
 def _found(
     session: Session, verb: str, service: str, dry: Phase
 ) -> Iterator[tuple[RemoteStack, list[ServiceState]]]:
-    """Connected, with the services that are meant, where they can be given an order. Raises
-    SpinstackError if there are none, or if they can't be. A dry run takes all of them for being
-    in the phase `dry`."""
+    """A connection, with the services that are meant, if commands for them are possible now.
+    Raises SpinstackError if there are none, or if they are not. A dry run assumes that all of
+    them are in the phase `dry`."""
     check_name(session, service)
     what = named(session, service)
     with connected(session) as there:
@@ -131,7 +134,9 @@ def _found(
             names = [service] if service else service_names(session)
             states = control.assumed(there.stack, names, dry)
         elif not states:
-            raise SpinstackError(f"{what} is not there", where=there.where, remedy="invoke deploy")
+            raise SpinstackError(
+                f"{what} does not exist", where=there.where, remedy="run `invoke deploy`"
+            )
         control.must_be_settled(states, f"{verb} {service if verb == 'scale' else what}")
         yield there, states
 
@@ -140,7 +145,8 @@ def _found(
 def _order(
     session: Session, there: RemoteStack, doing: str, detail: str, told: str, shown_as: str = ""
 ) -> Iterator[StepDisplay]:
-    """An order as a step on the console, written into the history; `told` when it is done."""
+    """A command as a step on the console, recorded in the history; `told`: shown when it is
+    done."""
     with (
         recorded(session, there.node, doing, detail),
         session.console.step(shown_as or doing) as step,
@@ -150,8 +156,8 @@ def _order(
 
 
 def _states(session: Session, there: RemoteStack) -> list[ServiceState]:
-    """The services as they are. Raises Locked while somebody, even ourselves, changes the
-    stack: a deploy does not go well with services that are stopped or removed meanwhile."""
+    """The services as they are. Raises Locked while somebody, even we ourselves, is changing the
+    stack: a deploy fails if its services are stopped or removed meanwhile."""
     states = there.platform.states()
     result = there.run(
         lock_steps.read_lock_step(there.root), changes.under_way_step(there.root), states
@@ -162,23 +168,25 @@ def _states(session: Session, there: RemoteStack) -> list[ServiceState]:
 
 
 def _running(states: list[ServiceState], what: str, there: RemoteStack) -> list[str]:
-    """Those that run. Raises SpinstackError if none does."""
+    """The running ones. Raises SpinstackError if there are none."""
     names = [state.name for state in states if state.phase is Phase.RUNNING]
     if names:
         return names
     raise SpinstackError(
-        f"{what} does not run (now: {shown(states)})", where=there.where, remedy="invoke start"
+        f"{what} is not running ({shown(states)})",
+        where=there.where,
+        remedy="run `invoke start`",
     )
 
 
 def _ask_to_scale(session: Session, before: ServiceState, count: int, yes: bool) -> None:
-    """Fewer containers lose something; more with a published port need a node each."""
+    """Ask: fewer containers lose something; more, with a published port, need a node each."""
     name = before.name
     if count < before.scale:
         gone = before.scale - count
         session.confirm(
             f"Scale {name} at {session.destination.name} from {before.scale} down to {count}? "
-            f"Lost: {_containers(gone)}, with the logs. Kept: the others, and all files.",
+            f"Lost: {_containers(gone)}, with their logs. Kept: the others, and all files.",
             yes=yes,
         )
         return

@@ -1,6 +1,6 @@
-"""What runs, since when, of which release and by whom: read in one go, shown in lines.
+"""What is running, since when, from which release and by whom: read in one go.
 
-Pure besides the one script that `look` and `watch` run.
+Pure except for the one script that `look` and `watch` run.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _MARK = "@spinstack"
 
 @dataclass(frozen=True)
 class Overview:
-    """A stack at a destination. `release`: id of the one that runs, `note`: what was written
-    down when it was uploaded; `unfinished`: the same of an upgrade that was left; `stats`:
-    what services told of themselves."""
+    """A stack at a destination. `release`: id of the running one, `note`: what was noted when it
+    was uploaded; `unfinished`: the note of an unfinished upgrade; `stats`: what services report
+    about themselves."""
 
     stack: str
     destination: str
@@ -50,19 +50,20 @@ class Overview:
         return [service.name for service in self.services if service.open]
 
     def since(self, service: ServiceState) -> str:
-        """When the oldest of its running containers was made, ISO 8601; empty if none runs."""
+        """When the oldest of its running containers was created, ISO 8601; empty if none is
+        running."""
         found = base.running(self.containers.get(service.name, []))
         return min((container.created for container in found if container.created), default="")
 
     def starts_again(self, service: ServiceState) -> int:
-        """How often its containers had to be started again."""
+        """How often its containers had to be restarted."""
         found = base.running(self.containers.get(service.name, []))
         return sum(max(container.starts - 1, 0) for container in found)
 
 
 def look(there: RemoteStack, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
-    """Everything, once, with what the services of which a command is `asked` tell of
-    themselves. Raises SpinstackError if the platform does not answer."""
+    """Everything, once. `asked`: the commands by which services report about themselves. Raises
+    SpinstackError if the platform does not answer."""
     steps = _steps(there)
     if not asked:
         return _overview(there, _outputs(there, steps))
@@ -83,9 +84,9 @@ def _outputs(there: RemoteStack, steps: Sequence[Step]) -> dict[str, str]:
 def watch(
     there: RemoteStack, seen: Callable[[Overview], None], failed: Callable[[SpinstackError], None]
 ) -> None:
-    """Everything again and again over one channel, until Ctrl-C or the connection ends.
+    """Everything, again and again over one channel, until Ctrl-C or the connection ends.
 
-    `failed` is told when the platform does not answer for once; the watching goes on.
+    `failed` is called when the platform does not answer once; watching continues.
     """
     rounds = _Rounds()
     listing = there.platform.states().name
@@ -145,12 +146,12 @@ def _steps(there: RemoteStack) -> list[Step]:
 
 
 def _file_step(name: str, path: PurePosixPath) -> Step:
-    """A file that may not be there: releases of other tools have none."""
+    """Reads a file that may be missing: releases of other tools have none."""
     return Step(name, (Command("cat", str(path), Raw("2>/dev/null")),), must=False)
 
 
 def _watch_step(steps: Sequence[Step]) -> Step:
-    """The steps in a loop, each under its mark. Descriptor 3 ends when we leave."""
+    """The steps in a loop, each after its mark. Descriptor 3 is closed when we leave."""
     parts = []
     for step in steps:
         parts.append(f"echo {_MARK} {shlex.quote(step.name)}; {step.body()}")

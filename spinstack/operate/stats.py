@@ -1,8 +1,8 @@
-"""What services tell of themselves, for `status`: a command in a container of each.
+"""What services report about themselves, for `status`: a command in a container of each.
 
 The setting `stats` names it. What it prints is shown: a line of text, or a JSON object whose
-`summary` is the line. Nobody waits for it beside what `status` waits for anyway, but for as
-long as LIMIT, and its failure is only told.
+`summary` is the line. It runs beside what `status` waits for anyway, for LIMIT seconds at most,
+and its failure is only shown.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from spinstack.platforms.client import StackClient
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, json_objects
 
-# Seconds that a service has for its answer.
+# Seconds that a service has to answer.
 LIMIT = 3
-# Bytes of an answer that are read.
+# Bytes to read of an answer.
 MOST = 3000
-# Characters of a summary that are shown.
+# Characters to show of a summary.
 WIDTH = 200
 _MARK = "@spinstack stats"
 _NOTHING = "none of its containers is healthy"
@@ -32,8 +32,8 @@ _NOTHING = "none of its containers is healthy"
 
 @dataclass(frozen=True)
 class Stats:
-    """What a service told: `summary` in a line, `fields` for a script; or the `problem` that
-    kept it from that, in words."""
+    """What a service reported: `summary` in a line, `fields` for a script; or, in words, the
+    `problem` that prevented it."""
 
     summary: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Stats:
 
 def commands(setting: Mapping[str, Any]) -> dict[str, list[str]]:
     """The setting's commands as words, by service. Raises UsageError for one that can't be
-    read."""
+    parsed."""
     return {str(name): _words(str(name), text) for name, text in setting.items() if text}
 
 
@@ -62,9 +62,10 @@ def _words(service: str, text: object) -> list[str]:
         words = []
     if not words:
         raise UsageError(
-            f"{text!r} is no command",
+            f"{text!r} is not a command",
             where=f"spinstack.stats.{service}",
-            remedy=f"a program and its arguments, as `invoke exec --service {service}` takes them",
+            remedy="give a program and its arguments, as for "
+            f"`invoke exec --service {service} --command`",
         )
     return words
 
@@ -72,8 +73,8 @@ def _words(service: str, text: object) -> list[str]:
 def beside(
     steps: Sequence[Step], there: StackClient, asked: Mapping[str, Sequence[str]]
 ) -> list[Step]:
-    """The steps with the questions beside them: they begin when the containers are listed, and
-    what was answered follows that listing, behind marks."""
+    """The steps with the questions beside them: these start once the containers are listed, and
+    the answers follow that listing, after marks."""
     listing = there.platform.containers()
     others = [step for step in steps if step.name != listing.name]
     read = Step(listing.name, (Command(Raw('cat <&"$told"')),), must=False)
@@ -81,7 +82,7 @@ def beside(
 
 
 def _questions(there: StackClient, listing: Step, asked: Mapping[str, Sequence[str]]) -> Command:
-    """`ask.sh`, with what it needs in front."""
+    """`ask.sh`, preceded by what it needs."""
     lines = [f"mark={shlex.quote(_MARK)}", f"most={MOST}", _function("listing", listing.body())]
     for number, (service, words) in enumerate(asked.items()):
         question = there.platform.ask(there.stack, service, words, LIMIT)
@@ -102,7 +103,7 @@ def _program() -> str:
 def read(
     output: str, asked: Iterable[str], services: Iterable[ServiceState], platform: Platform
 ) -> dict[str, Stats]:
-    """What the services that are up have told, from the output of the step `containers`."""
+    """What the services that are up have reported, from the output of the step `containers`."""
     answers: dict[str, Stats] = {}
     for part in f"\n{output}".split(f"\n{_MARK} ")[1:]:
         head, _, text = part.partition("\n")
@@ -124,7 +125,7 @@ def _told(text: str, code: int, platform: Platform) -> Stats:
     if code == 141 or len(text.encode()) >= MOST:
         return Stats(problem=f"its answer is longer than {MOST} bytes")
     if code:
-        # Of a program's failure the last line is the gist, also of a Python traceback.
+        # The last line sums up a program's failure, even a Python traceback.
         said = platform.complaints(text, errors_only=True) or lines
         return Stats(problem=_shown(said[-1]) if said else f"exit code {code}")
     own = [line for line in lines if not platform.is_noise(line)]
@@ -136,6 +137,6 @@ def _told(text: str, code: int, platform: Platform) -> Stats:
 
 
 def _shown(text: str) -> str:
-    """One line that does nothing to a terminal."""
+    """One line that is harmless to a terminal."""
     line = "".join(char if char.isprintable() else " " for char in text).strip()
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"

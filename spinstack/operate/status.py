@@ -1,4 +1,4 @@
-"""What runs, shown to a person or a script: status, logs, address."""
+"""What is running, shown to a person or a script."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
 def status(session: Session, *, watch: bool, json: bool) -> None:
-    """Services, health, release and address; again and again with `watch`, which leaves out
-    what services tell of themselves: that costs a process in their containers each time."""
+    """Show services, health, release and address; again and again with `watch`, which leaves out
+    what services report about themselves: that costs a process in their containers each time."""
     asked = {} if watch else _asked(session)
     with connected(session) as there:
         if watch:
@@ -61,7 +61,7 @@ def _asked(session: Session) -> dict[str, list[str]]:
 
 
 def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
-    """Ctrl-C is how watching ends: no failure."""
+    """Watch; Ctrl-C is how that ends, not a failure."""
     try:
         watching()
     except KeyboardInterrupt:
@@ -70,7 +70,7 @@ def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
 
 
 def _watch(session: Session, there: RemoteStack, json: bool) -> None:
-    """One round after the other: in place on a terminal, JSON a line each."""
+    """One round after another: in place on a terminal; as JSON, one line each."""
     clear = CLEAR if can_move(sys.stdout) else ""
 
     def seen(found: Overview) -> None:
@@ -88,7 +88,7 @@ def _watch(session: Session, there: RemoteStack, json: bool) -> None:
 
 def _picture(found: Overview) -> str:
     now = datetime.now(timezone.utc)
-    body = ["does not run"]
+    body = ["not running"]
     if found.services:
         shown = rows(found, now)
         body = [*columns(HEADINGS, shown), *lines(found, now)]
@@ -125,7 +125,7 @@ def as_json(found: Overview) -> dict[str, Any]:
 
 
 def ago(moment: str, now: datetime) -> str:
-    """How long ago an ISO 8601 moment was, in its largest unit; empty for anything else."""
+    """How long ago an ISO 8601 time was, in its largest unit; empty for anything else."""
     try:
         then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
     except ValueError:
@@ -163,26 +163,26 @@ def _message(found: Overview, service: ServiceState) -> str:
     if service.stopped:
         return "stopped"
     again = found.starts_again(service)
-    return f"started again {again} time{'s' if again > 1 else ''}" if again else ""
+    return f"restarted {again} time{'s' if again > 1 else ''}" if again else ""
 
 
 def lines(found: Overview, now: datetime) -> list[str]:
-    """What stands below the table: what services tell of themselves, release with who made it,
-    address, what is unfinished."""
+    """The lines below the table: what services report about themselves, the release and who made
+    it, the address, what is unfinished."""
     told = [f"{service}: {stats.line}" for service, stats in found.stats.items()]
-    told.append(f"release: {found.release or 'none confirmed yet'}{_made(found.note, now)}")
+    told.append(f"release: {found.release or 'no release confirmed yet'}{_made(found.note, now)}")
     told.append(f"address: {found.url or 'none'}")
     if found.unconfirmed:
         by = _made(found.unfinished, now)
         told.append(
-            f"warning: the upgrade of {', '.join(found.unconfirmed)} waits for "
+            f"warning: the upgrade of {', '.join(found.unconfirmed)} is waiting for "
             f"`invoke confirm` or `invoke rollback`{by}"
         )
     return told
 
 
 def _made(note: dict[str, Any], now: datetime) -> str:
-    """`, by alice on laptop, 3 h ago, commit 1a2b3c4 with changes`, as far as it is known."""
+    """`, by alice on laptop, 3 h ago, commit 1a2b3c4 with changes`, as far as known."""
     host, when = note.get("host"), ago(str(note.get("when") or ""), now)
     parts = []
     if note.get("who"):
@@ -197,7 +197,7 @@ def _made(note: dict[str, Any], now: datetime) -> str:
 
 def not_there(found: Overview) -> SpinstackError:
     return SpinstackError(
-        f"{found.stack} does not run at {found.destination}",
+        f"{found.stack} is not running at {found.destination}",
         where=f"environment {found.environment}",
-        remedy="invoke deploy" if not found.release else "invoke deploy brings it back",
+        remedy="run `invoke deploy`" + (" to bring it back" if found.release else ""),
     )

@@ -32,7 +32,7 @@ def open_site(session: Session, service: str) -> None:
         session.console.result("# opens the address in the web browser")
         return
     if not webbrowser.open(found):
-        session.console.warn("no web browser was found here")
+        session.console.warn("no web browser found on this machine; open the address yourself")
     session.console.result(found)
 
 
@@ -45,7 +45,7 @@ def _url(session: Session, service: str) -> str:
         return ""
     found = health.site(states, session.destination)
     if not found:
-        what = f"{service} publishes no port" if service and states else "it does not run there"
+        what = f"{service} publishes no port" if service and states else "the site is not running"
         raise SpinstackError(
             f"no address: {what}",
             where=there.where,

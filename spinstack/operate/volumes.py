@@ -1,4 +1,4 @@
-"""Volumes of the stack: listed, made, removed."""
+"""Volumes of the stack: listed, created, removed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 VOLUME = kept.Kind(
     "volume",
     ("NAME", "STATE", "DRIVER"),
-    "Lost: all that is in it, for good. Kept: mounted directories, releases, images.",
+    "Lost: everything in it, for good. Kept: mounted directories, releases, images.",
 )
 
 
@@ -25,35 +25,37 @@ def list_volumes(session: Session, *, all: bool, json: bool) -> None:
 
 
 def create_volume(session: Session, service: str, driver: str, *, json: bool) -> None:
-    """Make a volume, named SERVICE.STACK; an empty `driver` is the usual one."""
+    """Create a volume, named SERVICE.STACK; an empty `driver` means the default one."""
     whole = _volume_name(session, service)
     with kept.creating(session, VOLUME, whole) as there:
         step = there.platform.create_volume(whole, driver or there.platform.volume_driver)
         kept.order(there, step, VOLUME, whole)
     if session.dry:
         return
-    session.give(json, {"action": "volume.create", "name": whole}, f"made {whole}")
+    session.give(json, {"action": "volume.create", "name": whole}, f"created {whole}")
     session.console.note(
-        f"mount it in {session.settings.compose_file}: volumes: ['{whole}:/DIRECTORY'], and "
-        f"declare it at the end of the file: volumes: {{{whole}: {{external: true}}}}"
+        f"to use it, add to {session.settings.compose_file}: volumes: ['{whole}:/DIRECTORY'] in "
+        f"the service, and at the end of the file volumes: {{{whole}: {{external: true}}}}"
     )
 
 
 def remove_volume(session: Session, service: str, *, yes: bool, json: bool) -> None:
-    """Remove a volume with all that is in it."""
+    """Remove a volume with everything in it."""
     kept.remove(session, VOLUME, _volume_name(session, service), yes=yes, json=json)
 
 
 def _volume_name(session: Session, service: str) -> str:
     names = session.stack.service_names
     if not service:
-        raise UsageError("a volume of which service?", remedy=f"--service: {', '.join(names)}")
+        raise UsageError(
+            "a volume for which service?", remedy=f"add --service, one of {', '.join(names)}"
+        )
     selection.check_name(session, service)
     return volume_name("", session.settings.stack, service, names)
 
 
 def volume_name(name: str, stack: str, service: str, services: Collection[str]) -> str:
-    """`app.nw-desi`, from the service or as it is. Raises UsageError."""
+    """`app.nw-desi`, made from the service or given in full. Raises UsageError."""
     whole = name or f"{service}.{stack}"
     kept.check_name([found.remedy for found in names.volume_name(whole, stack, services)], whole)
     return whole

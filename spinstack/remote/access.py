@@ -1,4 +1,4 @@
-"""The session's stack through a connection, and how the account gets access to its platform."""
+"""The session's stack over a connection, and how the account gets access to its platform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def remote_stack(session: Session, node: LoginNode) -> RemoteStack:
-    """The session's stack through a connection."""
+    """The session's stack over a connection."""
     settings = session.settings
     return RemoteStack(
         node, session.destination, session.platform, settings.stack, settings.env_file
@@ -26,7 +26,7 @@ def remote_stack(session: Session, node: LoginNode) -> RemoteStack:
 
 @contextmanager
 def connected(session: Session) -> Iterator[RemoteStack]:
-    """The session's stack through its one connection."""
+    """The session's stack over its one connection."""
     with session.login_node() as node:
         yield remote_stack(session, node)
 
@@ -58,9 +58,9 @@ def _no_access(session: Session) -> SpinstackError:
 
 
 def key_password(session: Session) -> Answer:
-    """Answers a question for the password: from the rehearsal's file, or by asking the person.
+    """Answers a prompt for the password: from the rehearsal's file, or by asking the person.
 
-    A login answer is the password with six digits after it; a key needs the password alone.
+    At login the answer is the password followed by six digits; a key needs the password alone.
     """
     from spinstack.transport import prompt as login_prompt
 

@@ -1,4 +1,4 @@
-"""Changes that go on by themselves on the login node: followed, held, stopped. Pure."""
+"""Changes that run on their own on the login node: following, holding, stopping them. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import ScriptResult, Step
 
-# A journal that has been silent for so many seconds is that of a job that is no more.
+# A job whose journal has been silent for this many seconds is dead.
 SILENT_SECONDS = 60
-# As many until its first line.
+# Seconds to wait for its first line.
 BEGIN_SECONDS = 15
-# As many are listened for what looks dead: by the time of its file, which another machine's
-# clock has set.
+# Seconds to listen to a job that looks dead by the time of its file: another machine's clock has
+# set that.
 LISTEN_SECONDS = 12
-# Of the step `follow`: the journal has been silent for too long.
+# Exit code of the step `follow`: the journal has been silent for too long.
 SILENT = 4
 
 
@@ -25,14 +25,14 @@ def place(root: PurePosixPath, job_id: str) -> PurePosixPath:
 
 
 def mark_word(job_id: str) -> str:
-    """What begins the lines of its journal that are no output."""
+    """The first word of those lines of its journal that are not output."""
     return f"spinstack-{job_id}"
 
 
 def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
-    """Print the journal after its first lines until the change is over (`follow.sh`), waiting for
-    what is not there yet. Exit code SILENT when there has been no sign of life for
-    SILENT_SECONDS, or for LISTEN_SECONDS where there was none for so long before.
+    """Print the journal from line `after` + 1 until the change is over (`follow.sh`), waiting for
+    lines still to come. Exit code SILENT if there was no heartbeat for SILENT_SECONDS, or for
+    LISTEN_SECONDS if the journal had already been silent that long.
     """
     values = {
         "journal": str(place(root, job_id) / "journal"),
@@ -49,7 +49,7 @@ def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
 
 
 def stop_step(root: PurePosixPath, job_id: str) -> Step:
-    """Ask it to take back what it has done."""
+    """Ask it to roll back what it has done."""
     return Step("ask it to stop", (Command("touch", str(place(root, job_id) / "stop")),))
 
 
@@ -63,8 +63,8 @@ def go_on_step(root: PurePosixPath, job_id: str) -> Step:
 
 
 def under_way_step(root: PurePosixPath) -> Step:
-    """Seconds since the last sign of life of the job that has the lock; fails without one. They
-    count more while it has not said its first word."""
+    """Seconds since the last heartbeat of the job that has the lock; fails without a job. They
+    count for more until its first line."""
     journal = _journal_under_way(root)
     more = f"$(test -s {journal} || echo + {SILENT_SECONDS - BEGIN_SECONDS})"
     age = f"echo $(( $(date +%s) - $(stat -L -c %Y {journal}) {more} ))"
@@ -74,26 +74,26 @@ def under_way_step(root: PurePosixPath) -> Step:
 
 
 def age(found: ScriptResult) -> int | None:
-    """What `under_way_step` printed; None if no change goes on by itself."""
+    """What `under_way_step` printed; None if no change is running on its own."""
     text = found.output("change under way").strip()
     return int(text) if text.lstrip("-").isdigit() else None
 
 
 def listen_step(root: PurePosixPath) -> Step:
-    """Whether the change that has the lock says something within LISTEN_SECONDS."""
+    """Whether the journal of the change that has the lock grows within LISTEN_SECONDS."""
     size = f"wc -c <{_journal_under_way(root)}"
     words = f'before=$({size}); sleep {LISTEN_SECONDS}; after=$({size}); test "$before" != "$after"'
     return Step("listen", (Command(Raw(words)),), must=False)
 
 
 def _journal_under_way(root: PurePosixPath) -> str:
-    """The journal of the job that has the lock, as a shell reads it."""
+    """The journal of the job that has the lock, quoted for a shell."""
     return shlex.quote(str(root / "lock" / "job" / "journal"))
 
 
 def newest_step(root: PurePosixPath, wanted: str = "") -> Step:
-    """The id of the newest change, or of the newest whose id begins as wanted. Newest is what
-    was begun last by the file system's clock, not by those of laptops."""
+    """The id of the newest change, or of the newest whose id starts with `wanted`. Newest by the
+    file system's clock, not by those of laptops."""
     changes = shlex.quote(str(root / "changes"))
     find = f"cd {changes} 2>/dev/null && ls -1dt -- {shlex.quote(wanted)}* 2>/dev/null | head -n 1"
     return Step("newest change", (Command(Raw(find)),), must=False)

@@ -1,4 +1,4 @@
-"""What went wrong on the login node, told to a person."""
+"""What went wrong on the login node, as errors for a person."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from spinstack.remote import lock_steps
 from spinstack.remote.owner import Owner, parse_owner
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
-# What it means when a step fails that must not, whatever it printed: by the step's name.
+# By step: what it means, whatever it printed, when one fails that must not, and the remedy.
 MUST = {
-    "enter the release": ("the release is not there", "run the same command again"),
-    "uid": ("the login node does not work", "see the centre's status page"),
+    "enter the release": (
+        "the release's directory is missing or can't be entered",
+        "run the same command again",
+    ),
+    "uid": ("the login node is not working", "see the centre's status page"),
     "lock still ours": (
-        "the lock of this change was broken by somebody, who may be changing the stack now",
-        "talk to them; then see `invoke status`, and run it again",
+        "somebody has broken the lock of this change, and may be changing the stack now",
+        "ask them, see `invoke status`, then run the command again",
     ),
 }
 
 
 def must_not_fail(step: StepResult, where: str) -> SpinstackError:
-    """A step's failure that ends what is done; its name is one of MUST."""
+    """The error for a failed step that ends everything; its name is one of MUST."""
     what, remedy = MUST[step.name]
     if step.name == "lock still ours":
         return LockLost(what, where=where, remedy=remedy)
@@ -34,9 +37,9 @@ def must_not_fail(step: StepResult, where: str) -> SpinstackError:
 def refused(
     step: StepResult, platform: Platform, what: str, where: str, seconds: int
 ) -> SpinstackError | None:
-    """What the platform complained of, by its exit code or in its log; None if it did not.
+    """What the platform complained about, by its exit code or in its log; None if it did not.
 
-    `what`: what did not happen; `seconds`: the time that the step had.
+    `what`: what did not happen; `seconds`: the time limit of the step.
     """
     told = platform.complaints(step.output, errors_only=True)
     if step.ok and not told:
@@ -46,7 +49,7 @@ def refused(
     return SpinstackError(
         what,
         where=where,
-        remedy="see `invoke status`; run the same command again when the cause is mended",
+        remedy="fix the cause (see `invoke status`), then run the same command again",
         details="\n".join(told) or tail(step.output) or f"exit code {step.code}, no output",
     )
 
@@ -56,12 +59,14 @@ class NotWritten(SpinstackError):
 
 
 def not_written(output: str, where: str, what: str) -> NotWritten:
-    """Why something could not be written on the global file system."""
+    """Why something could not be written to the global file system."""
     known = known_errors.find(output, "remote-write", {"what": what})
     return NotWritten(
         known.cause if known else f"{what} could not be written",
         where=where,
-        remedy=known.remedy if known else "see what the login node says, and run it again",
+        remedy=known.remedy
+        if known
+        else "fix what the login node reports, then run the command again",
         details=tail(output),
     )
 
@@ -71,27 +76,26 @@ class LockLost(SpinstackError):
 
 
 class Changed(SpinstackError):
-    """Between the look and the lock somebody deployed, or began or ended an upgrade."""
+    """Between our look and our lock somebody deployed, or began or ended an upgrade."""
 
     def __init__(self, root: PurePosixPath) -> None:
         super().__init__(
-            "somebody has changed the stack just now",
+            "somebody has just changed the stack",
             where=str(root),
-            remedy="see `invoke history`, then run it again",
+            remedy="see `invoke history`, then run the command again",
         )
 
 
 class Locked(SpinstackError):
-    """Somebody else is changing the stack; `owner` says who, if it could be read."""
+    """Somebody else is changing the stack; `owner`: who, if that could be read."""
 
     def __init__(self, owner: Owner | None, root: PurePosixPath) -> None:
+        doing = f" ({owner.doing})" if owner and owner.doing else ""
+        follow = " (`invoke journal` follows it)" if owner and owner.job else ""
         super().__init__(
-            f"{owner.told() if owner else 'somebody'} is at it: {owner.doing if owner else '?'}",
+            f"locked by {owner.told() if owner else 'somebody'}{doing}",
             where=str(root / "lock"),
-            remedy="wait until that is done (`invoke journal` looks on); if it is dead for "
-            "certain: invoke unlock"
-            if owner and owner.job
-            else "wait until that is done; if it is dead for certain: invoke unlock",
+            remedy=f"wait until it is done{follow}; if it is certainly dead, run `invoke unlock`",
         )
         self.owner = owner
 

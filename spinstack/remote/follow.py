@@ -1,4 +1,4 @@
-"""Looks on while a change goes on by itself on the login node: its steps, live, on the console."""
+"""Follows a change that runs on its own on the login node: its steps, live, on the console."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spinstack.console.progress import StepDisplay
     from spinstack.session import Session
 
-# Step of the journal -> what a person calls it. The others are shown only when they fail.
+# Step of the journal -> its name on the console. The others are shown only when they fail.
 _SHOWN = {
     "render": "render",
     "let it settle": "let it settle",
@@ -26,17 +26,17 @@ _SHOWN = {
     "roll back": "roll back",
     "wait for the old ones": "wait for the old ones",
 }
-# Their failure follows from another one, or is no failure of the change.
+# Their failure follows from another one, or is not a failure of the change.
 _ASIDE = ("look again", "unlock", "forget the upgrade", "write it down", "wait for a word")
 
 
 class Failed(Exception):
-    """Tells the console's step that it did not succeed."""
+    """Makes the console's step end as failed."""
 
 
 class Follow:
-    """One change, looked on from here. `creating`: its upgrade is called a start; `uploaded`: the
-    release that is uploaded first, if one is.
+    """One change, followed from here. `creating`: its upgrade is shown as a start; `uploaded`: the
+    release that is uploaded first, if any.
 
     At most one step is on the console at any time; `started`: the change may have begun.
     """
@@ -50,7 +50,7 @@ class Follow:
         # The step on the console, and what takes it from there.
         self._display: StepDisplay | None = None
         self._end = ExitStack()
-        # What was printed since the last round of states; what is thought of the rounds so far.
+        # What was printed since the last round of states; what the rounds so far add up to.
         self._lines: list[str] = []
         self._watcher = Watcher([])
         self.id = job_id
@@ -58,8 +58,8 @@ class Follow:
         self.started = False
 
     def sent(self, done: int, total: int) -> None:
-        """So many bytes of the script that starts the change, with the release in it, are
-        there."""
+        """`done` of `total` bytes of the script that starts the change, with the release in it,
+        were sent."""
         if self._uploaded:
             self._uploading().bytes(done, total)
 
@@ -79,7 +79,7 @@ class Follow:
         return display
 
     def line(self, step: str, text: str) -> bool:
-        """A line that such a step printed; never the end of it."""
+        """A line that such a step printed; it never ends the step."""
         if step == "follow":
             self.journal.take(text)
         return False
@@ -91,10 +91,10 @@ class Follow:
             self._show(self._names[step.name])
 
     def leave(self, *, well: bool = True, goes_on: bool = False) -> None:
-        """Nothing is shown any more: somebody is asked something, or it is over."""
+        """Stop showing anything: somebody is asked something, or it is over."""
         display, self._display = self._display, None
         if display and goes_on:
-            display.done("goes on there")
+            display.done("continues on the login node")
         with suppress(Failed), self._end.pop_all():
             if not well:
                 raise Failed
@@ -119,7 +119,7 @@ class Follow:
             self._lines.append(line)
 
     def _take_round(self, end: str) -> None:
-        """The lines so far are the answer of one look; its last word is the exit code."""
+        """The lines so far are the output of one look; the last word of `end` is its exit code."""
         lines, self._lines = self._lines, []
         if end == "round 0":
             self._watcher.take(
@@ -139,6 +139,6 @@ class Follow:
         if self._display is None and not step.ok and not aside:
             self._show(step.name)
         if self._display and step.seconds > self._display.seconds + 1:
-            # It was over before we looked on.
+            # It was over before we began to follow.
             self._display.began = time.monotonic() - step.seconds
         self.leave(well=step.ok)

@@ -1,23 +1,23 @@
-# Prints the journal of a change as it grows, waiting for what is not there yet. Succeeds when the
-# change is over, with exit code `silent` when it has given no sign of life for too long.
+# Prints the journal of a change as it grows, waiting for lines still to come. Succeeds when the
+# change is over; exit code `silent` if there was no heartbeat for too long.
 #
-# changes.py puts values before this:
-#   journal      the file, which is there already, be it empty
-#   mark         begins those of its lines that are no output
-#   first        number of the first line that is wanted
-#   begin_seconds, silent_seconds   for which it may say nothing before its first line, and later
-#   listen_seconds   the same for one that looks dead
+# changes.py puts these values in front:
+#   journal      the file, which exists already, even if empty
+#   mark         first word of those of its lines that are not output
+#   first        number of the first line to print
+#   begin_seconds, silent_seconds   how long to wait for the first line, and for any later one
+#   listen_seconds   the same for a change that looks dead
 #   silent       exit code
 
 code=$silent wait=$begin_seconds later=$silent_seconds
 if test -s "$journal"; then
     wait=$later
-    # By the time of its file, which another machine's clock has set.
+    # The time of the file was set by another machine's clock.
     [ $(($(date +%s) - $(stat -c %Y "$journal"))) -lt "$later" ] ||
         wait=$listen_seconds later=$listen_seconds
 fi
-# `tail` polls where the file system tells nothing of what other machines write. It says its
-# number itself: not every bash has it in $!, where the change itself may be.
+# `tail` polls, since the file system does not notify of what other machines write. It prints its
+# process id itself: not every bash sets $! to it, and $! may be the change itself.
 exec {lines}< <(
     echo $BASHPID
     exec tail -n "+$first" -s 0.2 -f "$journal"

@@ -1,4 +1,4 @@
-"""What was found at the login node before anything is changed there."""
+"""What was found on the login node before anything is changed there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from spinstack.remote.owner import Owner
 
 @dataclass(frozen=True)
 class Found:
-    """Who we are there, what runs, who is at it.
+    """Who we are there, what is running, who is changing it.
 
-    `current`: id of the release that runs; `unfinished`: an upgrade that was begun and not
-    ended; `lock`: who changes the stack just now; `last_sign_of_life`: of a change that goes on
-    there by itself, in seconds before now.
+    `current`: id of the running release; `unfinished`: an upgrade that was begun and not ended;
+    `lock`: who is changing the stack right now; `last_sign_of_life`: seconds since the last
+    heartbeat of a change that runs there on its own.
     """
 
     uid: str
@@ -27,7 +27,7 @@ class Found:
 
     @property
     def unsettled(self) -> bool:
-        """Whether services must be let arrive, taken back or stopped before an upgrade."""
+        """Whether services must settle, be rolled back or be stopped before an upgrade."""
         stuck = any(state.open and state.stuck for state in self.states)
         return bool(self.moving or self.not_upgradable or stuck)
 
@@ -42,5 +42,5 @@ class Found:
 
     @property
     def moving(self) -> list[str]:
-        """Services that are still on their way to a state."""
+        """Services that are still changing state."""
         return [state.name for state in self.states if state.moving]

@@ -1,12 +1,12 @@
-"""A change as a job of its own on the login node: its script, how it is started and followed.
+"""A change as a job of its own on the login node: its script, and how it is started.
 
-A laptop's lid may close in the middle of an upgrade. So what changes a stack goes as one
-detached bash script there (`job.sh` has its way, this module the values and commands),
-with a journal beside it that anybody of the group can follow:
+A laptop's lid may close in the middle of an upgrade. So whatever changes a stack runs as one
+detached bash script on the login node (`job.sh` has the logic, this module the values and
+commands), with a journal beside it that everybody in the group can follow:
 
     changes/<id>/script     what runs
-    changes/<id>/journal    what it says, steps between marks, a sign of life every 5 s
-    changes/<id>/stop       asks it to take back what it has done
+    changes/<id>/journal    its output, steps between marks, a heartbeat every 5 s
+    changes/<id>/stop       asks it to roll back what it has done
     changes/<id>/hold       asks it to make nothing final, for two minutes at most
 
 Pure: values to text and steps.
@@ -30,21 +30,22 @@ from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command, Raw, Secret, joined
 from spinstack.transport.script import PLAIN_SHELL, UMASK, Step
 
-# Changes whose journals are kept.
+# How many changes keep their journals.
 KEPT = 20
-# Exit codes of steps, made by job.sh: the CLI complained, somebody asked to stop; and those
-# of its `watch`.
+# Exit codes of steps in job.sh: the CLI complained, somebody asked to stop; and those of its
+# `watch`.
 COMPLAINED, STOPPED = 65, 75
 HOPELESS, TOO_LATE, NO_ANSWER = 1, 2, 3
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a change does there. `id`: its directory's name; `ready`: the platform's step before
-    all others; `services`: those that must be up, the public one first; `answer_within`: seconds
-    for each page of `pages`; `creating`: there is nothing yet to go back to; `careful`: services
-    are not at rest; `resuming`: an upgrade to this very release was begun; `confirming`: the old
-    containers go at the end. `records`: how it can end → the line for the history."""
+    """What a change does on the login node. `id`: its directory's name; `ready`: the platform's
+    step before all others; `services`: those that must be up, the public one first;
+    `answer_within`: seconds for each page of `pages`; `creating`: there is nothing to go back to
+    yet; `careful`: services are not at rest; `resuming`: an upgrade to exactly this release was
+    begun; `confirming`: the old containers are removed at the end. `records`: how it can end →
+    the line for the history."""
 
     id: str
     root: PurePosixPath
@@ -138,7 +139,7 @@ class Job:
         return self.platform.change(self.stack, self.env_file, creating=self.creating)
 
     def orders(self) -> dict[str, Command]:
-        """The commands that change something, by their functions in job.sh."""
+        """The commands that change something, by the names of their functions in job.sh."""
         commands = self.commands
         return {
             "render": commands.render,
@@ -148,7 +149,7 @@ class Job:
         }
 
     def _write_down(self) -> str:
-        """The history's line for the outcome."""
+        """The function that appends the outcome's line to the history."""
         cases = "".join(
             f"{shlex.quote(outcome)})\n{record.append_command(self.root, line).script()} ;;\n"
             for outcome, line in self.records.items()
@@ -163,7 +164,7 @@ class Job:
         if first != orders["bring"]:
             lines[-1] += f"   # the first time: {first}"
         lines.append(f"{self.commands.rows.shown()}   # until {', '.join(self.services)} are up")
-        lines += [f"curl … THE-SITE{page}   # until it answers well" for page in self.pages]
+        lines += [f"curl … THE-SITE{page}   # until it responds correctly" for page in self.pages]
         lines.append(orders["confirm"] if self.confirming else "# the old containers are kept")
         return [*lines, f"# if that fails: {orders['put_back']}   # for each service"]
 
@@ -173,15 +174,15 @@ def _function(name: str, *commands: Command) -> str:
 
 
 def start_step(job: Job) -> Step:
-    """Write the script down and let it run, on its own, under the lock that is ours.
+    """Write the script and start it, detached, under our lock.
 
-    The journal is there before it runs, so that it can be followed at once.
+    The journal exists before the script runs, so that it can be followed at once.
     """
     where, text = job.place, job.script()
     packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
     bulk = Secret(packed, label=f"<a script of {len(text.splitlines())} lines>")
     script, journal = str(where / "script"), str(where / "journal")
-    # Its name has the laptop's clock in it, which may be slow: this one is never among the old.
+    # Names contain the time of the laptop's clock, which may be slow: never remove this one.
     old = (
         f"cd {shlex.quote(str(where.parent))} && ls -1 | sed '/^{job.id}$/d' | "
         f"head -n -{KEPT - 1} | xargs -r rm -rf --"
@@ -196,7 +197,7 @@ def start_step(job: Job) -> Step:
         Command(Raw(":"), Raw(">"), journal),
         Command("ln", "-sfn", f"../changes/{job.id}", str(job.root / "lock" / "job")),
         Command(Raw(f"( {old} )")),
-        # Of the outer shell nothing may stay open in it, or the connection would not end.
+        # It must not keep a descriptor of the outer shell open, or the connection would not end.
         Command(
             *(Raw("{"), "setsid", "bash", "-l", script, Raw("</dev/null"), Raw(">>"), journal),
             *(Raw("2>&1 3>&- & }"),),
@@ -206,5 +207,5 @@ def start_step(job: Job) -> Step:
 
 
 def names_of(services: Sequence[str], public: str) -> tuple[str, ...]:
-    """The services with the public one first: its log says most about a site that is ill."""
+    """The services with the public one first: its log says most about a site that fails."""
     return tuple(dict.fromkeys([*(name for name in services if name == public), *services]))

@@ -1,35 +1,35 @@
-# A change of a stack as it goes on the login node by itself, whether somebody looks on or not.
+# A change of a stack, run on the login node on its own, whether somebody follows it or not.
 #
-# job.py puts values and functions with the platform's commands before this, and `change` after it:
-#   mark                 begins the lines of the journal that are no output
+# job.py puts values and functions with the platform's commands in front, and `change` at the end:
+#   mark                 first word of the lines of the journal that are not output
 #   stack, address       the stack's name; fqdn or endpoint: how visitors find it
-#   made                 what is changed by whom, for the journal's first line
-#   place                directory of this change; a file `stop` in it asks to take it back, a
-#                        file `hold` to make nothing final while somebody is asked about it
-#   services, pages      arrays: what must be up, the pages that must answer well
+#   made                 what is changed and by whom, for the journal's first line
+#   place                directory of this change; a file `stop` in it asks to roll back, a file
+#                        `hold` to make nothing final while somebody is asked about it
+#   services, pages      arrays: what must be up, the pages that must respond correctly
 #   up_words, open_words, at_rest_words   arrays: the platform's words for states in which a
 #                        service runs, is between the steps of an upgrade, can be upgraded
-#   ready_step           what the step is called that makes the platform ready
+#   ready_step           name of the step that makes the platform ready
 #   healthy_within, answer_within   seconds
-#   patience             seconds that the platform may say nothing that can be understood
+#   patience             seconds for which the platform may give no answer that makes sense
 #   creating, careful, resuming, confirming, two_steps     yes or empty; two_steps: an upgrade
 #                        stays open until it is confirmed, in states of open_words
-#   complaint, error     patterns of what the platform prints when it did not do as it was told
+#   complaint, error     patterns of what the platform prints when it did not carry out a command
 #   ready enter still_ours note_upgrade rows log_of stop_service mark_current forget unlock
 #   write_down           functions, a command or a few each
 #   render bring confirm put_back    functions that become the command: for `order` only
 
 # The last words of the journal, and of the record: how it ended.
 outcome=failed
-# What put the whole of it into question, for the last lines to be shown of; what can be asked.
+# Services that are not healthy, whose last log lines are to be shown; the site's address, to ask.
 ill=() site=
-# Whether it is too late to stop; services that were stopped for the upgrade; a file for what a
-# command prints.
+# Whether it is too late to stop; services that were stopped for the upgrade; a file for a
+# command's output.
 final='' stopped=() said=
 
 say() { printf '\n%s %(%s)T %s\n' "$mark" -1 "$*"; }
 
-# step NAME COMMAND [ARGUMENT…]: runs it in this shell, its output between two marks.
+# step NAME COMMAND [ARGUMENT…]: runs the command in this shell, its output between two marks.
 step() {
     local name=$1 code
     shift
@@ -42,8 +42,8 @@ step() {
 
 stopping() { [ -z "$final" ] && [ -e "$place/stop" ]; }
 
-# While whoever made the change is asked whether it is to go on, nothing is made final; but
-# not for ever: the laptop may be gone.
+# While the person who started the change is asked whether to continue, nothing is made final;
+# but not for ever, since the laptop may be gone.
 wait_for_word() {
     local end=$((SECONDS + 120))
     while [ -e "$place/hold" ] && ! stopping && ((SECONDS < end)); do sleep 0.2; done
@@ -54,8 +54,8 @@ word() {
     if [ -e "$place/hold" ] || stopping; then step 'wait for a word' wait_for_word; fi
 }
 
-# order PATTERN COMMAND [ARGUMENT…]: fails like the command, with 65 if it printed a line of the
-# pattern, with 75 if somebody asked to stop meanwhile.
+# order PATTERN COMMAND [ARGUMENT…]: fails like the command; with 65 if it printed a line that
+# matches the pattern, with 75 if somebody asked to stop meanwhile.
 order() {
     local pattern=$1 pid code
     shift
@@ -77,8 +77,8 @@ order() {
     if grep -Eq "$pattern" "$said"; then return 65; fi
 }
 
-# read_rows TEXT: the stack's services into state, health and moving, where the site is into
-# site; fails if the text is no answer.
+# read_rows TEXT: reads the stack's services into state, health and moving, the site's address
+# into site; fails if the text is not an answer.
 read_rows() {
     local word name is_in feels moves points fqdn rest first= answered=
     unset state health moving
@@ -102,8 +102,8 @@ read_rows() {
     [ -n "$answered" ]
 }
 
-# look: one round of states, told and read; fails without an answer. An environment may be
-# everybody's: hundreds of services each second, of which the journal holds this stack's.
+# look: one round of states, printed and read; fails without an answer. An environment may be
+# shared: of its hundreds of services each second the journal only gets those of this stack.
 look() {
     local text code line
     text=$(rows 2>&1)
@@ -130,9 +130,9 @@ is_up() {
     [ "${moving[$1]-}" != yes ]
 }
 
-# watch SECONDS SERVICE…: 0 all are up, 1 one is beyond hope, 2 the time is up, 3 the platform
-# has said nothing that can be understood for long, 75 somebody asks to stop. `ill`: those that
-# are not up, or beyond hope.
+# watch SECONDS SERVICE…: 0 all are up, 1 one has failed for good, 2 the time is up, 3 the platform
+# has given no answer that makes sense for long, 75 somebody asks to stop. `ill`: those that are
+# not up, or have failed for good.
 watch() {
     local end=$((SECONDS + $1)) heard=$SECONDS name hopeless
     local -A unhealthy=()
@@ -162,7 +162,7 @@ watch() {
         fi
         if stopping; then return 75; fi
         if ((SECONDS >= end)); then
-            # Of services that nobody has seen for a while nothing can be said.
+            # Nothing can be said about services whose states have not been seen for a while.
             ((SECONDS - heard < 5)) && return 2
             return 3
         fi
@@ -170,7 +170,7 @@ watch() {
     done
 }
 
-# Services that were on their way when we came arrive somewhere, or not, within the seconds.
+# settle SECONDS: lets services that were already changing state reach one, if they do in time.
 settle() {
     local end=$((SECONDS + $1)) name still
     while ((SECONDS < end)); do
@@ -184,7 +184,7 @@ settle() {
     done
 }
 
-# Those between the two steps of an upgrade, with "stuck" only those that were given up.
+# Services between the two steps of an upgrade; with "stuck" only those that have failed.
 unconfirmed() {
     local name
     for name in "${!state[@]}"; do
@@ -193,7 +193,7 @@ unconfirmed() {
     done
 }
 
-# What the platform would refuse to upgrade is stopped first. Source: Spin's own advice, ten seconds.
+# Stops what the platform would refuse to upgrade. Source: Spin's own advice, ten seconds.
 stop_first() {
     local name
     for name in "${!state[@]}"; do
@@ -204,7 +204,7 @@ stop_first() {
     [ ${#stopped[@]} -eq 0 ] || sleep 10
 }
 
-# ask: every page of the site, until it answers well or the time is up.
+# ask: asks for every page of the site, until it responds correctly or the time is up.
 ask() {
     local page end status
     if [ -z "$site" ]; then
@@ -214,7 +214,7 @@ ask() {
     for page in "${pages[@]}"; do
         end=$((SECONDS + answer_within))
         while :; do
-            # No settings of the person's own, and no pattern in a page's name.
+            # Without the person's own curl settings, and without globbing in a page's name.
             status=$(curl -q -g -sS -L --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 10 \
                 "$site$page" 2>&1)
             printf 'asked %s: %s\n' "$site$page" "${status//$'\n'/ }"
@@ -226,7 +226,7 @@ ask() {
     done
 }
 
-# The states once more, from a platform that may be ill itself just now.
+# The states once more, from a platform that may have problems of its own just now.
 look_again() {
     local end=$((SECONDS + patience))
     until look; do
@@ -235,8 +235,8 @@ look_again() {
     done
 }
 
-# roll_back SERVICE…: its old containers run again, service by service: for several at once it
-# fails if one of them has nothing to go back to. One that fails keeps no other from it.
+# roll_back SERVICE…: starts the old containers again, one service at a time: several at once fail
+# if one of them has nothing to go back to. One that fails does not keep the others from it.
 roll_back() {
     local name code=0
     for name in "$@"; do order "$error" put_back "$name" || code=$?; done
@@ -245,7 +245,7 @@ roll_back() {
 
 back_up() { watch 60 "$@"; }
 
-# take_back: after a failure what ran before runs again, and it is said why.
+# take_back: after a failure, brings back what ran before, and prints why it was needed.
 take_back() {
     local names name
     outcome=unfinished
@@ -255,9 +255,9 @@ take_back() {
         outcome=stays
         return
     fi
-    # What asked for it is no reason to stop taking it back.
+    # The request to stop must not stop the rollback, too.
     final=yes
-    # Where somebody else is at it now, what is unfinished may be theirs.
+    # If somebody else is changing the stack now, what is unfinished may be theirs.
     step 'lock still ours' still_ours || { outcome='lock lost'; return 1; }
     step 'look again' look_again || return
     # Where what ran before is replaced at once, no state tells of which service it was.
@@ -304,10 +304,10 @@ carry_out() {
 
 change() {
     local upkeep=$$
-    # A sign of life, also for whoever looks at the file's time.
+    # A heartbeat, also for those who look at the file's time.
     (while sleep 5 && kill -0 "$upkeep" 2>/dev/null; do say alive; done) &
     beat=$!
-    # What a command prints is kept beside the project's file system, which may be full.
+    # Output is kept outside the project's file system, which may be full.
     said=$(mktemp) || said=$place/said
     trap 'kill "$beat" 2>/dev/null; rm -f "$said"' EXIT
     trap '' HUP

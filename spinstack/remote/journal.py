@@ -1,4 +1,4 @@
-"""Reads the journal of a change as it arrives: its steps, what they said, how it ended.
+"""Reads the journal of a change as it arrives: its steps, their output, how it ended.
 
 Its lines come from `job.sh`: output, and marks `spinstack-<id> SECONDS made WHAT`,
 `… begin NAME`, `… end CODE`, `… alive`, `… over OUTCOME`, where SECONDS is the login node's clock.
@@ -25,8 +25,8 @@ FAILED = "failed"
 
 @dataclass
 class JournalStep:
-    """A step of a change: what it printed, its exit code (None while it runs), and seconds
-    since 1970 of its begin and end (None while it runs)."""
+    """A step of a change: its output, its exit code (None while it runs), and when it began and
+    ended (None while it runs), in seconds since 1970."""
 
     name: str
     begun: float
@@ -48,9 +48,9 @@ class JournalStep:
 
 
 class Journal:
-    """The steps so far; `outcome` is empty until the change is over. `count`: lines taken.
+    """The steps so far; `outcome` is empty until the change is over. `count`: lines read.
 
-    `on_begin(step)`, `on_line(step, line)` and `on_end(step)` are told as it happens.
+    `on_begin(step)`, `on_line(step, line)` and `on_end(step)` are called as it happens.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class Journal:
     ) -> None:
         self.steps: list[JournalStep] = []
         self.outcome = ""
-        # What is changed and by whom, in words.
+        # What is being changed and by whom, in words.
         self.made = ""
         self.count = 0
-        # What was said outside of steps: the shell's own start-up files, or why it died.
+        # Output between steps: from the shell's start-up files, or why it died.
         self.between: list[str] = []
         self._mark = changes.mark_word(job_id)
         self._on_begin, self._on_line, self._on_end = on_begin, on_line, on_end
 
     def take(self, line: str) -> None:
-        """The next line, without its end."""
+        """Read the next line, given without its newline."""
         self.count += 1
         word, _, rest = line.partition(" ")
         if word == self._mark:
@@ -85,7 +85,7 @@ class Journal:
 
     @property
     def under_way(self) -> JournalStep | None:
-        """The step that runs now."""
+        """The step that is running now."""
         return self._open
 
     @property
@@ -96,7 +96,7 @@ class Journal:
         at = float(seconds) if seconds.isdigit() else 0.0
         step = self._open
         if step and step.lines and not step.lines[-1]:
-            # Each mark begins with a newline of its own.
+            # Each mark starts with a newline of its own.
             step.lines.pop()
         if word == "begin":
             self.steps.append(JournalStep(rest, at))
@@ -111,10 +111,10 @@ class Journal:
             self.outcome = rest
 
     def step(self, name: str) -> JournalStep | None:
-        """The last step of this name."""
+        """The last step with this name."""
         return next((step for step in reversed(self.steps) if step.name == name), None)
 
     @property
     def failed(self) -> JournalStep | None:
-        """The first step that did not succeed: what all the rest followed from."""
+        """The first step that did not succeed: the cause of everything after it."""
         return next((step for step in self.steps if step.code not in (None, 0)), None)

@@ -1,8 +1,8 @@
-"""Changing what is written down about a stack, or ending an upgrade: under the lock.
+"""The lock, for changing a stack's notes or ending an upgrade; and when a lock is stale.
 
-Tasks that are done in a moment go through `locked`, which logs in once, takes the lock and
-gives it back. What takes its time is carried there (`deploy/run.py`). `Holder.life` is the rule for
-when a lock was left behind.
+Short tasks go through `locked`, which logs in once, takes the lock and gives it back. Long ones
+run as a job on the login node (`deploy/run.py`). `Holder.life` is the rule for when a lock is
+stale.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.transport.script import ScriptResult
 
-# Seconds by which the clocks of a centre's machines agree, whatever happens.
+# Seconds within which the clocks of a centre's machines agree in any case.
 _CLOCKS_AGREE = 3600
 
 
 @dataclass(frozen=True)
 class LockedStack:
-    """A stack whose lock is ours: who we are, and what was found."""
+    """A stack whose lock we hold: who we are, and what was found."""
 
     session: Session
     remote: RemoteStack
@@ -46,7 +46,8 @@ class LockedStack:
 
 @contextmanager
 def locked(session: Session, doing: str) -> Iterator[LockedStack]:
-    """Log in, get access to the platform if there is none, take the lock, see what runs."""
+    """Log in, take the lock and see what is running; get access to the platform if there is
+    none."""
     me = make_owner(who(session), socket.gethostname(), doing)
     with session.login_node() as node:
         remote = remote_stack(session, node)
@@ -56,18 +57,18 @@ def locked(session: Session, doing: str) -> Iterator[LockedStack]:
                 step.done(f"uid {found.uid}" if found.uid else "")
             yield LockedStack(session, remote, me, with_access(session, remote, found))
         finally:
-            # Where the connection is gone the lock stays, and tells whose it is.
+            # If the connection is gone the lock stays, and shows whose it is.
             with contextlib.suppress(SpinstackError):
                 remote.unlock()
 
 
 def who(session: Session) -> str:
-    """The name that changes are written down under."""
+    """The name under which changes are recorded."""
     return session.destination.user or getpass.getuser()
 
 
 def _looked(session: Session, remote: RemoteStack, me: Owner) -> Found:
-    """Look, under the lock. One that was left behind is taken over."""
+    """Look, under the lock. A stale lock is taken over."""
     try:
         return remote.look(me)
     except Locked as locked:
@@ -79,21 +80,21 @@ def _looked(session: Session, remote: RemoteStack, me: Owner) -> Found:
 
 
 class Life(Enum):
-    """Whether whoever has a lock is still at it, as far as can be seen from here."""
+    """Whether the holder of a lock is still alive, as far as can be seen from here."""
 
     ALIVE = "alive"
-    # Silent for long, by clocks that may differ: it has to be listened to.
+    # Silent for long, but by clocks that may differ: listen to be sure.
     DOUBTFUL = "doubtful"
     DEAD = "dead"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What is known of whoever has a lock.
+    """What is known about the holder of a lock.
 
-    `silent`: seconds since the last sign of life of a change that goes on by itself, by the
-    clocks of two machines; None if it is a process that has begun none yet. `gone`: that process
-    is known to be no more.
+    `silent`: seconds since the last heartbeat of a change that runs on its own, by the clocks of
+    two machines; None for a process that has not started one yet. `gone`: that process is known
+    to have ended.
     """
 
     silent: int | None = None
@@ -101,8 +102,8 @@ class Holder:
 
     @property
     def life(self) -> Life:
-        """The lock of a dead one was left behind. A change is judged by what it says, wherever it
-        was begun; a process can be seen from its own machine alone."""
+        """The lock of a dead holder is stale. A change is judged by its heartbeat, wherever it
+        was begun; a process can only be seen from its own machine."""
         if self.silent is None:
             return Life.DEAD if self.gone else Life.ALIVE
         if self.silent < changes.SILENT_SECONDS:
@@ -111,7 +112,7 @@ class Holder:
 
 
 def _holder(owner: Owner, silent: int | None, me: Owner) -> Holder:
-    """What is known of a lock's owner, looked at from here."""
+    """What is known about a lock's owner, as seen from here."""
     if silent is not None:
         return Holder(silent=silent)
     return Holder(gone=owner.is_of(me) and not _alive(owner.pid))
@@ -120,10 +121,10 @@ def _holder(owner: Owner, silent: int | None, me: Owner) -> Holder:
 def take_over(
     session: Session, remote: RemoteStack, owner: Owner, last_sign_of_life: int | None, me: Owner
 ) -> None:
-    """Break a lock that we left behind ourselves. Raises Locked for any other one.
+    """Break a stale lock of our own. Raises Locked for any other one.
 
-    `last_sign_of_life`: of a change that had the lock, in seconds before now; None if it has
-    given none yet, and a command of ours may be about to start it.
+    `last_sign_of_life`: seconds since the last heartbeat of the change that has the lock; None if
+    there was none yet, and a command of ours may be about to start it.
     """
     holder = _holder(owner, last_sign_of_life if owner.job else None, me)
     if owner.who != me.who or _goes_on(session, remote, holder):
@@ -132,32 +133,31 @@ def take_over(
 
 
 def break_left(session: Session, remote: RemoteStack, owner: Owner) -> None:
-    """Break the lock of a change that is no more. Raises Locked if somebody has it by now."""
-    session.console.note(f"the lock of {owner.told()} was left behind: taken over")
+    """Break the lock of a dead change. Raises Locked if somebody else has it by now."""
+    session.console.note(f"took over the stale lock of {owner.told()}")
     remote.break_lock(owner)
 
 
 def is_alive(session: Session, remote: RemoteStack, seconds: int) -> bool:
-    """Whether the change that has the lock goes on; its last sign of life was so many seconds
-    ago."""
+    """Whether the change that has the lock is alive; its last heartbeat was `seconds` ago."""
     return _goes_on(session, remote, Holder(silent=seconds))
 
 
 def _goes_on(session: Session, remote: RemoteStack, holder: Holder) -> bool:
-    """Whether whoever has the lock is alive; where that is in doubt it is listened to."""
+    """Whether the holder of the lock is alive; if in doubt, listen to it."""
     if holder.life is not Life.DOUBTFUL:
         return holder.life is Life.ALIVE
     with session.console.step("listen") as step:
         alive = remote.says_something()
-        step.done("it goes on" if alive else "no sign of life")
+        step.done("still running" if alive else "no heartbeat")
     return alive
 
 
 def refuse_while_locked(session: Session, root: PurePosixPath, found: ScriptResult) -> None:
-    """For what takes no lock. Raises Locked unless the one that was found was left behind."""
+    """For tasks that take no lock. Raises Locked unless the lock that was found is stale."""
     owner = parse_owner(found.output("lock owner")) or Owner("somebody", "some machine")
     me = Owner(who(session), socket.gethostname())
-    # Nobody's lock is broken here: a doubtful one keeps nobody waiting.
+    # No lock is broken here, so nobody has to wait for a doubtful one.
     if _holder(owner, changes.age(found), me).life is Life.ALIVE:
         raise Locked(owner, root)
 

@@ -1,13 +1,13 @@
-"""The lock of a stack and the notes beside its releases: where they lie, and the steps of the lock.
+"""The lock of a stack and the notes beside its releases: where they are, and the lock's steps.
 
-Small files in the stack's directory on the global file system, so that two people, or one
-with a dead laptop, find out about each other:
+Small files in the stack's directory on the global file system, so that two people, or one with
+a dead laptop, find out about each other:
 
     lock/owner.json            who is changing the stack now
     unfinished.json            an upgrade between its two steps
     releases/<id>/release.json who made the release, when, from what
     releases/<id>/confirmed    it ran, and was confirmed
-    current                    link to the release that runs
+    current                    link to the running release
 
 Pure: values to steps, text to values.
 """
@@ -21,16 +21,16 @@ from spinstack.remote.owner import Owner
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import UMASK, Step, write_line
 
-# Printed by the lock step if somebody has the lock, before who it is.
+# Printed by the lock step if somebody has the lock, before their name.
 TAKEN = "taken"
 
 
 def lock_step(root: PurePosixPath, owner: Owner) -> Step:
     """Take the lock; if somebody has it, fail and print TAKEN and who.
 
-    It appears together with the name in it, so that nothing nameless is left by a connection
-    that breaks here: renaming a directory is atomic, also on the global file systems, and
-    fails if there is one with something in it already.
+    The lock appears with the name already in it, so that a connection that breaks here leaves no
+    nameless lock: renaming a directory is atomic, also on the global file systems, and fails if
+    the target exists and is not empty.
     """
     lock, mine = root / "lock", root / f"lock.{owner.nonce}"
     refused = (
@@ -45,20 +45,20 @@ def lock_step(root: PurePosixPath, owner: Owner) -> Step:
             Command("mkdir", "-p", str(root)),
             Command("mkdir", str(mine)),
             write_line(owner.text(), mine / "owner.json"),
-            # Also when one of the commands above has failed.
+            # Even if one of the commands above has failed.
             Command("mv", "-T", str(mine), str(lock), Raw("|| {"), *refused, Raw("; }")),
         ),
     )
 
 
 def still_ours_step(root: PurePosixPath, owner: Owner) -> Step:
-    """Fails if the lock is not the owner's any more."""
+    """Fails if the lock is no longer the owner's."""
     words = ("grep", "-q", owner.nonce, str(root / "lock" / "owner.json"))
     return Step("lock still ours", (Command(*words),))
 
 
 def hand_over_step(root: PurePosixPath, owner: Owner) -> Step:
-    """Give the lock, which the owner has, to a change of the owner that goes on by itself."""
+    """Hand the owner's lock to a change of theirs that runs on its own."""
     (mine,) = still_ours_step(root, owner).commands
     return Step("lock", (UMASK, mine, write_line(owner.text(), root / "lock" / "owner.json")))
 
@@ -66,15 +66,15 @@ def hand_over_step(root: PurePosixPath, owner: Owner) -> Step:
 def free_lock_step(root: PurePosixPath, owner: Owner) -> Step:
     """Give the lock back, if it is still the owner's."""
     (mine,) = still_ours_step(root, owner).commands
-    # It goes with the name in it, as it came: nobody may find a lock of nobody.
+    # It goes with the name in it, as it came, so that nobody ever finds a nameless lock.
     lock, gone = str(root / "lock"), str(root / f"lock.{owner.nonce}.gone")
     away = (Command("mv", "-T", lock, gone), Command("rm", "-rf", gone))
     return Step("unlock", (mine, *away), must=False)
 
 
 def break_lock_step(root: PurePosixPath, owner: Owner) -> Step:
-    """Remove the owner's lock, and what is left of attempts to take one. Fails if somebody else
-    has it by now."""
+    """Remove the owner's lock, and leftovers of attempts to take one. Fails if somebody else has
+    it by now."""
     lock = root / "lock"
     attempts = Raw(f"{shlex.quote(str(lock))}.*")
     remove = Command("rm", "-rf", str(lock), attempts)
@@ -88,6 +88,6 @@ def break_lock_step(root: PurePosixPath, owner: Owner) -> Step:
 def read_lock_step(root: PurePosixPath) -> Step:
     """Fails if there is no lock."""
     there = Command("test", "-d", str(root / "lock"))
-    # One that has just been given back is none.
+    # A lock that has just been given back is no lock.
     owner = Command("cat", str(root / "lock" / "owner.json"), Raw("||"), *there.words)
     return Step("lock owner", (there, Command(Raw("{"), *owner.words, Raw("; }"))), must=False)

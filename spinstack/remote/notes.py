@@ -1,4 +1,4 @@
-"""What is written down beside the releases: who made one, what is unfinished, what ran. Pure."""
+"""The notes beside the releases: who made one, what is unfinished, what ran. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from spinstack.transport.script import UMASK, Step, json_object, write_line
 
 @dataclass(frozen=True)
 class ReleaseNote:
-    """What is known of a release. `commit`: of the stack's git repository, empty without one;
-    `dirty`: there were changes beyond it. `images`: variable → reference."""
+    """What is known about a release. `commit`: of the stack's git repository, empty without one;
+    `dirty`: there were uncommitted changes. `images`: variable → reference."""
 
     id: str
     who: str = ""
@@ -49,11 +49,11 @@ def parse_note(output: str, release_id: str) -> ReleaseNote:
 
 def as_it_was_step(root: PurePosixPath, current: str, unfinished: Owner | None) -> Step:
     """Fails if another release became the current one, or an upgrade was begun or ended, since
-    somebody looked."""
+    we looked."""
     link = shlex.quote(str(root / "current"))
     expected = shlex.quote(f"releases/{current}" if current else "")
     note = root / "unfinished.json"
-    # A note that nobody can read is none.
+    # A note that can't be read counts as none.
     sign = unfinished.nonce if unfinished else '"who"'
     begun = Command(*([] if unfinished else [Raw("!")]), "grep", "-qsF", sign, str(note))
     return Step(
@@ -66,7 +66,7 @@ def as_it_was_step(root: PurePosixPath, current: str, unfinished: Owner | None) 
 
 
 def note_release_step(directory: PurePosixPath, note: ReleaseNote) -> Step:
-    """Write down who made a release, unless it is written down already."""
+    """Note who made a release, unless there is a note already."""
     path = directory / "release.json"
     absent = Command("test", "-e", str(path), Raw("||"), Raw("{"))
     write = Command(*absent.words, *write_line(note.text(), path).words, Raw(";"), Raw("}"))
@@ -74,7 +74,7 @@ def note_release_step(directory: PurePosixPath, note: ReleaseNote) -> Step:
 
 
 def unfinished_step(root: PurePosixPath, begun: Owner) -> Step:
-    """Write down that an upgrade begins, before it does."""
+    """Note that an upgrade begins, before it does."""
     return Step("note the upgrade", (UMASK, write_line(begun.text(), root / "unfinished.json")))
 
 
@@ -88,7 +88,7 @@ def finished_step(root: PurePosixPath) -> Step:
 
 
 def current_step(root: PurePosixPath, release_id: str) -> Step:
-    """The release runs and was confirmed: `current` leads to it, changed in one go."""
+    """The release is running and confirmed: point `current` to it, atomically."""
     link = str(root / "current")
     commands = (
         UMASK,
@@ -115,7 +115,7 @@ def read_releases_step(root: PurePosixPath) -> Step:
 
 
 def parse_releases(output: str) -> list[tuple[ReleaseNote, bool]]:
-    """The releases, oldest first, each with whether it was confirmed once."""
+    """The releases, oldest first, each with whether it was ever confirmed."""
     found: list[tuple[ReleaseNote, bool]] = []
     entry: list[str] = []
     name, ran = "", False

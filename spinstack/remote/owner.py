@@ -1,4 +1,4 @@
-"""Who did, or does, something with the stack: as written down in small files there. Pure."""
+"""Who did, or is doing, something with the stack: as noted in small files there. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from spinstack.transport.script import json_object
 
 @dataclass(frozen=True)
 class Owner:
-    """Somebody did, or does, something: who, from which machine (and process), since when
+    """Somebody did, or is doing, something: who, from which machine (and process), since when
     (ISO 8601, UTC), with which release; `previous` is the one that ran before it. `job`: the
-    change that goes on there by itself."""
+    change that runs on its own on the login node."""
 
     who: str
     host: str
@@ -41,7 +41,7 @@ class Owner:
 
 
 def make_owner(who: str, host: str, doing: str, **more: str) -> Owner:
-    """A mark of this process, now."""
+    """The mark of this process, now."""
     import secrets
 
     nonce = secrets.token_hex(6)
@@ -49,12 +49,12 @@ def make_owner(who: str, host: str, doing: str, **more: str) -> Owner:
 
 
 def for_job(owner: Owner, job: str) -> Owner:
-    """The mark of a change that goes on there by itself."""
+    """The mark of a change that runs on its own on the login node."""
     return replace(owner, job=job)
 
 
 def parse_owner(output: str) -> Owner | None:
-    """The mark in what `cat` printed; None if there is none that can be read."""
+    """The mark in what `cat` printed; None if none can be read."""
     value = json_object(output)
     if value is None or not isinstance(value.get("who"), str):
         return None

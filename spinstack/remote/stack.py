@@ -1,6 +1,6 @@
-"""A stack at its destination: what runs there, and its directory on the global file system.
+"""A stack at its destination: what is running, and its directory on the global file system.
 
-Composes the steps of its platform, `lock_steps.py`, `notes.py` and `upload.py` into scripts, runs
+Combines the steps of its platform, `lock_steps.py`, `notes.py` and `upload.py` into scripts, runs
 them over the one connection and reads the answers into values.
 """
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
 
-# Seconds that a change is followed at most; it has limits of its own for each of its steps.
+# Seconds to follow a change at most; each of its steps has a limit of its own.
 FOLLOWED = 7200.0
 
 
 class RemoteStack(StackClient):
-    """One stack at one destination, through one connection."""
+    """One stack at one destination, over one connection."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class RemoteStack(StackClient):
     ) -> None:
         super().__init__(node, destination, platform, stack)
         self._env_file = env_file
-        # The lock that we hold: what changes the stack looks first whether it is ours still.
+        # The lock that we hold: whatever changes the stack first checks that it is still ours.
         self._held: Owner | None = None
 
     @property
@@ -67,9 +67,9 @@ class RemoteStack(StackClient):
         return super().failure(step, what, seconds)
 
     def look(self, lock: Owner | None = None) -> Found:
-        """Who we are there, whether the account has access, what runs, who is at it.
+        """Who we are there, whether the account has access, what is running, who is changing it.
 
-        With `lock` it takes the lock first. Raises Locked when somebody else has it.
+        With `lock`, take the lock first. Raises Locked if somebody else has it.
         """
         has_access = self.platform.has_access()
         states = self.platform.states(if_access=True)
@@ -77,7 +77,7 @@ class RemoteStack(StackClient):
             Step("uid", (Command("id", "-u"),)),
             *((lock_steps.lock_step(self.root, lock),) if lock else ()),
             self.ready,
-            # First: a change that ends meanwhile is then seen as one that is under way.
+            # First, so that a change that ends meanwhile is seen as still running.
             *(() if lock else (self._read_lock, changes.under_way_step(self.root))),
             notes.read_current_step(self.root),
             notes.read_unfinished_step(self.root),
@@ -103,7 +103,7 @@ class RemoteStack(StackClient):
         )
 
     def _no_states(self, step: StepResult) -> SpinstackError:
-        return self.failure(step, f"{self.platform.title} does not say what runs")
+        return self.failure(step, f"{self.platform.title} does not say what is running")
 
     def _must_be_locked(self, result: ScriptResult) -> None:
         if result.failed and result.failed.name == "lock":
@@ -124,7 +124,7 @@ class RemoteStack(StackClient):
             self.node.run(Script((lock_steps.free_lock_step(self.root, held),)))
 
     def at_work(self) -> tuple[Owner | None, bool]:
-        """Who has the lock, None if nobody has it; whether a change of theirs gave a sign of life
+        """Who has the lock, None if nobody has it; whether there was a heartbeat of their change
         in the last minute."""
         result = self.succeeded(
             self.node.run(Script((self._read_lock, changes.under_way_step(self.root))))
@@ -137,7 +137,7 @@ class RemoteStack(StackClient):
         return lock_steps.read_lock_step(self.root)
 
     def _ours(self) -> tuple[Step, ...]:
-        """Nothing where no lock was taken."""
+        """The check that the lock is still ours; nothing if we took none."""
         return (lock_steps.still_ours_step(self.root, self._held),) if self._held else ()
 
     def break_lock(self, owner: Owner) -> None:
@@ -148,20 +148,22 @@ class RemoteStack(StackClient):
             now = self._lock_owner(result)
             if now and now != owner:
                 raise Locked(now, self.root)
-            raise not_written(result.output("break the lock"), str(self.root), "the lock's end")
+            what = "the removal of the lock"
+            raise not_written(result.output("break the lock"), str(self.root), what)
 
     def says_something(self) -> bool:
-        """Whether the change that has the lock gives a sign of life within some seconds."""
+        """Whether there is a heartbeat of the change that has the lock within some seconds."""
         step = changes.listen_step(self.root)
         return self.node.run(Script((step,)))[step.name].ok
 
     def get_access(self, grant: Grant, answer: Answer) -> None:
-        """Run what gives the account access, which asks. Raises SpinstackError if it fails."""
+        """Run the program that gives the account access and answer its prompt. Raises
+        SpinstackError if it fails."""
         done = self.node.converse(grant.command, answer)
         if not done.ok:
             raise SpinstackError(
-                f"no {grant.what} could be made",
-                where=f"{grant.program} at {self.node.name}",
+                f"the {grant.what} could not be created",
+                where=f"{grant.program} on {self.node.name}",
                 remedy="try again with the right password (without the one-time code)",
                 details=done.stdout.strip(),
             )
@@ -174,11 +176,11 @@ class RemoteStack(StackClient):
         note: ReleaseNote,
         follow: Follow,
     ) -> int | None:
-        """Take the lock, upload the release if there is one, start the change and follow it;
-        the exit code of the follow.
+        """Take the lock, upload the release if there is one, start the change and follow it.
+        Returns the exit code of the follow.
 
-        Raises Locked, Changed when it is not as it was found any more, SpinstackError when the
-        release can't be written; nothing that runs has been touched then.
+        Raises Locked, Changed if things are no longer as they were found, SpinstackError if the
+        release can't be written; nothing that is running has been touched then.
         """
         uploading = (
             (upload.upload_step(made), notes.note_release_step(change.directory, note))
@@ -203,8 +205,7 @@ class RemoteStack(StackClient):
                 on_sent=follow.sent,
             )
         finally:
-            # Once it has started the change gives the lock back itself, even if we are
-            # interrupted here.
+            # Once started, the change gives the lock back itself, even if we are interrupted.
             self._held = None if follow.started else self._held
         self._must_be_locked(result)
         if result.failed:
@@ -221,7 +222,8 @@ class RemoteStack(StackClient):
         return not_written(step.output, str(change.directory), "the release")
 
     def follow(self, follow: Follow) -> int | None:
-        """Go on following a change that runs there; the exit code of that."""
+        """Continue to follow a change that is running there. Returns the exit code of the
+        follow."""
         step = changes.follow_step(self.root, follow.id, follow.journal.count)
         follow.started = True
         follow.rejoin()
@@ -229,38 +231,39 @@ class RemoteStack(StackClient):
         return self.node.run(script, on_line=follow.line)["follow"].code
 
     def hold(self, job_id: str) -> None:
-        """Let a change that runs there make nothing final while somebody is asked about it."""
+        """Keep a change that is running there from making anything final while somebody is asked
+        about it."""
         self.node.run(Script((changes.hold_step(self.root, job_id),), seconds=20))
 
     def go_on(self, job_id: str) -> None:
-        """The end of `hold`."""
+        """End `hold`."""
         self.node.run(Script((changes.go_on_step(self.root, job_id),), seconds=20))
 
     def newest_change(self, wanted: str = "") -> str:
-        """The id of the newest change, or of the newest one whose id begins so; empty if there
-        is none."""
+        """The id of the newest change, or of the newest one whose id starts with `wanted`; empty
+        if there is none."""
         step = changes.newest_step(self.root, wanted)
         return self.node.run(Script((step,)))[step.name].output.strip()
 
     def ask_to_stop(self, job_id: str) -> None:
-        """Ask a change that runs there to take back what it has done."""
+        """Ask a change that is running there to roll back what it has done."""
         result = self.node.run(Script((changes.stop_step(self.root, job_id),)))
         if result.failed:
-            raise not_written(result.failed.output, str(self.root), "the wish to stop")
+            raise not_written(result.failed.output, str(self.root), "the request to stop")
 
     def confirm(self, directory: PurePosixPath) -> None:
-        """Remove the old containers of an upgrade to the release in `directory`, and mark it
-        as the current one."""
+        """Remove the old containers after an upgrade to the release in `directory`, and mark it
+        as current."""
         confirm = Step("confirm", (self._commands.confirm,), must=False)
         self._in_release(directory, "confirm", confirm)
         current = notes.current_step(self.root, directory.name)
         marked = self.node.run(Script((current, notes.finished_step(self.root))))
         if marked.failed:
-            raise not_written(marked.failed.output, str(self.root), "which release runs")
+            raise not_written(marked.failed.output, str(self.root), "the mark of the new release")
 
     def roll_back(self, directory: PurePosixPath, services: Sequence[str]) -> None:
-        """Bring the old containers of these services back, one service after the other: for
-        several at once one that has nothing to go back to keeps the others from it."""
+        """Bring the old containers of these services back, one service at a time: if several are
+        given at once, one that has nothing to go back to blocks the others."""
         put_back = self._commands.put_back
         steps = [Step(f"roll back {name}", (put_back(name),), must=False) for name in services]
         self._in_release(directory, "roll back", *steps)
@@ -271,8 +274,8 @@ class RemoteStack(StackClient):
         return self.platform.change(self.stack, self._env_file, creating=False)
 
     def _in_release(self, directory: PurePosixPath, verb: str, *steps: Step) -> None:
-        """Run steps of a change where its release is. Raises SpinstackError where the platform
-        complains of one."""
+        """Run steps of a change in its release's directory. Raises SpinstackError if the platform
+        complains about one."""
         slow = self.platform.slow
         enter = Step("enter the release", (Command("cd", str(directory)),))
         script = (*self._ours(), self.ready, enter, *steps)
@@ -285,21 +288,22 @@ class RemoteStack(StackClient):
                 raise wrong
 
     def forget_upgrade(self) -> None:
-        """It is over, or never began."""
+        """The upgrade is over, or never began."""
         self.node.run(Script((notes.finished_step(self.root),)))
 
     def releases(self) -> list[tuple[ReleaseNote, bool]]:
-        """The releases that are there, oldest first, each with whether it was confirmed."""
+        """The uploaded releases, oldest first, each with whether it was confirmed."""
         step = notes.read_releases_step(self.root)
         output = self.node.run(Script((step,))).output(step.name)
         return [pair for pair in notes.parse_releases(output) if _is_id(pair[0].id)]
 
     def remove_releases(self, ids: Sequence[str]) -> None:
-        """Remove uploaded releases, containers' files among them: only those nobody needs."""
+        """Remove uploaded releases, including files that containers mount: only for those that
+        are no longer needed."""
         paths = [str(self.root / "releases" / name) for name in ids]
         result = self.node.run(Script((Step("prune", (Command("rm", "-rf", *paths),)),)))
         if result.failed:
-            raise not_written(result.failed.output, str(self.root), "the releases")
+            raise not_written(result.failed.output, str(self.root), "the releases directory")
 
 
 def _is_id(name: str) -> bool:

@@ -1,7 +1,7 @@
-"""A release: one upload of a stack, whole, under an id of its own.
+"""A release: one complete upload of a stack, under an id of its own.
 
-`<project dir>/<stack>/releases/<id>/` on the global file system. Nothing there is changed
-afterwards: containers keep the very files that they were started with.
+`<project dir>/<stack>/releases/<id>/` on the global file system. Nothing in it is changed
+afterwards: containers keep exactly the files that they were started with.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from spinstack.transport.script import UMASK, Step
 if TYPE_CHECKING:
     import tarfile
 
-# Everything else in the directory is part of a release, hidden files apart.
+# Everything else in the directory is part of a release, except hidden files.
 LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
-# Uploaded for whoever looks there, and read by nothing that runs: a change of them alone is no
-# reason to replace containers.
+# Uploaded for people, and read by nothing that runs: a change in these files alone is no reason
+# to replace containers.
 NOT_RUN = {"README.md", "invoke.yaml", "tasks.py"}
-# A stack's directory is some 30 kB; more than this is data that strayed into it.
+# A stack's directory is some 30 kB; more than this must be data that doesn't belong in it.
 LARGEST = 20_000_000
-# What an id looks like: time of the upload (UTC), start of the content's hash.
+# What an id looks like: time of the upload (UTC), first digits of the content's hash.
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
@@ -48,11 +48,11 @@ class Release:
 
     @property
     def content(self) -> str:
-        """The part of the id that the files alone decide."""
+        """The part of the id that depends on the files alone."""
         return self.id.rsplit("-", 1)[-1]
 
     def called(self, other_id: str) -> Release:
-        """The same files under the id that they were uploaded with before."""
+        """The same files under the id with which they were uploaded before."""
         return Release(other_id, self.directory.with_name(other_id), self.archive)
 
 
@@ -63,11 +63,11 @@ def make(
     *,
     now: datetime | None = None,
 ) -> Release:
-    """Pack the stack for a destination, with `more` files by their names.
+    """Pack the stack for a destination, with `more` files by name.
 
-    The id is the time (UTC) and the start of the hash of what runs, so that ids sort by age
-    and the same files are recognised. Raises SpinstackError when the directory is too large
-    or a file can't be read.
+    The id is the time (UTC) and the first digits of the hash of what runs, so that ids sort by
+    age and unchanged files are recognised. Raises SpinstackError if the directory is too large or
+    a file can't be read.
     """
     packed = [_packed(stack, destination, path) for path in files(stack.directory)]
     packed += [_entry(name, data, 0o640) for name, data in sorted((more or {}).items())]
@@ -80,9 +80,9 @@ def make(
 
 
 def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile.TarInfo, bytes]:
-    """A file as it is packed: no times, no owners, so that the same files are the same bytes."""
+    """A file as packed: no times, no owners, so that the same files give the same bytes."""
     name = path.relative_to(stack.directory).as_posix()
-    # Containers run as the uid that owns the release; others need only to pass.
+    # Containers run as the uid that owns the release; the group may read.
     mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
     return _entry(name, _content(stack, destination, path, name), mode)
 
@@ -104,7 +104,7 @@ def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
         raise SpinstackError(
             f"the stack's directory holds more than {LARGEST // 1_000_000} MB",
             where=f"{largest.name} is the largest file in it",
-            remedy="move data out of it: data is mounted, not uploaded",
+            remedy="move data out of the directory; data is mounted, not uploaded",
         )
     tar_bytes = io.BytesIO()
     with tarfile.open(fileobj=tar_bytes, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -118,17 +118,20 @@ def _content(stack: Stack, destination: Destination, path: Path, name: str) -> b
         try:
             return env_file.text(stack.variables(destination)).encode()
         except ValueError as error:
-            raise SpinstackError(str(error), where=name, remedy="one line a variable") from None
+            remedy = "write each variable on one line"
+            raise SpinstackError(str(error), where=name, remedy=remedy) from None
     try:
         return path.read_bytes()
     except OSError as error:
         raise SpinstackError(
-            f"{name} can't be read: {error.strerror}", where=str(path), remedy="chmod u+r it"
+            f"can't read {name}: {error.strerror}",
+            where=str(path),
+            remedy=f"chmod u+r {shlex.quote(str(path))}",
         ) from None
 
 
 def files(directory: Path) -> Iterator[Path]:
-    """The regular files of a stack, sorted by name; hidden ones and LEFT_OUT are not."""
+    """The regular files of a stack, sorted by name, without hidden ones and LEFT_OUT."""
     for path in sorted(directory.iterdir()):
         if path.name.startswith(".") or path.name in LEFT_OUT or path.suffix == ".pyc":
             continue
@@ -139,9 +142,9 @@ def files(directory: Path) -> Iterator[Path]:
 
 
 def upload_step(release: Release) -> Step:
-    """Unpack the release beside the others; it appears whole or not at all.
+    """Unpack the release beside the others; it appears complete or not at all.
 
-    What was left by uploads that broke off is removed: under the lock there is but one.
+    Leftovers of interrupted uploads are removed: under the lock there is only this one.
     """
     final = str(release.directory)
     partial = f"{final}.partial"
@@ -157,10 +160,10 @@ def upload_step(release: Release) -> Step:
         Command(
             *("printf", "%s", bulk, Raw("|"), "base64", "-d"),
             *(Raw("|"), "tar", "-xzpf", "-", "-C", partial),
-            # On a full disk half a release would be in the way.
+            # On a full disk, half a release would only be in the way.
             *(Raw("|| {"), "rm", "-rf", partial, Raw("; false; }")),
         ),
-        # One of this id holds the same files: uploaded twice within a second.
+        # A release with this id holds the same files: it was uploaded twice within a second.
         Command(
             *("test", "-d", final, Raw("&&"), "rm", "-rf", partial),
             *(Raw("||"), "mv", "-T", partial, final),

@@ -1,7 +1,7 @@
 """What this machine needs for a deploy, part by part: is it there, does it answer?
 
-Every part is looked at at the same time and under a time limit, so that the whole takes
-seconds, with or without a network. Nothing is changed and nobody is logged in.
+All parts are checked in parallel and with a time limit, so that it takes seconds, with or without
+a network. Nothing is changed and nobody is logged in.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ State = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found about one part. `state`: a problem forbids a deploy, a warning does not.
-    `remedy` is empty where all is well."""
+    """What was found about one part. `state`: a problem prevents a deploy, a warning does not.
+    `remedy` is empty if all is well."""
 
     part: str
     state: State
@@ -37,21 +37,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the whole: its name and the look at it. A look may tell of several parts."""
+    """A part to check: its name and the function that looks at it, maybe at several parts."""
 
     name: str
     look: Callable[[], Outcome | Sequence[Outcome]]
 
 
 def examine(parts: Sequence[Part], *, patience: float = PATIENCE) -> list[Outcome]:
-    """Look at all parts at once; their outcomes in the order of the parts.
+    """Look at all parts in parallel. Returns their outcomes in the order of the parts.
 
-    A part that does not answer in time is a problem. What a look raises as SpinstackError is
-    a problem with the error's own sentences.
+    A part that does not answer in time is a problem. So is a SpinstackError, in its own words.
     """
     answers: queue.Queue[tuple[int, list[Outcome]]] = queue.Queue()
     for number, part in enumerate(parts):
-        # Daemons: one that hangs in the network must not keep the program from ending.
+        # Daemon threads: one that hangs in the network must not keep the program from ending.
         look = threading.Thread(
             target=lambda n=number, p=part: answers.put((n, _looked_at(p))), daemon=True
         )
@@ -69,7 +68,7 @@ def examine(parts: Sequence[Part], *, patience: float = PATIENCE) -> list[Outcom
 
 
 def examine_in_turn(parts: Iterable[Part]) -> list[Outcome]:
-    """The same one after the other, for a dry run whose lines must not mix."""
+    """The same one after another, for a dry run, whose lines must not mix."""
     return [outcome for part in parts for outcome in _looked_at(part)]
 
 
@@ -80,7 +79,8 @@ def _looked_at(part: Part) -> list[Outcome]:
         where = f" ({error.where})" if error.where else ""
         return [Outcome(part.name, "problem", error.what + where, error.remedy)]
     except Exception as error:  # a thread's traceback would be lost, and the part with it
-        return [Outcome(part.name, "problem", f"{type(error).__name__}: {error}", "report this")]
+        remedy = "please report this bug of spinstack"
+        return [Outcome(part.name, "problem", f"{type(error).__name__}: {error}", remedy)]
     return [outcome] if isinstance(outcome, Outcome) else list(outcome)
 
 
@@ -89,10 +89,10 @@ def _silent(part: Part, patience: float) -> Outcome:
         part.name,
         "problem",
         f"no answer within {patience:.0f} s",
-        "look whether the network or the program is stuck",
+        "check whether the network or the program hangs",
     )
 
 
 def problems(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Those that forbid a deploy."""
+    """Those that prevent a deploy."""
     return [outcome for outcome in outcomes if outcome.state == "problem"]

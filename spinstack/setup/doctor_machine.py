@@ -1,4 +1,4 @@
-"""The doctor's looks at this machine: programs, disk, settings, versions."""
+"""What `invoke doctor` checks on this machine: programs, disk, settings, versions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from spinstack.images.engine import Engine
     from spinstack.session import Session
 
-# Seconds for a program that only tells its version.
+# Seconds for a program that only prints its version.
 QUICK = 8.0
-# An image of the template's takes 0.7 GB, its base images as much again. Bytes.
+# In bytes. An image of the template takes 0.7 GB, its base images as much again.
 LITTLE_SPACE, TOO_LITTLE_SPACE = 5_000_000_000, 1_000_000_000
 
 
 def versions(session: Session) -> Outcome:
-    """spinstack and what it stands on; the template that it brings, and the one of the stack."""
+    """spinstack and its libraries; the template that comes with it, and the one of the stack."""
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("invoke", "fabric"))
     found = f"spinstack {__version__}, Python {platform.python_version()}, {libraries}"
     found += _made_from(session.directory)
@@ -42,16 +42,16 @@ def versions(session: Session) -> Outcome:
 
 
 def _made_from(stack: Path) -> str:
-    """Which version of the template the stack is from, where cruft has noted it."""
+    """Which version of the template the stack was made from, if cruft has noted it."""
     try:
         noted = json.loads((stack / ".cruft.json").read_text(encoding="utf-8"))
-        return f"; the stack from template {noted['commit'][:8]}"
+        return f"; the stack is from template {noted['commit'][:8]}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 
 
 def settings(session: Session) -> Outcome:
-    """The settings of the stack and the destination, and what the check has against them."""
+    """The settings of the stack and the destination, and what the check finds in them."""
     from spinstack.checks import stack as checks_stack
     from spinstack.setup import settings as setup_settings
 
@@ -62,19 +62,19 @@ def settings(session: Session) -> Outcome:
     what = f"{stack.name} at {destination.name}: {destination.environment} through "
     what += f"{destination.user or 'you'}@{destination.host}"
     if wrong:
-        count = f"{len(wrong)} finding{'s' if len(wrong) > 1 else ''}"
-        return Outcome("settings", "problem", f"{what}; {count} of the check", "invoke check")
+        count = f"{len(wrong)} error{'s' if len(wrong) > 1 else ''}"
+        return Outcome("settings", "problem", f"{what}; {count}", "see `invoke check`")
     return Outcome("settings", "ok", what)
 
 
 def engine(session: Session) -> Sequence[Outcome]:
-    """The container engine, compose, and the space for images: what needs the engine's word."""
+    """The container engine, compose, and the space for images: what the engine must be asked."""
     program = images_engine.find(session.runner, _wanted(session))
     return [_engine(session, program), _compose(session, program), *_image_space(session, program)]
 
 
 def _wanted(session: Session) -> str | None:
-    """The engine that the settings name, where there are settings."""
+    """The engine that the settings name, if there are settings."""
     try:
         return session.settings.engine
     except UsageError:
@@ -86,37 +86,37 @@ def _engine(session: Session, program: Engine) -> Outcome:
     command = program.command("version", "--format", "{{.Client.Version}} {{.Server.Version}}")
     result = session.runner.run(command, timeout=QUICK, changes=False)
     client, _, server = result.stdout.strip().partition(" ")
-    if not client:  # podman on Linux has no server to tell of
+    if not client:  # podman on Linux has no server
         command = program.command("version", "--format", "{{.Client.Version}}")
         client = session.runner.run(command, timeout=QUICK, changes=False).stdout.strip()
-    found = f"{program.name} {client}" + (f", its service {server}" if server else "")
+    found = f"{program.name} {client}" + (f", server {server}" if server else "")
     return Outcome("engine", "ok", found)
 
 
 def _compose(session: Session, engine: Engine) -> Outcome:
-    """Only the local tasks need it."""
+    """The compose program, which only the local tasks need."""
     try:
         program = compose_program.find(session.runner, engine)
     except SpinstackError as error:
-        what = f"{error.what}: no `invoke local.up`"
+        what = f"{error.what}: `invoke local.up` won't work"
         return Outcome("compose", "warning", what, error.remedy)
     return Outcome("compose", "ok", f"{program.name} {program.version}".strip())
 
 
 def _image_space(session: Session, engine: Engine) -> Sequence[Outcome]:
-    """Where the engine keeps images, if that is a directory of this machine."""
+    """The space where the engine keeps images, if that is a directory on this machine."""
     key = "{{.Store.GraphRoot}}" if engine.is_podman else "{{.DockerRootDir}}"
     command = engine.command("info", "--format", key)
     text = session.runner.run(command, timeout=QUICK, changes=False).stdout.strip()
     if not text.startswith("/") or not Path(text).exists():
         return []
-    remedy = f"`{engine.name} system df` shows what takes it, `{engine.name} image prune` helps"
+    remedy = f"run `{engine.name} image prune` (`{engine.name} system df` shows what takes it)"
     return [space("images", Path(text), remedy)]
 
 
 def disk(session: Session) -> Outcome:
     """Space for the person's own files, and for sample data."""
-    return space("disk", Path.home(), "move away what is large")
+    return space("disk", Path.home(), "delete or move large files")
 
 
 def space(part: str, path: Path, remedy: str) -> Outcome:
@@ -126,27 +126,27 @@ def space(part: str, path: Path, remedy: str) -> Outcome:
     if free >= LITTLE_SPACE:
         return Outcome(part, "ok", found)
     state: State = "warning" if free >= TOO_LITTLE_SPACE else "problem"
-    return Outcome(part, state, found, f"make room: {remedy}")
+    return Outcome(part, state, found, f"free some space: {remedy}")
 
 
 def ssh(session: Session) -> Outcome:
-    """OpenSSH's client; the tasks speak ssh themselves, sshproxy and a person need it."""
-    remedy = "Debian and Ubuntu: `sudo apt install openssh-client`"
+    """OpenSSH's client, for sshproxy and for people; the tasks can speak ssh without it."""
+    remedy = "install it (Debian and Ubuntu: `sudo apt install openssh-client`)"
     try:
         result = session.runner.run(Command("ssh", "-V"), timeout=QUICK, changes=False)
     except SpinstackError:
-        return Outcome("ssh", "warning", "there is no ssh program, which sshproxy needs", remedy)
+        return Outcome("ssh", "warning", "no ssh program found, which sshproxy needs", remedy)
     version = re.match(r"[\w.]+", result.stderr or result.stdout)
     return Outcome("ssh", "ok", version[0] if version else "ssh")
 
 
 def in_a_stack(session: Session) -> Outcome | None:
-    """None in the directory of a stack whose destination is known; else what is wrong."""
+    """None in the directory of a stack with a known destination; else what is wrong."""
     try:
         session.settings  # noqa: B018 - reading it is the test
     except UsageError as error:
         if "not the directory of a stack" in error.what:
-            what = "no stack here: login node and registry were not looked at"
+            what = "not in the directory of a stack: login node and registry were not checked"
             return Outcome("settings", "warning", what, error.remedy)
         return Outcome("settings", "problem", f"{error.what} ({error.where})", error.remedy)
     try:

@@ -1,4 +1,4 @@
-"""The doctor's looks outside: login node, keys, registry, clock. None of them logs in."""
+"""What `invoke doctor` checks outside: login node, keys, registry, clock. It never logs in."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from spinstack.config.settings import Destination
     from spinstack.session import Session
 
-# Paramiko writes a traceback to its log when a server is none; the outcome says it in a line.
+# Paramiko logs a traceback if a server does not speak ssh; the outcome says it in one line.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 # Seconds for one answer of the network.
 ANSWER_WITHIN = 5.0
-# A one-time code is valid for 30 s; NERSC's accept a little more. Seconds.
+# In seconds. A one-time code is valid for 30 s; NERSC accepts a little more.
 CLOCK_MAY_BE_OFF = 20.0
 
 
@@ -47,12 +47,12 @@ class Node:
 
     @property
     def name(self) -> str:
-        """As known_hosts files call it."""
+        """Its name in known_hosts files."""
         return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
 
 
 def node_of(destination: Destination) -> Node:
-    """As the tasks themselves would connect."""
+    """The node to which the tasks themselves would connect."""
     from fabric import Config, Connection
 
     user = destination.user or None
@@ -69,14 +69,14 @@ def node_of(destination: Destination) -> Node:
 
 
 def login_node(session: Session) -> Sequence[Outcome]:
-    """Whether it is there, and whether its host key is the known one."""
+    """Whether it answers, and whether its host key is the known one."""
     node = node_of(session.destination)
     where = f"{node.host}, port {node.port}"
     if session.dry:
         session.console.result(f"# connects to {where}; reads its greeting and its host key")
         return []
     if node.through:
-        return [Outcome("login node", "ok", f"{where}, through {node.through}: not asked")]
+        return [Outcome("login node", "ok", f"{where}, through {node.through}: not checked")]
     try:
         key = host_key(node)
     except socket.gaierror:
@@ -94,7 +94,7 @@ def _told(error: Exception) -> str:
 
 
 def host_key(node: Node) -> paramiko.PKey:
-    """The key that the node shows; the connection ends before anybody logs in.
+    """The key that the node presents; the connection ends before any login.
 
     Raises OSError, EOFError or SSHException.
     """
@@ -107,7 +107,7 @@ def host_key(node: Node) -> paramiko.PKey:
 
 
 def _prefer(transport: paramiko.Transport, known: dict[str, paramiko.PKey]) -> None:
-    """Ask for the kinds of key that are known first, as ssh does."""
+    """Prefer the types of key that are already known, as ssh does."""
     options = transport.get_security_options()
     offered = list(options.key_types)
     wanted = [kind for kind in offered if _plain(kind) in known]
@@ -115,12 +115,12 @@ def _prefer(transport: paramiko.Transport, known: dict[str, paramiko.PKey]) -> N
 
 
 def _plain(kind: str) -> str:
-    """RSA keys sign in several ways and are known under one name."""
+    """RSA keys have several signature types but are known under one name."""
     return "ssh-rsa" if kind.startswith("rsa-sha2") else kind
 
 
 def known_keys(node: Node) -> dict[str, paramiko.PKey]:
-    """The host's known keys by their kind."""
+    """The host's known keys by type."""
     keys = paramiko.HostKeys()
     for path in (*node.known_hosts, Path("/etc/ssh/ssh_known_hosts")):
         if path.exists():
@@ -139,27 +139,28 @@ def _judged(node: Node, key: paramiko.PKey) -> Outcome:
         return Outcome(
             "host key",
             "problem",
-            f"CHANGED: {shown}, known is {fabric_login.fingerprint(expected)}",
-            f"ask the centre whether it changed its key; if it did: ssh-keygen -R '{node.name}'",
+            f"CHANGED: {shown}, known as {fabric_login.fingerprint(expected)}",
+            f"ask the centre whether it changed its key; if so, run: ssh-keygen -R '{node.name}'",
         )
     return Outcome(
         "host key",
         "warning",
         f"not known yet: {shown}",
-        "the first login asks; compare it with the fingerprints that the centre publishes",
+        "compare it with the centre's published fingerprints when the first login asks",
     )
 
 
 def keys(session: Session) -> Outcome:
-    """The key that spares the prompt, and how long its certificate is valid."""
+    """The key that saves the prompt, and how long its certificate is valid."""
     destination = session.destination
     if destination.login_answer_file:
         return Outcome("key", "ok", "not needed: a rehearsal answers its own prompt")
     path = (destination.identity_file or prompt.SSHPROXY_KEY).expanduser()
-    renew = "invoke login --sshproxy fetches one for 24 h"
+    renew = "run `invoke login --sshproxy` to get one for 24 h"
     if not path.exists():
         state: State = "problem" if destination.identity_file else "warning"
-        return Outcome("key", state, f"no {path}: each login asks {_prompt(destination)}", renew)
+        what = f"no {path}: each login asks for {_prompt(destination)}"
+        return Outcome("key", state, what, renew)
     if path.stat().st_mode & 0o077:
         return Outcome("key", "warning", f"others can read {path}", f"chmod 600 {path}")
     certificate = path.with_name(f"{path.name}-cert.pub")
@@ -181,15 +182,16 @@ def _validity(path: Path, renew: str) -> Outcome:
     try:
         identity = load_ssh_public_identity(path.read_bytes())
     except (OSError, ValueError) as error:
-        return Outcome("key", "warning", f"{path} can't be read: {error}", renew)
+        return Outcome("key", "warning", f"can't read {path}: {error}", renew)
     if not isinstance(identity, SSHCertificate):
-        return Outcome("key", "warning", f"{path} is no certificate", renew)
+        return Outcome("key", "warning", f"{path} is not a certificate", renew)
     now, end = time.time(), identity.valid_before
     if end < now:
-        return Outcome("key", "warning", f"the certificate of {path} ended {_moment(end)}", renew)
+        return Outcome("key", "warning", f"the certificate {path} expired {_moment(end)}", renew)
     if identity.valid_after > now:
         begin = _moment(identity.valid_after)
-        return Outcome("key", "warning", f"{path} is valid from {begin}", "is the clock right?")
+        remedy = "check this machine's clock"
+        return Outcome("key", "warning", f"{path} is not valid before {begin}", remedy)
     if end >= 2**63:
         return Outcome("key", "ok", f"{path}, valid for ever")
     return Outcome("key", "ok", f"{path}, valid until {_moment(end)} ({(end - now) / 3600:.0f} h)")
@@ -200,10 +202,10 @@ def _moment(seconds: float) -> str:
 
 
 def registry(session: Session) -> Sequence[Outcome]:
-    """Whether it answers and lets in whom the engine knows; and what time it is there."""
+    """Whether it answers and accepts the engine's login; and what its clock says."""
     name = session.destination.registry
     if session.dry:
-        session.console.result(f"# GET /v2/ of {name}, with the login that the engine keeps")
+        session.console.result(f"# GET /v2/ on {name}, with the login that the engine has stored")
         return []
     login = _login(session, name)
     asked = time.time()
@@ -215,7 +217,7 @@ def registry(session: Session) -> Sequence[Outcome]:
 
 
 def _login(session: Session, name: str) -> registry_login.Credentials | None:
-    """What the engine keeps, read without asking the engine, which may be stuck."""
+    """The login that the engine has stored, read without asking the engine, which may hang."""
     wanted = session.settings.engine or next(
         filter(shutil.which, images_engine.KNOWN), images_engine.KNOWN[0]
     )
@@ -230,7 +232,7 @@ def _registry(
     destination: Destination,
 ) -> Outcome:
     if state.let_in:
-        who = f"logged in as {login.user}" if login else "open, needs no login"
+        who = f"logged in as {login.user}" if login else "needs no login"
         return Outcome("registry", "ok", f"{name}: {who}")
     if not state.reached:
         remedy = "check its name in invoke.yaml and your network (VPN?)"
@@ -239,24 +241,24 @@ def _registry(
         return Outcome("registry", "problem", f"{name} can't be reached: {state.reason}", remedy)
     if state.status in (401, 403):
         kept = f"refuses the login of {login.user}" if login else "you are not logged in"
-        return Outcome("registry", "problem", f"{name}: {kept}", "invoke registry.login")
+        return Outcome("registry", "problem", f"{name}: {kept}", "run `invoke registry.login`")
     return Outcome(
         "registry",
         "problem",
         f"{name} answers {state.status} {state.reason}",
-        "check its name in invoke.yaml; a fault of its own is for its operators",
+        "check its name in invoke.yaml; if that is right, tell its operators",
     )
 
 
 def clock(name: str, date: str, here: float) -> Outcome:
-    """This machine's clock (`here`, seconds since 1970) against the HTTP Date of a server."""
+    """This machine's clock (`here`, seconds since 1970) compared with a server's HTTP Date."""
     if probe.is_loopback(name):
         return Outcome("clock", "ok", "not compared: the registry is on this machine")
     try:
-        # It tells whole seconds: on average half of one has passed.
+        # It gives whole seconds: on average half of one has passed.
         there = email.utils.parsedate_to_datetime(date).timestamp() + 0.5
     except (TypeError, ValueError):
-        return Outcome("clock", "warning", "not compared: no server told its time", _SET)
+        return Outcome("clock", "warning", "not compared: no server gave its time", _SET)
     off = here - there
     if abs(off) > CLOCK_MAY_BE_OFF:
         side = "ahead" if off > 0 else "behind"
@@ -264,5 +266,5 @@ def clock(name: str, date: str, here: float) -> Outcome:
     return Outcome("clock", "ok", f"{abs(off):.0f} s from {name}'s")
 
 
-_OTP = "one-time codes of this machine may be refused"
-_SET = "let the machine set its clock (Linux: `timedatectl set-ntp true`)"
+_OTP = "one-time codes from this machine may be refused"
+_SET = "synchronize this machine's clock (Linux: `timedatectl set-ntp true`)"

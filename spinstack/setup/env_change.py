@@ -1,5 +1,5 @@
-"""Changing the env file: by name and value, or in an editor; never into something that the
-check refuses. Comments, order, line ends, mode and owner stay as they are.
+"""Changing the env file: by name and value, or in an editor; never into something that the check
+refuses. Comments, order, line endings, mode and owner stay as they are.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ class Change:
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """From `NAME=VALUE` each. Raises UsageError."""
+    """The names and values of `NAME=VALUE` texts. Raises UsageError."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or set(text) & set("\r\n\0"):
-            raise UsageError(f"{text!r} is not NAME=VALUE", remedy="--set WEB_PORT=60021")
+            remedy = "write, for example, --set WEB_PORT=60021"
+            raise UsageError(f"{text!r} is not NAME=VALUE", remedy=remedy)
         found[name] = value
     return found
 
@@ -54,15 +55,15 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
 def edited(text: str, sets: Mapping[str, str], unsets: Iterable[str]) -> str:
     """The text of an env file with variables set and removed.
 
-    A variable that is there keeps its line; a new one comes last. Of a name that is set
-    twice the line that counts (the last) is changed. Raises UsageError for one to be removed
-    that is not there.
+    An existing variable keeps its line; a new one comes last. If a name is set twice, the line
+    that counts (the last one) is changed. Raises UsageError if a variable to remove does not
+    exist.
     """
     lines = text.splitlines(keepends=True)
     for name in unsets:
         kept = [line for line in lines if _name(line) != name]
         if len(kept) == len(lines):
-            raise UsageError(f"{name} is not set", remedy="`invoke env` shows what is")
+            raise UsageError(f"{name} is not set", remedy="see `invoke env` for what is set")
         lines = kept
     for name, value in sets.items():
         lines = _with(lines, name, value)
@@ -86,7 +87,7 @@ def _with(lines: list[str], name: str, value: str) -> list[str]:
 
 
 def changes(before: str, after: str) -> list[Change]:
-    """What differs, variable by variable, in the order of the newer text."""
+    """What differs, variable by variable, in the order of the new text."""
     old, new = ({n: v.value for n, v in env_file.parse(t, "")[0].items()} for t in (before, after))
     names = [*new, *(name for name in old if name not in new)]
     return [
@@ -97,9 +98,9 @@ def changes(before: str, after: str) -> list[Change]:
 
 
 def new_errors(session: Session, after: str) -> list[Finding]:
-    """What the check would refuse with the new text and does not refuse now.
+    """What the check would refuse with the new text but does not refuse now.
 
-    Raises as the check does where the stack or the destination can't be read.
+    Raises as the check does if the stack or the destination can't be read.
     """
     now, then = settings.stack_of(session), _with_env(settings.stack_of(session), after)
     known = {(found.rule, found.problem) for found in _errors(session, now)}
@@ -124,17 +125,20 @@ def _of_env(found: Finding, stack: Stack) -> bool:
 
 
 def read(path: Path) -> str:
-    """The text with its line ends as they are. Raises SpinstackError."""
+    """The text with its line endings as they are. Raises SpinstackError."""
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpinstackError(
-            f"{path.name} can't be read: {error}", where=str(path), remedy="mend the file"
+            f"can't read {path.name}: {error}",
+            where=str(path),
+            remedy="make it a readable file in UTF-8",
         ) from None
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file whole or not at all; mode and owner stay. Raises SpinstackError."""
+    """Replace the file completely or not at all, keeping mode and owner. Raises
+    SpinstackError."""
     target = path.resolve()  # the file behind a link, not the link
     status = target.stat()
     try:
@@ -157,28 +161,28 @@ def write(path: Path, text: str) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SpinstackError:
     return SpinstackError(
-        f"{path.name} can't be written: {error.strerror}",
+        f"can't write {path.name}: {error.strerror}; it was not changed",
         where=str(path),
-        remedy="is the directory yours, and is there space? The file is as it was",
+        remedy="check that you may write to its directory and that there is free space",
     )
 
 
-def refuse(path: Path, found: list[Finding], remedy: str = "another value") -> None:
+def refuse(path: Path, found: list[Finding], remedy: str = "use another value") -> None:
     """Raises SpinstackError if there are findings."""
     if found:
         raise SpinstackError(
             f"the check would refuse that: {found[0].problem}",
             where=found[0].where,
-            remedy=f"{remedy}; {path.name} is as it was",
+            remedy=f"{remedy}; {path.name} was not changed",
             details="\n".join(one.line() for one in found),
         )
 
 
 def in_editor(session: Session, path: Path, before: str) -> str:
-    """Let the person edit a copy; its text.
+    """Let the person edit a copy. Returns its text.
 
-    The copy stays where the text is refused, so that no work is lost. Raises SpinstackError
-    if the editor fails, if the result is refused, or if the file itself changed meanwhile.
+    The copy is kept if the text is refused, so that no work is lost. Raises SpinstackError if the
+    editor fails, the result is refused, or the file itself was changed meanwhile.
     """
     copy = Path(tempfile.mkdtemp(prefix="spinstack-env-")) / path.name
     copy.write_bytes(before.encode("utf-8"))
@@ -187,17 +191,17 @@ def in_editor(session: Session, path: Path, before: str) -> str:
     )
     if code:
         raise SpinstackError(
-            f"the editor ended with exit code {code}",
+            f"the editor failed with exit code {code}; {path.name} was not changed",
             where=settings.editor(),
-            remedy=f"set EDITOR to one that works; {path.name} is as it was, the copy is {copy}",
+            remedy=f"set EDITOR to one that works; your copy is {copy}",
         )
     after = read(copy)
-    refuse(path, new_errors(session, after), f"your text is kept in {copy}: mend it there")
+    refuse(path, new_errors(session, after), f"correct your text, which is kept in {copy}")
     if read(path) != before:
         raise SpinstackError(
-            f"{path.name} was changed by somebody else meanwhile",
+            f"somebody else has changed {path.name} meanwhile",
             where=str(path),
-            remedy=f"your text is kept in {copy}; edit again",
+            remedy=f"edit it again; your text is kept in {copy}",
         )
     copy.unlink()
     copy.parent.rmdir()

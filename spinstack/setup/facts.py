@@ -1,6 +1,6 @@
 """What `setup` finds on the login node: the steps that look, and their output as values.
 
-Pure, but for the shell functions that are read from the package.
+Pure, except that shell functions are read from the package.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from spinstack.remote.history.checkouts import Source, git_step
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Script, ScriptResult, Step
 
-# Seconds that looking may take: each repository is asked once, 60 s at most.
+# Seconds that looking may take: each repository is asked once, for 60 s at most.
 SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Place:
-    """What there is at a path, links followed. `mode` as `ls -l` shows it (`drwxr-x--x`)."""
+    """What exists at a path, links followed. `mode` as `ls -l` shows it (`drwxr-x--x`)."""
 
     uid: str
     owner: str
@@ -35,14 +35,14 @@ class Place:
 
     @property
     def passable(self) -> bool:
-        """Whether everybody can pass through: `t` is the sticky bit with x, `T` without."""
+        """Whether everybody can enter it: `t` is the sticky bit with x, `T` without."""
         return not self.is_directory or self.mode[9:10] in ("x", "t")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A git checkout. `target`: the commit that its repository has for the ref; empty if it
-    has none. `silent`: the repository did not answer. `said`: git's own lines."""
+    """A git checkout. `target`: the commit that its remote repository has for the ref, empty if
+    none. `silent`: the remote repository did not answer. `said`: git's own messages."""
 
     head: str
     origin: str
@@ -56,8 +56,8 @@ class Repository:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was found. `has_access` is None where the platform can't be used
-    at all; `refused`: what it said to an account that it did not let in."""
+    """Everything that was found. `has_access` is None if the platform can't be used at all;
+    `refused`: its message to an account that it did not let in."""
 
     uid: str
     user: str
@@ -70,7 +70,7 @@ class Facts:
     refused: str = ""
 
     def way_to(self, path: str) -> Iterator[str]:
-        """Every directory from / down to a path, then those of where its links lead."""
+        """Every directory from / down to a path, then those down to where its links lead."""
         for end in dict.fromkeys((path, self.real.get(path, path))):
             pure = PurePosixPath(end)
             yield from (str(part) for part in (*reversed(pure.parents), pure))
@@ -90,7 +90,7 @@ def look(
     return Script(
         (
             git_step(),
-            # A number need not have a name in the files that id reads.
+            # $USER, since `id -un` fails if the files that it reads have no name for the number.
             Step("account", (Command("id", "-u"), Command("echo", Raw('"$USER"')))),
             Step("directories", (_functions(), Command("spinstack_directories", *paths))),
             *(
@@ -167,7 +167,7 @@ def _repository(output: str, ref: str) -> Repository | None:
     }
     tag = heads.get(f"refs/tags/{ref}^{{}}") or heads.get(f"refs/tags/{ref}")
     branch = heads.get(f"refs/heads/{ref}")
-    # A commit is no ref: the repository is not asked for it, the checkout knows it or not.
+    # A commit is not a ref: only the checkout can tell whether it knows it.
     commit = facts.get("known", "") if re.fullmatch("[0-9a-f]{7,40}", ref) else ""
     target = tag or branch or commit if ref else heads.get("HEAD", "")
     said = [line for line in output.splitlines() if "\t" not in line and line.strip()]

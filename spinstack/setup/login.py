@@ -1,4 +1,4 @@
-"""The login of the day, by itself: opened, looked at, ended.
+"""The login of the day on its own: opened, shown, ended.
 
 On the wire `openssh` one master connection serves every command until it ends; on the wire
 `fabric` each command logs in by itself, and there is nothing to open or to end.
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def login(session: Session, *, status: bool, sshproxy: bool, person: str, json: bool) -> None:
     """What `invoke login` does with its options.
 
-    Raises UsageError for a wrong mixture, Exit with code 1 where `status` finds no login.
+    Raises UsageError for options that exclude each other, Exit with code 1 if `status` finds no
+    login.
     """
     _refuse_mixtures(status=status, sshproxy=sshproxy, person=person, json=json)
     if status:
@@ -36,10 +37,10 @@ def login(session: Session, *, status: bool, sshproxy: bool, person: str, json: 
 
 
 def logout(session: Session, *, json: bool) -> None:
-    """End the login of the destination, if there is one that is kept."""
+    """End the open login at the destination, if there is one."""
     master = _master(session)
     if session.dry:
-        session.console.result("# ends the login that is kept, if there is one")
+        session.console.result("# ends the open login, if there is one")
         return
     ended = master.close() if master else False
     if json:
@@ -52,16 +53,17 @@ def logout(session: Session, *, json: bool) -> None:
 
 def _refuse_mixtures(*, status: bool, sshproxy: bool, person: str, json: bool) -> None:
     if status and sshproxy:
-        raise UsageError("--status goes without --sshproxy", remedy="one after the other")
+        what = "--status and --sshproxy exclude each other"
+        raise UsageError(what, remedy="use only one of them")
     if person and not sshproxy:
-        raise UsageError("--person goes with --sshproxy", remedy="see invoke --help login")
+        raise UsageError("--person needs --sshproxy", remedy="add --sshproxy")
     if json and not status:
-        raise UsageError("--json goes with --status", remedy="invoke login --status --json")
+        raise UsageError("--json needs --status", remedy="run `invoke login --status --json`")
 
 
 def _master(session: Session) -> Master | None:
-    """The connection that is kept, on the wire that keeps one. A dry run takes the person's
-    word for it: it would need a program to find out."""
+    """The master connection, on the wire that has one. A dry run goes by the setting alone: it
+    would have to run a program to find out."""
     wire = session.destination.wire if session.dry else connect.chosen(session.destination)
     if wire == FABRIC:
         return None
@@ -71,11 +73,11 @@ def _master(session: Session) -> Master | None:
 
 
 def _open(session: Session) -> None:
-    """Open the login, or say that it lives."""
+    """Open the login, or say that it is open."""
     master = _master(session)
     if master is None:
         session.console.note(f"nothing to open: {BY_ITSELF}")
-        session.console.note("invoke login --sshproxy fetches a key that spares the question")
+        session.console.note("`invoke login --sshproxy` gets a key that saves the prompt")
     elif session.dry:
         session.console.result(f"$ {_shown(session, master)}")
     else:
@@ -84,7 +86,7 @@ def _open(session: Session) -> None:
 
 
 def _shown(session: Session, master: Master) -> str:
-    """The command that would log in, without what a person's ssh configuration adds."""
+    """The command that would log in, without what the person's ssh configuration adds."""
     from spinstack.transport.openssh import login as openssh_login
     from spinstack.transport.openssh import master as openssh_master
 
@@ -95,9 +97,9 @@ def _shown(session: Session, master: Master) -> str:
 
 
 def _show(session: Session, *, json: bool) -> None:
-    """What there is of a login; Exit with code 1 if there is none."""
+    """Show the login and its keys; Exit with code 1 if there is no login."""
     if session.dry:
-        session.console.result("# asks the ssh process that keeps the login; reads certificates")
+        session.console.result("# asks the ssh process that holds the login; reads certificates")
         return
     from invoke.exceptions import Exit
 
@@ -124,7 +126,7 @@ def _state(session: Session) -> LoginState:
 
 
 def _fetch(session: Session, person: str) -> None:
-    """Fetch a key, and say for how long it is good and whether a login will find it."""
+    """Fetch a key, and say how long it is valid and whether a login will use it."""
     from spinstack.setup import sshproxy
 
     key = sshproxy.fetch(session, person)
@@ -135,10 +137,12 @@ def _fetch(session: Session, person: str) -> None:
         if found.key == key:
             session.console.result(f"{key}: {found.told(now)}")
     if not _is_used(session, key):
-        session.console.warn(f"no login uses {key} before invoke.yaml says identity_file: {key}")
+        session.console.warn(
+            f"logins don't use {key} until you set identity_file: {key} in invoke.yaml"
+        )
 
 
 def _is_used(session: Session, key: Path) -> bool:
-    """Whether a login tries the key: the one of a person's own by default."""
+    """Whether a login tries the key: by default that of the person's own account."""
     wanted = session.destination.identity_file
     return (wanted or Path(session.destination.centre.sshproxy.key)).expanduser() == key

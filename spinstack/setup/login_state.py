@@ -1,4 +1,4 @@
-"""What there is of a login, and for how long it still lives."""
+"""The state of a login, and how long it will still last."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from spinstack.config.settings import Destination
     from spinstack.transport.openssh.master import Alive
 
-BY_ITSELF = "each command logs in by itself, and nothing outlives it (wire: fabric)"
+BY_ITSELF = "each command logs in separately, and no login is kept (wire: fabric)"
 
 
 @dataclass(frozen=True)
 class LoginState:
-    """What the next command will find at a destination. `name`: the account; `answered`: a
-    file answers the prompt, as in rehearsals; `master`: the connection that is kept, if there
-    is one."""
+    """What the next command will find at a destination. `name`: the account; `answered`: a file
+    answers the prompt, as in rehearsals; `master`: the master connection, if there is one."""
 
     destination: str
     name: str
@@ -33,7 +32,7 @@ class LoginState:
     certificates: tuple[Certificate, ...]
 
     def logged_in(self, now: float) -> bool:
-        """Whether a master lives; where there is none to have, whether a certificate is good."""
+        """Whether there is a master; on a wire without one, whether a certificate is valid."""
         if self.wire == OPENSSH:
             return self.master is not None
         return any(certificate.valid(now) for certificate in self.certificates)
@@ -43,7 +42,7 @@ class LoginState:
         told = [f"login  {self.name}: {self._login(now)}"]
         told += [f"key    {found.key}: {found.told(now)}" for found in self.certificates]
         if not self.certificates and not self.answered:
-            told.append("key    none with a certificate; invoke login --sshproxy fetches one")
+            told.append("key    none with a certificate; `invoke login --sshproxy` gets one")
         return told
 
     def _login(self, now: float) -> str:
@@ -52,13 +51,13 @@ class LoginState:
         if self.master:
             return kept(self.master)
         if self.answered:
-            return "not logged in; the next command will be, a file answers the prompt"
+            return "not logged in; the next command logs in, a file answers the prompt"
         if any(certificate.valid(now) for certificate in self.certificates):
-            return "not logged in; the next command will be, by the key"
-        return "not logged in; invoke login"
+            return "not logged in; the next command logs in with the key"
+        return "not logged in; run `invoke login`"
 
     def as_dict(self, now: float) -> dict[str, Any]:
-        """For a script; moments in ISO 8601, spans in seconds."""
+        """For a script; times in ISO 8601, durations in seconds."""
         master = self.master and {
             "pid": self.master.pid,
             "since": iso(self.master.since),
@@ -76,15 +75,15 @@ class LoginState:
 
 
 def kept(master: Alive) -> str:
-    """How long a login that is kept has lived, and will."""
+    """How long an open login has lasted, and still will."""
     left = lasting(master.left)
     return f"logged in since {moment(master.since)}; ends in {left} unless it is used"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Of a private key, as sshproxy.sh leaves it; moments in seconds since 1970. Valid for
-    ever without an `end`."""
+    """The certificate of a private key, as sshproxy.sh writes it; times in seconds since 1970.
+    Valid for ever without an `end`."""
 
     key: Path
     begin: float
@@ -94,9 +93,9 @@ class Certificate:
         return self.begin <= now and (self.end is None or now < self.end)
 
     def told(self, now: float) -> str:
-        """For how long, in words."""
+        """How long it is valid, in words."""
         if self.begin > now:
-            return f"valid from {moment(self.begin)} on only: is this machine's clock right?"
+            return f"not valid before {moment(self.begin)}; check this machine's clock"
         if self.end is None:
             return "valid for ever"
         if self.end <= now:
@@ -115,10 +114,10 @@ class Certificate:
 
 
 def certificates(destination: Destination) -> list[Certificate]:
-    """Those of the keys that a login at the destination may use and that have one."""
+    """The certificates of the keys that a login at the destination may use."""
     proxied = Path(destination.centre.sshproxy.key).expanduser()
     keys = [destination.identity_file] if destination.identity_file else []
-    # A collaboration account's key is called after it.
+    # The key of a collaboration account is named after it.
     keys += [proxied, *([proxied.with_name(destination.user)] if destination.user else [])]
     return list(_certificates(dict.fromkeys(key.expanduser() for key in keys)))
 
@@ -132,7 +131,7 @@ def _certificates(keys: dict[Path, None]) -> Iterator[Certificate]:
 
 
 def lasting(seconds: float) -> str:
-    """A span of time in words: `9 h 48 min`, `12 min`, `40 s`."""
+    """A duration in words: `9 h 48 min`, `12 min`, `40 s`."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -146,7 +145,7 @@ def moment(seconds: float) -> str:
 
 
 def iso(seconds: float) -> str:
-    """As a script reads it: ISO 8601 with its zone."""
+    """For a script: ISO 8601 with time zone."""
     return f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 

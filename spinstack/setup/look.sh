@@ -1,7 +1,7 @@
-# Functions that `invoke setup` sends to the login node. They only look, and print a fact a
-# line: its name, then its parts behind tabs.
+# Functions that `invoke setup` sends to the login node. They only look, and print one fact per
+# line: its name, then its parts separated by tabs.
 
-# What is found on the way from / to each directory, as it is written and as links lead.
+# What is on the way from / to each directory, both as written and with links resolved.
 spinstack_directories() {
     local path real prefix number=0 parts=(/)
     for path in "$@"; do
@@ -20,12 +20,12 @@ spinstack_directories() {
         done
         number=$((number + 1))
     done
-    # Those that are missing are errors to stat, and no fact.
+    # For stat, missing ones are errors, and not a fact.
     stat -L -c $'place\t%u\t%U\t%A\t%n' -- "${parts[@]}" 2>/dev/null
     return 0
 }
 
-# What a directory holds, and what its repository has for a branch or tag (empty: HEAD).
+# What is checked out in a directory, and what its remote has for a branch or tag (empty: HEAD).
 spinstack_checkout() {
     local dir=$1 ref=$2
     if [ ! -e "$dir/.git" ]; then

@@ -1,7 +1,7 @@
 """What `setup` will do about what it found: a line for each thing, some with a step. Pure.
 
-Nothing is made outside the project directory, nothing of somebody else's is changed, and no
-checkout with changes of its own is touched: for those a line says what is left to a person.
+Nothing is created outside the project directory, nothing that belongs to somebody else is changed,
+and no checkout with local changes is touched: for those, a line says what you have to do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CLONE_SECONDS = 900
 
 @dataclass(frozen=True)
 class Line:
-    """What a person reads of one thing: how it is, where, and what is theirs to do."""
+    """What a person reads about one thing: its state, where it is, and what they have to do."""
 
     state: State
     what: str
@@ -44,14 +44,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Item:
-    """A line; with a step, it is true once the step has got through."""
+    """A line; if it has a step, it is true once the step has succeeded."""
 
     line: Line
     step: Step | None = None
 
 
 def unmountable(project_dir: str, wanted: Sequence[Source], centre: Centre) -> list[Finding]:
-    """What Spin could not mount, told before anything is made."""
+    """What Spin could not mount, found before anything is created."""
     findings = names.mountable_path(project_dir, centre, "project_dir")
     for source in wanted:
         findings += names.mountable_path(source.path, centre, source.name)
@@ -59,15 +59,15 @@ def unmountable(project_dir: str, wanted: Sequence[Source], centre: Centre) -> l
 
 
 def leads_away(facts: Facts, path: str, centre: Centre) -> str:
-    """Where a path really is, if that is out of Spin's reach; else nothing."""
+    """Where a path really leads, if Spin can't mount that; else empty."""
     real = facts.real.get(path, path)
     away = names.is_below(real, centre.unmountable) and not names.is_below(real, centre.mountable)
     return real if away else ""
 
 
 def plan(project_dir: str, wanted: Sequence[Source], facts: Facts) -> list[Item]:
-    """A line for the project directory, each mounted directory and each closed directory
-    above them, in the order in which things can be made."""
+    """A line for the project directory, each mounted directory and each closed directory above
+    them, in the order in which things can be created."""
     items = [_project(project_dir, facts)]
     for source in wanted:
         items.append(_source(source, project_dir, facts))
@@ -78,8 +78,8 @@ def plan(project_dir: str, wanted: Sequence[Source], facts: Facts) -> list[Item]
 def _project(path: str, facts: Facts) -> Item:
     what = "project directory"
     if path not in facts.places:
-        line = Line("made", what, path, "made, passable for others")
-        # The rest lies in it: without it nothing else is tried.
+        line = Line("made", what, path, "created, with o+x")
+        # Everything else is inside it: without it nothing else is tried.
         return Item(line, Step(f"make the {what}", (_make(path),), must=True))
     return _usable(what, Source(what, path, writable=True), facts)
 
@@ -89,12 +89,13 @@ def _make(path: str) -> Command:
 
 
 def _usable(what: str, source: Source, facts: Facts) -> Item:
-    """A directory that is there: whether we may do in it what the containers, which run as
-    us, have to do."""
+    """An existing directory: whether we may do in it what the containers, which run as us, have
+    to do."""
     place = facts.places[source.path]
     if not place.is_directory and source.writable:
-        text = "is there and is no directory"
-        return Item(Line("needs you", what, source.path, text, "move it away, then setup again"))
+        text = "exists but is not a directory"
+        remedy = "move it away, then run setup again"
+        return Item(Line("needs you", what, source.path, text, remedy))
     access = facts.access.get(source.path, "")
     wanted = "rwx" if source.writable else "rx" if place.is_directory else "r"
     if set(wanted) <= set(access):
@@ -103,8 +104,9 @@ def _usable(what: str, source: Source, facts: Facts) -> Item:
     text = f"{facts.user} can't {verb} it; it belongs to {place.owner} ({place.mode})"
     right = "g+rwx" if source.writable else "g+rX"
     command = Command("chmod", right, source.path).shown()
-    remedy = f"{command}, or another group" if place.uid == facts.uid else f"ask {place.owner}: "
-    remedy += "" if place.uid == facts.uid else f"{command}; you must be in its group"
+    remedy = f"run: {command}, or change its group"
+    if place.uid != facts.uid:
+        remedy = f"ask {place.owner} to run: {command}; you must be in its group"
     return Item(Line("needs you", what, source.path, text, remedy))
 
 
@@ -118,17 +120,19 @@ def _source(source: Source, project_dir: str, facts: Facts) -> Item:
         return _checkout(source, facts) if source.checkout else _usable(source.name, source, facts)
     command = _clone(source.checkout, source.path) if source.checkout else (_make(source.path),)
     if not names.is_below(source.path, [project_dir]):
-        remedy = "look for a slip in the env file, or run there: "
+        remedy = "check the env file for a typo, or run on the login node: "
         remedy += " && ".join(part.shown() for part in command)
-        text = "is missing; nothing is made outside the project directory"
+        text = "is missing; nothing is created outside the project directory"
         return Item(Line("needs you", source.name, source.path, text, remedy))
-    text = f"cloned at {source.checkout.ref or 'its default branch'}" if source.checkout else "made"
+    text = "created"
+    if source.checkout:
+        text = f"cloned at {source.checkout.ref or 'its default branch'}"
     line = Line("made", source.name, source.path, text)
     return Item(line, Step(f"make {source.name}", command, must=False))
 
 
 def _clone(checkout: Checkout, path: str) -> tuple[Command, ...]:
-    """The checkout appears whole or not at all: a clone that was cut off is thrown away."""
+    """The checkout appears complete or not at all: an interrupted clone is thrown away."""
     partial = f"{path}.partial"
     commands = [
         _make(str(PurePosixPath(path).parent)),
@@ -145,7 +149,7 @@ def _slow(*words: str) -> Command:
 
 
 def _checkout(source: Source, facts: Facts) -> Item:
-    """A directory where a checkout belongs: at the wanted commit, brought there, or left."""
+    """A directory where a checkout belongs: it is at the wanted commit, moved to it, or left."""
     checkout, path = source.checkout, source.path
     assert checkout is not None
     usable = _usable(source.name, source, facts)
@@ -153,10 +157,10 @@ def _checkout(source: Source, facts: Facts) -> Item:
         return usable
     found = facts.repositories.get(path)
     if found is None:
-        return _left(source, "is there and is no git checkout: left as it is")
+        return _left(source, "exists but is not a git checkout: left as it is")
     if facts.places[path].uid != facts.uid:
         owner = facts.places[path].owner
-        return _left(source, f"a checkout of {owner}'s at {found.head[:10]}: left as it is")
+        return _left(source, f"{owner}'s checkout, at {found.head[:10]}: left as it is")
     if found.origin and _same_place(found.origin) != _same_place(checkout.url):
         return _left(source, f"a checkout of {found.origin}, not {checkout.url}: left as it is")
     return _moved(source, checkout, found)
@@ -167,7 +171,7 @@ def _left(source: Source, text: str) -> Item:
 
 
 def _same_place(url: str) -> str:
-    """`host/path` of a repository, however it is reached."""
+    """`host/path` of a repository, whatever the protocol."""
     bare = re.sub(r"^[a-z+]+://", "", url.rstrip("/").removesuffix(".git"))
     return re.sub(r"^[^@/]+@", "", bare).replace(":", "/").lower()
 
@@ -179,25 +183,25 @@ def _moved(source: Source, checkout: Checkout, found: Repository) -> Item:
         text = f"at {found.head[:10] or 'no commit'}; {checkout.url} could not be asked for {ref}"
         return Item(Line("needs you", source.name, source.path, f"{text}: {reason}", remedy))
     if not found.target and not re.fullmatch("[0-9a-f]{7,40}", checkout.ref):
-        text = f"{checkout.url} has no branch and no tag {ref!r}"
-        remedy = f"set checkouts.{source.name}.ref in invoke.yaml to one that it has"
+        text = f"{checkout.url} has no branch or tag {ref!r}"
+        remedy = f"set checkouts.{source.name}.ref in invoke.yaml to one that exists"
         return Item(Line("needs you", source.name, source.path, text, remedy))
     if found.target == found.head:
         mine = ", with local changes" if found.changed else ""
         return Item(Line("ok", source.name, source.path, f"{ref} at {found.head[:10]}{mine}"))
     aim = f"{ref} ({found.target[:10]})" if found.target else ref
     if found.changed or found.ahead:
-        mine = "local changes" if found.changed else "commits that its origin lacks"
+        mine = "local changes" if found.changed else "commits that are not pushed"
         text = f"has {mine}: left at {found.head[:10]}, not moved to {aim}"
-        remedy = f"see {Command('git', '-C', source.path, 'status').shown()}; commit and push, or "
-        remedy += "stash them, then setup again"
+        remedy = "push or stash them, then run setup again; see "
+        remedy += Command("git", "-C", source.path, "status").shown()
         return Item(Line("needs you", source.name, source.path, text, remedy))
     line = Line("updated", source.name, source.path, f"from {found.head[:10]} to {aim}")
     return Item(line, update_step(source, found))
 
 
 def update_step(source: Source, found: Repository | None = None) -> Step:
-    """Fetch, then go to what the ref means; a branch only forwards, so that nothing is lost."""
+    """Fetch, then check out the ref; a branch is only fast-forwarded, so that nothing is lost."""
     checkout = source.checkout
     assert checkout is not None
     git = ("git", "-C", source.path)
@@ -214,14 +218,14 @@ def update_step(source: Source, found: Repository | None = None) -> Step:
 
 
 def _closed(paths: Sequence[str], project_dir: str, facts: Facts) -> Iterator[Item]:
-    """Directories that others can't pass through; one line if there is none."""
+    """Directories that others can't enter; one line if there are none."""
     roots = [project_dir, facts.real.get(project_dir, project_dir)]
     seen = dict.fromkeys(part for path in paths for part in facts.way_to(path))
     closed = [part for part in seen if part in facts.places and not facts.places[part].passable]
     for part in closed:
         yield _opened(part, mendable=names.is_below(part, roots), facts=facts)
     if not closed:
-        text = "others can pass every directory down to the mounts (o+x)"
+        text = "others can enter every directory down to the mounts (o+x)"
         yield Item(Line("ok", "permissions", project_dir, text))
 
 
@@ -230,26 +234,26 @@ def _opened(path: str, *, mendable: bool, facts: Facts) -> Item:
     ours = place.uid == facts.uid
     chmod = Command("chmod", "o+x", "--", path)
     if ours and mendable:
-        line = Line("updated", "permissions", path, "o+x added: Spin passes through it")
+        line = Line("updated", "permissions", path, "added o+x, so that Spin can enter it")
         return Item(line, Step(f"open {path}", (chmod,), must=False))
-    text = f"lacks o+x, so Spin can't pass; it belongs to {place.owner} ({place.mode})"
-    remedy = f"yours, above the project directory: {chmod.shown()}"
+    text = f"lacks o+x, so Spin can't enter it; it belongs to {place.owner} ({place.mode})"
+    remedy = f"it is yours, but above the project directory; run: {chmod.shown()}"
     if not ours:
         remedy = f"ask {place.owner} to run: {chmod.shown()}"
     return Item(Line("needs you", "permissions", path, text, remedy))
 
 
 def failed(line: Line, reason: str, remedy: str) -> Line:
-    """The line of something that could not be made."""
+    """The line of something that could not be done."""
     return replace(line, state="needs you", text=f"not done: {reason}", remedy=remedy)
 
 
 def why(output: str) -> tuple[str, str]:
-    """What a program's output says of its failure, and what to do."""
+    """What a program's output says about its failure, and what to do."""
     lines = [line for line in output.strip().splitlines() if line.strip()]
     telling = [line for line in lines if re.match("(fatal|error|mkdir|mv|chmod):", line)]
-    reason = next(iter(telling or lines[-1:]), "it said nothing")
+    reason = next(iter(telling or lines[-1:]), "it printed nothing")
     known = known_errors.explain(output)
     if known:
         return f"{known.cause.rstrip('.')} ({reason})", known.remedy
-    return reason, "see what it says; `--dry` shows the commands"
+    return reason, "fix what it reports; `--dry` shows the commands"

@@ -1,7 +1,7 @@
-"""The project directory on the login node, made ready: what is found there, and what is done.
+"""Prepares the project directory on the login node: looks at what is there, does what is missing.
 
-One look, one script with all that is to be made, and access to the platform if there is none. Run
-again it finds everything and does nothing.
+One look, one script with everything to create, and access to the platform if there is none. Run
+again, it finds everything and does nothing.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 def setup(session: Session, *, yes: bool = False) -> list[Line]:
-    """Make everything at the destination that a deploy needs; a line for each thing.
+    """Create everything at the destination that a deploy needs. Returns a line for each thing.
 
-    Raises SpinstackError where Spin could not mount it, and for a login that fails; what a
-    person has to do is in the lines. A dry run shows the commands and has no lines.
+    Raises SpinstackError if Spin could not mount it, or if the login fails; what a person has to
+    do is in the lines. A dry run shows the commands and returns no lines.
     """
     wanted = _wanted(session)
     ask_if_protected(session, yes=yes)
@@ -56,9 +56,9 @@ def _wanted(session: Session) -> list[Source]:
     for checkout in to.checkouts:
         if checkout.variable not in names:
             raise UsageError(
-                f"the checkout {checkout.variable} is no directory that a service mounts",
+                f"no service mounts the checkout {checkout.variable}",
                 where="invoke.yaml, spinstack.checkouts",
-                remedy=f"name it by a variable of {stack.env_name}: {', '.join(sorted(names))}",
+                remedy=f"use a variable of {stack.env_name}: {', '.join(sorted(names))}",
             )
     findings = stack.compose.findings
     findings += plan.unmountable(to.project_dir, wanted, to.centre)
@@ -69,9 +69,9 @@ def _wanted(session: Session) -> list[Source]:
 
 def _not_possible(session: Session, findings: Sequence[Finding]) -> SpinstackError:
     return SpinstackError(
-        "the stack can't be set up as it is written",
+        "the stack can't be set up as it is; nothing was created",
         where=f"{session.directory}: {session.where}",
-        remedy="mend it; nothing was made",
+        remedy="fix the problems above",
         details="\n".join(found.line() for found in findings),
     )
 
@@ -79,10 +79,10 @@ def _not_possible(session: Session, findings: Sequence[Finding]) -> SpinstackErr
 def _look(session: Session, node: LoginNode, wanted: Sequence[Source]) -> Facts:
     to = session.destination
     result = node.run(setup_facts.look(to.project_dir, wanted, to, session.platform))
-    # Without its platform the login node can be made ready all the same.
+    # Without its platform the login node can be prepared all the same.
     if result.failed and result.failed.name != session.platform.ready(to).name:
         raise SpinstackError(
-            f"the login node could not be looked at: {result.failed.name} failed",
+            f"can't look at the login node: {result.failed.name} failed",
             where=node.name,
             remedy="see the centre's status page, then try again",
             details=result.failed.output.strip(),
@@ -94,17 +94,18 @@ def _look(session: Session, node: LoginNode, wanted: Sequence[Source]) -> Facts:
             raise SpinstackError(
                 f"Spin can't mount {path}: it leads to {away}",
                 where=f"{node.name}: {session.where}",
-                remedy=f"a directory below one of {', '.join(to.centre.mountable)}, not a link out",
+                remedy=f"use a directory below {' or '.join(to.centre.mountable)}, without a link "
+                "to elsewhere",
             )
     return facts
 
 
 def _carried_out(session: Session, node: LoginNode, items: Sequence[Item]) -> list[Line]:
-    """Run the steps of the items, in one script, and judge each line by its step."""
+    """Run the steps of the items in one script, and update each line by its step."""
     steps = [item.step for item in items if item.step]
     if not steps:
         return [item.line for item in items]
-    # New directories: others pass, the group reads.
+    # New directories: others may enter, the group may read.
     first = (checkouts.git_step(), Step("umask", (Command("umask", "0026"),)))
     seconds = plan.CLONE_SECONDS * len(steps) + 60.0
     with session.console.step("set up") as display:
@@ -118,7 +119,8 @@ def _carried_out(session: Session, node: LoginNode, items: Sequence[Item]) -> li
 def _record(
     session: Session, node: LoginNode, items: Sequence[Item], lines: Sequence[Line]
 ) -> None:
-    """What was made, or was to be made, in the stack's history; nothing where all is there."""
+    """Record what was created, or should have been, in the stack's history; nothing if all was
+    there."""
     tried = [line for item, line in zip(items, lines, strict=True) if item.step]
     wrong = [line for line in tried if line.state == "needs you"]
     told = [f"{line.what} {line.state}" for line in tried if line not in wrong]
@@ -133,17 +135,17 @@ def _judged(item: Item, result: ScriptResult) -> Line:
         return item.line
     done = next((step for step in result.steps if step.name == item.step.name), None)
     if done is None:
-        return plan.failed(item.line, "something before it failed", "setup again after it")
+        return plan.failed(item.line, "a step before it failed", "fix that, then run setup again")
     if done.ok:
         return item.line
     if done.code == 124:
         reason = f"it took longer than {plan.CLONE_SECONDS} s"
-        return plan.failed(item.line, reason, "try again; see whether the network is slow")
+        return plan.failed(item.line, reason, "check whether the network is slow, then try again")
     return plan.failed(item.line, *plan.why(done.output))
 
 
 def _access(session: Session, node: LoginNode, facts: Facts) -> list[Line]:
-    """What lets the account use the platform; what gives it asks for the password."""
+    """Get access to the platform for the account; the program for that asks for the password."""
     platform = session.platform
     grant = platform.grant(session.destination)
     if grant is None:
@@ -151,15 +153,15 @@ def _access(session: Session, node: LoginNode, facts: Facts) -> list[Line]:
     what, where = grant.what, grant.place
     if facts.has_access is None:
         text = f"the login node has no {platform.program} command"
-        remedy = "see whether `module load spin` works there; the setting modules names others"
+        remedy = "name the modules that provide it in the setting modules (default: spin)"
         return [Line("needs you", what, where, text, remedy)]
     if facts.refused:
         said = "\n".join(platform.complaints(facts.refused)) or facts.refused
         reason, remedy = plan.why(said)
-        return [Line("needs you", what, where, f"there, but of no use: {reason}", remedy)]
+        return [Line("needs you", what, where, f"exists but does not work: {reason}", remedy)]
     if facts.has_access and not session.dry:
-        return [Line("ok", what, where, f"there, good for {session.destination.environment}")]
-    made = Line("made", what, where, f"made by {grant.program}")
+        return [Line("ok", what, where, f"works for {session.destination.environment}")]
+    made = Line("made", what, where, f"created by {grant.program}")
     if session.dry:
         session.console.result(f"# only if the account has no {what} yet:")
     try:
@@ -179,8 +181,8 @@ def _lacking(session: Session, facts: Facts) -> list[Line]:
 
 
 def _show_updates(session: Session, node: LoginNode, wanted: Sequence[Source]) -> None:
-    """A dry run finds nothing, so that it shows how all is made; this is the other way."""
+    """A dry run finds nothing, so it shows how everything is created; this shows the updates."""
     steps = [plan.update_step(source) for source in wanted if source.checkout]
     if steps:
-        session.console.result("# instead of cloning, where a checkout is there and is behind:")
+        session.console.result("# instead of cloning, if a checkout exists but is behind:")
         node.run(Script(tuple(steps)))

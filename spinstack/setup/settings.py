@@ -1,7 +1,7 @@
 """The effective settings of a destination and the stack's variables, each with its origin.
 
-Reads Invoke's layers as Invoke keeps them before it merges them, and the YAML files again
-for line numbers. Nothing here is secret: secrets are in none of the layers.
+Reads Invoke's layers as they are before Invoke merges them, and the YAML files again for line
+numbers. Nothing here is secret: no layer contains secrets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from spinstack.session import Session
 
 PACKAGE = "package default"
 ROOT = "spinstack"
-# Mappings of which a destination may say only a part; of the others it says the whole.
+# Mappings of which a destination may set only a part; others it replaces as a whole.
 MERGED_KEYS = frozenset({"checkouts"})
 
 Path_ = tuple[str, ...]
@@ -32,7 +32,7 @@ Path_ = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Setting:
-    """A value that counts. `origin`: file and line, variable, or a word for what is neither."""
+    """An effective value. `origin`: file and line, variable, or a word for anything else."""
 
     name: str
     value: Any
@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Layer:
-    """One of Invoke's layers: its own values, and the file that they are from."""
+    """One of Invoke's layers: its own values, and the file they come from."""
 
     values: Mapping[str, Any]
     file: Path | None
@@ -74,7 +74,7 @@ _LAYERS = (
 
 
 def layers(config: Any) -> list[Layer]:
-    """What each of Invoke's layers says, strongest first."""
+    """What each of Invoke's layers sets, strongest first."""
     found = []
     for key, name in _LAYERS:
         values = plain(vars(config).get(f"_{key}") or {})
@@ -85,7 +85,7 @@ def layers(config: Any) -> list[Layer]:
 
 
 def settings(found: list[Layer], given: Settings, destination: Destination) -> list[Setting]:
-    """Every setting that counts at the destination, unset ones with the value None."""
+    """Every setting in effect at the destination, unset ones with the value None."""
     table = _Table(found, destination)
     rows = [row for key in schema.STACK_KEYS if key.name not in _NOT_SHOWN for row in table.of(key)]
     for key in schema.DESTINATION_KEYS:
@@ -97,17 +97,17 @@ _NOT_SHOWN = frozenset({"destinations"})
 
 
 def _filled(row: Setting, destination: Destination) -> Setting:
-    """What follows from other settings where it is not set itself."""
+    """Fill in what follows from other settings if it is not set itself."""
     if row.value is None and row.name == "namespace" and destination.namespace:
-        return Setting("namespace", destination.namespace, "follows user")
+        return Setting("namespace", destination.namespace, "same as user")
     if row.value is None and row.name == "modules":
         return Setting("modules", list(destination.modules), "spin.yaml")
     return row
 
 
 class _Table:
-    """Looks settings up, stage by stage: the destination's own, the included file, those for
-    all destinations, the package."""
+    """Looks up settings stage by stage: the destination's own, the included file, those for all
+    destinations, the package."""
 
     def __init__(self, found: list[Layer], destination: Destination) -> None:
         self._layers = found
@@ -135,7 +135,7 @@ class _Table:
         yield self._layers, (ROOT, name)
 
     def _rows(self, name: str, layers: list[Layer], path: Path_) -> Iterator[Setting]:
-        """Layers merge mappings key by key: each leaf has an origin of its own."""
+        """The rows of a stage: layers merge mappings key by key; each leaf has its own origin."""
         leaves: dict[Path_, Setting] = {}
         for layer in layers:
             value = layer.get(path)
@@ -147,7 +147,7 @@ class _Table:
 
 
 def _covers(known: Path_, leaf: Path_) -> bool:
-    """Whether a stronger layer said something at this place, or above or below it."""
+    """Whether a stronger layer set something at this place, or above or below it."""
     shorter = min(len(known), len(leaf))
     return known[:shorter] == leaf[:shorter]
 
@@ -161,14 +161,14 @@ def _leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
 
 
 def variables(found: list[Layer], session: Session, stack: Stack) -> list[Setting]:
-    """Every variable of the compose file as a release has it, sorted as they are written."""
+    """Every variable of the compose file as in a release, in the order in which it is written."""
     destination = session.destination
     table = _Table(found, destination)
     there = {row.name: row for row in table.of(_key("env"), there=True)}
     rows = []
     for name, value in stack.variables(destination).items():
         rows.append(Setting(name, value, _variable_origin(name, stack, destination, there)))
-    rows += [Setting(name, None, "asked on the login node") for name in COMPUTED_THERE]
+    rows += [Setting(name, None, "looked up on the login node") for name in COMPUTED_THERE]
     return rows
 
 
@@ -188,7 +188,7 @@ def _variable_origin(
 
 
 def stack_of(session: Session) -> Stack:
-    """The stack as far as it can be read: an image that can't be named yet has no value."""
+    """The stack as far as it can be read: for an image that can't be named yet, the reason."""
     from spinstack.config import stack as config_stack
 
     images = {}
@@ -226,7 +226,7 @@ def place(file: Path, path: Path_) -> str:
 
 
 def shown(file: Path) -> str:
-    """A path as a person would write it: relative to here, or to the home."""
+    """A path as a person would write it: relative to the current or the home directory."""
     for root, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
         if file.is_absolute() and file.is_relative_to(root):
             return f"{prefix}{file.relative_to(root)}"
@@ -235,7 +235,7 @@ def shown(file: Path) -> str:
 
 @cache
 def _lines_of(file: Path) -> dict[Path_, int]:
-    """The line of each key of a YAML file; empty for another kind, or one that is broken."""
+    """The line of each key of a YAML file; empty for other or broken files."""
     if file.suffix not in (".yaml", ".yml"):
         return {}
     try:
@@ -254,7 +254,7 @@ def _lines(node: yaml.Node, path: Path_) -> Iterator[tuple[Path_, int]]:
 
 
 def _yaml(file: Path) -> dict[str, Any]:
-    """An included file, which the settings have found readable."""
+    """The values of an included file, which the settings have already read without error."""
     values = yaml.safe_load(file.read_text(encoding="utf-8"))
     return values if isinstance(values, dict) else {}
 
@@ -269,7 +269,7 @@ def without_password(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A value as a person reads it in a table."""
+    """A value as shown to a person in a table."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -280,5 +280,5 @@ def text_of(value: Any) -> str:
 
 
 def editor() -> str:
-    """The person's editor, found as git and crontab find it."""
+    """The person's editor, chosen as git and crontab do."""
     return os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"

@@ -1,4 +1,4 @@
-"""The centre's sshproxy.sh: it asks for password and code, and leaves a key for a day."""
+"""The centre's sshproxy.sh: it asks for password and code, and writes a key valid for a day."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def fetch(session: Session, person: str) -> Path:
-    """Run it on the terminal; the private key that it left, beside its certificate.
+    """Run it on the terminal. Returns the private key that it wrote beside its certificate.
 
-    `person`: who answers for a collaboration account, which then is the destination's user;
-    empty for one's own account. Raises UsageError where it is not to be had or where nobody
-    can answer it, SpinstackError where it failed.
+    `person`: who logs in on behalf of a collaboration account, which then is the destination's
+    user; empty for the user's own account. Raises UsageError if the program is missing or nobody
+    can answer its questions, SpinstackError if it failed.
     """
     destination = session.destination
     command = _command(destination, person)
@@ -32,7 +32,7 @@ def fetch(session: Session, person: str) -> Path:
     _refuse_missing(destination)
     if not sys.stdin.isatty():
         raise UsageError(
-            f"{command.argv()[0]} asks for password and code, and there is no terminal to ask on",
+            f"{command.argv()[0]} asks for password and code, but there is no terminal",
             where=command.shown(),
             remedy="run it in a terminal",
         )
@@ -41,19 +41,19 @@ def fetch(session: Session, person: str) -> Path:
         raise _failed(command, code)
     if certificate.validity(key) is None or certificate.outdated(key):
         raise SpinstackError(
-            "it left no certificate that is good now",
+            f"{command.argv()[0]} wrote no certificate that is valid now",
             where=str(certificate.certificate_of(key)),
-            remedy=f"see what it said above, and {destination.centre.sshproxy.page}",
+            remedy=f"see its output above, and {destination.centre.sshproxy.page}",
         )
     return key
 
 
 def _command(destination: Destination, person: str) -> Command:
-    """By the program's own manual: `-u` who answers, `-c` the collaboration account."""
+    """By the program's own manual: `-u` who logs in, `-c` the collaboration account."""
     user = destination.user
     if not user:
         raise UsageError(
-            "whose key? The setting user is missing",
+            "the setting user is missing",
             where=f"the destination {destination.name}",
             remedy="add user: in ~/.invoke.yaml or in invoke.yaml",
         )
@@ -64,19 +64,19 @@ def _command(destination: Destination, person: str) -> Command:
 
 
 def _refuse_missing(destination: Destination) -> None:
-    """Raises UsageError, saying where the centre offers it."""
+    """Raises UsageError if the program is missing, saying where the centre offers it."""
     offered, own = destination.centre.sshproxy, destination.sshproxy
     if shutil.which(str(own or offered.program)):
         return
     if own:
-        what, where = f"{own} is no program", "the setting sshproxy"
+        what, where = f"{own} is not a program", "the setting sshproxy"
     else:
-        what, where = f"there is no {offered.program} on your PATH", offered.page
+        what, where = f"{offered.program} is not on your PATH", offered.page
     raise UsageError(
         what,
         where=where,
-        remedy=f"copy it: scp {destination.user}@{offered.path} . ; then put it on the PATH "
-        "(chmod +x), or name it in the setting sshproxy",
+        remedy=f"copy it (scp {destination.user}@{offered.path} .), make it executable, and put it "
+        "on the PATH or name it in the setting sshproxy",
     )
 
 
@@ -92,6 +92,6 @@ def _failed(command: Command, code: int) -> SpinstackError:
     return SpinstackError(
         f"{program} failed with exit code {code}",
         where=command.shown(),
-        remedy="a one-time code works once: wait for the next one, and answer with the password "
-        "and the six digits after it, no blank between",
+        remedy="wait for the next one-time code (each works once), then answer with the password "
+        "directly followed by the six digits",
     )

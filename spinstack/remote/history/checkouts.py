@@ -1,6 +1,6 @@
-"""The checkouts that a stack mounts: which commit lay there at a given time.
+"""The checkouts that a stack mounts: which commit was checked out at a given time.
 
-Git keeps for each checkout what HEAD was when (its reflog, 90 days by default). Pure.
+For each checkout, git records what HEAD was when (its reflog, 90 days by default). Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spinstack.transport.script import ScriptResult, Step
 class Code:
     """Code that is mounted, not in an image: the variable that names its directory, its
     repository, its commit at that time (empty if git does not know), and whether there were
-    changes beyond it (known only for now)."""
+    uncommitted changes (known only for now)."""
 
     name: str
     repository: str
@@ -57,7 +57,7 @@ def parse(result: ScriptResult, sources: Sequence[Source]) -> tuple[Code, ...]:
 def _code(source: Source, output: str) -> Code:
     lines = output.split("\n")
     found = [line for line in lines if re.fullmatch("[0-9a-f]{40,64}", line)]
-    # Git's answer for a time before its log begins is the oldest commit that it knows of.
+    # For a time before its log begins, git answers with the oldest commit that it knows.
     known = bool(found) and "only goes back to" not in output
     url = source.checkout.url if source.checkout else ""
     return Code(source.name, url, found[0] if known else "", known and "changed" in lines)
@@ -79,8 +79,8 @@ class Source:
 
 
 def git_step() -> Step:
-    """Git must not ask, as nobody is there to answer, nor write when it looks; its messages,
-    and those of the rest, in one language."""
+    """Git must not ask, as nobody can answer, nor write while looking; its messages, and those of
+    other programs, in one language."""
     words = ("GIT_TERMINAL_PROMPT=0", "GIT_SSH_COMMAND=ssh -o BatchMode=yes")
     return Step("git", (Command("export", *words, "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C"),))
 

@@ -13,7 +13,7 @@ from spinstack.errors import SpinstackError
 from spinstack.remote.history.checkouts import Code
 from spinstack.remote.history.record import DONE, LEFT_OPEN, Record
 
-# What makes another release run, by how it ended. An upgrade that was not confirmed runs too.
+# What puts another release into service, and how it ended: an unconfirmed upgrade runs, too.
 _MAKES = {
     *((doing, DONE) for doing in ("deploy", "up", "upgrade", "confirm", "rollback")),
     ("upgrade", LEFT_OPEN),
@@ -23,7 +23,7 @@ _ENDS = ("stop", "rm")
 
 @dataclass(frozen=True)
 class Citation:
-    """The site at a time. `made`: the record of what made it so; `ended`: of what stopped or
+    """The site at a given time. `made`: the record of what made it so; `ended`: of what stopped or
     removed it before that time, `without`: the same for single services. `address`: where it is
     now; `repository`: the stack's own; `code`: what it mounts."""
 
@@ -37,8 +37,8 @@ class Citation:
 
 
 def cite(records: Sequence[Record], at: datetime, where: str) -> Citation:
-    """What made the site at a time. `where`: the history, for the error. Raises SpinstackError
-    where it does not reach back that far."""
+    """What the site was made of at a given time. `where`: the history, for the error. Raises
+    SpinstackError if it does not go back that far."""
     made: Record | None = None
     ended: Record | None = None
     without: dict[str, Record] = {}
@@ -66,22 +66,22 @@ def _less(without: Mapping[str, Record], service: str) -> dict[str, Record]:
 def _too_early(records: Sequence[Record], at: datetime, where: str) -> SpinstackError:
     makers = [one for one in records if (one.doing, one.outcome) in _MAKES and one.release]
     if makers:
-        remedy = f"--at {makers[0].when} or later; `invoke releases` shows older uploads"
+        remedy = f"use --at {makers[0].when} or later; `invoke releases` shows older uploads"
     else:
-        remedy = "it begins with the next `invoke deploy`; `invoke releases` shows older uploads"
-    what = f"the history does not reach back to {times.told(at)}"
+        remedy = "see `invoke releases` for uploads; the history begins with the next deploy"
+    what = f"the history does not go back to {times.told(at)}"
     return SpinstackError(what, where=where, remedy=remedy)
 
 
 def changed_between(records: Sequence[Record], begin: datetime, end: datetime) -> list[Record]:
-    """What made another release run between two moments."""
+    """What put another release into service between two moments."""
     makers = [one for one in records if (one.doing, one.outcome) in _MAKES]
     return [one for one in makers if begin <= one.moment <= end]
 
 
 def public_url(remote: str) -> str:
-    """A repository's address as others may see it: without name and password in it; empty for
-    a directory of somebody's machine."""
+    """A repository's address as others may see it: without user name and password; empty for a
+    directory on somebody's machine."""
     remote = remote.strip()
     scp = re.fullmatch(r"(?:[^@/:\s]+@)?([\w.-]+):([^/\s][^\s]*|/[^/\s][^\s]*)", remote)
     if scp and "://" not in remote:

@@ -11,7 +11,7 @@ from spinstack.remote.history.checkouts import Code
 from spinstack.remote.history.citation import Citation
 from spinstack.remote.history.record import Record
 
-# What TeX would take for something else.
+# Characters that are special in TeX.
 _TEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -21,7 +21,7 @@ _TEX = {
 
 
 def sentence(found: Citation) -> str:
-    """All of it but the images, in one sentence."""
+    """Everything but the images, in one sentence."""
     made = found.made
     told = f"{made.stack} at {made.destination}, as of {times.told(found.at)}: "
     told += f"release {made.release}, {_by(made)}, {_commit(found)}"
@@ -35,9 +35,9 @@ def _by(made: Record) -> str:
 
 def _commit(found: Citation) -> str:
     if not found.made.commit:
-        return "from files of which no git commit is known"
+        return "from files whose git commit is not known"
     of = f" of {found.repository}" if found.repository else ""
-    changed = " with changes that were not committed" if found.made.dirty else ""
+    changed = " with uncommitted changes" if found.made.dirty else ""
     return f"from git commit {found.made.commit}{of}{changed}"
 
 
@@ -67,11 +67,11 @@ def lines(found: Citation) -> list[str]:
 
 def _code(code: Code) -> str:
     changes = "+changes" if code.dirty else ""
-    return f"{code.name} {code.commit or 'commit not known'}{changes} {code.repository}".rstrip()
+    return f"{code.name} {code.commit or 'commit unknown'}{changes} {code.repository}".rstrip()
 
 
 def bibtex(found: Citation) -> str:
-    """An entry for biblatex; BibTeX takes it for @misc."""
+    """An entry for biblatex; BibTeX treats it as @misc."""
     made = found.made
     day = made.when[:10]
     fields = {
@@ -98,7 +98,7 @@ def _note(found: Citation) -> str:
 
 
 def _authors(found: Citation) -> str:
-    """A placeholder for those whom only the authors of the paper know."""
+    """A placeholder: only the authors of the paper know whom to name."""
     return f"{found.made.stack} contributors"
 
 
@@ -107,13 +107,13 @@ def _tex(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    """Without what would end the field; the rest is taken as it is by \\url."""
+    """Without characters that would end the field; \\url takes the rest as it is."""
     return re.sub(r"[{}\\\s%]", lambda match: f"%{ord(match[0]):02X}", text)
 
 
 def cff(found: Citation) -> dict[str, Any]:
-    """The fields of a CITATION.cff (1.2.0), which as JSON is YAML too; what that format has no
-    field for stands below `spinstack`."""
+    """The fields of a CITATION.cff (1.2.0), whose JSON is valid YAML, too; what that format has
+    no field for is below `spinstack`."""
     made = found.made
     told = {
         "cff-version": "1.2.0",

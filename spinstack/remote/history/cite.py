@@ -1,5 +1,5 @@
-"""`invoke cite`: the history, the checkouts and the address are asked for in one script, and
-the stack's own repository here.
+"""`invoke cite`: one script on the login node reads the history, the checkouts and the address;
+the stack's own repository is looked at on this machine.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def show(session: Session, at: str, *, json: bool, bibtex: bool) -> None:
-    """Print which code and images made the site at a time (empty: now)."""
+    """Print which code and images the site was made of at a given time (empty: now)."""
     if json and bibtex:
-        raise UsageError("--json goes without --bibtex", remedy="one after the other")
+        raise UsageError("--json and --bibtex exclude each other", remedy="use only one of them")
     moment = _moment(at)
     sources = _checkouts(session)
     with session.login_node() as node:
@@ -48,23 +48,25 @@ def show(session: Session, at: str, *, json: bool, bibtex: bool) -> None:
 
 
 def _moment(text: str) -> datetime | None:
-    """The moment that is asked for; a day is meant as it ended. None for now."""
+    """The moment that was asked for; a day means its end. None for now."""
     now = datetime.now(timezone.utc)
     if not text:
         return None
     found = typed_times.moment(text, now, end_of_day=True)
     if typed_times.moment(text, now) <= now:
         return min(found, now)
-    raise UsageError(f"{text} is still to come", remedy="a time before now, or no --at")
+    raise UsageError(
+        f"{text} is in the future", remedy="give a time in the past, or leave out --at"
+    )
 
 
 def _newest(records: Sequence[Record]) -> datetime:
-    """Now, or a little later where the login node's clock is fast."""
+    """Now, or a little later if the login node's clock is fast."""
     return max([datetime.now(timezone.utc), *(one.moment for one in records)])
 
 
 def _checkouts(session: Session) -> list[Source]:
-    """The code that the stack mounts; none where its files can't be read just now."""
+    """The code that the stack mounts; none if its files can't be read just now."""
     try:
         sources = checkouts.sources(session.stack, session.destination)
     except SpinstackError:
@@ -73,7 +75,7 @@ def _checkouts(session: Session) -> list[Source]:
 
 
 def _script(session: Session, sources: Sequence[Source], at: datetime | None) -> Script:
-    """Only the history has to be there."""
+    """The script; only the history has to exist."""
     to = session.destination
     ready = replace(session.platform.ready(to), must=False)
     steps = (
@@ -115,8 +117,10 @@ def _print(session: Session, found: Citation, *, json: bool, bibtex: bool) -> No
 
 
 def _warn_of_others(session: Session, records: Sequence[Record], day: str, end: datetime) -> None:
-    """A day has one end, and may have had several releases."""
+    """A day means its end, but may have had several releases."""
     others = citation.changed_between(records, typed_times.moment(day, end), end)
     if others:
         times = ", ".join(typed_times.told(one.moment) for one in others)
-        session.console.warn(f"the site changed on that day ({times}): --at with a time is exact")
+        session.console.warn(
+            f"the site changed on that day ({times}); give --at a time to be exact"
+        )

@@ -1,7 +1,7 @@
-"""What happened to a stack, as its history tells it: read, filled up, shown in rows.
+"""What happened to a stack, from its history: read, completed, shown in rows.
 
-Records of deploys know the commit and the images of their release; others name the release
-alone, and are filled up from those.
+Records of deploys have the commit and the images of their release; others only name the release,
+and are completed from those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 HEADINGS = ["WHEN (UTC)", "WHO", "WHAT HAPPENED", "RELEASE", "COMMIT"]
-# How many are shown when nothing else is said.
+# How many are shown by default.
 NEWEST = 20
 # Characters of a commit, and of what happened, in a row.
 _COMMIT, _WHAT = 10, 72
@@ -31,7 +31,7 @@ def show(session: Session, since: str, limit: int, *, json: bool) -> None:
     """Print the history, newest last."""
     after = times.moment(since, datetime.now(timezone.utc)) if since else None
     if limit < 0:
-        raise UsageError(f"{limit} is no number of changes", remedy="--limit 50")
+        raise UsageError(f"--limit {limit} is negative", remedy="use, for example, --limit 50")
     with session.login_node() as node:
         step = record.read_step(write.root(session))
         found = records_in(session, node.run(Script((step,), seconds=60)))
@@ -43,7 +43,7 @@ def show(session: Session, since: str, limit: int, *, json: bool) -> None:
     elif shown:
         session.console.table(HEADINGS, rows(shown))
         if len(shown) < len(found):
-            session.console.note(f"{len(shown)} of {len(found)}; more with --limit or --since")
+            session.console.note(f"{len(shown)} of {len(found)}; --limit and --since show more")
     else:
         session.console.note(_nothing(session, found))
 
@@ -52,7 +52,7 @@ def _nothing(session: Session, found: Sequence[Record]) -> str:
     name = session.where
     if found:
         return f"{name}: no change since then; the last one was on {found[-1].when}"
-    return f"{name} has no history yet: it begins with the next change, such as invoke deploy"
+    return f"{name} has no history yet; it begins with the next change, such as `invoke deploy`"
 
 
 def records_in(session: Session, result: ScriptResult) -> list[Record]:
@@ -62,14 +62,14 @@ def records_in(session: Session, result: ScriptResult) -> list[Record]:
         raise SpinstackError(
             "the history can't be read",
             where=str(write.root(session) / record.FILE),
-            remedy="whoever deployed the stack can: chmod g+r on it, and o+x on its directory",
+            remedy="ask whoever deployed the stack to chmod g+r it, and o+x its directory",
             details=told.output.strip(),
         )
     return filled(record.parse(told.output))
 
 
 def filled(records: Sequence[Record]) -> list[Record]:
-    """Each with what is known of its release: commit, changes, images."""
+    """Each with what is known about its release: commit, changes, images."""
     known: dict[str, Record] = {}
     for one in records:
         if one.release and (one.commit or one.images) and one.release not in known:
@@ -113,7 +113,7 @@ def happened(one: Record) -> str:
 
 
 def commit(one: Record) -> str:
-    """`1a2b3c4d5e+changes`; empty where the stack was in no repository."""
+    """`1a2b3c4d5e+changes`; empty if the stack was not in a repository."""
     return one.commit[:_COMMIT] + ("+changes" if one.commit and one.dirty else "")
 
 

@@ -1,7 +1,7 @@
 """The history of a stack: one line for every change, on the project file system.
 
-`<project dir>/<stack>/history.jsonl`, a JSON object a line, in ASCII, which the group can
-read. Lines are only ever appended, each by one write, so that two people's do not mix. Pure:
+`<project dir>/<stack>/history.jsonl`, one JSON object per line, in ASCII, readable by the group.
+Lines are only ever appended, each by one write, so that those of two people do not mix. Pure:
 values to steps, text to values.
 """
 
@@ -31,26 +31,26 @@ LEFT_OPEN = "left open"
 WHEN = "@WHEN@"
 WHO = "@WHO@"
 RELEASE = "@RELEASE@"
-# Bash -> what each is there: its clock, the account, the release that `current` leads to.
+# Value -> the bash that finds it there: its clock, the account, the release that `current` links.
 _FILLED = {
     ("when", WHEN): "date -u +%Y-%m-%dT%H:%M:%SZ",
     ("who", WHO): "id -un | tr -cd 'A-Za-z0-9._@+-'",
     ("release", RELEASE): "readlink current | grep -oE '[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$'",
 }
-# A write up to PIPE_BUF bytes is one piece everywhere; bash's printf writes as much at once.
+# A write of up to PIPE_BUF bytes is atomic everywhere; bash's printf writes that much at once.
 LONGEST = 4095
 
 
 @dataclass(frozen=True)
 class Record:
-    """A change, when it was over.
+    """A change that has ended.
 
     `when`: ISO 8601 in UTC, to the second; `who`: login name there; `host`: the laptop's name;
     `doing`: the task; `outcome`: one of the four above. `release`: the one that runs after it,
     or that was tried (`outcome` failed or taken back); `previous`: the one before. `commit` of
-    the stack's git repository, `dirty`: with changes beyond it. `images`: variable →
-    reference, with its digest where it is known. `detail`: what it was done to (`web=3`, names
-    of secrets, never a value), or the first line of the error. `spinstack`: version of ours.
+    the stack's git repository, `dirty`: with uncommitted changes. `images`: variable →
+    reference, with its digest if known. `detail`: what it was done to (`web=3`, names of
+    secrets, never a value), or the first line of the error. `spinstack`: our version.
     """
 
     when: str = WHEN
@@ -70,13 +70,13 @@ class Record:
 
     @property
     def moment(self) -> datetime:
-        """`when` as a time. Raises ValueError where it is none."""
+        """`when` as a time. Raises ValueError if it is not one."""
         return datetime.strptime(self.when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
 
 
 def line(record: Record) -> str:
-    """One line of JSON, without its end. What would make it longer than one write is cut off
-    the detail; many images may still do so."""
+    """One line of JSON, without its newline. The detail is cut so that the line fits into one
+    write; many images may still make it longer."""
     text = _json(record)
     while len(text) > LONGEST - 100 and record.detail:
         record = replace(record, detail=record.detail[: len(record.detail) // 2].rstrip())
@@ -89,7 +89,7 @@ def _json(record: Record) -> str:
 
 
 def line_template(record: Record) -> str:
-    """The line with WHEN in the place of its time, for scripts that end when nobody watches:
+    """The line with WHEN in place of its time, for scripts that end while nobody watches;
     `append_command` fills it in."""
     return line(replace(record, when=WHEN))
 
@@ -97,8 +97,8 @@ def line_template(record: Record) -> str:
 def append_command(root: PurePosixPath, template: str, *, make: bool = True) -> Command:
     """Append a line, its marks (WHEN, WHO, RELEASE) filled in, in a shell of its own.
 
-    Exit code and message are those of the write. A line that a full disk or a dead node cut
-    off is ended first. Without `make` nothing is done where there is no project directory.
+    Exit code and message are those of the write. A line cut off by a full disk or a dead node is
+    ended first. Without `make`, do nothing if there is no project directory.
     """
     there, project = shlex.quote(str(root)), shlex.quote(str(root.parent))
     lines = ["(", UMASK.script()] if make else ["(", f"test -d {project} || exit 0", UMASK.script()]
@@ -112,7 +112,7 @@ def append_command(root: PurePosixPath, template: str, *, make: bool = True) -> 
 
 
 def _fill(key: str, mark: str, command: str) -> str:
-    """The key goes with the mark: inside of a value its quotes would be `\\"`."""
+    """The mark is matched with its key: inside a value the quotes would be `\\"`."""
     old = shlex.quote(f'"{key}": "{mark}"')
     found = f"case $line in (*{old}*)"
     new = f'new="\\"{key}\\": \\"$({command} 2>/dev/null)\\""'
@@ -120,20 +120,20 @@ def _fill(key: str, mark: str, command: str) -> str:
 
 
 def append_step(root: PurePosixPath, record: Record) -> Step:
-    """Append the record to the history; its failure fails nothing else. One that tells of a
-    failure does not make the project directory, which may be a slip of the pen."""
+    """Append the record to the history; if that fails, nothing else does. The record of a failure
+    does not create the project directory, whose name may be a typo."""
     command = append_command(root, line(record), make=record.outcome != FAILED)
     return Step(STEP, (command,), must=False)
 
 
 def read_step(root: PurePosixPath) -> Step:
-    """Prints the history; nothing where there is none yet. Fails where it can't be read."""
+    """Prints the history; nothing if there is none yet. Fails if it can't be read."""
     path = shlex.quote(str(root / FILE))
     return Step(STEP, (Command(Raw(f"if test -e {path}; then cat {path}; fi")),), must=False)
 
 
 def parse(output: str) -> list[Record]:
-    """The records, oldest first; lines that are none (cut off, blank) are passed over."""
+    """The records, oldest first; other lines (cut off, blank) are skipped."""
     found = [_record(text.strip("\0 \r")) for text in output.split("\n")]
     return sorted((one for one in found if one), key=lambda one: one.when)
 
@@ -160,6 +160,6 @@ def _images(value: Any) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    """Others write to the file too: nothing that would move a terminal's cursor."""
+    """Others write to the file, too: nothing that would move a terminal's cursor."""
     text = value if isinstance(value, str) else ""
     return "".join(one if one.isprintable() else " " for one in text)

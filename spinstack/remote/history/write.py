@@ -1,7 +1,7 @@
-"""Writes changes into the history of a stack, where they are made.
+"""Records changes in the history of a stack, at its destination.
 
-A record costs one round trip on the connection that made the change. It is never the first
-thing on one: a change that failed because nobody could log in must not log in again to say so.
+A record costs one round trip on the connection that made the change. It is never the first use
+of a connection: a change that failed at the login must not log in again to say so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.transport.login_node import LoginNode
 
-# Seconds that a line may take on a file system that is slow just now.
+# Seconds to allow for a line on a file system that is slow just now.
 SECONDS = 30.0
 
 
@@ -34,7 +34,7 @@ def root(session: Session) -> PurePosixPath:
 def note(
     session: Session, node: LoginNode, doing: str, detail: str = "", outcome: str = record.DONE
 ) -> None:
-    """Append what was done; a warning where that can't be done, since the change is made."""
+    """Append what was done; only warn if that fails, since the change itself is made."""
     try:
         told = _append(session, node, doing, detail, outcome)
         if told.ok:
@@ -42,7 +42,8 @@ def note(
         why = told.output.strip().rpartition("\n")[2]
     except SpinstackError as error:
         why = error.what
-    session.console.warn(f"{doing} is not in the history, {root(session) / record.FILE}: {why}")
+    history = root(session) / record.FILE
+    session.console.warn(f"could not record {doing} in the history, {history}: {why}")
 
 
 def _append(session: Session, node: LoginNode, doing: str, detail: str, outcome: str) -> StepResult:
@@ -62,18 +63,18 @@ def _append(session: Session, node: LoginNode, doing: str, detail: str, outcome:
 
 @contextmanager
 def recorded(session: Session, node: LoginNode, doing: str, detail: str = "") -> Iterator[None]:
-    """A change of one thing: `done` in the history, or `failed` with the error's first line,
-    or `left open` after Ctrl-C. `detail`: what it is done to; empty for the whole stack."""
+    """Record a change: `done` in the history, or `failed` with the error's first line, or `left
+    open` after Ctrl-C. `detail`: what it is done to; empty for the whole stack."""
     try:
         yield
     except ConnectionLost:
-        # Nobody is there to write it down.
+        # There is no connection left to record it over.
         raise
     except (SpinstackError, KeyboardInterrupt) as error:
         known = isinstance(error, SpinstackError)
         why = error.what if isinstance(error, SpinstackError) else "stopped by Ctrl-C"
         told = f"{detail}: {why}" if detail else why
-        # What has failed is told in a moment, and must not be hidden by what comes here.
+        # The failure itself is about to be shown, and must not be hidden by another one here.
         with suppress(SpinstackError):
             _append(session, node, doing, told, record.FAILED if known else record.LEFT_OPEN)
         raise
