@@ -159,10 +159,12 @@ def _nothing(there: Deployment) -> str:
     for path in session.destination.probe_paths if url else ():
         answer = probe.ask(url + path)
         if answer.reached and not answer.ok:
-            raise SiteFailed(
+            error = SiteFailed(
                 "already up to date, but the site is not responding correctly",
                 list(session.stack.service_names),
                 where=f"{url}{path}: {answer}",
             )
+            error.remedy = "see `invoke logs`, fix the cause and deploy again"
+            raise error
     session.console.note(f"already up to date: {there.found.current} is running")
     return f"{url}/" if url else ""

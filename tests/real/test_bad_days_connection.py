@@ -73,7 +73,7 @@ def test_cut_off_before_anything_is_changed(small: SmallSite, wire: str) -> None
     assert small.seen() == f"generation before-{wire}"
     again = small.invoke("deploy", **on(wire))
     assert again.code == 0, again
-    assert re.search(r"the lock of demo on .* was left behind: taken over", again.err)
+    assert re.search(r"took over the stale lock of demo on .*", again.err)
     small.assert_whole(f"looked-{wire}")
 
 
@@ -86,7 +86,7 @@ def test_the_laptop_is_gone_at_any_step_of_a_change(small: SmallSite, wire: str)
         deed = ("die", "there")[number % 2]
         told = cut(small, wire, deed, step, nth=1 + THERE[:number].count(step))
         if deed == "there":
-            assert "; the deploy goes on there by itself" in told.err
+            assert "; the deploy continues on the login node" in told.err
         again = small.invoke("deploy", **on(wire))
         assert again.code == 0, again
         assert again.last_line == small.address
@@ -162,7 +162,7 @@ def test_the_second_of_two_is_told_and_a_dead_laptops_lock_can_be_broken(small: 
         for words in (("deploy",), ("rollback", "--yes")):
             told = small.invoke(*words)
             assert_told_well(told)
-            assert re.search(rf"error: {BOB} is at it: confirm", told.err), told
+            assert re.search(rf"error: locked by {BOB} .*\(confirm\)", told.err), told
             assert "invoke unlock" in told.err
         asked = small.invoke("unlock")
         assert asked.code == 2

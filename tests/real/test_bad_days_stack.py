@@ -19,8 +19,8 @@ from .stage import Typed
 pytestmark = pytest.mark.real("engine", "registry")
 
 DIES = "echo 'cannot open /etc/app.conf: no such file'; exit 3"
-CHECKED = "web is healthy if port 8080 answers GET /nothing HTTP/1.0 (rancher-compose.yml:"
-AGAIN = "; the version before runs again"
+CHECKED = "web is healthy when port 8080 answers GET /nothing HTTP/1.0 (rancher-compose.yml:"
+AGAIN = "; the previous version is running again"
 
 
 def assert_untouched(small: SmallSite, before: dict[str, str]) -> None:
@@ -60,8 +60,8 @@ def test_an_app_that_fails_in_its_first_deploy(small: SmallSite) -> None:
     failed = small.invoke("deploy")
     assert_told_well(failed)
     assert "cannot open /etc/app.conf" in failed.err
-    assert "; what was started stays, to be looked at; the site is not up" in failed.err
-    assert "fix:   mend the cause and deploy again" in failed.err
+    assert "; the containers were left in place for inspection; the site is not up" in failed.err
+    assert "fix:   fix the cause (`invoke logs` shows more) and deploy again" in failed.err
     small.deployed("good")
     small.assert_whole("good")
 
@@ -148,7 +148,10 @@ def impatient(small: SmallSite, *words: str, slow: int = 60) -> Typed:
     ("script", "what"),
     [
         (GARBAGE, "error: unexpected output from rancher"),
-        (ONLY_PS.format(deed="sleep 60"), "Rancher does not say what runs (no answer within 5 s)"),
+        (
+            ONLY_PS.format(deed="sleep 60"),
+            "Rancher does not say what is running (no answer within 5 s)",
+        ),
         (
             ONLY_UPGRADE.format(deed="sleep 60"),
             "Rancher did not bring up small-desi: rancher did not finish within 4 s",
@@ -179,8 +182,8 @@ def test_a_rancher_that_goes_mad_in_the_middle_of_an_upgrade(small: SmallSite) -
     assert_told_well(failed)
     assert "error: Rancher has answered nothing that can be understood for " in failed.err
     assert "and the rollback failed:" in failed.err
-    assert "; the upgrade is unfinished: the containers from before are kept" in failed.err
-    assert "fix:   when its cause is over: `invoke status`, then `invoke rollback`" in failed.err
-    assert "waits for `invoke confirm` or `invoke rollback`" in small.invoke("status").err
+    assert "; the upgrade is unfinished; the previous containers are stopped and kept" in failed.err
+    assert "fix:   once the cause is gone, run `invoke rollback`" in failed.err
+    assert "is waiting for `invoke confirm` or `invoke rollback`" in small.invoke("status").err
     assert small.invoke("rollback", "--yes").code == 0
     small.assert_whole("good")

@@ -74,7 +74,7 @@ def test_a_port_of_another_stack_and_a_missing_directory(stage: Stage, site: str
     env.write_text(env.read_text().replace("DESIUTIL_DIR=", "DESIUTIL_DIR=no/such/"))
     told = found(stage, at=other)
     assert set(told) == {"port-taken", "mount-source"}
-    assert f"used by {STACK}/web" in told["port-taken"]["problem"]
+    assert f"in use by {STACK}/web" in told["port-taken"]["problem"]
 
 
 @pytest.mark.real("root")

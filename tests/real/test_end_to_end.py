@@ -96,8 +96,8 @@ def test_the_same_deploy_again_builds_pushes_uploads_and_restarts_nothing(
     uploaded = sorted(releases.iterdir())
     again = stage.done("deploy")
     assert again.last_line == site
-    assert again.err.count("(there already)") == 4
-    assert "\nnothing to do: " in again.err
+    assert again.err.count("(already there)") == 4
+    assert "\nalready up to date: " in again.err
     assert sorted(releases.iterdir()) == uploaded
     assert stage.containers() == before
 
@@ -121,7 +121,7 @@ def test_a_changed_file_upgrades_the_stack(stage: Stage, site: str) -> None:
         (NO_PYTHON, "error: app ", "SyntaxError: invalid syntax"),
         (
             ONLY_ERRORS,
-            "error: the site does not answer as it should",
+            "error: the site is not responding correctly",
             "RuntimeError: the tree of pages is not what it was",
         ),
     ],
@@ -141,7 +141,7 @@ def test_after_a_broken_release_the_old_site_answers(
     assert failed.out == ""
     assert what in failed.err
     assert log_says in failed.err
-    assert "; the version before runs again" in failed.err
+    assert "; the previous version is running again" in failed.err
     assert 'Traceback (most recent call last):\n  File "/opt' not in failed.err
     # The very containers from before, and they answer.
     assert stage.containers() == before

@@ -56,7 +56,7 @@ def test_a_deploy_through_openssh_logs_in_once_and_shows_the_calendar(
     assert "✓ Rancher key" in done.err
     assert (tmp_path / "sshd.log").read_text().count("Accepted publickey") == 1
     # Its images are those of the other stack: the same content, the same namespace.
-    assert done.err.count("(there already)") == 4
+    assert done.err.count("(already there)") == 4
 
     calendar = visit(done.last_line, ARTEFACTS / "calendar-openssh.png", height=860)
     assert "<h1>Nights</h1>" in calendar.dom

@@ -61,7 +61,7 @@ def test_every_change_is_in_the_file_which_the_group_can_read(worked_on: SmallSi
         *("scale done app=2", "scale done app=1", "restart done app"),
         *(f"secret.create done {secret}", f"secret.rm done {secret}"),
     ]
-    assert failed.startswith("scale failed web=2: web did not get 2 containers")
+    assert failed.startswith("scale failed web=2: web did not reach 2 containers")
     assert (scaled, stopped) == ("scale done web=1", "stop done")
     known = record.parse(file.read_text())
     current = (worked_on.root / "current").readlink().name
@@ -107,7 +107,7 @@ def test_a_history_that_can_not_be_written_is_a_warning(worked_on: SmallSite) ->
 def test_cite_before_the_history_begins(worked_on: SmallSite) -> None:
     typed = worked_on.invoke("cite", "--at", "2020-01-01")
     assert typed.code == 1, typed
-    assert "error: the history does not reach back to 2020-01-0" in typed.err
+    assert "error: the history does not go back to 2020-01-0" in typed.err
     assert "fix:   " in typed.err
 
 

@@ -176,7 +176,7 @@ def test_a_day_on_the_openssh_wire_is_one_login(laptop: Laptop) -> None:
 def test_on_the_fabric_wire_each_command_is_one_login(laptop: Laptop) -> None:
     laptop.wire = "fabric"
     told = laptop.invoke("login")
-    assert told.code == 0 and "each command logs in by itself" in told.out + told.err
+    assert told.code == 0 and "each command logs in separately" in told.out + told.err
     for _ in range(2):
         laptop.asked(*STATUS, answer=laptop.node.person.answer())
     counted = laptop.node.counted()

@@ -53,7 +53,7 @@ def test_look(running: SmallSite) -> None:
 
     wrong = running.invoke("logs", "--service", "wbe")
     assert wrong.code == 2
-    assert "did you mean web? It has app, web" in wrong.err
+    assert "did you mean web? The services are app, web" in wrong.err
 
 
 def test_watch_and_follow_until_ctrl_c_through_a_restart(running: SmallSite) -> None:
@@ -95,7 +95,7 @@ def test_stop_start_scale(running: SmallSite) -> None:
     assert "Nothing is lost" in unasked.err
     done(running, "stop", "--service", "app", "--yes")
     assert "app      inactive" in done(running, "status").out
-    assert "stopped already" in done(running, "stop", "--service", "app").out
+    assert "already stopped" in done(running, "stop", "--service", "app").out
     done(running, "start")
     told = json.loads(done(running, "scale", "--service", "app", "--count", "2", "--json").out)
     assert told["services"][0]["current"] == 2
@@ -115,7 +115,7 @@ def test_an_unfinished_upgrade_is_left_alone(running: SmallSite) -> None:
     # Of two containers with one name it is the new one that is meant.
     generation = ("--command", "sh -c 'echo $GENERATION'")
     assert done(running, "exec", "--service", "app", *generation).out == "next\n"
-    assert "waits for `invoke confirm`" in " ".join(done(running, "status").err.split())
+    assert "is waiting for `invoke confirm`" in " ".join(done(running, "status").err.split())
     done(running, "confirm", "--yes")
 
 

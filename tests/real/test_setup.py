@@ -120,7 +120,7 @@ def test_a_checkout_follows_its_branch_unless_somebody_changed_it(bare: Bare) ->
 def test_the_sample_of_a_rehearsal_stays_as_it_is(stage: Stage) -> None:
     stage.restore()
     typed = stage.done("setup")
-    assert typed.out.count("is there and is no git checkout: left as it is") == len(CODE)
+    assert typed.out.count("exists but is not a git checkout: left as it is") == len(CODE)
 
 
 def test_a_deploy_that_meets_a_closed_directory_says_why(bare: Bare, first_deploy: Typed) -> None:

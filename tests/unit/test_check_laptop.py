@@ -243,8 +243,8 @@ def test_any_file_that_is_yaml_gives_findings_and_no_exception(
     ("text", "problem", "line"),
     [
         ("server {\n  listen 80;\n", "the { of server is never closed", 1),
-        ("server {\n}\n}\n", "a } too many", 3),
-        ("listen 80;\nserver {}\n}", "a } too many", 3),
+        ("server {\n}\n}\n", "one } too many", 3),
+        ("listen 80;\nserver {}\n}", "one } too many", 3),
         ("server { listen 80 }", "listen does not end with ;", 1),
         ("a;\nb", "b does not end with ;", 2),
         ("listen 80\nserver_name x;", "listen does not end with ;", 1),

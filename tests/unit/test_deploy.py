@@ -181,7 +181,7 @@ def test_nothing_to_do_and_a_site_that_is_ill_is_no_success(
     deploy.deploy(session)
     there.has(web=running())
     site[0] = Answer(500, "INTERNAL SERVER ERROR")
-    with pytest.raises(SpinstackError, match="nothing to do, but"):
+    with pytest.raises(SpinstackError, match="already up to date, but"):
         deploy.deploy(TestSession(directory, there))
     site[0] = Answer(0, "timed out")
     assert deploy.deploy(TestSession(directory, there)) == ADDRESS, "it may be out of reach here"
@@ -214,7 +214,7 @@ def test_a_failed_upgrade_is_taken_back_and_explained(
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
     assert said in error.value.what
-    assert error.value.now == "the version before runs again"
+    assert error.value.now == "the previous version is running again"
     assert there.services["web"]["state"] == "active"
     if "new" in odd:
         assert "--- web, last lines ---\nnginx: [emerg] host not found" in error.value.details
@@ -246,7 +246,7 @@ def test_a_version_before_that_does_not_get_well_is_told(
     there.odd(new=ILL, old_health="unhealthy")
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert error.value.now == "the version before was started again, but is not well"
+    assert error.value.now == "the previous version was started again but is not healthy"
 
 
 def test_a_rollback_that_fails_is_told_with_the_reason(session: TestSession, there: There) -> None:
@@ -266,7 +266,7 @@ def test_healthy_services_with_a_broken_site_are_taken_back(
 ) -> None:
     there.has(web=running())
     (there.home / "site").write_text(status)
-    with pytest.raises(SpinstackError, match="does not answer as it should") as error:
+    with pytest.raises(SpinstackError, match="is not responding correctly") as error:
         deploy.deploy(session)
     assert error.value.where == f"{ADDRESS}: {seen} from the login node"
     assert there.services["web"]["state"] == "active"
@@ -285,7 +285,7 @@ def test_a_first_deploy_that_fails_leaves_what_was_started(
     there.odd(new=ILL)
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert "stays, to be looked at" in error.value.now
+    assert "left in place for inspection" in error.value.now
     assert "web" in there.services
     assert past(there) == [("deploy", "failed")]
 
@@ -352,10 +352,10 @@ def test_an_upgrade_can_be_left_open(session: TestSession, directory: Path, ther
 
 
 def test_up_is_for_what_is_not_there_and_upgrade_for_what_is(directory: Path, there: There) -> None:
-    with pytest.raises(UsageError, match="is not there yet"):
+    with pytest.raises(UsageError, match="does not exist yet"):
         deploy.upgrade(TestSession(directory, there))
     deploy.up(TestSession(directory, there))
-    with pytest.raises(UsageError, match="runs already"):
+    with pytest.raises(UsageError, match="is already running"):
         deploy.up(TestSession(directory, there))
 
 
@@ -414,10 +414,10 @@ def test_another_deploy_of_ours_looks_on_at_the_one_that_runs(
     there.happens = closes
     with pytest.raises(ConnectionLost) as lost:
         deploy.deploy(TestSession(directory, there))
-    assert lost.value.now == "the deploy goes on there by itself"
+    assert lost.value.now == "the deploy continues on the login node"
     capsys.readouterr()
     assert deploy.deploy(TestSession(directory, there)) == ADDRESS
-    assert "goes on there: looking on" in capsys.readouterr().err
+    assert "is already running there; following it" in capsys.readouterr().err
     assert past(there) == [("deploy", "done")], "one change, looked on at twice"
 
 
@@ -435,7 +435,7 @@ def test_a_change_of_somebody_else_is_told_and_not_waited_for(
     with pytest.raises(ConnectionLost):
         deploy.deploy(TestSession(directory, there))
     bob = TestSession(directory, there, user="bob")
-    with pytest.raises(SpinstackError, match=r"alice on .* is at it: deploy") as error:
+    with pytest.raises(SpinstackError, match=r"locked by alice on .* \(deploy\)") as error:
         deploy.deploy(bob)
     assert "invoke journal" in error.value.remedy
     hung.unlink()
@@ -452,7 +452,7 @@ def test_somebody_who_breaks_the_lock_stops_the_change(session: TestSession, the
             hung.unlink()
 
     there.happens = bobs
-    with pytest.raises(SpinstackError, match="the lock of this change was broken"):
+    with pytest.raises(SpinstackError, match="broken the lock of this change"):
         deploy.deploy(session)
     assert len(there.calls) == 1, "render alone"
     (there.root / "lock").rmdir()

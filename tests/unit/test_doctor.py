@@ -95,7 +95,7 @@ def test_one_line_a_part_with_a_remedy_and_exit_code_1_for_a_problem(
     assert end.value.code == 1
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     text = "\n".join(lines)
-    assert "ok       engine      docker 28.2.2, its service 20.10.24" in lines
+    assert "ok       engine      docker 28.2.2, server 20.10.24" in lines
     assert "ok       ssh         OpenSSH_9.2p1" in lines
     assert "problem  login node  no answer" in lines
     assert lines[lines.index("problem  login node  no answer") + 1].endswith(
@@ -135,7 +135,7 @@ def test_findings_of_the_check_are_a_problem(session: StackSession) -> None:
     env = session.directory / "stack.env"
     env.write_text(env.read_text().replace("60037", "443"))
     outcome = doctor_machine.settings(StackSession(session.directory))
-    assert (outcome.state, outcome.remedy) == ("problem", "invoke check")
+    assert (outcome.state, outcome.remedy) == ("problem", "see `invoke check`")
 
 
 def certificate(path: Path, begin: float, end: float) -> None:
@@ -163,14 +163,14 @@ HOUR = 3600
     ("begin", "end", "state", "said"),
     [
         (-HOUR, 23 * HOUR, "ok", "(23 h)"),
-        (-25 * HOUR, -HOUR, "warning", "ended"),
-        (HOUR, 25 * HOUR, "warning", "is valid from"),
+        (-25 * HOUR, -HOUR, "warning", "expired"),
+        (HOUR, 25 * HOUR, "warning", "is not valid before"),
     ],
 )
 def test_the_certificate_of_sshproxy_is_read(
     session: StackSession, begin: int, end: int, state: str, said: str
 ) -> None:
-    assert "each login asks Password + OTP" in doctor_network.keys(session).found
+    assert "each login asks for Password + OTP" in doctor_network.keys(session).found
     key = Path.home() / ".ssh/nersc"
     key.parent.mkdir()
     certificate(key, time.time() + begin, time.time() + end + 60)
@@ -247,7 +247,7 @@ def test_the_registry_is_asked_with_the_login_that_the_engine_keeps(
     assert outcome.state == state
     assert said in outcome.found
     if state == "problem":
-        assert outcome.remedy == "invoke registry.login"
+        assert outcome.remedy == "run `invoke registry.login`"
 
 
 class Greeter(threading.Thread):

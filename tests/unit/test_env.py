@@ -80,7 +80,7 @@ def test_variables_tell_whether_they_were_written_or_computed(stack: Path) -> No
     assert "invoke.yaml:" in found["WEB_PORT"].origin
     assert found["STATIC_DIR"].origin.endswith("below project_dir")
     assert found["APP_IMAGE"].origin == "computed from the image's files"
-    assert found["UID"] == Setting("UID", None, "asked on the login node")
+    assert found["UID"] == Setting("UID", None, "looked up on the login node")
 
 
 def test_the_table_and_the_json_agree_and_show_no_password(

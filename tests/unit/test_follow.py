@@ -122,7 +122,7 @@ def test_a_step_that_is_left_is_shown_again(capsys: pytest.CaptureFixture[str]) 
     following.leave(well=False)
     following.rejoin()
     told(following, "@ end 0")
-    assert shown(capsys) == ["✓ start              goes on there", "✓ start"]
+    assert shown(capsys) == ["✓ start              continues on the login node", "✓ start"]
 
 
 def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:

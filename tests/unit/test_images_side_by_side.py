@@ -135,7 +135,7 @@ def test_nothing_is_done_twice_and_the_engine_is_asked_once(
     assert [line[:14].strip() for line in lines] == [
         *("✓ build app", "✓ build web", "✓ push app", "✓ push web")
     ]
-    assert all("(there already)" in line for line in lines)
+    assert all("(already there)" in line for line in lines)
 
 
 def test_what_is_built_is_only_pushed(session: StackSession) -> None:

@@ -27,7 +27,7 @@ def test_ctrl_c_asks_whether_it_goes_on(
     hung = there.hang("upgrade")
 
     def asked(question: str) -> str:
-        assert "Leave it running, or take it back?" in question
+        assert "Leave it running, or roll it back?" in question
         if answer == "leave":
             hung.unlink()
         return answer
@@ -42,7 +42,7 @@ def test_ctrl_c_asks_whether_it_goes_on(
     assert there.services["web"]["state"] == "active"
     if answer == "back":
         assert error.value.what == "stopped by Ctrl-C"
-        assert error.value.now == "the version before runs again"
+        assert error.value.now == "the previous version is running again"
     else:
         assert error.value.what == "left running on the login node"
 
@@ -53,7 +53,7 @@ def test_ctrl_c_before_the_change_has_begun_leaves_no_lock(
     at(there, "upload", pressed)
     with pytest.raises(SpinstackError, match=r"stopped by Ctrl-C") as error:
         deploy.deploy(session)
-    assert error.value.now == "nothing that runs was touched"
+    assert error.value.now == "nothing that is running was touched"
     assert not (there.root / "lock").exists()
     assert not there.calls
 
@@ -124,7 +124,7 @@ def test_ctrl_c_again_leaves_the_taking_back_to_itself(
     at(there, "bring up", pressed)
     with pytest.raises(SpinstackError, match="left running") as error:
         deploy.deploy(session)
-    assert error.value.now == "it is being taken back there"
+    assert error.value.now == "it is being rolled back"
     there.over()
     assert past(there) == [("deploy", "taken back")]
 
@@ -144,7 +144,7 @@ def test_a_change_that_could_not_be_told_to_stop_goes_on(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", asked)
     at(there, "bring up", pressed)
-    with pytest.raises(NotWritten, match="the wish to stop") as error:
+    with pytest.raises(NotWritten, match="the request to stop") as error:
         deploy.deploy(session)
-    assert error.value.now == "the deploy goes on there: it could not be told to stop"
+    assert error.value.now == "the deploy could not be told to stop, and continues"
     hung.unlink()

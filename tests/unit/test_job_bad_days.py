@@ -30,7 +30,7 @@ def test_a_second_wish_to_stop_does_not_stop_the_taking_back(
     at(there, "roll back", stop)
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert error.value.now == "the version before runs again"
+    assert error.value.now == "the previous version is running again"
     assert past(there) == [("deploy", "taken back")]
 
 
@@ -65,7 +65,7 @@ def test_a_wish_to_stop_is_heard_at_each_step(
     assert there.services["web"]["state"] == "active"
     begun = step != "render"
     assert error.value.now == (
-        "the version before runs again" if begun else "nothing that runs was touched"
+        "the previous version is running again" if begun else "nothing that is running was touched"
     )
     assert past(there) == [("deploy", "taken back" if begun else "failed")]
 
@@ -81,7 +81,10 @@ def test_what_runs_and_could_not_be_noted_is_told_so(session: TestSession, there
     at(there, "bring up", full)
     with pytest.raises(SpinstackError, match="could not be written") as error:
         deploy.deploy(session)
-    assert error.value.now == "the new version runs, for good; only that it does is not noted"
+    assert (
+        error.value.now
+        == "the new version is running and confirmed, but could not be recorded as current"
+    )
     assert past(there) == [("deploy", "done")]
 
 
@@ -114,7 +117,7 @@ def test_a_rancher_that_is_ill_for_a_moment_keeps_nobody_from_going_back(
     there.happens = happens
     with pytest.raises(SpinstackError, match="did not bring up") as error:
         deploy.deploy(session)
-    assert error.value.now == "the version before runs again"
+    assert error.value.now == "the previous version is running again"
 
 
 def test_one_service_that_does_not_go_back_keeps_no_other_from_it(

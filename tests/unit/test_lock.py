@@ -34,11 +34,11 @@ def test_the_second_of_two_is_told_who_the_first_one_is(session: TestSession, th
     lock = locked(there, who="bob", host="bobs-laptop", doing="deploy")
     with pytest.raises(SpinstackError) as error:
         deploy.deploy(session)
-    assert error.value.what == "bob on bobs-laptop since 2025-11-03 04:05 UTC is at it: deploy"
+    assert error.value.what == "locked by bob on bobs-laptop since 2025-11-03 04:05 UTC (deploy)"
     assert "invoke unlock" in error.value.remedy
     assert "upload" not in there.steps
     assert lock.exists()
-    with pytest.raises(SpinstackError, match="is at it"):
+    with pytest.raises(SpinstackError, match="locked by"):
         rollback.confirm(session, yes=True)
     take_over.unlock(session, yes=True)
     assert not lock.exists()
@@ -52,7 +52,7 @@ def test_a_lock_of_our_own_dead_process_is_taken_over(session: TestSession, ther
 
 def test_a_lock_of_our_own_living_process_is_respected(session: TestSession, there: There) -> None:
     lock = locked(there, pid=os.getpid(), doing="deploy")
-    with pytest.raises(SpinstackError, match="is at it"):
+    with pytest.raises(SpinstackError, match="locked by"):
         deploy.deploy(session)
     shutil.rmtree(lock)
 
@@ -92,7 +92,7 @@ def test_only_the_lock_that_was_looked_at_is_broken(session: TestSession, there:
         (lock / "owner.json").write_text('{"who": "bob", "host": "x", "nonce": "34"}')
 
     session.confirm = asked  # type: ignore[method-assign]
-    with pytest.raises(SpinstackError, match="bob on x is at it"):
+    with pytest.raises(SpinstackError, match="locked by bob on x"):
         take_over.unlock(session, yes=False)
     assert lock.exists()
     (lock / "owner.json").unlink()
@@ -117,7 +117,7 @@ def test_the_question_before_a_lock_is_broken_tells_of_signs_of_life(
     with pytest.raises(SpinstackError, match="no"):
         take_over.unlock(session, yes=False)
     hung.unlink()
-    assert "It has just given a sign of life" in asked[0]
+    assert "That change is still running" in asked[0]
 
 
 def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def login(session: StackSession, **options: bool | str) -> None:
     [
         (-60, DAY, 0, "valid for another 23 h 59 min, until 20"),
         (-DAY, -60, 1, "expired on 20"),
-        (3600, DAY, 1, "is this machine's clock right?"),
+        (3600, DAY, 1, "check this machine's clock"),
     ],
 )
 def test_without_a_master_a_certificate_is_the_login(
@@ -57,7 +57,7 @@ def test_without_a_master_a_certificate_is_the_login(
         found = ended.code
     out = capsys.readouterr().out
     assert found == code
-    assert "each command logs in by itself" in out and told in out
+    assert "each command logs in separately" in out and told in out
 
 
 def test_the_master_s_life_is_told_to_people_and_to_scripts() -> None:

@@ -74,7 +74,7 @@ def test_create_from_standard_input(
     session = Operator(tmp_path, answers)
     run(tasks_secrets.secret_create, session, name="password", service="app")
     seen = capsys.readouterr()
-    assert f"made app.{STACK}.password (5 bytes)" in seen.out
+    assert f"created app.{STACK}.password (5 bytes)" in seen.out
     assert "ends with a newline" in seen.err
     assert not any("hush" in text for text in [*session.node.sent, seen.out, seen.err])
 
@@ -83,7 +83,7 @@ def test_create_from_standard_input(
     ("answers", "said"),
     [
         ({"secrets": (OURS, 0)}, "already"),
-        ({"secrets": ("", 0), "create the secret": (REFUSED, 0)}, "not made"),
+        ({"secrets": ("", 0), "create the secret": (REFUSED, 0)}, "not created"),
         ({"secrets": ("", 0), "create the secret": ("", 0)}, "does not list it"),
     ],
 )  # fmt: skip
@@ -198,7 +198,7 @@ def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"rancher volumes create --driver rancher-nfs app.{STACK}\n" in session.node.sent[1]
     run(tasks_secrets.volume_list, Operator(tmp_path / "list", {"volumes": (made, 0)}))
     assert "rancher-nfs" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="of which service"):
+    with pytest.raises(UsageError, match="for which service"):
         run(tasks_secrets.volume_create, Operator(tmp_path / "none", {}))
 
 

@@ -33,7 +33,7 @@ def test_moments_stay(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["10", "m", "10 m", "1y", "2026-01-31", "yesterday", "10m x"])
 def test_other_times_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no time"):
+    with pytest.raises(UsageError, match="is not a time"):
         logs.moment(text)
 
 
@@ -112,7 +112,7 @@ def test_ctrl_c_ends_following_without_a_failure(
 
 
 def test_nothing_that_runs_has_no_log(tmp_path: Path) -> None:
-    with pytest.raises(SpinstackError, match="does not run"):
+    with pytest.raises(SpinstackError, match="is not running"):
         run(status.logs, Operator(tmp_path, {"states": ("", 0)}))
 
 

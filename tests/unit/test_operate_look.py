@@ -42,7 +42,7 @@ def test_status_tells_what_runs_since_when_and_who_deployed_it(
     assert lines[0].split() == status.HEADINGS
     app = lines[1].split()
     assert app[:2] == ["app", "healthy"]
-    assert lines[1].endswith("started again 2 times")
+    assert lines[1].endswith("restarted 2 times")
     assert lines[3] == "app: 2 workers, 0 busy"
     assert "by alice on laptop" in lines[4]
     assert "commit 0123456789 with changes" in lines[4]
@@ -54,7 +54,7 @@ def test_status_without_a_written_down_release_tells_the_rest(
 ) -> None:
     answers: Answers = {**FOUND, "release": ("", 1), "note": ("no JSON", 0), "containers": ("", 1)}
     run(tasks_status.status, Operator(tmp_path, answers))
-    assert "release: none confirmed yet\n" in capsys.readouterr().out
+    assert "release: no release confirmed yet\n" in capsys.readouterr().out
 
 
 def test_status_for_a_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,14 +76,14 @@ def test_status_says_who_left_an_upgrade(
         Operator(tmp_path, {**FOUND, "states": (states, 0), "unfinished": (left, 0)}),
     )
     warned = " ".join(capsys.readouterr().err.split())
-    assert "the upgrade of app waits for `invoke confirm` or `invoke rollback`" in warned
+    assert "the upgrade of app is waiting for `invoke confirm` or `invoke rollback`" in warned
     assert "by bob on desk" in warned
 
 
 @pytest.mark.parametrize(
     ("states", "said"),
     [
-        (("", 0), "does not run at dev"),
+        (("", 0), "is not running at dev"),
         (("<html>maintenance</html>\n", 0), "unexpected output"),
         (('time="x" level=fatal msg="RANCHER_URL environment or --url is not set"\n', 1), "no key"),
         (("", 124), "within 60 s"),
@@ -191,7 +191,7 @@ def test_a_service_that_is_not_there_is_answered_with_those_that_are(
     session = Operator(tmp_path, {"states": (BOTH, 0)})
     with pytest.raises(UsageError) as error:
         run(task, session, service="wbe")
-    assert "did you mean web? It has app, web" in error.value.remedy
+    assert "did you mean web? The services are app, web" in error.value.remedy
     assert not session.steps  # nobody had to log in for a slip of the pen
     with pytest.raises(UsageError) as error:
         run(task, session, service="database")

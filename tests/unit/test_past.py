@@ -133,7 +133,7 @@ def test_wrong_options_cost_no_login(tmp_path: Path, options: dict[str, Any]) ->
     [
         ("2025-11-01T12:00:00Z", FIRST, f"from git commit {'1' * 40}"),
         ("2025-11-03T00:00:00Z", FIRST, "(deploy)"),
-        ("2025-11-04T13:00:00Z", SECOND, "with changes that were not committed"),
+        ("2025-11-04T13:00:00Z", SECOND, "with uncommitted changes"),
         ("2025-11-05T13:00:00Z", FIRST, f"from git commit {'1' * 40}"),
         ("2025-11-06T13:00:00Z", FIRST, "the site was stopped, by alice on 2025-11-06 12:00 UTC"),
         ("2025-11-09T13:00:00Z", SECOND, "(upgrade, not confirmed yet)"),
@@ -214,7 +214,7 @@ def test_json_has_the_fields_of_a_citation_file(
 def test_where_the_history_does_not_reach_back_it_says_how_far(
     tmp_path: Path, when: str, records: list[Record], remedy: str
 ) -> None:
-    with pytest.raises(SpinstackError, match="does not reach back") as error:
+    with pytest.raises(SpinstackError, match="does not go back") as error:
         cite(tmp_path, records, at=when)
     assert remedy in error.value.remedy
     assert error.value.where.endswith(f"/{STACK}/history.jsonl")

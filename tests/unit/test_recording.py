@@ -77,7 +77,7 @@ def test_a_full_disk_is_a_warning(
     services.stop(session, "app", json=False, yes=True)
     seen = capsys.readouterr()
     assert "is stopped" in seen.out
-    assert "warning: stop is not in the history" in seen.err
+    assert "warning: could not record stop in the history" in seen.err
     assert "No space left on device" in seen.err
 
 

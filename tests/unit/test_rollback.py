@@ -56,7 +56,7 @@ def test_a_rollback_that_was_cut_off_is_not_to_be_run_again(
     at(there, "bring up", lost)
     with pytest.raises(ConnectionLost) as error:
         rollback.roll_back(session, to_release="", yes=True)
-    assert error.value.now == "the rollback goes on there by itself"
-    assert error.value.remedy == "`invoke journal` looks on; then see `invoke status`"
+    assert error.value.now == "the rollback continues on the login node"
+    assert error.value.remedy == "run `invoke journal` to follow it, then `invoke status`"
     there.over()
     assert past(there) == [("rollback", "done")]

@@ -289,7 +289,7 @@ def test_an_upgrade_that_does_not_get_well_is_put_back(
     node.odd(**odd)
     error = desk.fails(ship.deploy)
     assert error.what.startswith(said)
-    assert error.now == "the version before runs again"
+    assert error.now == "the previous version is running again"
     assert "web:1.0" in node.of("web", "spec")
     assert node.of("web", "release") == first
     assert node.of("app", "release") == first
@@ -365,7 +365,7 @@ def test_there_is_no_second_step(desk: Desk, node: PlainThere, task: Any) -> Non
 
 def test_up_does_not_send_to_a_task_that_is_none(desk: Desk) -> None:
     desk.types(ship.up)
-    assert desk.fails(ship.up).remedy == "invoke deploy"
+    assert desk.fails(ship.up).remedy == "run `invoke deploy`"
 
 
 def test_status_tells_states_and_their_reasons(desk: Desk, node: PlainThere) -> None:
@@ -389,7 +389,7 @@ def test_status_tells_states_and_their_reasons(desk: Desk, node: PlainThere) -> 
 
 
 def test_status_watches_and_tells_of_what_is_not_there(desk: Desk, node: PlainThere) -> None:
-    assert desk.fails(tasks_status.status).what == "demo does not run at dev"
+    assert desk.fails(tasks_status.status).what == "demo is not running at dev"
     desk.types(ship.deploy)
     # The channel of this login node is at its end: it is one round.
     assert "web      healthy" in desk.types(tasks_status.status, watch=True)
@@ -446,7 +446,7 @@ def test_a_command_runs_in_a_copy(desk: Desk, node: PlainThere) -> None:
     assert code == 3
     node.put("app", "state", "off")
     assert (
-        "no container of app runs"
+        "no container of app is running"
         in desk.fails(tasks_exec.exec_, service="app", command="cat want").what
     )
 

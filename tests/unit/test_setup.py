@@ -234,7 +234,7 @@ def test_what_somebody_changed_in_a_checkout_stays(place: Place, mine: str) -> N
     place.commit("two")
     line = place.setup()["CODE_DIR"]
     assert line.state == "needs you"
-    assert ("local changes" if mine == "change" else "commits that its origin lacks") in line.text
+    assert ("local changes" if mine == "change" else "commits that are not pushed") in line.text
     assert "stash" in line.remedy
     assert (place.head, (code / "code.py").read_text()) == (here, "mine")
 
@@ -251,7 +251,7 @@ def test_a_directory_that_is_no_checkout_is_left_alone(place: Place) -> None:
     code.mkdir(parents=True)
     (code / "README.md").write_text("a copy")
     line = place.setup()["CODE_DIR"]
-    assert (line.state, line.text) == ("left", "is there and is no git checkout: left as it is")
+    assert (line.state, line.text) == ("left", "exists but is not a git checkout: left as it is")
     assert [path.name for path in code.iterdir()] == ["README.md"]
 
 
@@ -291,7 +291,7 @@ def test_a_ref_that_there_is_not_is_told(place: Place) -> None:
     place.setup()
     line = place.setup(ref="release-9")["CODE_DIR"]
     assert line.state == "needs you"
-    assert "has no branch and no tag 'release-9'" in line.text
+    assert "has no branch or tag 'release-9'" in line.text
 
 
 def test_a_closed_directory_of_ours_is_opened_and_nothing_else_of_its_mode(place: Place) -> None:

@@ -73,13 +73,13 @@ def test_a_static_directory_that_we_can_t_write_needs_its_owner() -> None:
     line = lines(static, {static.path: BOB}, access=access(static.path, mine="rx"))[1]
     assert line.state == "needs you"
     assert "alice can't write to it" in line.text
-    assert line.remedy.startswith("ask bob: chmod g+rwx")
+    assert line.remedy.startswith("ask bob to run: chmod g+rwx")
 
 
 def test_a_checkout_of_somebody_else_is_used_as_it_is() -> None:
     found = {CODE.path: repository()}
     line = lines(CODE, {CODE.path: BOB}, access=access(CODE.path, mine="rx"), repositories=found)[1]
-    assert (line.state, line.text) == ("left", f"a checkout of bob's at {HEAD[:10]}: left as it is")
+    assert (line.state, line.text) == ("left", f"bob's checkout, at {HEAD[:10]}: left as it is")
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_where_it_is_missing_it_is_told_where_to_get_it(
     session: StackSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UsageError, match=r"no sshproxy\.sh on your PATH") as error:
+    with pytest.raises(UsageError, match=r"sshproxy\.sh is not on your PATH") as error:
         sshproxy.fetch(session, "")
     assert "docs.nersc.gov" in error.value.where
     assert "scp alice@dtn01.nersc.gov:" in error.value.remedy
@@ -82,7 +82,7 @@ def test_a_setting_says_where_it_is(
     [
         (1, DAY, "failed with exit code 1"),
         (130, DAY, "was stopped"),
-        (0, -30, "no certificate that is good now"),
+        (0, -30, "no certificate that is valid now"),
     ],
 )
 def test_a_failure_is_told(session: StackSession, code: int, until: int, said: str) -> None:

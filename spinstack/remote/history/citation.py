@@ -68,7 +68,9 @@ def _too_early(records: Sequence[Record], at: datetime, where: str) -> Spinstack
     if makers:
         remedy = f"use --at {makers[0].when} or later; `invoke releases` shows older uploads"
     else:
-        remedy = "see `invoke releases` for uploads; the history begins with the next deploy"
+        remedy = (
+            "see `invoke releases` for uploads; the history begins with the next `invoke deploy`"
+        )
     what = f"the history does not go back to {times.told(at)}"
     return SpinstackError(what, where=where, remedy=remedy)
 
