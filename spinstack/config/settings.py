@@ -18,6 +18,10 @@ from spinstack.errors import UsageError
 from spinstack.rules import centre
 
 
+class NotAStack(UsageError):
+    """The directory has no settings of a stack."""
+
+
 @dataclass(frozen=True)
 class ImageSetting:
     """An image built from the stack's directory. The compose file names it by `variable`."""
@@ -127,7 +131,7 @@ def load(config: Any, directory: Path) -> Settings:
         schema.check(values or {}, schema.DESTINATION_KEYS, path)
     stack = raw.get("stack")
     if not stack:
-        raise UsageError(
+        raise NotAStack(
             "this is not a stack's directory",
             where=str(directory),
             remedy="change to the directory of a stack (its invoke.yaml sets spinstack.stack), "

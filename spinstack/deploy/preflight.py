@@ -24,7 +24,7 @@ def check(session: Session) -> None:
                 f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} in the stack; fix "
                 f"{'them' if len(wrong) > 1 else 'it'} first (nothing was changed)",
                 where=str(session.directory),
-                remedy="as each line above says; `invoke check --explain RULE` says why",
+                remedy="each line above says how; `invoke check --explain RULE` says why",
                 details="\n".join(found.line() for found in findings),
             )
         step.done(f"{len(session.stack.service_names)} services")

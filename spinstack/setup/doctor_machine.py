@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinstack import __version__, template
+from spinstack.config.settings import NotAStack
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images import compose_program
 from spinstack.images import engine as images_engine
@@ -144,10 +145,10 @@ def in_a_stack(session: Session) -> Outcome | None:
     """None in the directory of a stack with a known destination; else what is wrong."""
     try:
         session.settings  # noqa: B018 - reading it is the test
+    except NotAStack as error:
+        what = "not in a stack's directory: login node and registry were not checked"
+        return Outcome("settings", "warning", what, error.remedy)
     except UsageError as error:
-        if "not the directory of a stack" in error.what:
-            what = "not in the directory of a stack: login node and registry were not checked"
-            return Outcome("settings", "warning", what, error.remedy)
         return Outcome("settings", "problem", f"{error.what} ({error.where})", error.remedy)
     try:
         session.destination  # noqa: B018
