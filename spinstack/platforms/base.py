@@ -1,8 +1,8 @@
 """The seam to what runs a stack: a `Platform`, and the values that go through it.
 
-A platform is pure: it turns values into steps and commands for the login node, and what these
-print into values. `client.py` runs them, the same for all platforms; nothing above knows a word
-of one of them.
+A platform is pure: it turns values into steps and commands for the login node, and their
+output into values. `client.py` runs them, the same for all platforms; nothing above it knows
+the terms of any one of them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 QUICK = 60
 # Seconds for calls that wait for containers: an image of 1 GB may have to be pulled.
 SLOW = 900
-# Seconds that a log or a status is followed at most.
+# The longest that a log or a status is followed, in seconds.
 DAY = 86_400
-# Seconds until services are stopped or removed: SIGTERM, 10 s, SIGKILL, and some air.
+# Seconds until services are stopped or removed: SIGTERM, 10 s, SIGKILL, and some margin.
 STOP_SECONDS = 120
 
 
@@ -34,10 +34,10 @@ class Phase(str, Enum):
 
     RUNNING = "running"
     STOPPED = "stopped"
-    # An upgrade that was neither confirmed nor rolled back; on its way there.
+    # An upgrade that is neither confirmed nor rolled back; one that is still running.
     UPGRADED = "upgraded"
     UPGRADING = "upgrading"
-    # On their way by themselves; most orders are refused meanwhile.
+    # These end by themselves; most orders are refused meanwhile.
     CONFIRMING = "being confirmed"
     ROLLING_BACK = "being rolled back"
     REMOVING = "being removed"
@@ -75,7 +75,7 @@ class StateWords:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a published port answers."""
+    """Where a published port can be reached."""
 
     ip: str
     port: int
@@ -85,7 +85,7 @@ class Endpoint:
 class ServiceState:
     """A service as its platform reports it. `state`: the platform's own word; `phase`: what it
     means; `health`: healthy, initializing, unhealthy, or empty without a check;
-    `transitioning`: `yes` while it is on its way, `error` where the platform gave up, or `no`;
+    `transitioning`: `yes` while it changes state, `error` if the platform gave up, or `no`;
     `message`: why it is stuck."""
 
     stack: str
@@ -104,7 +104,7 @@ class ServiceState:
 
     @property
     def shown(self) -> str:
-        """One word: its health where it runs and has a check, else its state."""
+        """One word: its health if it is running and has a check, else its state."""
         return self.health if self.phase is Phase.RUNNING and self.health else self.state
 
     @property
@@ -114,7 +114,7 @@ class ServiceState:
 
     @property
     def moving(self) -> bool:
-        """Still on its way to a state."""
+        """Still changing state."""
         return self.transitioning == "yes"
 
     @property
@@ -128,7 +128,7 @@ class ServiceState:
 
     @property
     def open(self) -> bool:
-        """An upgrade was begun and neither confirmed nor rolled back."""
+        """An upgrade was started and neither confirmed nor rolled back."""
         return self.phase in OPEN
 
     @property
@@ -153,7 +153,7 @@ class TakenPort:
 @dataclass(frozen=True)
 class Container:
     """A container of a service. `state`: `running` where it runs, else the platform's own word;
-    `created`: ISO 8601, UTC; `starts`: how often it was started, 0 where that is not known."""
+    `created`: ISO 8601, UTC; `starts`: how often it was started, 0 if unknown."""
 
     id: str
     name: str
@@ -170,7 +170,7 @@ class Container:
 
 
 def running(containers: Sequence[Container]) -> list[Container]:
-    """Those that run: an upgrade keeps old ones of the very same name, stopped."""
+    """The running ones: an upgrade keeps old ones with the same name, stopped."""
     return [container for container in containers if container.state == "running"]
 
 
@@ -185,10 +185,10 @@ class Kept:
     driver: str = ""
 
 
-# Exit code of `Platform.ask`, as `docker exec` has it where there is nothing to run a command in.
+# Exit code of `Platform.ask` if there is no container for the command, as with `docker exec`.
 NO_CONTAINER = 125
 
-# How many lines of a log are asked for when all are.
+# As the number of lines of a log: all of them.
 ALL = -1
 
 
@@ -213,8 +213,8 @@ class LogLine:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """What has to answer for a service to be healthy: a port (empty: there is no check), and
-    the request that it is asked, or a mere connection. `where`: file and line that say so."""
+    """What has to respond for a service to be healthy: a port (empty: no check), to a request or
+    just a connection. `where`: file and line that say so."""
 
     port: str
     request: str
@@ -238,8 +238,8 @@ class RunningService:
 
 @dataclass(frozen=True)
 class Grant:
-    """How an account gets access: `command` may ask for the password. `what` it gives, `place`
-    where it lies on the login node, `program` that gives it, for messages."""
+    """How an account gets access: `command` may ask for the password. For messages: `what` it
+    gives, `place` where it is on the login node, `program` that gives it."""
 
     command: Command
     what: str
@@ -268,18 +268,18 @@ class ChangeCommands:
 
 
 class Garbled(ValueError):
-    """A command of the platform printed what is no answer; it must not count as `nothing runs`."""
+    """A platform command printed something unexpected, which must not count as `nothing runs`."""
 
 
 class Platform(Protocol):
-    """What runs stacks. `name`: of the setting; `title`, `program`, `look_by_hand`: for
-    sentences; `two_steps`: whether an upgrade can stay open until it is confirmed or rolled
-    back (without, no word of `words` is of a phase in OPEN); `words`: those that `read_states`
-    and `ChangeCommands.rows` have for states, a reason apart; `beside`: files that it reads
-    beside the compose file, where they are there.
+    """What runs stacks. `name`: in the setting; `title`, `program`, `look_by_hand`: for messages;
+    `two_steps`: whether an upgrade can stay open until it is confirmed or rolled back (if not, no
+    word of `words` has a phase in OPEN); `words`: those that `read_states` and
+    `ChangeCommands.rows` use for states, apart from a reason; `beside`: files that it reads
+    besides the compose file, if they exist.
 
-    A step that asks (`states`, `containers`, …) is called as no step of `remote/` and `checks/`
-    is; a dry run shows it and reads an empty answer, which never raises.
+    A step that asks (`states`, `containers`, …) has a name that no step of `remote/` and `checks/`
+    has; a dry run shows it and reads an empty answer, which never raises.
     """
 
     @property
@@ -292,7 +292,7 @@ class Platform(Protocol):
     def look_by_hand(self) -> str: ...
     @property
     def quick(self) -> int:
-        """Seconds that a question may take; `slow`: what waits for an image to be pulled."""
+        """Seconds that a query may take; `slow`: a command that waits for an image pull."""
         ...
 
     @property
@@ -307,29 +307,29 @@ class Platform(Protocol):
     # The stack's files.
 
     def check(self, stack: Stack, destination: Destination) -> list[Finding]:
-        """What the platform would refuse in the stack's files, or pass over in silence."""
+        """What the platform would refuse in the stack's files, or silently ignore."""
         ...
 
     def rendered(self, stack: Stack, destination: Destination) -> str:
-        """What a deploy sends, for a person to read."""
+        """What a deploy sends, for people to read."""
         ...
 
     def release_files(self, stack: Stack, destination: Destination) -> Mapping[str, bytes]:
-        """Files that a release needs beside those of the stack's directory, by their names."""
+        """Files that a release needs besides those of the stack's directory, by name."""
         ...
 
     def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck] | None:
-        """For each service; None where the files can't say."""
+        """For each service; None if the files don't say."""
         ...
 
     def own_keys(self) -> tuple[frozenset[str], str]:
-        """Keys of the compose file that no other program knows, and how its labels begin."""
+        """Keys of the compose file that no other program knows, and the prefix of its labels."""
         ...
 
     # Access.
 
     def ready(self, destination: Destination) -> Step:
-        """Makes the shell ready for all that follows; exports UID, which compose files name."""
+        """Prepares the shell for all that follows; exports UID, which compose files use."""
         ...
 
     def has_access(self) -> Step:
@@ -337,7 +337,7 @@ class Platform(Protocol):
         ...
 
     def grant(self, destination: Destination) -> Grant | None:
-        """How the account gets access; None where nothing on the login node can give it."""
+        """How the account gets access; None if nothing on the login node can give it."""
         ...
 
     def access_findings(
@@ -349,8 +349,8 @@ class Platform(Protocol):
     # What runs.
 
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:
-        """All services, also stopped ones; creates nothing. `if_access`: fails without, and
-        ends no script."""
+        """All services, even stopped ones; creates nothing. `if_access`: fails without access,
+        but never ends the script."""
         ...
 
     def watch(self, seconds: int) -> Step:
@@ -363,7 +363,7 @@ class Platform(Protocol):
         ...
 
     def containers(self, *, must: bool = False) -> Step:
-        """All containers, also those kept from before an upgrade."""
+        """All containers, including those kept from before an upgrade."""
         ...
 
     def read_containers(self, output: str, stack: str) -> dict[str, list[Container]]:
@@ -371,9 +371,8 @@ class Platform(Protocol):
         ...
 
     def ask(self, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
-        """Runs a command in a healthy container of the service, whichever: `$found` holds what
-        `containers` printed. Exit code NO_CONTAINER where there is none, 124
-        after the seconds."""
+        """Runs a command in any healthy container of the service; `$found` holds what
+        `containers` printed. Exit code NO_CONTAINER if there is none, 124 after the seconds."""
         ...
 
     def taken_ports(self, output: str) -> Iterator[TakenPort]:
@@ -385,11 +384,11 @@ class Platform(Protocol):
         ...
 
     def inspect(self, stack: str, service: str) -> Step:
-        """All that the platform knows of a service which is there."""
+        """All that the platform knows about an existing service."""
         ...
 
     def read_inspect(self, output: str) -> dict[str, Any] | None:
-        """None for what is no answer."""
+        """None if the output is not an answer."""
         ...
 
     def running(self, resource: Mapping[str, Any], release: str) -> RunningService:
@@ -399,7 +398,7 @@ class Platform(Protocol):
     def log(self, stack: str, service: str, query: LogQuery) -> Step: ...
 
     def follow_logs(self, stack: str, services: Sequence[str], query: LogQuery) -> Step:
-        """The logs as they grow, each line behind its service and a TAB."""
+        """The logs as they grow, each line after its service and a TAB."""
         ...
 
     def read_log(self, output: str, stack: str, service: str) -> Iterator[LogLine]: ...
@@ -425,7 +424,7 @@ class Platform(Protocol):
     def exec(
         self, container: Container, words: Sequence[str], *, terminal: bool, input_bytes: int
     ) -> Command:
-        """Runs a command in a container, which reads so many bytes and then the end."""
+        """Runs a command in a container; it reads so many bytes of input and then its end."""
         ...
 
     def shell(self) -> Sequence[str]:
@@ -447,7 +446,7 @@ class Platform(Protocol):
     def read_kept(self, kind: str, output: str) -> list[Kept]: ...
 
     def is_going(self, kept: Kept) -> bool:
-        """Whether it is on its way out."""
+        """Whether it is being removed."""
         ...
 
     def create_secret(self, name: str, value: bytes) -> Step: ...
@@ -463,11 +462,11 @@ class Platform(Protocol):
     # What it says when it fails.
 
     def complaints(self, text: str, *, errors_only: bool = False) -> list[str]:
-        """What it complained of, warnings among them unless `errors_only`."""
+        """Its complaints, including warnings unless `errors_only`."""
         ...
 
     def is_noise(self, line: str) -> bool:
-        """Whether a line among a program's output is the platform's own log."""
+        """Whether a line in a program's output is from the platform's own log."""
         ...
 
     @property
@@ -479,5 +478,5 @@ class Platform(Protocol):
     def error_pattern(self) -> str: ...
 
     def known(self, text: str) -> tuple[str, str] | None:
-        """Cause and remedy of a complaint that a person need not understand."""
+        """Cause and remedy of a known complaint."""
         ...

@@ -1,4 +1,4 @@
-"""The platform of a destination, by the name in its settings. The only one that knows them all."""
+"""The platform of a destination, by the name in its settings. Only this module knows them all."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from spinstack.platforms.base import Platform
 
 
 def platform(name: str) -> Platform:
-    """Raises UsageError for a name that no platform has."""
+    """Raises UsageError for an unknown name."""
     if name == "cattle":
         from spinstack.platforms.rancher1.platform import Rancher1
 
         return Rancher1()
-    raise UsageError(f"there is no platform {name!r}", remedy="platform: cattle")
+    raise UsageError(f"no platform {name!r}", remedy="set platform: cattle")

@@ -1,6 +1,6 @@
-"""One stack at its destination: runs the steps of its platform there, and reads what they print.
+"""One stack at its destination: runs the steps of its platform there, and reads their output.
 
-The same for all platforms; a failure is worded once for all of them.
+The same for all platforms, with the same messages for failures.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from spinstack.transport.script import (
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
-# Given the states each time they were read; a true answer ends the watching.
+# Gets the states each time they were read; returning true ends the watching.
 OnStates = Callable[[list[ServiceState]], bool]
 
 
 class StackClient:
-    """Asks and orders; what waits has a limit. `stack`: its name."""
+    """Queries and orders; whatever waits has a limit. `stack`: its name."""
 
     def __init__(
         self, node: LoginNode, destination: Destination, platform: Platform, stack: str
@@ -56,8 +56,7 @@ class StackClient:
         endless: bool = False,
         on_line: OnLine | None = None,
     ) -> ScriptResult:
-        """Run steps where the platform is ready. Raises SpinstackError for one that must not
-        fail."""
+        """Run steps with the platform ready. Raises SpinstackError if one fails that must not."""
         script = Script((self.ready, *steps), seconds=seconds, endless=endless)
         return self.succeeded(self.node.run(script, on_line=on_line))
 
@@ -68,7 +67,7 @@ class StackClient:
         return result
 
     def failure(self, step: StepResult, what: str = "", seconds: int = 0) -> SpinstackError:
-        """Why a step failed, which had so many seconds (those of a quick call if 0)."""
+        """Why a step failed, which had so many seconds (0: those of a quick call)."""
         if step.name == self.ready.name:
             return not_ready(step, self.platform, self.node.name)
         said = "\n".join(self.platform.complaints(step.output, errors_only=True))
@@ -84,7 +83,7 @@ class StackClient:
         return SpinstackError(
             what,
             where=self.where,
-            remedy="see `invoke status`; run it again",
+            remedy="see `invoke status`, then run it again",
             details=text or f"exit code {step.code}, no output",
         )
 
@@ -106,8 +105,8 @@ class StackClient:
         return self.read_states(self.run(step).output(step.name))
 
     def read_states(self, output: str) -> list[ServiceState]:
-        """From what the step `states` printed. Raises SpinstackError for what is no answer: it
-        must not pass for a stack without services."""
+        """From what the step `states` printed. Raises SpinstackError for unexpected output, which
+        must not be taken for a stack without services."""
         try:
             return self.platform.read_states(output, self.stack)
         except Garbled:
@@ -141,14 +140,13 @@ def not_ready(step: StepResult, platform: Platform, where: str) -> SpinstackErro
     return SpinstackError(
         f"the login node has no {platform.title} command (exit code {step.code}{killed})",
         where=where,
-        remedy="see whether `module load spin` works there; the setting modules names what is "
-        "loaded",
+        remedy="check that `module load spin` works there; the setting modules says what is loaded",
         details=tail(step.output),
     )
 
 
 def garbled(output: str, platform: Platform, where: str) -> SpinstackError:
-    """The platform printed something that is no answer."""
+    """The platform printed something unexpected."""
     return SpinstackError(
         f"unexpected output from {platform.program}",
         where=where,

@@ -1,4 +1,4 @@
-"""Waiting for services: judging their states round by round, and where the site is then."""
+"""Waiting for services: evaluating their states round by round, and the site's address."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from spinstack.transport.script import KILLED, TIME_IS_UP, tail
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
-# Rounds of about a second that a service may be unhealthy before there is no more hope.
+# Rounds of about a second that a service may be unhealthy before it counts as failed.
 UNHEALTHY_ROUNDS = 3
-# Seconds that a page of the site may take to answer well after the services are healthy; less
-# where healthy_within is less.
+# Seconds that a page of the site may take to respond correctly after the services are healthy;
+# less if healthy_within is less.
 ANSWER_SECONDS = 60
-# Seconds that a platform may give no answer, or none that can be understood, in the middle.
+# Seconds that a platform may give no answer, or an unexpected one, while waiting.
 SILENT_SECONDS = 60
 
 
 class Watcher:
-    """Judges the states of services, round by round."""
+    """Evaluates the states of services, round by round."""
 
     def __init__(self, wanted: list[str]) -> None:
         self.states: list[ServiceState] = []
@@ -44,7 +44,7 @@ class Watcher:
 
     @property
     def hopeless(self) -> list[ServiceState]:
-        """Services that the platform gave up on, or that stay unhealthy."""
+        """Services that the platform gave up on, or that remain unhealthy."""
         return [
             state
             for state in self.states
@@ -57,13 +57,13 @@ class Watcher:
         return ", ".join(f"{name} {seen.get(name, 'missing')}" for name in self._wanted)
 
     def judge(self, limit: int, stack: str) -> None:
-        """Raises ServicesFailed unless all is well."""
+        """Raises ServicesFailed unless all are up."""
         if self.all_up:
             return
         bad = self.hopeless or [state for state in self.states if not state.up]
         names = [state.name for state in bad] or self._wanted
         reasons = list(dict.fromkeys(state.message for state in bad if state.message))
-        what = f"did not get healthy within {limit} s"
+        what = f"did not become healthy within {limit} s"
         if self.hopeless:
             stuck = any(state.stuck for state in bad)
             what = "failed" if stuck else "failed the health check"
@@ -80,7 +80,7 @@ def shown(states: Sequence[ServiceState]) -> str:
 
 
 def _told(state: ServiceState) -> str:
-    """In the middle of an upgrade its health is what people wait for."""
+    """During an upgrade, its health is what people wait for."""
     return state.shown if state.health in ("", state.shown) else f"{state.state} ({state.health})"
 
 
@@ -93,7 +93,7 @@ class ServicesFailed(SpinstackError):
 
 
 class SiteFailed(ServicesFailed):
-    """All services are up and the site does not answer as it should."""
+    """All services are up, but the site is not responding correctly."""
 
 
 def address(states: list[ServiceState], destination: Destination) -> str:
@@ -129,7 +129,7 @@ class Rounds:
         self._last_answer = time.monotonic()
 
     def take(self, line: str) -> bool:
-        """Whether enough was seen. Raises SpinstackError when no round was an answer for long."""
+        """Whether enough was seen. Raises SpinstackError if no round was an answer for too long."""
         word, _, code = line.partition(" ")
         if word != "round":
             self._lines.append(line)
@@ -162,10 +162,10 @@ class Rounds:
 def no_answer(
     platform: Platform, where: str, seconds: float, text: str, *, silent: bool = False
 ) -> SpinstackError:
-    """A platform that has given no answer for so many seconds; `text`: what it printed."""
-    nothing = "nothing" if silent else "nothing that can be understood"
+    """A platform that has not answered for so many seconds; `text`: what it printed."""
+    problem = "no answer" if silent else "unexpected output"
     return SpinstackError(
-        f"{platform.title} has answered {nothing} for {seconds:.0f} s",
+        f"{problem} from {platform.program} for {seconds:.0f} s",
         where=where,
         remedy=f"try `{platform.look_by_hand}` on the login node; see the centre's status page",
         details=tail(text),

@@ -1,8 +1,8 @@
-"""The log of a service out of those of its containers. Pure.
+"""The log of a service, from those of its containers. Pure.
 
-A platform may print one container after the other, in no order that means anything: after a
-failed upgrade the last words of the old container may follow those of the new one, which has
-the same name. So the lines come with their times, and are put in that order.
+A platform may print one container after the other, in no particular order: after a failed
+upgrade the last lines of the old container may follow those of the new one, which has the same
+name. So the lines come with their times, and are sorted by them.
 """
 
 from __future__ import annotations
@@ -26,4 +26,4 @@ def last_lines(service: str, lines: Iterable[LogLine], count: int) -> str:
     text = "\n".join(
         (f"{line.container} | " if several and line.container else "") + line.text for line in found
     )
-    return f"--- {service}, last lines ---\n{text.strip() or '(it printed nothing)'}"
+    return f"--- {service}, last lines ---\n{text.strip() or '(no output)'}"

@@ -1,5 +1,5 @@
-"""States of services as lines that bash can read: what `ChangeCommands.rows` prints, and what
-the journal of a change holds. JSON would need a parser that the login node may not have.
+"""States of services as lines that bash can read: what `ChangeCommands.rows` prints, and what is
+in the journal of a change. JSON would need a parser that the login node may not have.
 
     row|STACK/SERVICE|STATE|HEALTH|MOVING|ADDRESS:PORT …|FQDN|MESSAGE
 
@@ -15,7 +15,7 @@ _FIELDS = 7
 
 
 def parse(text: str, stack: str, words: StateWords) -> list[ServiceState]:
-    """The services of a stack from such lines; all other lines are passed over."""
+    """The services of a stack from such lines; all other lines are skipped."""
     states = []
     for line in text.split("\n"):
         # What may hold anything comes last.
@@ -23,7 +23,7 @@ def parse(text: str, stack: str, words: StateWords) -> list[ServiceState]:
         if fields[0] != WORD or len(fields) <= _FIELDS:
             continue
         of_stack, _, name = fields[1].partition("/")
-        # A second slash is that of a sidekick, whose state is that of its service.
+        # A second slash means a sidekick, whose state is that of its service.
         if of_stack != stack or not name or "/" in name:
             continue
         states.append(
@@ -43,7 +43,7 @@ def parse(text: str, stack: str, words: StateWords) -> list[ServiceState]:
 
 
 def last_round(lines: list[str]) -> str:
-    """The last of many rounds, each ended by a line `round CODE`, in which anything was said."""
+    """The last of many rounds, each ended by a line `round CODE`, with any output."""
     rounds: list[list[str]] = [[]]
     for line in lines:
         if line.startswith("round "):

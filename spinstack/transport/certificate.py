@@ -1,4 +1,4 @@
-"""The certificate beside a private key, as sshproxy.sh leaves it: is it still good?"""
+"""The certificate beside a private key, as sshproxy.sh writes it: is it still valid?"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ FOREVER = 2**64 - 1
 
 
 def outdated(key: Path, now: float | None = None) -> str:
-    """Why the certificate of a private key is of no use now (`now`: seconds since 1970); empty
-    if it is good, or where there is none that can be read."""
+    """Why the certificate of a private key is not valid now (`now`: seconds since 1970); empty
+    if it is valid, or if there is none that can be read."""
     found = validity(key)
     if found is None:
         return ""
@@ -22,7 +22,7 @@ def outdated(key: Path, now: float | None = None) -> str:
         return f"the certificate of {key} expired on {_told(end)}"
     if moment < begin:
         return (
-            f"the certificate of {key} is valid from {_told(begin)} on only: "
+            f"the certificate of {key} is not valid before {_told(begin)}: "
             "is this machine's clock right?"
         )
     return ""
@@ -34,14 +34,14 @@ def certificate_of(key: Path) -> Path:
 
 
 def validity(key: Path) -> tuple[int, int] | None:
-    """From when until when, in seconds since 1970 (`FOREVER` for no end); None where there is
-    none that can be read."""
+    """From when until when, in seconds since 1970 (`FOREVER` for no end); None if there is none
+    that can be read."""
     try:
         content = certificate_of(key).read_bytes()
     except OSError:
         return None
     try:
-        # Part of what paramiko needs; before its version 40 it knew no certificates.
+        # A dependency of paramiko; versions before 40 know no certificates.
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import (
             SSHCertificate,

@@ -1,4 +1,4 @@
-"""One session on the connection to a login node, as both wires give it: bytes both ways."""
+"""One session on the connection to a login node, the same for both wires: bytes both ways."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRITE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Pty:
-    """A terminal that a command gets there: its type, its size in characters."""
+    """A terminal for a command on the login node: its type, its size in characters."""
 
     kind: str
     columns: int
@@ -20,14 +20,14 @@ class Pty:
 
 
 class Channel(Protocol):
-    """A command that runs there. With a terminal, its two outputs are one."""
+    """A command on the login node. With a terminal, its two outputs are one."""
 
     def filenos(self) -> list[int]:
-        """Descriptors of which one is readable whenever something has come or ended."""
+        """Descriptors, of which one is readable whenever something has arrived or ended."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Send all of it to the command's input. Raises OSError when that can't be done."""
+        """Send all of it to the command's input. Raises OSError if that fails."""
         ...
 
     def read(self, seconds: float) -> bytes | None:
@@ -35,7 +35,7 @@ class Channel(Protocol):
         ...
 
     def read_error(self) -> bytes:
-        """What has come of its error output; empty if nothing has."""
+        """What has arrived of its error output; empty if nothing has."""
         ...
 
     def resize(self, columns: int, rows: int) -> None:
@@ -48,7 +48,7 @@ class Channel(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether the connection below it still is."""
+        """Whether the connection below it is still alive."""
         ...
 
     def close(self) -> None:

@@ -25,9 +25,9 @@ from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult
 from spinstack.transport.shell import Shell
 
-# Silence after which a program that has printed something is taken to wait for an answer.
+# Silence after which a program that has printed something is assumed to wait for an answer.
 ASKS_SECONDS = 0.5
-# How long to wait before a session that was refused is asked for again, each time; seconds.
+# How long to wait before each new request for a session that was refused; seconds.
 PAUSES = (0.1, 0.3, 1.0)
 
 
@@ -44,9 +44,9 @@ class ChannelNode(ABC):
 
     @abstractmethod
     def _open_channel(self, command: str, pty: Pty | None = None) -> Channel:
-        """Run a command in a session of its own, by the person's login shell there.
+        """Run a command in a session of its own, with the person's login shell on the login node.
 
-        Raises SpinstackError when the login fails, ConnectionLost when it was there before.
+        Raises SpinstackError if the login fails, ConnectionLost if it worked before.
         """
 
     @abstractmethod
@@ -70,8 +70,8 @@ class ChannelNode(ABC):
         return shell.run(script, on_begin=on_begin, on_line=on_line, on_sent=on_sent)
 
     def _session(self, command: str, pty: Pty | None = None) -> Channel:
-        """A session beside the shell's; in its place where the other end allows but one, and
-        still counts one that has just ended."""
+        """A session beside the shell's; in its place if the other end allows only one, or still
+        counts one that has just ended."""
         for pause in PAUSES:
             try:
                 return self._open_channel(command, pty)
@@ -82,8 +82,8 @@ class ChannelNode(ABC):
         return self._open_channel(command, pty)
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
-        """Each time the program has printed something and then waits, its last line is put
-        to `answer` once."""
+        """Each time the program has printed something and then waits, its last line is passed to
+        `answer` once."""
         words = _unasked(command.script())
         with closing(self._session(words, Pty("dumb", 200, 24))) as channel:
             deadline = time.monotonic() + seconds
@@ -125,9 +125,9 @@ class ChannelNode(ABC):
             code = relay.on_terminal() if terminal else relay.plain()
             if relay.left:
                 raise SpinstackError(
-                    "left the command: it may still run there",
+                    "left the command; it may still be running",
                     where=self.name,
-                    remedy="`invoke restart` ends what runs in a container",
+                    remedy="run `invoke restart` to end what runs in a container",
                 )
             if code is None:
                 raise self._lost_in_command()
@@ -135,24 +135,24 @@ class ChannelNode(ABC):
                 raise SpinstackError(
                     "the command could not be started on the login node",
                     where=self.name,
-                    remedy="see whether the modules of the setting `modules` can be loaded there",
+                    remedy="check that the modules in the setting `modules` can be loaded there",
                     details=relay.before,
                 )
             return code
 
     def _lost_in_command(self) -> ConnectionLost:
         return ConnectionLost(
-            f"the connection to {self.name} was lost while a command ran there",
+            f"the connection to {self.name} was lost while a command was running",
             where=self.name,
             remedy="see `invoke status`, then run it again",
         )
 
     def _lost(self) -> ConnectionLost:
-        """The connection has gone between two commands; no other one is made."""
+        """The connection was lost between two commands; no new one is made."""
         return ConnectionLost(
             f"the connection to {self.name} was lost",
             where=self.name,
-            remedy="run the same command again: every step may be repeated",
+            remedy="run the same command again; every step can be repeated",
         )
 
     def close(self) -> None:
@@ -161,20 +161,20 @@ class ChannelNode(ABC):
 
 
 def _for_person(text: str) -> str:
-    """A login shell that runs the text; its start-up files may ask the person, too."""
+    """A login shell that runs the text; its start-up files may ask the person questions too."""
     return f"exec bash -l -c '{_evaluated(text)}'"
 
 
 def _unasked(text: str) -> str:
-    """The same where nobody is there: start-up files that read their input find it empty, and
-    neither wait for ever nor get what is meant for the text."""
+    """The same without a person: start-up files that read their input find it empty, and neither
+    wait forever nor get what is meant for the text."""
     inner = _evaluated(text).replace('"', r"\"").replace("$", r"\$")
     return f"exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"exec <&4 4<&-; {inner}\"'"
 
 
 def _evaluated(text: str) -> str:
-    """In base64: the login shell that reads it first may be csh, which takes exclamation marks
-    and newlines for its own even in quotes."""
+    """In base64: the login shell that reads it first may be csh, which interprets exclamation
+    marks and newlines even in quotes."""
     return f'eval "$(printf %s {base64.b64encode(text.encode()).decode()} | base64 -d)"'
 
 
@@ -183,5 +183,5 @@ def _reply(channel: Channel, reply: str | None) -> None:
         return
     try:
         channel.write(reply.encode() + b"\n")
-    except OSError:  # it has ended meanwhile: the next look says how
+    except OSError:  # it has ended meanwhile: the next read says how
         return

@@ -1,7 +1,7 @@
 """Commands as values: words, some of them secret, with two renderings.
 
-What runs and what is shown come from one value, so that an echo or a dry run can neither
-differ from the real thing nor show a password. Only `shlex.quote` quotes.
+What runs and what is shown come from one value, so an echo or a dry run can neither differ
+from the real thing nor show a password. Only `shlex.quote` quotes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MASK = "********"
 
 @dataclass(frozen=True)
 class Secret:
-    """A word that runs as it is and is shown as a mask (or as `label`, for mere bulk)."""
+    """A word that runs as it is and is shown as a mask (or as `label`, if it is just long)."""
 
     value: str
     label: str = MASK
@@ -26,7 +26,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Raw:
-    """Shell syntax of our own (`>`, `"$HOME"/x`), put in unquoted. Never from a person's input."""
+    """Our own shell syntax (`>`, `"$HOME"/x`), inserted unquoted. Never from user input."""
 
     text: str
 
@@ -51,7 +51,9 @@ class Command:
         argv = []
         for word in self.words:
             if isinstance(word, Raw):
-                raise ValueError(f"shell syntax in a command that runs without one: {word.text}")
+                raise ValueError(
+                    f"shell syntax in a command that runs without a shell: {word.text}"
+                )
             argv.append(word.value if isinstance(word, Secret) else word)
         return argv
 
@@ -60,7 +62,7 @@ class Command:
         return " ".join(_quoted(word) for word in self.words)
 
     def shown(self) -> str:
-        """The line as a person may see it, secrets masked."""
+        """The line as people may see it, secrets masked."""
         return " ".join(
             word.label if isinstance(word, Secret) else _quoted(word) for word in self.words
         )

@@ -18,9 +18,9 @@ NAMES = (AUTO, FABRIC, OPENSSH)
 
 
 def chosen(destination: Destination) -> str:
-    """`openssh` or `fabric`: the setting, or what this machine is able to do.
+    """`openssh` or `fabric`: the setting, or what this machine supports.
 
-    Raises UsageError where the setting asks for what can't be.
+    Raises UsageError if the setting asks for what is not possible.
     """
     if destination.wire == FABRIC:
         return FABRIC
@@ -32,7 +32,7 @@ def chosen(destination: Destination) -> str:
         raise UsageError(
             "the wire openssh keeps a login open, which ssh can't do on Windows",
             where="setting wire",
-            remedy="wire: fabric; or work in the Windows Subsystem for Linux",
+            remedy="set wire: fabric, or work in the Windows Subsystem for Linux",
         )
     from spinstack.transport.openssh.master import Master, check_program
 
@@ -42,15 +42,15 @@ def chosen(destination: Destination) -> str:
 
 
 def _keeps_logins(destination: Destination) -> bool:
-    """A login that is kept already proves it, without a program to be asked."""
+    """An open login proves it, without running a program."""
     from spinstack.transport.openssh.master import OLDEST, Master, version
 
     return Master(destination).alive() is not None or (version() or (0, 0)) >= OLDEST
 
 
 def login_node(destination: Destination, say: Callable[[str], None] | None = None) -> LoginNode:
-    """A connection over the chosen wire; nothing is sent before it is used. `say` is told what
-    a person should know about the login."""
+    """A connection over the chosen wire; nothing is sent before it is used. `say` gets what
+    people should know about the login."""
     if chosen(destination) == OPENSSH:
         from spinstack.transport.openssh.node import OpenSSHLoginNode
 

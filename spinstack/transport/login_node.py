@@ -15,18 +15,18 @@ from spinstack.transport.command import Command, joined
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult, StepResult
 
-# Told the name of a step that begins.
+# Gets the name of a step that begins.
 OnBegin = Callable[[str], None]
-# Told a step's name and a line of its output; a true answer ends the script there.
+# Gets a step's name and a line of its output; returning true ends the script there.
 OnLine = Callable[[str, str], bool]
-# Told how many bytes of a script of how many have been sent.
+# Gets the number of bytes of a script sent so far, and their total.
 OnSent = Callable[[int, int], None]
-# Given a prompt, answers it; None when there is no answer.
+# Gets a prompt and answers it; None if there is no answer.
 Answer = Callable[[str], str | None]
 
 
 class ConnectionLost(SpinstackError):
-    """The connection ended while a step was running: nobody knows how far it got."""
+    """The connection ended while a step was running: how far it got is unknown."""
 
 
 class SessionRefused(ConnectionLost):
@@ -40,9 +40,9 @@ class LoginNode(Protocol):
     dry: bool
 
     def open(self) -> None:
-        """Log in now, asking what has to be asked; what is used first does so otherwise.
+        """Log in now, asking what has to be asked; otherwise the first use does so.
 
-        Raises SpinstackError when the login is refused or the login node out of reach.
+        Raises SpinstackError if the login is refused or the login node can't be reached.
         """
         ...
 
@@ -54,11 +54,11 @@ class LoginNode(Protocol):
         on_line: OnLine | None = None,
         on_sent: OnSent | None = None,
     ) -> ScriptResult:
-        """Run a script by the one `bash -l` that this connection keeps, in a subshell of it.
+        """Run a script in the one `bash -l` that this connection keeps, in a subshell of it.
 
-        Raises SpinstackError when the login is refused or the script's time is up, and
-        ConnectionLost when the connection ends before the script. A script that was left, cut
-        off or is endless costs the next one a new shell.
+        Raises SpinstackError if the login is refused or the script's time is up, and
+        ConnectionLost if the connection ends before the script. After a script that was left,
+        cut off or endless, the next one needs a new shell.
         """
         ...
 
@@ -74,8 +74,8 @@ class LoginNode(Protocol):
     ) -> int:
         """Run a command in a login shell, connected to this process; its exit code.
 
-        `prepare` runs first; its output and that of the shell's start-up files is kept back.
-        With `terminal` the command has one there, as large as ours: each key goes to it, also
+        `prepare` runs first; its output and that of the shell's start-up files is withheld.
+        With `terminal` the command has one there, as large as ours, and gets every key, even
         Ctrl-C. Without one its two outputs become ours, and it is given `input`, whose end
         it never sees. Raises SpinstackError if `prepare` fails, ConnectionLost.
         """
@@ -134,10 +134,10 @@ class PrintingLoginNode:
 
 @dataclass
 class RecordingLoginNode:
-    """For tests: answers announced steps, refuses all others, remembers what was sent.
+    """For tests: answers expected steps, refuses all others, records what was sent.
 
     `answers` maps a step's name to (output, exit code), or to a list of them that is used
-    up one by one, the last one staying.
+    one by one; the last one stays.
     """
 
     answers: dict[str, tuple[str, int] | list[tuple[str, int]]] = field(default_factory=dict)
@@ -163,7 +163,7 @@ class RecordingLoginNode:
         for step in script.steps:
             self.steps.append(step.name)
             if step.name not in self.answers:
-                raise AssertionError(f"not announced: {step.name}")
+                raise AssertionError(f"not expected: {step.name}")
             answer = self.answers[step.name]
             if isinstance(answer, list):
                 output, code = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -188,7 +188,7 @@ class RecordingLoginNode:
     def interact(
         self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
     ) -> int:
-        """Announced and recorded as `interact`; the answer's text goes to standard output."""
+        """Expected and recorded as `interact`; the answer's text goes to standard output."""
         self.steps.append("interact")
         self.sent.append(joined((prepare, command), "&&").script())
         self.inputs.append(input)

@@ -1,17 +1,17 @@
-"""Asking the site itself: does its page answer, over HTTP, as a visitor would ask?"""
+"""Asking the site itself: does its page respond over HTTP, as for a visitor?"""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
 
-# Seconds for one answer; a page that takes longer is no page that people wait for.
+# Seconds for one answer; people don't wait for a page that takes longer.
 ANSWER_WITHIN = 10.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the site said. `status`: HTTP status, 0 when nothing answered. `reason`: a phrase."""
+    """What the site said. `status`: HTTP status, 0 if nothing answered. `reason`: a phrase."""
 
     status: int
     reason: str
@@ -22,7 +22,7 @@ class Answer:
 
     @property
     def reached(self) -> bool:
-        """Whether anything spoke HTTP at all."""
+        """Whether anything answered in HTTP at all."""
         return self.status > 0
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ def ask(url: str) -> Answer:
 
     request = urllib.request.Request(url, headers={"User-Agent": "spinstack"})
     here = is_loopback(urllib.parse.urlsplit(url).netloc)
-    # A proxy of the person's would ask its own 127.0.0.1.
+    # A proxy would ask its own 127.0.0.1.
     opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))
     try:
         with opener.open(request, timeout=ANSWER_WITHIN) as response:
@@ -54,7 +54,7 @@ def ask(url: str) -> Answer:
 
 
 def is_loopback(registry: str) -> bool:
-    """Whether a `HOST:PORT` is one that Docker takes for this machine's own, without TLS."""
+    """Whether Docker takes a `HOST:PORT` for one on this machine, which needs no TLS."""
     if registry.startswith("["):
         host = registry[1:].partition("]")[0]
     else:

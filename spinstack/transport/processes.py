@@ -1,4 +1,4 @@
-"""Programs while they run: their output line by line, their end in time or by a wish."""
+"""Running programs: their output line by line; ending them in time or on request."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Seconds that a program has to tidy up before it is killed.
+# Seconds that a program has to clean up before it is killed.
 GRACE = 5.0
 
-# What ends a line on a terminal: also a carriage return, and a movement of the cursor to
-# another line. The rest of the terminal's control sequences is left out.
+# What ends a line on a terminal, including a carriage return and a movement of the cursor to
+# another line. Other control sequences are removed.
 # Source: ECMA-48, 5.4 (control sequences), 8.3 (CUU, CUD, CNL, CPL, CUP).
 _LINE_END = re.compile(r"\r\n|[\r\n]|\x1b\[[0-9;]*[ABEFH]")
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
@@ -40,7 +40,7 @@ class Program:
 
 @dataclass
 class Running:
-    """The programs that run for one runner, so that they can be ended together."""
+    """The programs of one runner, so that they can be ended together."""
 
     stopped: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -48,7 +48,7 @@ class Running:
 
     @contextmanager
     def holding(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Know of the process while it runs. Where the context is left by an exception (Ctrl-C),
+        """Keep track of the process while it runs. If the context is left by an exception (Ctrl-C),
         the process is ended."""
         with self._lock:
             self._processes.add(process)
@@ -93,7 +93,7 @@ def collected(program: Program, running: Running) -> tuple[str, str, int]:
 
 
 def streamed(program: Program, running: Running, on_line: Callable[[str], None]) -> tuple[str, int]:
-    """Both outputs in one, each line handed on as it comes; exit code.
+    """Both outputs in one, each line passed on as it comes; exit code.
 
     Raises subprocess.TimeoutExpired.
     """
@@ -118,8 +118,8 @@ def streamed(program: Program, running: Running, on_line: Callable[[str], None])
 def on_terminal(
     program: Program, running: Running, on_line: Callable[[str], None]
 ) -> tuple[str, int]:
-    """As `streamed`, but the program writes to a pseudo-terminal: some tell how far they are
-    only there. Every state of a line that is written over comes as a line of its own.
+    """As `streamed`, but the program writes to a pseudo-terminal: some show their progress only
+    there. Every state of an overwritten line comes as a line of its own.
 
     Raises subprocess.TimeoutExpired.
     """
@@ -157,7 +157,7 @@ def _set_width(terminal: int) -> None:
 
 
 def _terminal_lines(terminal: int) -> Iterator[str]:
-    """The lines that come, until nobody has the other side open any more."""
+    """The lines as they come, until the other side is closed."""
     rest = ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
@@ -197,7 +197,7 @@ def _text(data: bytes) -> str:
 def _killed_after(
     process: subprocess.Popen[bytes], seconds: float | None
 ) -> Iterator[threading.Event]:
-    """Kill the process when its time is up; the event tells that it was."""
+    """Kill the process when its time is up; the event says whether it was."""
     late = threading.Event()
 
     def kill() -> None:

@@ -1,4 +1,4 @@
-"""Answers to the login prompt: a person's, or a file's in rehearsals. Knows nothing of ssh."""
+"""Answers to the login prompt: from a person, or from a file in rehearsals. Knows no ssh."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from pathlib import Path
 
 from spinstack.errors import UsageError
 
-# Where NERSC's sshproxy.sh leaves its key, next to the certificate `nersc-cert.pub`.
+# Where NERSC's sshproxy.sh writes its key, next to the certificate `nersc-cert.pub`.
 SSHPROXY_KEY = Path("~/.ssh/nersc")
 RENEW = (
-    "renew it with sshproxy.sh, which asks for password and code (invoke login --sshproxy); "
-    "then run it again"
+    "renew it with `invoke login --sshproxy`, which asks for password and code; then run the "
+    "same command again"
 )
 ONCE = (
-    "a one-time code works once and only for 30 s: wait for the next one and answer "
-    "with the password and the six digits after it, no blank between; or renew the key "
-    "(invoke login --sshproxy)"
+    "wait for the next one-time code (each works once, for 30 s) and type the password directly "
+    "followed by the six digits, without a space; or renew the key (invoke login --sshproxy)"
 )
 
 Prompt = Callable[[str], str]
 
 
 def ask_on_terminal(prompt: str) -> str:
-    """Ask for a secret, not echoed. Raises UsageError where nobody can answer."""
+    """Ask for a secret, without echo. Raises UsageError if there is no terminal."""
     if not sys.stdin.isatty():
         raise UsageError(
-            f"the login node asks {prompt.strip()!r} and there is no terminal to ask on",
-            remedy="run it in a terminal, or fetch a key first: invoke login --sshproxy",
+            f"the login node asks {prompt.strip()!r}, but there is no terminal to answer on",
+            remedy="run it in a terminal, or get a key first: invoke login --sshproxy",
         )
     from spinstack.console.board import paused
 
@@ -49,7 +48,7 @@ def answers_from(path: Path) -> Prompt:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise UsageError(
-                f"the login answer can't be read: {error.strerror}",
+                f"the file with the login answer can't be read: {error.strerror}",
                 where=str(path),
                 remedy="start the rehearsal again, or remove the setting login_answer_file",
             ) from None

@@ -15,14 +15,14 @@ from spinstack.transport.channel import Channel
 from spinstack.transport.command import Command
 
 CHUNK = 65536
-# Leaves a command that hangs, or a network that is gone: at the start of a line, as in ssh.
+# Leaves a command that hangs, or a lost network: at the start of a line, as in ssh.
 LEAVE = b"\r~."
 # How long output may still come after the command has ended; seconds.
 DRAIN_SECONDS = 2.0
 
 
 def script(prepare: Command, command: Command, mark: str, *, terminal: bool) -> str:
-    """What bash runs: the mark on each output (a terminal is but one) tells where the
+    """What bash runs: the mark on each output (a terminal has only one) shows where the
     command's own output begins."""
     marks = f"printf '\\n%s\\n' {mark}"
     marks += "" if terminal else f" && {marks} >&2"
@@ -30,13 +30,13 @@ def script(prepare: Command, command: Command, mark: str, *, terminal: bool) -> 
 
 
 def on_terminal() -> bool:
-    """Whether a person sits at both ends of this process, on a terminal that passes every key:
-    that of Windows does not."""
+    """Whether input and output of this process are a terminal that passes every key, which that
+    of Windows does not."""
     return sys.platform != "win32" and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def window() -> tuple[int, int]:
-    """Columns and rows of our terminal; the usual ones if there is none."""
+    """Columns and rows of our terminal; the usual size if there is none."""
     try:
         size = os.get_terminal_size(sys.stdout.fileno())
     except (OSError, ValueError):
@@ -45,7 +45,7 @@ def window() -> tuple[int, int]:
 
 
 class Gate:
-    """Keeps output back until a line with the mark has come by."""
+    """Withholds output until a line with the mark has arrived."""
 
     def __init__(self, mark: bytes) -> None:
         self._mark = b"\n" + mark
@@ -53,7 +53,7 @@ class Gate:
         self.before = b""
 
     def through(self, data: bytes) -> bytes:
-        """What may be shown of the next piece."""
+        """The part of the next piece that may be shown."""
         if self.open:
             return data
         self.before += data
@@ -67,7 +67,7 @@ class Gate:
 
 class Relay:
     """One command's channel. `input` is given to it first. `before`: what came before the
-    command began; `left`: whether the person left it, or our terminal went away."""
+    command began; `left`: whether the person left it, or our terminal was closed."""
 
     def __init__(self, channel: Channel, mark: bytes, input: bytes = b"") -> None:
         self._channel = channel
@@ -98,7 +98,7 @@ class Relay:
 
     @contextmanager
     def _feeding(self) -> Iterator[None]:
-        """Gives the input beside what is shown: a command may answer before it has read all."""
+        """Sends the input while output is shown: a command may answer before it has read all."""
         if not self._input:
             yield
             return
@@ -137,7 +137,7 @@ class Relay:
                 return None
 
     def _type(self, keys: int | None) -> bool:
-        """Pass on what was typed; False when our terminal has gone, or to leave."""
+        """Pass on what was typed; False if our terminal was closed, or to leave."""
         typed = os.read(keys, CHUNK) if keys is not None else b""
         self._last_keys = (self._last_keys + typed)[-len(LEAVE) :]
         if not typed or self._last_keys == LEAVE:
@@ -147,7 +147,7 @@ class Relay:
         return True
 
     def _show(self) -> bool:
-        """Show what has come; whether anything had."""
+        """Show what has arrived; whether anything had."""
         shown = False
         while data := self._channel.read(0):
             shown = self._write(1, data)
@@ -167,7 +167,7 @@ class Relay:
 
 @contextmanager
 def _raw_keys() -> Iterator[None]:
-    """Every key as it is typed; the terminal is put back whatever happens."""
+    """Every key as it is typed; the terminal is always restored."""
     import termios
     import tty
 

@@ -2,7 +2,7 @@
 
 Three backends behind one protocol: `LocalRunner` runs, `PrintingRunner` shows (that is
 `--dry`: the same code path above the seam, so a dry run is never incomplete), and
-`RecordingRunner` answers from a list and refuses what was not announced (for tests).
+`RecordingRunner` answers from a list and refuses anything else (for tests).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spinstack.transport.command import Command
 
 @dataclass(frozen=True)
 class Result:
-    """What a program answered. `code` is its exit code."""
+    """What a program printed. `code` is its exit code."""
 
     stdout: str = ""
     stderr: str = ""
@@ -56,24 +56,24 @@ class Runner(Protocol):
         `input` is given on standard input (closed at once if None). `env` is added to this
         process's environment. `timeout` in seconds. `on_line` gets each line of output as
         it comes (standard error merged in). `changes=False` marks a command that only
-        looks. `terminal` lets the program write to a pseudo-terminal, where there are such:
-        for those that tell how far they are only there. Never raises for an exit code; raises
-        SpinstackError when the program is not installed or the time is up.
+        looks. `terminal` lets the program write to a pseudo-terminal, if there are such: for
+        those that show their progress only there. Never raises for an exit code; raises
+        SpinstackError if the program is not installed or the time is up.
         """
         ...
 
 
 @runtime_checkable
 class SideBySide(Runner, Protocol):
-    """A runner of which several programs may run at the same time. Those that show or record
-    are none: what they tell comes in one order."""
+    """A runner that may run several programs at the same time. Those that show or record may not:
+    their output has one order."""
 
     def apart(self) -> SideBySide:
-        """One like it, whose programs can be stopped without stopping those of this one."""
+        """A runner like it, whose programs can be stopped without stopping those of this one."""
         ...
 
     def stop(self) -> None:
-        """End the programs that run, and raise `Stopped` where any is run or waited for."""
+        """End the running programs, and raise `Stopped` wherever one is started or waited for."""
         ...
 
 
@@ -105,7 +105,7 @@ class LocalRunner:
         terminal: bool = False,
     ) -> Result:
         if self._running.stopped:
-            raise Stopped(f"{command.shown()}: not begun")
+            raise Stopped(f"{command.shown()}: not started")
         if self._echo:
             self._echo(command.shown())
         import shutil
@@ -125,7 +125,7 @@ class LocalRunner:
             raise SpinstackError(
                 f"{argv[0]} did not finish within {timeout:.0f} s",
                 where=command.shown(),
-                remedy="look whether the machine or the network is stuck, then run it again",
+                remedy="check that the machine or the network is not stuck, then run it again",
             ) from None
         if self._running.stopped:
             raise Stopped(f"{command.shown()}: ended")
@@ -148,7 +148,7 @@ class LocalRunner:
 
 
 class PrintingRunner:
-    """Shows what would run and runs none of it; every answer is an empty success."""
+    """Shows what would run and runs nothing; every answer is an empty success."""
 
     dry = True
 
@@ -173,7 +173,7 @@ class PrintingRunner:
 
 @dataclass
 class RecordingRunner:
-    """For tests: answers announced commands, refuses all others, remembers each call.
+    """For tests: answers expected commands, refuses all others, records each call.
 
     `answers` maps a prefix of the shown command to its answer (or to a list of answers,
     used one after the other).
@@ -207,14 +207,14 @@ class RecordingRunner:
                     for line in result.stdout.splitlines():
                         on_line(line)
                 return result
-        raise AssertionError(f"not announced: {shown}")
+        raise AssertionError(f"not expected: {shown}")
 
 
 def run_in_foreground(runner: Runner, command: Command, *, cwd: Path | None = None) -> int:
-    """Hand the terminal to a program and wait for its end; its exit code.
+    """Give the terminal to a program and wait for its end; its exit code.
 
-    Negative for a program that a signal ended. A runner that does not really run (a dry run,
-    a recording) takes it as any other command. Raises SpinstackError if it is not installed.
+    Negative for a program that a signal ended. A runner that does not really run (a dry run, a
+    recording) treats it like any other command. Raises SpinstackError if it is not installed.
     """
     if not isinstance(runner, LocalRunner):
         return runner.run(command, cwd=cwd).code
@@ -224,14 +224,14 @@ def run_in_foreground(runner: Runner, command: Command, *, cwd: Path | None = No
         raise SpinstackError(
             f"{command.argv()[0]} can't be started: {error.strerror}",
             where=command.shown(),
-            remedy="is it installed, and on your PATH?",
+            remedy="check that it is installed and on your PATH",
         ) from None
     return _end_of(process)
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int:
     """Its exit code. A terminal sends Ctrl-C to the program as well as to us; elsewhere it
-    reaches us alone and is handed on."""
+    reaches only us and is passed on."""
     while True:
         try:
             return process.wait()

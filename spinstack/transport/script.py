@@ -1,7 +1,7 @@
 """Scripts for the login node: named steps in, what each step printed out.
 
 Scripts are sent one after the other to a `bash -l` (`shell.py`). Marks around each step
-tell its output from the message of the day and from the other steps, and tell progress as it
+separate its output from the message of the day and from other steps, and show progress as it
 happens. Pure: values to text, text to values.
 """
 
@@ -28,8 +28,8 @@ PLAIN_SHELL = (
 class Step:
     """Commands that belong together; each runs only if the one before it succeeded.
 
-    `must`: a failure ends the script here. Variables and functions that a step sets are
-    there in the steps after it.
+    `must`: a failure ends the script here. Later steps see the variables and functions that
+    a step sets.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Step:
 class Script:
     """Steps that run one after the other; `seconds` is the limit for all of them.
 
-    `endless`: it goes on until whoever sent it leaves. Descriptor 3 is its end of the
-    channel, which ends then, so that a step can notice; what it prints is not kept.
+    `endless`: it continues until the sender leaves. Descriptor 3 is its end of the channel,
+    which then ends, so that a step can notice; its output is not kept.
     """
 
     steps: tuple[Step, ...]
@@ -55,8 +55,8 @@ class Script:
     def text(self, mark: str) -> str:
         """The script as bash reads it. `mark` must be a word that no program prints.
 
-        It runs in a subshell: what it sets, where it goes and how it ends is its own affair,
-        and the shell is as it was for the next one. Its programs get an empty input.
+        It runs in a subshell: whatever it sets, wherever it changes to and however it ends, the
+        shell is unchanged for the next one. Its programs get an empty input.
         """
         lines = [PLAIN_SHELL, "("]
         for number, step in enumerate(self.steps):
@@ -70,7 +70,7 @@ class Script:
                 lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
         lines.append(_printf(f"{mark} done"))
         lines.append(") 3<&0 </dev/null" if self.endless else ") </dev/null")
-        # By the shell itself, also if the subshell was killed or a step has left it.
+        # By the shell itself, even if the subshell was killed or a step exited from it.
         lines.append(_printf(f"{mark} over") + "\n")
         return "\n".join(lines)
 
@@ -95,26 +95,26 @@ class StepResult:
 
 @dataclass
 class ScriptResult:
-    """The steps that were begun, in order. `complete`: the script came to its end, be it
-    its last step or one that failed and had to succeed."""
+    """The steps that were started, in order. `complete`: the script reached its end, with its
+    last step or with a failed step that had to succeed."""
 
     steps: list[StepResult] = field(default_factory=list)
     complete: bool = False
 
     def __getitem__(self, name: str) -> StepResult:
-        """The result of a step; KeyError if it was not begun."""
+        """The result of a step; KeyError if it was not started."""
         for step in self.steps:
             if step.name == name:
                 return step
         raise KeyError(name)
 
     def output(self, name: str) -> str:
-        """What a step printed; empty if it was not begun."""
+        """What a step printed; empty if it was not started."""
         return next((step.output for step in self.steps if step.name == name), "")
 
     @property
     def failed(self) -> StepResult | None:
-        """The step that ended the script, if it did not get through: one that must not fail."""
+        """The step that ended the script early, if any: one that must not fail."""
         last = self.steps[-1] if self.steps else None
         return last if last and last.must and not last.ok else None
 
@@ -177,7 +177,7 @@ class Transcript:
 
     def _end(self, number: int, code: int) -> None:
         step = self.result.steps[-1]
-        # The mark begins with a newline of its own, which is no part of the output.
+        # The mark begins with a newline of its own, which is not part of the output.
         step.output = "\n".join(self._lines or [])
         step.code = code
         self._lines = None
@@ -193,12 +193,12 @@ class Transcript:
         return steps[-1].name if steps and steps[-1].code is None else ""
 
 
-# Files are the group's to read, directories everybody's to pass through.
+# The group can read files, everybody can pass through directories.
 UMASK = Command("umask", "0026")
 
 
-# Exit codes of coreutils' `timeout` when the time was up, the second if that was ignored; a
-# program that is killed otherwise, for want of memory say, has the second one too.
+# Exit codes of coreutils' `timeout` when the time is up, the second if that was ignored; a
+# program that is killed for other reasons, such as memory, has the second one too.
 TIME_IS_UP, KILLED = 124, 137
 
 
@@ -215,7 +215,7 @@ def json_object(output: str) -> dict[str, Any] | None:
 def json_objects(output: str) -> Iterator[dict[str, Any]]:
     """The JSON objects in an output, each of which begins a line and ends one.
 
-    All else is passed over: log lines, other values, what was cut off or can't be read.
+    All else is skipped: log lines, other values, what was cut off or can't be read.
     """
     decoder, at = json.JSONDecoder(), 0
     while begin := _BEGIN.search(output, at):
@@ -233,7 +233,7 @@ _END = re.compile(r"\s*?$", re.MULTILINE)
 
 
 def write_line(text: str, path: PurePosixPath) -> Command:
-    """Write a line to a file, which appears whole or not at all."""
+    """Write a line to a file, atomically."""
     partial = f"{path}.new"
     words = ("printf", "%s\\n", text, Raw(">"), partial, Raw("&&"), "mv", "-f", partial, str(path))
     return Command(*words)

@@ -1,4 +1,4 @@
-"""A `bash -l` on the login node that is given script after script, all in one session."""
+"""A `bash -l` on the login node that gets script after script, all in one session."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from spinstack.transport.command import Secret
 from spinstack.transport.login_node import ConnectionLost, OnBegin, OnLine, OnSent
 from spinstack.transport.script import Script, ScriptResult, Transcript
 
-# More than any step prints; a program that prints for ever is stopped here.
+# More than any step prints; a program that prints forever is stopped here.
 OUTPUT_LIMIT = 8_000_000
-# Bytes that are sent at a time, and told of.
+# Bytes that are sent, and reported, at a time.
 PIECE = 65536
-# As many bytes of what a shell said that did not get to the first step.
+# How many bytes are kept of the output of a shell that did not reach the first step.
 LAST_WORDS = 1000
-# How often a silent connection is asked whether it is alive.
+# How often a silent connection is checked; seconds.
 LOOK_SECONDS = 1.0
 
-# Each script comes as a line with its size in bytes, and then the script. It is read whole
-# before any of it runs, and by nobody else: start-up files that read their input find it empty.
-# The line is read by the person's own login shell first, be it csh: no quotes within quotes,
-# no exclamation mark, no line break. A script that bash can't read ends the shell.
+# Each script comes as a line with its size in bytes, then the script. It is read completely
+# before any of it runs, and by nothing else: start-up files that read their input find it
+# empty. The line is first read by the person's own login shell, even if that is csh: no quotes
+# within quotes, no exclamation mark, no line break. A script that bash can't read ends the shell.
 _LOOP = (
     "exec <&4 4<&-; {first}while read -r spinstack_size; do "
     r"LC_ALL=C IFS= read -r -N \$spinstack_size spinstack_text && "
     r"eval \"\$spinstack_text\" || break; done"
 )
 _START = "exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"{loop}\"'"
-# A server lets nothing be sent to a command before it has begun: a round trip, which a script
-# that stands in the command itself does not wait for.
+# Nothing can be sent to a command before it has started, which takes a round trip; a script that
+# is part of the command itself does not wait for that.
 _FIRST = (
     r"spinstack_text=\$(printf %s {packed} | base64 -d | gzip -dc); "
     r"eval \"\$spinstack_text\" || exit; "
 )
-# Letters of such a script when it is packed. Some csh take no longer words than 4096.
+# Characters of such a script when it is packed. Some csh accept no words longer than 4096.
 LARGEST_FIRST = 3500
 
 
@@ -66,8 +66,8 @@ class Shell:
         on_line: OnLine | None = None,
         on_sent: OnSent | None = None,
     ) -> ScriptResult:
-        """As `LoginNode.run`. A script that is left, or cut off, takes the shell with it; the
-        next one has a new shell."""
+        """As `LoginNode.run`. A script that is left or cut off ends the shell; the next one gets a
+        new shell."""
         run = _Run(self._name, script, on_begin, on_line)
         first = b"" if self._is_there() else run.packed()
         channel = self._channel or self._open_channel(command(first))
@@ -83,20 +83,20 @@ class Shell:
         return run.result()
 
     def _is_there(self) -> bool:
-        """Whether the shell of the script before waits for another one."""
+        """Whether the previous script's shell waits for another one."""
         if self._channel is not None and not _is_idle(self._channel):
             self.close()
         return self._channel is not None
 
     def close(self) -> None:
-        """Give the shell up; what it runs may go on."""
+        """Give up the shell; what it runs may continue."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
 
 
 def _is_idle(channel: Channel) -> bool:
-    """Whether it waits for a script. What the last one left behind is passed over."""
+    """Whether it waits for a script. Leftovers of the last one are skipped."""
     while (data := channel.read(0)) is not None:
         if not data:
             return False
@@ -114,15 +114,15 @@ class _Run:
         self._mark = f"spinstack-{secrets.token_hex(8)}"
         self._left = False
         self._unsent = ""
-        # What came before the first step: the shell's last words, if it does not get there.
+        # What came before the first step: the shell's last output, if it does not get there.
         self._before = b""
         self._on_line = on_line
         line = self._line if on_line else None
         self._transcript = Transcript(script, self._mark, on_begin=on_begin, on_line=line)
 
     def packed(self) -> bytes:
-        """The script as it may stand in a command, which others can see; empty if there is a
-        secret in it, or too much."""
+        """The script in a form that may be part of a command, which others can see; empty if it
+        contains a secret or is too long."""
         words = (word for step in self._script.steps for one in step.commands for word in one.words)
         if any(isinstance(word, Secret) for word in words):
             return b""
@@ -130,7 +130,7 @@ class _Run:
         return packed if len(packed) <= LARGEST_FIRST else b""
 
     def send(self, channel: Channel, on_sent: OnSent | None) -> None:
-        """As the shell's loop reads it. Why it could not be sent, the output may tell."""
+        """As the shell's loop reads it. If it can't be sent, the output may say why."""
         text = self._script.text(self._mark).encode()
         data = f"{len(text)}\n".encode() + text
         try:
@@ -154,17 +154,17 @@ class _Run:
         return self._transcript.over and not self._left
 
     def result(self) -> ScriptResult:
-        """Raises ConnectionLost unless it came to its end or was left."""
+        """Raises ConnectionLost unless it reached its end or was left."""
         transcript = self._transcript
         if transcript.result.complete or self._left:
             return transcript.result
         what = f"the connection to {self._name} was lost {self._where()}"
         if transcript.over:
             what = f"the shell on {self._name} was ended in the step {transcript.unfinished!r}"
-        remedy = "run the same command again: every step may be repeated"
+        remedy = "run the same command again; every step can be repeated"
         if self._unsent:
             what = f"{what}: {self._unsent}"
-            remedy = "nothing of it has run; run the same command again"
+            remedy = "run the same command again; nothing of it has run"
         raise ConnectionLost(what, where=self._name, remedy=remedy, details=self._last_words())
 
     def _where(self) -> str:
@@ -205,18 +205,18 @@ class _Run:
             self._before = (self._before + data)[-LAST_WORDS:]
 
     def _too_long(self) -> SpinstackError:
-        step = self._transcript.unfinished or "logging in to a shell"
+        step = self._transcript.unfinished or "start a shell"
         return SpinstackError(
             f"the step {step!r} did not finish within {self._script.seconds:.0f} s",
             where=self._name,
-            remedy="see `invoke status`, then run it again: every step may be repeated",
+            remedy="see `invoke status`, then run it again; every step can be repeated",
             details=self._last_words(),
         )
 
     def _too_much(self) -> SpinstackError:
         steps = self._transcript.result.steps
         return SpinstackError(
-            f"the step {self._transcript.unfinished!r} prints without end on {self._name}",
+            f"the output of the step {self._transcript.unfinished!r} on {self._name} does not end",
             where=(steps[-1].output[-300:] if steps else "") or "login node",
-            remedy="look at the step by hand: --dry shows the commands",
+            remedy="run the step's commands by hand; --dry shows them",
         )

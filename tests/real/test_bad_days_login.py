@@ -49,7 +49,7 @@ def test_a_wrong_one_time_code_is_tried_once(stage: Stage, tried: SmallSite, wir
     told = tried.invoke("status")
     assert_told_well(told)
     assert "error: demo@127.0.0.1 refused the login: Authentication failed" in told.err
-    assert "a one-time code works once and only for 30 s: wait for the next one" in told.err
+    assert "wait for the next one-time code (each works once, for 30 s)" in told.err
     # The code that is valid has not been used up, and the account is not locked.
     tried.write("0", wire=wire)
     assert "refused the login" not in tried.invoke("status").err
@@ -88,7 +88,7 @@ def test_an_expired_certificate_is_named(
     finally:
         server.stop()
     assert "the certificate of " + str(key) + " expired on 20" in told.err
-    assert "fix:   renew it with sshproxy.sh" in told.err
+    assert "fix:   renew it with `invoke login --sshproxy`" in told.err
     assert told.code == (2 if also_asks else 1)
     assert "Traceback" not in told.err
     assert "Unknown exception" not in told.err

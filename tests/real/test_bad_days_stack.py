@@ -38,7 +38,7 @@ def assert_untouched(small: SmallSite, before: dict[str, str]) -> None:
             "error: web ",
             "cannot open /etc/app.conf: no such file",
         ),
-        ({"page": "/nothing", "healthy_within": 3}, "did not get healthy within 3 s", CHECKED),
+        ({"page": "/nothing", "healthy_within": 3}, "did not become healthy within 3 s", CHECKED),
     ],
     ids=["dies", "never healthy"],
 )
@@ -180,7 +180,7 @@ def test_a_rancher_that_goes_mad_in_the_middle_of_an_upgrade(small: SmallSite) -
         failed = impatient(small, "deploy")
     later.unlink()
     assert_told_well(failed)
-    assert "error: Rancher has answered nothing that can be understood for " in failed.err
+    assert "error: unexpected output from rancher for " in failed.err
     assert "and the rollback failed:" in failed.err
     assert "; the upgrade is unfinished; the previous containers are stopped and kept" in failed.err
     assert "fix:   once the cause is gone, run `invoke rollback`" in failed.err

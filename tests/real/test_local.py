@@ -156,7 +156,7 @@ def test_a_taken_port_is_told_with_a_remedy(laptop: Laptop, up: Typed) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         typed = laptop.invoke("local.up", "--port", str(server.getsockname()[1]))
     assert typed.code == 1
-    assert "a port of the stack is taken" in typed.err
+    assert "a port of the stack is already in use" in typed.err
     assert "--port NUMBER" in typed.err
 
 

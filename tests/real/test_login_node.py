@@ -116,7 +116,7 @@ def test_one_login_serves_commands_at_once_and_one_after_the_other(
     ]
     said = [process.communicate(timeout=60) for process in at_once]
     assert all(b"hallo" in out for out, _ in said), said
-    assert sum(b"the login is kept" in out for out, _ in said) == 1, said
+    assert sum(b"the login stays open" in out for out, _ in said) == 1, said
     assert not any(b"NOTICE" in out + err for out, err in said), said
     master = Master(openssh.destination(sshd, project_dir="/another/stack"))
     there = master.alive()
@@ -150,7 +150,7 @@ def test_a_socket_that_was_left_behind_is_replaced(sshd: openssh.Sshd) -> None:
     with pytest.raises(ConnectionLost):
         OpenSSHLoginNode(to, said.append).run(LEAVING)
     assert OpenSSHLoginNode(to, said.append).run(SCRIPT).complete
-    assert ["that was kept is gone" in line for line in said] == [True, False, True]
+    assert ["the previous login has ended" in line for line in said] == [True, False, True]
 
 
 def test_a_login_that_hangs_is_told(sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_a_directory_that_others_can_enter_is_refused(sshd: openssh.Sshd) -> Non
     directory = Master(to).socket.parent
     directory.mkdir(parents=True)
     directory.chmod(0o770)
-    with pytest.raises(SpinstackError, match="can be entered by others") as error:
+    with pytest.raises(SpinstackError, match="is accessible to others") as error:
         OpenSSHLoginNode(to).run(SCRIPT)
     assert error.value.remedy.startswith(f"chmod 700 {directory}")
 
@@ -193,7 +193,7 @@ def test_a_file_system_without_sockets_is_told_before_anybody_logs_in(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("os.link", refuse)
-    with pytest.raises(SpinstackError, match="no login can be kept on the file system") as error:
+    with pytest.raises(SpinstackError, match="file system does not support ssh sockets") as error:
         OpenSSHLoginNode(openssh.destination(sshd)).run(SCRIPT)
     assert "wire: fabric" in error.value.remedy
     assert logins(tmp_path) == 0
@@ -217,7 +217,7 @@ def test_no_ssh_or_an_old_one_is_told_by_name(
     old = tmp_path / "ssh"
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
-        with pytest.raises(UsageError, match="there is no ssh program of OpenSSH"):
+        with pytest.raises(UsageError, match="OpenSSH is not installed"):
             Master(to).open()
         old.write_text("#!/bin/sh\necho 'OpenSSH_8.2p1 Ubuntu-4ubuntu0.11, OpenSSL 1.1.1f' >&2\n")
         old.chmod(0o755)

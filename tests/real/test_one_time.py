@@ -247,7 +247,7 @@ def test_a_master_that_is_gone_is_never_replaced_silently(laptop: Laptop, termin
         told_well(shown)
         assert "invoke login" in shown
         assert laptop.node.counted().asked == 1
-    assert "the login that was kept is gone" in shown
+    assert "the previous login has ended" in shown
 
 
 def test_a_master_that_dies_under_a_command_ends_it_with_the_remedy(laptop: Laptop) -> None:

@@ -206,7 +206,7 @@ def test_a_registry_that_is_not_there_is_told(
     ("dockerfile", "what"),
     [
         ("FROM scratch\nCOPY nofile /\n", "copies a file that is not"),
-        ("FROM scratch\nCOPPY page /\n", "has a mistake"),
+        ("FROM scratch\nCOPPY page /\n", "has an error"),
         ("FROM registry.invalid/demo/base:1\n", "base image can't be pulled"),
     ],
 )

@@ -131,6 +131,6 @@ def test_a_deploy_that_meets_a_closed_directory_says_why(bare: Bare, first_deplo
     assert typed.code == 1, typed
     assert "error while creating mount source path" in typed.err
     assert f"cause: Spin's node can't reach {closed}/" in typed.err
-    assert "fix:   `invoke setup` adds o+x" in typed.err
+    assert "fix:   Run `invoke setup`, which adds o+x" in typed.err
     assert bare.setup().code == 0
     assert closed.stat().st_mode & 0o777 == 0o751

@@ -40,7 +40,7 @@ def certified(directory: Path, begin: int, end: int, name: str = "nersc") -> Pat
         (NOON - DAY, NOON + 60, ""),
         (NOON - DAY, 2**64 - 1, ""),
         (NOON - DAY, NOON, "expired on 2025-11-03 12:00 UTC"),
-        (NOON + 3600, NOON + DAY, "is valid from 2025-11-03 13:00 UTC on only: is this machine's"),
+        (NOON + 3600, NOON + DAY, "is not valid before 2025-11-03 13:00 UTC: is this machine's"),
     ],
 )
 def test_a_certificate_is_good_within_its_time(

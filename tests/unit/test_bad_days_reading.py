@@ -72,9 +72,9 @@ def test_a_round_that_is_no_answer_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("<html>\nround 0", "Rancher has answered nothing that can be understood for 0 s"),
-        ("Killed\nround 137", "Rancher has answered nothing that can be understood for 0 s"),
-        ("round 124", "Rancher has answered nothing for 0 s"),
+        ("<html>\nround 0", "unexpected output from rancher for 0 s"),
+        ("Killed\nround 137", "unexpected output from rancher for 0 s"),
+        ("round 124", "no answer from rancher for 0 s"),
     ],
 )
 def test_silence_has_a_limit(monkeypatch: pytest.MonkeyPatch, text: str, what: str) -> None:

@@ -58,7 +58,10 @@ def test_findings_are_told_to_people_and_to_scripts(directory: Path) -> None:
     replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
     person = invoke(directory, "check")
     assert person.returncode == 1
-    assert "Rancher knows no key 'healthcheck' of a service (app) [compose-key]" in person.stdout
+    assert (
+        "Rancher does not know the key 'healthcheck' of the service app [compose-key]"
+        in person.stdout
+    )
     assert f"  where: {COMPOSE}:{line}\n" in person.stdout
     assert person.stdout.endswith("1 error, 1 warning\n")
     script = invoke(directory, "check", "--json")

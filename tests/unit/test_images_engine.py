@@ -117,12 +117,12 @@ BUILDS = {
     'failed to compute cache key: "/nofile": not found': "copies a file",
     'building at STEP "COPY nofile /": checking on sources under "/x": stat: no such file or '
     "directory": "copies a file",
-    "dockerfile parse error line 2: unknown instruction: FRM": "mistake",
+    "dockerfile parse error line 2: unknown instruction: FRM": "has an error",
     "ERROR: BuildKit is enabled but the buildx component is missing or broken.": "buildx",
     "The command '/bin/sh -c exit 3' returned a non-zero code: 3": "could not be built",
 }
 PUSHES = {
-    "An image does not exist locally with the tag: x/y": "not there to be pushed",
+    "An image does not exist locally with the tag: x/y": "is not on this machine",
     "no basic auth credentials": "X",
     "unauthorized: authentication required": "X",
     "denied: requested access to the resource is denied": "may not push",
@@ -137,7 +137,7 @@ PUSHES = {
     'Get "https://r/v2/": x509: certificate signed by unknown authority': "TLS",
     'Get "https://r/v2/": http: server gave HTTP response to HTTPS client': "TLS",
     "error parsing HTTP 413 response body: 413 Request Entity Too Large": "size",
-    "received unexpected HTTP status: 503 Service Unavailable": "fault of its own",
+    "received unexpected HTTP status: 503 Service Unavailable": "internal error",
     "write /var/lib/registry/x: no space left on device": "no space",
     "something never seen": "could not be pushed",
 }
@@ -182,4 +182,4 @@ def test_a_failed_push_is_not_buried_under_its_figures() -> None:
     fields = {"namespace": "demo", "registry": "r", "reference": "r/demo/a:c-1", "engine": "docker"}
     error = explained(PUSH, said, fields)
     assert error.details == "denied: requested access to the resource is denied"
-    assert error.what == "you may not push to demo at r"
+    assert error.what == "you may not push to demo on r"

@@ -172,7 +172,7 @@ def test_a_failure_of_one_stops_the_other_and_is_told_once(
 
     programs(session).on_build = build
     with (
-        pytest.raises(SpinstackError, match="the Dockerfile has a mistake") as caught,
+        pytest.raises(SpinstackError, match="the Dockerfile has an error") as caught,
         deploy_images.images_under_way(session) as images,
     ):
         images.wait()

@@ -110,7 +110,10 @@ def test_podman_without_root_runs_as_the_person(
 @pytest.mark.parametrize(
     ("printed", "said"),
     [
-        ("listen tcp4 127.0.0.1:60037: bind: address already in use", "port of the stack is taken"),
+        (
+            "listen tcp4 127.0.0.1:60037: bind: address already in use",
+            "port of the stack is already in use",
+        ),
         ("Unsupported config option for services.app: 'x'", "does not understand a key"),
         ("ERROR: pull access denied for a/b, repository does not exist", "can't be pulled"),
         ("something new", "could not start"),

@@ -50,13 +50,13 @@ CONFIG = """\
          "the login node login can't be reached: read: Connection reset by peer", "login"),
         ("bob@login: Permission denied (publickey,keyboard-interactive).",
          "bob@login refused the login: Authentication failed "
-         "(what it allows: publickey,keyboard-interactive)", "login"),
+         "(it allows: publickey,keyboard-interactive)", "login"),
         ("Permissions 0644 for '/k' are too open.\nbob@jump: Permission denied (publickey).",
-         "bob@jump refused the login: Authentication failed (what it allows: publickey)",
+         "bob@jump refused the login: Authentication failed (it allows: publickey)",
          "Permissions 0644 for '/k' are too open."),
         ("Received disconnect from 1.2.3.4 port 22:2: Too many authentication failures",
          "bob@login refused the login: Authentication failed", "login"),
-        (CHANGED, "the host key of login has CHANGED: somebody may be listening",
+        (CHANGED, "the host key of login has CHANGED: someone may be intercepting the connection",
          "offered ED25519 SHA256:abcdef0123, known by /home/bob/.ssh/known_hosts:7"),
         ("No ED25519 host key is known for login and you have requested strict checking.\r\n"
          "Host key verification failed.", "the host key of login is not known", "login"),
@@ -66,7 +66,7 @@ CONFIG = """\
         ("Unable to negotiate with 1.2.3.4 port 22: no matching cipher found.",
          "ssh could not log in to bob@login: "
          "Unable to negotiate with 1.2.3.4 port 22: no matching cipher found.", "login"),
-        ("", "ssh could not log in to bob@login: it said nothing", "login"),
+        ("", "ssh could not log in to bob@login: no message", "login"),
     ],
 )  # fmt: skip
 def test_ssh_is_put_in_our_words(said: str, what: str, where: str) -> None:
@@ -80,13 +80,13 @@ def test_nobody_to_ask_and_a_certificate_that_is_no_good() -> None:
     alone = dataclasses.replace(ATTEMPT, asked=False)
     error = explained(said, alone)
     assert isinstance(error, UsageError)
-    assert "there is no terminal to ask on" in error.what
+    assert "there is no terminal to answer on" in error.what
     assert "invoke login" in error.remedy
     expired = "the certificate of /k expired on 2026-01-01 00:00 UTC"
     for attempt in (ATTEMPT, alone):
         error = explained(said, dataclasses.replace(attempt, outdated=expired))
         assert expired in (error.what, error.where)
-        assert "renew it with sshproxy.sh" in error.remedy
+        assert "invoke login --sshproxy" in error.remedy
 
 
 @given(st.text())

@@ -85,7 +85,10 @@ def test_status_says_who_left_an_upgrade(
     [
         (("", 0), "is not running at dev"),
         (("<html>maintenance</html>\n", 0), "unexpected output"),
-        (('time="x" level=fatal msg="RANCHER_URL environment or --url is not set"\n', 1), "no key"),
+        (
+            ('time="x" level=fatal msg="RANCHER_URL environment or --url is not set"\n', 1),
+            "no Rancher key",
+        ),
         (("", 124), "within 60 s"),
     ],
 )

@@ -44,7 +44,7 @@ def test_the_printing_runner_shows_what_the_real_one_would_run() -> None:
 
 
 def test_the_recording_runner_refuses_what_was_not_announced() -> None:
-    with pytest.raises(AssertionError, match="not announced: rm -r /"):
+    with pytest.raises(AssertionError, match="not expected: rm -r /"):
         RecordingRunner({"ls": []}).run(Command("rm", "-r", "/"))
 
 
@@ -73,7 +73,7 @@ def test_what_is_stopped_ends_and_what_is_apart_goes_on(way: str, tmp_path: Path
         there.run(Command(sys.executable, "-c", code), **({} if way == "collected" else options))
     assert begun.exists()
     stopping.join(20)
-    with pytest.raises(Stopped, match="not begun"):
+    with pytest.raises(Stopped, match="not started"):
         there.run(Command(sys.executable, "-c", "pass"))
     assert here.run(Command(sys.executable, "-c", "pass")).ok
 

@@ -33,7 +33,7 @@ def test_containers_that_run_side_by_side_are_told_apart() -> None:
 
 def test_a_single_container_has_no_name_in_front() -> None:
     assert end("2026-11-22T10:00:02.123456789Z GET /\n", 10) == "GET /"
-    assert end("2026-11-22T10:00:02Z\n", 10) == "(it printed nothing)"
+    assert end("2026-11-22T10:00:02Z\n", 10) == "(no output)"
 
 
 def test_what_comes_without_times_stays_as_it_is() -> None:

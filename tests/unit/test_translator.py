@@ -224,7 +224,7 @@ def test_an_error_is_shown_with_the_cause_that_its_details_tell() -> None:
     lines = shown(error).splitlines()
     assert lines[1:3] == ["error: web failed", "  where: demo"]
     assert lines[3].startswith("  cause: nginx looks for a service app,")
-    assert lines[4].startswith("  fix:   The name in proxy_pass")
+    assert lines[4].startswith("  fix:   Use the name of a service")
     assert len(lines) == 5, "one remedy, never two that disagree"
 
 

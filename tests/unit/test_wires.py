@@ -37,7 +37,7 @@ def test_auto_takes_an_ssh_that_can_keep_a_login(
     assert connect.chosen(destination()) == chosen
     assert connect.chosen(destination(wire="fabric")) == "fabric"
     if chosen == "fabric":
-        with pytest.raises(UsageError, match="which the wire openssh needs"):
+        with pytest.raises(UsageError, match="for the wire openssh"):
             connect.chosen(destination(wire="openssh"))
 
 
@@ -51,7 +51,7 @@ def test_windows_and_a_machine_without_ssh_use_fabric(
             connect.chosen(destination(wire="openssh"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert connect.chosen(destination()) == "fabric"
-    with pytest.raises(UsageError, match="there is no ssh program"):
+    with pytest.raises(UsageError, match="OpenSSH is not installed"):
         connect.chosen(destination(wire="openssh"))
 
 

@@ -1,4 +1,4 @@
-"""The key of Rancher's API: whether the account has one, how it gets one, what is said without."""
+"""The Rancher API key: whether the account has one, how to get one, messages without one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = '"$HOME"/.rancher/cli.json'
 
 
 def known(text: str) -> tuple[str, str] | None:
-    """Cause and remedy of a complaint of the CLI, from the table of known errors."""
+    """Cause and remedy of a complaint by the CLI, from the table of known errors."""
     found = known_errors.find(text, "rancher-step")
     return (found.cause, found.remedy) if found else None
 
@@ -32,7 +32,7 @@ def key_step() -> Step:
 
 
 def grant(destination: Destination) -> Grant:
-    """Spin's own program, which asks for the password."""
+    """With Spin's own program, which asks for the password."""
     loads = [Command("module", "load", name) for name in destination.modules]
     command = joined([*loads, Command("spin-keygen.sh")], "&&")
     return Grant(command, "Rancher key", "~/.rancher/cli.json", "spin-keygen.sh")
@@ -44,14 +44,14 @@ def findings(
     """What keeps the account from Rancher."""
     where = destination.host
     if not ready:
-        problem = f"the modules {', '.join(destination.modules)} bring no command rancher"
-        return [Finding("rancher-command", where, problem, "mend modules: in invoke.yaml")]
+        problem = f"no rancher command from the modules {', '.join(destination.modules)}"
+        return [Finding("rancher-command", where, problem, "fix modules: in invoke.yaml")]
     if not has_key:
-        problem = "you have no key for Rancher there yet"
-        remedy = f"invoke setup --to {destination.name}, or let deploy ask for your password"
+        problem = "you have no Rancher key there yet"
+        remedy = f"run `invoke setup --to {destination.name}`, or deploy, which asks for a password"
         return [Finding("rancher-key", where, problem, remedy, "warning")]
     if not states:
-        problem = "Rancher does not say what runs: ports of other stacks were not compared"
-        remedy = "try again; if it stays so, make a new key with spin-keygen.sh there"
+        problem = "Rancher does not list what runs; other stacks' ports were not checked"
+        remedy = "try again; if it keeps failing, create a new key with spin-keygen.sh there"
         return [Finding("rancher-states", where, problem, remedy, "warning")]
     return []

@@ -1,8 +1,8 @@
 """Rancher 1 ("cattle"): its commands as steps of a script, its output as values.
 
-Driven with suspicion, for what its command line does (v0.6.7): it exits 0 on failures, logs
-to standard output, asks for ever at end-of-file, creates stacks when asked about unknown
-ones and waits without limit. So the environment is always set, every call has a time limit,
+Used with caution, because of what its command line does (v0.6.7): it exits 0 on failures, logs
+to standard output, asks forever at end-of-file, creates stacks when asked about unknown ones
+and waits without limit. So the environment is always set, every call has a time limit,
 and states are read back from `ps --format json`, which creates nothing.
 """
 
@@ -47,7 +47,7 @@ def _up(
 
 def render(stack: str, env_file: str) -> Command:
     """Let the CLI read the files as `up` would. It creates the stack if there is none, and
-    prints the files without filling in variables: a check, no preview."""
+    prints the files without filling in variables: a check, not a preview."""
     return _up(stack, env_file, "--render", seconds=base.QUICK)
 
 
@@ -112,9 +112,9 @@ def remove_step(stack: str, service: str = "") -> Step:
     return Step("remove", (call,), must=False)
 
 
-# Bash where the container has it.
+# Bash if the container has it.
 SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
-# More than this does not go well through Rancher's CLI: it gets stuck.
+# With more than this, Rancher's CLI gets stuck.
 # Source: docs.nersc.gov, Spin reference guide.
 LARGEST_INPUT = 1_000_000
 

@@ -15,7 +15,7 @@ from spinstack.rules.finding import Finding
 
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
-    """What Rancher or Spin's audit would refuse in the two files, or pass over in silence."""
+    """What Rancher or Spin's audit would refuse in the two files, or silently ignore."""
     where = f"invoke.yaml, destination {destination.name}, environment"
     found = names.environment(destination.environment, destination.centre, where)
     found += _directory(stack)
@@ -45,23 +45,23 @@ def _version(file: ComposeFile, wanted: str) -> list[Finding]:
     if str(version) == wanted and not isinstance(version, float):
         return []
     problem = f"compose file version {version!r}"
-    remedy = f"version: '{wanted}' (Rancher 1 reads no other)"
+    remedy = f"write version: '{wanted}' (Rancher 1 reads no other)"
     where = file.where("version") if "version" in file.data else f"{file.source}:1"
     return [Finding("compose-version", where, problem, remedy)]
 
 
 def _sections(file: ComposeFile) -> Iterator[Finding]:
     for key in map(str, file.data):
-        # x-… is where newer formats keep what is only referred to.
+        # In newer formats, x-… keys are for anchors and the like.
         if key not in compose_keys.TOP_LEVEL and not key.startswith("x-"):
-            problem = f"Rancher passes over {key}: in silence"
-            remedy = f"one of {', '.join(sorted(compose_keys.TOP_LEVEL))}; or remove it"
+            problem = f"Rancher silently ignores {key}:"
+            remedy = f"use one of {', '.join(sorted(compose_keys.TOP_LEVEL))}, or remove it"
             yield Finding("compose-section", file.where(key), problem, remedy, "warning")
 
 
 def _twice(file: ComposeFile) -> Iterator[Finding]:
     for key, first, later in file.twice:
-        problem = f"{key} is there again (first in line {first}): the later one wins"
+        problem = f"duplicate key {key} (first in line {first}); the later one wins"
         yield Finding("yaml-twice", f"{file.source}:{later}", problem, "keep one of the two")
 
 
@@ -69,10 +69,10 @@ def _keys(file: ComposeFile, name: str, service: dict[str, Any]) -> Iterator[Fin
     for key, value in service.items():
         where = file.where("services", name, str(key))
         if key not in compose_keys.TYPES:
-            problem = f"Rancher knows no key {key!r} of a service ({name})"
+            problem = f"Rancher does not know the key {key!r} of the service {name}"
             yield Finding("compose-key", where, problem, compose_keys.nearest(str(key)))
         elif wanted := compose_keys.wanted(key, value):
-            problem = f"{key} of {name} has a value of a wrong type: {value!r}"
+            problem = f"{key} of {name} has a value of the wrong type: {value!r}"
             yield Finding("compose-type", where, problem, f"{key} must be {wanted}")
 
 
@@ -83,14 +83,14 @@ def _forbidden(
         value = service.get(key)
         if value is None or value in allowed or (value == [] and not allowed):
             continue
-        problem = f"Spin gives no service {key}: {value} ({name})"
-        remedy = f"one of {', '.join(map(str, allowed))}" if allowed else "remove the key"
+        problem = f"Spin does not allow {key}: {value} (service {name})"
+        remedy = f"use one of {', '.join(map(str, allowed))}" if allowed else "remove the key"
         where = file.where("services", name, key)
         yield Finding("compose-forbidden", where, problem, remedy)
 
 
 def _strangers(stack: Stack) -> Iterator[Finding]:
-    """Services that rancher-compose.yml has and the compose file has not."""
+    """Services that are in rancher-compose.yml but not in the compose file."""
     for file in stack.beside.values():
         if file.findings:
             continue
@@ -98,7 +98,7 @@ def _strangers(stack: Stack) -> Iterator[Finding]:
             if name in stack.compose.services:
                 continue
             where = file.where("services", name)
-            problem = f"there is no service {name} in {stack.compose.source}"
+            problem = f"no service {name} in {stack.compose.source}"
             yield Finding(
                 "service-unknown", where, problem, "make the names of the two files agree"
             )

@@ -32,26 +32,26 @@ TYPES: dict[str, tuple[str, ...]] = {
     key: types for types, keys in _KEYS.items() for key in keys.split()
 }
 
-# Keys of the whole file that Rancher's CLI reads; it passes over all others in silence.
+# Top-level keys that Rancher's CLI reads; it silently ignores all others.
 TOP_LEVEL: frozenset[str] = frozenset(
     ["version", "services", "volumes", "networks", "secrets", "hosts", "containers"]
 ).union(["dependencies", "catalog", ".catalog"])
 
-# What newer compose formats call things, and what Rancher calls them.
+# Keys of newer compose formats, and what Rancher uses instead.
 RENAMED = {
-    "healthcheck": "health_check: in rancher-compose.yml (its keys differ too)",
-    "deploy": "scale: and the like in rancher-compose.yml",
-    "configs": "a file of the stack, mounted with volumes:",
-    "platform": "build_platform in invoke.yaml",
-    "profiles": "a stack of its own",
+    "healthcheck": "use health_check: in rancher-compose.yml (its keys differ too)",
+    "deploy": "use scale: and the like in rancher-compose.yml",
+    "configs": "mount a file of the stack with volumes:",
+    "platform": "use build_platform in invoke.yaml",
+    "profiles": "make it a separate stack",
 }
 
 _WANTED = {
     "string": "text (quote it)",
     "boolean": "true or false",
     "number": "a number",
-    "strings": "a list of texts (quote them)",
-    "scalars": "a list of numbers or texts",
+    "strings": "a list of text values (quote them)",
+    "scalars": "a list of numbers or text values",
     "object": "a mapping",
 }
 

@@ -1,4 +1,4 @@
-"""The containers of a service: which run, which are kept from before an upgrade. Pure."""
+"""The containers of a service: running ones, and those kept from before an upgrade. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spinstack.transport.script import Step, json_objects
 
 
 def containers_step(must: bool = False) -> Step:
-    """All containers of the environment, also stopped ones; creates nothing."""
+    """All containers of the environment, even stopped ones; creates nothing."""
     call = rancher("ps", "--containers", "--all", "--format", "json")
     return Step("containers", (call,), must=must)
 
@@ -58,8 +58,8 @@ def ask(stack: str, service: str, words: Sequence[str], seconds: int) -> Command
     """Runs a command in a healthy container of the service; `$found` holds what the step
     `containers` printed.
 
-    Its input is a pipe that nobody writes to and that does not end: at its end the CLI drops
-    output and exit code.
+    Its input is a pipe that nothing writes to and that does not end: at end-of-file the CLI
+    drops output and exit code.
     """
     name = f"{stack}-{service}".replace(".", "[.]")
     pattern = f'"name":"{name}-[0-9]+"'

@@ -1,4 +1,4 @@
-"""What a deploy sends, readable: the compose file with its variables filled in."""
+"""What a deploy sends, for people: the compose file with its variables filled in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE = "rancher-compose.yml"
 def rendered(stack: Stack, destination: Destination) -> str:
     """The env file of a release and the compose file as Rancher will understand it.
 
-    What is only known on the login node (UID) stays a variable.
+    What only the login node knows (UID) stays a variable.
     """
     values = stack.variables(destination)
     kept = {name: f"${{{name}}}" for name in COMPUTED_THERE}
@@ -38,7 +38,7 @@ def rendered(stack: Stack, destination: Destination) -> str:
 
 
 def health_checks(stack: Stack) -> dict[str, HealthCheck] | None:
-    """What rancher-compose.yml says; None where there is none that can be read."""
+    """From rancher-compose.yml; None if there is none that can be read."""
     file = stack.beside.get(FILE)
     if file is None or file.findings:
         return None

@@ -1,14 +1,14 @@
-# Follows the logs of services as they grow. logs.py puts values before this:
+# Follows the logs of services as they grow. logs.py puts these values before it:
 #   stack            the stack's name
 #   services         array
 #   first, again     arrays: flags of `rancher logs` for the first time, and after a pause
 #   pause            seconds
-#   listed           function: prints the services that are there, STACK/SERVICE a line
-# Descriptor 3 ends when whoever reads this leaves, however: then all of it ends.
+#   listed           function: prints the existing services, one STACK/SERVICE per line
+# Descriptor 3 ends when the reader leaves for any reason; then everything here ends.
 
-# Also through a restart or an upgrade, at which the CLI's following ends once the last container
-# has: what the first one printed since then is asked for again. It asks whether the service is
-# still there: `logs` of a stack that is gone would make it anew.
+# Even through a restart or an upgrade, where the CLI stops following once the last container has
+# ended: then the new one's lines since that moment are requested. First it checks that the
+# service still exists: `logs` for a stack that is gone would create it again.
 follow_service() {
     rancher logs --follow --timestamps "${first[@]}" "$stack/$1"
     while sleep "$pause" && listed | grep -qxF -e "$stack/$1"; do
@@ -16,13 +16,13 @@ follow_service() {
     done
 }
 
-# Process groups of their own, so that ending one ends all that it has started.
+# Separate process groups, so that ending one ends everything it has started.
 set -m
 for service in "${services[@]}"; do
     (follow_service "$service") 2>&1 | sed -u "s/^/$service\t/" &
 done
 jobs=$(jobs -p)
-# This one, too, which ends when the logs do.
+# This one too; it ends when the logs do.
 (
     while read -r -u 3 _; do :; done
     for job in $jobs; do kill -- "-$job"; done 2>/dev/null

@@ -9,8 +9,8 @@ from spinstack.platforms.base import RunningService
 
 
 def running(resource: Mapping[str, Any], release: str) -> RunningService:
-    """A service as it was launched. Mounts out of `release`, or out of another release beside
-    it, are written as in the compose file: each has its own copy of the same path."""
+    """A service as it was launched. Mounts from `release`, or from another release beside it, are
+    written as in the compose file: each has its own copy of the same path."""
     config = resource.get("launchConfig")
     if not isinstance(config, dict):
         return RunningService()
@@ -31,7 +31,7 @@ def running(resource: Mapping[str, Any], release: str) -> RunningService:
 
 
 def _relative(volume: str, directory: str) -> str:
-    """A mount out of a release, whichever it is, as the compose file has it: `./web/…`."""
+    """A mount from any release, as the compose file has it: `./web/…`."""
     source, _, rest = volume.partition(":")
     root, _, _ = directory.rpartition("/")
     if source.startswith(root + "/"):

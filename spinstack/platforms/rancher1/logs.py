@@ -1,4 +1,4 @@
-"""Logs of services: asked for with times, read into lines."""
+"""Logs of services: requested with times, read into lines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from spinstack.platforms.rancher1.commands import rancher
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step
 
-# Seconds after which a followed log that has ended is looked at again.
+# Seconds after which a followed log that has ended is read again.
 PAUSE = 2
-# How far back it is read then; what was shown before is not shown again.
+# How far back it is then read; lines already shown are not shown again.
 AGAIN = LogQuery(ALL, "60s")
 
 # The time as Docker writes it.
@@ -22,13 +22,13 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?")
 
 
 def log_step(stack: str, service: str, query: LogQuery) -> Step:
-    """`rancher logs` prints one container after the other, in no order that means anything."""
+    """`rancher logs` prints one container after the other, in no particular order."""
     call = rancher("logs", "--timestamps", *_flags(query), f"{stack}/{service}")
     return Step(f"logs of {service}", (call,), must=False)
 
 
 def follow_step(stack: str, services: Sequence[str], query: LogQuery) -> Step:
-    """All services at once, each line behind its service and a TAB; see `follow.sh`."""
+    """All services at once, each line after its service and a TAB; see `follow.sh`."""
     arrays = {"services": services, "first": _flags(query), "again": _flags(AGAIN)}
     listed = rancher("ps", "--all", "--format", "{{.Name}}")
     lines = [
@@ -58,6 +58,6 @@ def parse(output: str, stack: str, service: str) -> Iterator[LogLine]:
 
 
 def _split(line: str, service: str, stack: str) -> tuple[str, str]:
-    """The container that the CLI put in front, where there are several, and the rest."""
+    """The container, which the CLI puts first if there are several, and the rest."""
     match = re.match(rf"{re.escape(stack)}-({re.escape(service)}-\d+) \| ", line)
     return (match[1], line[match.end() :]) if match else ("", line)

@@ -1,4 +1,4 @@
-"""The output of Rancher's command line: its log lines, and what it complains of. Pure."""
+"""The output of Rancher's command line: its log lines and its complaints. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LogLine:
 
 
 def parse_log(output: str) -> list[LogLine]:
-    """The CLI's log lines, with and without a terminal's colours; all else is passed over."""
+    """The CLI's log lines, with and without a terminal's colours; all else is skipped."""
     lines = []
     for line in output.splitlines():
         bare = re.sub(r"\x1b\[[0-9;]*m", "", line)
@@ -42,7 +42,7 @@ def parse_log(output: str) -> list[LogLine]:
 
 
 def complaints(output: str, levels: Iterable[str] = COMPLAINTS) -> list[str]:
-    """What the CLI complained of: its log lines of these levels and its `error ID: …` lines."""
+    """The CLI's complaints: its log lines of these levels and its `error ID: …` lines."""
     wanted = set(levels)
     texts = [line.text for line in parse_log(output) if line.level in wanted]
     texts += [line for line in output.splitlines() if line.startswith("error ")]

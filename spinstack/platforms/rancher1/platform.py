@@ -65,7 +65,7 @@ class Rancher1:
     def slow(self) -> int:
         return base.SLOW
 
-    # The stack's files: read with YAML, which most tasks do without.
+    # The stack's files: read with YAML, which most tasks don't need.
 
     def check(self, stack: Stack, destination: Destination) -> list[Finding]:
         from spinstack.platforms.rancher1 import compose_check
@@ -134,7 +134,7 @@ class Rancher1:
         return commands.inspect_step(stack, service)
 
     def read_inspect(self, output: str) -> dict[str, Any] | None:
-        # For what it does not know it prints an `error …` line, and exits 0.
+        # For an unknown name it prints an `error …` line, and exits 0.
         return json_object(output)
 
     def running(self, resource: Mapping[str, Any], release: str) -> RunningService:

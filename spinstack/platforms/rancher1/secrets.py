@@ -1,8 +1,8 @@
-"""Secrets and volumes of a stack at Rancher: listed, made, removed; named by Spin's rules.
+"""Secrets and volumes of a stack in Rancher: list, create, remove; named by Spin's rules.
 
-A secret's value travels on standard input of the connection, stands on the login node in a
-file that only its owner can read, for as long as the CLI needs to read it, and is in no
-command line, echo or log.
+A secret's value goes over the connection's standard input, is on the login node in a file that
+only its owner can read, for as long as the CLI needs to read it, and is in no command line,
+echo or log.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def create_secret_step(name: str, value: bytes) -> Step:
     return Step("create the secret", lines, must=False)
 
 
-# States of what is on its way out.
+# States of what is being removed.
 GOING = ("removing", "removed", "purging", "purged")
 
 
 def list_step(kind: str) -> Step:
-    """All secrets or volumes of the environment; of a secret nobody can read the value back."""
+    """All secrets or volumes of the environment; a secret's value can't be read back."""
     return Step(f"{kind}s", (rancher(f"{kind}s", "ls", "--format", "json"),))
 
 

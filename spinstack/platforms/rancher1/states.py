@@ -1,4 +1,4 @@
-"""States of services: from `ps`, as JSON for the laptop and as rows for a script there. Pure."""
+"""States of services: from `ps`, as JSON for the laptop and as rows for a job there. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from spinstack.platforms.rancher1.output import parse_log
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, json_object, json_objects
 
-# Rancher's words for the states of a service; all others (activating, restarting, …) pass.
+# Rancher's words for the states of a service; all others (activating, restarting, …) are
+# transient.
 PHASES = {
     "active": Phase.RUNNING,
     "inactive": Phase.STOPPED,
@@ -40,7 +41,7 @@ ROW_FORMAT = "|".join(("row", *_FIELDS))
 
 
 def rows() -> Command:
-    """All services of the environment, also inactive ones, as rows; creates nothing."""
+    """All services of the environment, even inactive ones, as rows; creates nothing."""
     return rancher("ps", "--all", "--format", ROW_FORMAT)
 
 
@@ -50,7 +51,7 @@ def states_if_key_step() -> Step:
 
 
 def states_step(must: bool = True) -> Step:
-    """All services of the environment, also inactive ones; creates nothing."""
+    """All services of the environment, even inactive ones; creates nothing."""
     return Step("states", (rancher("ps", "--all", "--format", "json"),), must=must)
 
 
@@ -63,7 +64,7 @@ def watch_step(seconds: int) -> Step:
 
 
 def is_garbled(text: str) -> bool:
-    """Whether `ps --format json` printed something else than objects and log lines."""
+    """Whether `ps --format json` printed anything but objects and log lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     objects = [line for line in lines if line.startswith("{")]
     if not objects:
@@ -73,7 +74,7 @@ def is_garbled(text: str) -> bool:
 
 def parse(text: str, stack: str) -> list[ServiceState]:
     """The services of a stack from `ps --format json`: an object a line, other lines (log
-    lines, warnings) passed over; fields that are empty are left out by the CLI. Raises Garbled."""
+    lines, warnings) are skipped; the CLI leaves out empty fields. Raises Garbled."""
     if is_garbled(text):
         raise Garbled(text)
     states = []

@@ -1,4 +1,4 @@
-"""A session on a connection of Fabric's: a channel of paramiko's."""
+"""A session on a Fabric connection: a paramiko channel."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import paramiko
 from spinstack.transport.channel import OPEN_SECONDS, WRITE_SECONDS, Pty
 
 CHUNK = 65536
-# How long to wait while the other end takes no more.
+# How long to wait while the other end accepts no more.
 FULL_SECONDS = 0.005
 
 
 class FabricChannel:
-    """Raises SSHException, OSError or EOFError when the other end opens no session."""
+    """Raises SSHException, OSError or EOFError if the other end opens no session."""
 
     def __init__(self, transport: paramiko.Transport, command: str, pty: Pty | None) -> None:
         self._transport = transport
@@ -34,7 +34,7 @@ class FabricChannel:
         return [] if self._ended else [self._channel.fileno()]
 
     def write(self, data: bytes) -> None:
-        # The channel's own time limit is that of `read`, which another thread may be in.
+        # The channel's own timeout is used by `read`, which may be running in another thread.
         left, deadline = memoryview(data), time.monotonic() + WRITE_SECONDS
         while left:
             try:
@@ -83,9 +83,9 @@ class FabricChannel:
 
 
 def without_delay(transport: paramiko.Transport) -> None:
-    """Send each packet at once, as ssh does: paramiko leaves Nagle's algorithm on, which keeps
-    a second small packet back until the first is acknowledged, a round trip later."""
-    # Behind a jump host it is a channel of that connection.
+    """Send each packet at once, as ssh does: paramiko leaves Nagle's algorithm on, which delays a
+    second small packet until the first is acknowledged, a round trip later."""
+    # With a jump host it is a channel of that connection.
     if isinstance(transport.sock, socket.socket):
         with contextlib.suppress(OSError):
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

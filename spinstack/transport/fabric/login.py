@@ -1,6 +1,6 @@
 """Logging in: who the host is, and who we are.
 
-Host keys: known ones are checked, unknown ones are shown and asked about, changed ones are
+Host keys: known ones are checked, unknown ones are shown and confirmed, changed ones are
 refused. Login: a key with a certificate (`sshproxy`), keys of the ssh config and the agent,
 then the prompts of the server, each asked once.
 """
@@ -34,7 +34,7 @@ def fingerprint(key: paramiko.PKey) -> str:
 
 
 class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
-    """Shows an unknown host's fingerprint and asks; a yes is kept in the known hosts."""
+    """Shows an unknown host's fingerprint and asks; a yes is stored in the known hosts."""
 
     def __init__(self, known_hosts: Path, ask: Prompt | None) -> None:
         self._known_hosts = known_hosts
@@ -68,28 +68,28 @@ class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
 
 
 def changed_host_key(error: paramiko.BadHostKeyException) -> SpinstackError:
-    """The refusal of a host whose key is not the one that is known."""
+    """The error for a host whose key is not the known one."""
     return SpinstackError(
-        f"the host key of {error.hostname} has CHANGED: somebody may be listening",
+        f"the host key of {error.hostname} has CHANGED: someone may be intercepting the connection",
         where=f"known {fingerprint(error.expected_key)}, offered {fingerprint(error.key)}",
-        remedy="ask the centre whether it changed its key; if it did: "
-        f"ssh-keygen -R {error.hostname!r}, and log in again",
+        remedy="ask the centre whether it changed its key; if it did, run "
+        f"`ssh-keygen -R {error.hostname!r}` and log in again",
     )
 
 
 class ServerPrompts(AuthSource):
-    """Keyboard-interactive: each of the server's prompts is put to `ask`."""
+    """Keyboard-interactive: each of the server's prompts is passed to `ask`."""
 
     def __init__(self, username: str, ask: Prompt) -> None:
         super().__init__(username)
         self._ask = ask
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
-        """Raises SpinstackError where a prompt can't be answered; the login ends there."""
+        """Raises SpinstackError if a prompt can't be answered; that ends the login."""
         failures: list[SpinstackError] = []
 
         def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
-            # In paramiko's own thread, which would show a traceback and go on.
+            # In paramiko's own thread, which would print a traceback and continue.
             try:
                 return [self._ask(prompt) for prompt, _echo in prompts]
             except SpinstackError as error:
@@ -106,7 +106,7 @@ class ServerPrompts(AuthSource):
 
 
 class Login(AuthStrategy):
-    """The ways to log in, tried in order, with one prompt at most."""
+    """The ways to log in, tried in order, with at most one prompt."""
 
     def __init__(
         self,
@@ -121,9 +121,9 @@ class Login(AuthStrategy):
         self._identity_files = identity_files
         self._agent = agent
         self._ask = ask
-        # What was said about keys that could not be used; shown when the login fails.
+        # Why keys could not be used; shown if the login fails.
         self.notes: list[str] = []
-        # Why the first certificate that is of no use now is so; empty if all are good.
+        # Why the first invalid certificate is not valid; empty if all are.
         told = map(certificate.outdated, identity_files)
         self.outdated = next(filter(None, told), "")
 
@@ -138,7 +138,7 @@ class Login(AuthStrategy):
         if "keyboard-interactive" in allowed:
             yield ServerPrompts(self.user, self._ask)
         elif "password" in allowed:
-            yield Password(self.user, lambda: self._ask(f"Password of {self.user}: "))
+            yield Password(self.user, lambda: self._ask(f"Password for {self.user}: "))
 
     def _key(self, path: Path) -> AuthSource | None:
         """A private key with its certificate beside it, if it can be read."""
@@ -154,18 +154,18 @@ class Login(AuthStrategy):
         return OnDiskPrivateKey(self.user, "ssh-config", path, key)
 
     def authenticate(self, transport: paramiko.Transport) -> AuthResult:
-        """Tries what the server allows. Stops at the first prompt that was answered wrongly:
-        a one-time code must not be asked for twice."""
-        last: Exception = paramiko.AuthenticationException("no way to log in that it allows")
+        """Tries what the server allows. Stops at the first wrong answer to a prompt: a one-time
+        code must not be asked for twice."""
+        last: Exception = paramiko.AuthenticationException("no login method that it allows")
         for source in self._sources(_allowed(transport, self.user)):
             try:
                 source.authenticate(transport)
             except paramiko.AuthenticationException as error:
                 last = error
             except UsageError as error:
-                # Nobody is asked who has a key that is good.
+                # People with a valid key are not asked.
                 raise self._renew(error) from None
-            # One that was right may not be enough: a key, and then a code.
+            # One success may not be enough: a key, and then a code.
             if transport.is_authenticated():
                 return AuthResult(self)
         raise last
@@ -177,7 +177,7 @@ class Login(AuthStrategy):
 
 
 def _allowed(transport: paramiko.Transport, user: str) -> Collection[str]:
-    """The ways of logging in that the server offers this user, as OpenSSH asks for them."""
+    """The login methods that the server offers this user, requested as OpenSSH does."""
     try:
         transport.auth_none(user)
     except paramiko.BadAuthenticationType as error:
@@ -188,8 +188,8 @@ def _allowed(transport: paramiko.Transport, user: str) -> Collection[str]:
 def identity_files(
     setting: Path | None, from_ssh_config: Sequence[str], user_home: Path
 ) -> list[Path]:
-    """The private keys to try, most wanted first: the setting, those of the ssh config,
-    sshproxy's, the usual names."""
+    """The private keys to try, in order: the setting, those in the ssh config, sshproxy's, the
+    usual names."""
     found = [setting.expanduser()] if setting else []
     found += [Path(name).expanduser() for name in from_ssh_config]
     found.append(SSHPROXY_KEY.expanduser())

@@ -1,4 +1,4 @@
-"""The wire `fabric`: a connection of Fabric's, which lasts as long as the command."""
+"""The wire `fabric`: a Fabric connection, which lasts as long as the command."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
 CONNECT_SECONDS = 30
-# What goes wrong is told as an error of ours; Python would print paramiko's log besides.
+# Failures become errors of ours; Python would print paramiko's log as well.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-# Silence on the wire after which the connection is asked whether it is alive.
+# Silence on the wire after which a keepalive is sent; seconds.
 KEEPALIVE_SECONDS = 15
 
 

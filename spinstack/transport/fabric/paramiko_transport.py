@@ -1,15 +1,15 @@
-"""Paramiko's transport, mended for several tries at one login.
+"""Paramiko's transport, fixed for several attempts in one login.
 
-The classic transport asks for the authentication service before every try, at which some
-servers end the connection (RFC 4252 has it asked once). `ServiceRequestingTransport` does
+The classic transport requests the authentication service before every attempt, which makes
+some servers end the connection (RFC 4252 requests it once). `ServiceRequestingTransport` does
 that right, but its handler can't send "none" (paramiko 3.2 to 5.1: it calls a missing
-function), and makes the event for the answer after the request is sent, so that a quick
+function), and creates the event for the answer after sending the request, so that a quick
 answer is missed and the login waits until its time is up. And it waits a tenth of a second for
-an answer that is there after 10 ms.
+an answer that arrives after 10 ms.
 
-Both sides of a login say much in small packets, and TCP holds a small packet back until the one
-before is acknowledged (RFC 896), which may be put off, too (RFC 1122, section 4.2.3.2). At a
-round trip of 40 ms both together cost 125 ms a login: here neither is waited for.
+Both sides of a login exchange many small packets, and TCP delays a small packet until the one
+before is acknowledged (RFC 896), which may be delayed too (RFC 1122, section 4.2.3.2). With a
+round trip of 40 ms both together cost 125 ms for each login: here neither is waited for.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LoginHandler(AuthOnlyHandler):
     ) -> list[str]:
         """The remaining methods after a partial success, none after a whole one.
 
-        Raises BadAuthenticationType (which tells what is allowed) or AuthenticationException.
+        Raises BadAuthenticationType (which says what is allowed) or AuthenticationException.
         """
         self.auth_method = method
         self.username = username
@@ -55,8 +55,8 @@ class LoginHandler(AuthOnlyHandler):
 
 
 class PromptSocket:
-    """A socket that sends small packets at once and, on Linux, acknowledges at once. Over a
-    jump host it is no socket of this machine's, and stays as it is."""
+    """A socket that sends small packets at once and, on Linux, acknowledges at once. With a jump
+    host it is not a socket of this machine, and is left as it is."""
 
     def __init__(self, wrapped: Any) -> None:
         self._wrapped = wrapped
@@ -64,7 +64,7 @@ class PromptSocket:
 
     def recv(self, size: int) -> bytes:
         data: bytes = self._wrapped.recv(size)
-        # The kernel forgets it again.
+        # The kernel resets it.
         self._set(getattr(socket, "TCP_QUICKACK", None))
         return data
 
@@ -89,10 +89,10 @@ class LoginTransport(ServiceRequestingTransport):
         self._accepted.set()
 
     def ensure_session(self) -> None:
-        """Ask for the authentication service, once, and go on as soon as it is there.
+        """Request the authentication service, once, and continue as soon as it is available.
 
-        Paramiko's own looks ten times a second, and for ever once the connection has ended.
-        Raises SSHException or EOFError then.
+        Paramiko's own method polls ten times a second, and forever once the connection has
+        ended. This raises SSHException or EOFError then.
         """
         if self._accepted.is_set() or not (self.is_active() and self.initial_kex_done):
             super().ensure_session()

@@ -1,4 +1,4 @@
-"""A session on a master of OpenSSH: pipes, or a terminal, whose other ends the master holds."""
+"""A session on an OpenSSH master: pipes, or a terminal, whose other ends the master holds."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ CHUNK = 65536
 
 
 class OpenSSHChannel:
-    """Raises OSError when the master has gone, or opens no session."""
+    """Raises OSError if the master is gone, or opens no session."""
 
     def __init__(self, path: Path, pid: int, command: str, terminal: Pty | None) -> None:
-        """`pid`: the master that it has to be; another one is somebody else's login."""
+        """`pid`: the expected master; another one is a different login."""
         self._pid = pid
         self._code: int | None = None
         self._client = mux.Client(path)
@@ -42,7 +42,7 @@ class OpenSSHChannel:
             raise
         self._ends.hand_over()
         os.set_blocking(self._ends.input, False)
-        # What has not ended yet of what it prints.
+        # Its outputs that have not ended yet.
         self._open = {self._ends.output, self._ends.error} - {-1}
 
     def filenos(self) -> list[int]:
@@ -50,7 +50,7 @@ class OpenSSHChannel:
 
     @property
     def _awaited(self) -> bool:
-        """Whether the master may have more to tell."""
+        """Whether the master may send more."""
         return self._client.socket.fileno() >= 0 and self._code is None
 
     def write(self, data: bytes) -> None:
@@ -58,7 +58,7 @@ class OpenSSHChannel:
         while left:
             _, ready, _ = select.select([], [self._ends.input], [], WRITE_SECONDS)
             if not ready:
-                raise TimeoutError(f"it takes no more since {WRITE_SECONDS} s")
+                raise TimeoutError(f"it has accepted nothing for {WRITE_SECONDS} s")
             with contextlib.suppress(BlockingIOError):
                 left = left[os.write(self._ends.input, left) :]
 
@@ -85,7 +85,7 @@ class OpenSSHChannel:
 
     def resize(self, columns: int, rows: int) -> None:
         _set_size(self._ends.input, columns, rows)
-        # As the ssh program does it: the master looks at the sizes of its terminals.
+        # As the ssh program does it: the master then reads the sizes of its terminals.
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGWINCH)
 
@@ -100,7 +100,7 @@ class OpenSSHChannel:
         return self._code
 
     def _listen(self) -> None:
-        """Take in what the master tells; at its end there is no more to come."""
+        """Read a message of the master; after its end nothing more comes."""
         try:
             kind, body = self._client.receive()
         except OSError:
@@ -140,7 +140,7 @@ class _Pipes:
 
 
 class _Terminal:
-    """A terminal of our own between the master and whoever reads here."""
+    """A terminal of our own between the master and this process."""
 
     def __init__(self, wanted: Pty) -> None:
         self.input, its = pty.openpty()
@@ -149,7 +149,7 @@ class _Terminal:
         self.theirs = [its, its, its]
 
     def hand_over(self) -> None:
-        """The other side has taken over its modes; from now on it passes every byte."""
+        """The other side has copied its modes; from now on it passes every byte."""
         if self.theirs:
             tty.setraw(self.theirs[0])
             os.close(self.theirs[0])

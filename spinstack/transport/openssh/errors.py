@@ -1,4 +1,4 @@
-"""What OpenSSH says when a login fails, in the words of the other wire. Pure: text to errors."""
+"""OpenSSH's messages for a failed login, in the words of the other wire. Pure: text to errors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from spinstack.transport import prompt
 
 @dataclass(frozen=True)
 class Attempt:
-    """A login that failed. `name`: the account; `host`, `port`: as the settings say them, 0 for
-    the usual one; `asked`: somebody, or a file, could answer; `outdated`: what is wrong with a
-    certificate, if anything; `unreachable`: what to do when the host does not answer."""
+    """A login that failed. `name`: the account; `host`, `port`: as in the settings, 0 for the
+    default; `asked`: a person, or a file, could answer; `outdated`: what is wrong with a
+    certificate, if anything; `unreachable`: what to do if the host does not respond."""
 
     name: str
     host: str
@@ -33,7 +33,7 @@ _NOTE = r"Load key .*|Permissions \d+ for .*|(?:Warning: )?Identity file .* not 
 
 
 class UnknownHost(SpinstackError):
-    """Nobody could be asked about the host's key."""
+    """There was no one to confirm the host's key."""
 
 
 def explained(said: str, attempt: Attempt) -> SpinstackError:
@@ -46,9 +46,9 @@ def explained(said: str, attempt: Attempt) -> SpinstackError:
         or _configuration(text)
         or _unreachable(lines, attempt)
         or SpinstackError(
-            f"ssh could not log in to {attempt.name}: {lines[-1] if lines else 'it said nothing'}",
+            f"ssh could not log in to {attempt.name}: {lines[-1] if lines else 'no message'}",
             where=attempt.where,
-            remedy=f"see what `ssh -v {attempt.name}` says",
+            remedy=f"see what `ssh -v {attempt.name}` prints",
             details="\n".join(lines[-12:]),
         )
     )
@@ -64,7 +64,7 @@ def _host_key(text: str, attempt: Attempt) -> SpinstackError | None:
 
 
 def _keys(text: str) -> str:
-    """The key that a host shows now, and where another is known; empty if ssh told neither."""
+    """The key that a host offers, and where another is known; empty if ssh printed neither."""
     key = re.search(r"The fingerprint for the (\S+) key .*\n(SHA256:\S+?)\.?$", text, re.M)
     known = re.search(r"Offending (?:\S+ )?key (?:for .* )?in (\S+)", text)
     told = [f"offered {key[1]} {key[2]}"] if key else []
@@ -81,13 +81,13 @@ def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
     if ("keyboard-interactive" in ways or "password" in ways) and not attempt.asked:
         renew = prompt.RENEW if attempt.outdated else ""
         return UsageError(
-            f"{name} asks for password and code, and there is no terminal to ask on",
+            f"{name} asks for password and code, but there is no terminal to answer on",
             where=attempt.outdated or attempt.where,
-            remedy=renew or "in a terminal: invoke login; or fetch a key first with sshproxy.sh",
+            remedy=renew or "run `invoke login` in a terminal, or get a key first with sshproxy.sh",
         )
     if attempt.outdated:
         return SpinstackError(attempt.outdated, where=name, remedy=prompt.RENEW)
-    told = f" (what it allows: {ways})" if ways else ""
+    told = f" (it allows: {ways})" if ways else ""
     return SpinstackError(
         f"{name} refused the login: Authentication failed{told}",
         where="; ".join(re.findall(_NOTE, text)) or attempt.where,
@@ -103,7 +103,7 @@ def _configuration(text: str) -> SpinstackError | None:
 
 
 def _unreachable(lines: list[str], attempt: Attempt) -> SpinstackError | None:
-    """The first line that is known counts: those after it follow from it."""
+    """The first known line counts: later ones are consequences of it."""
     fields = {"unreachable": attempt.unreachable}
     for line in lines:
         known = known_errors.find(line, "ssh-connect", fields)

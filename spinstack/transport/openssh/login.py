@@ -1,4 +1,4 @@
-"""How `ssh` logs in for a master: its words, who answers it, and what became of it."""
+"""How `ssh` logs in as a master: its command line, who answers it, and the outcome."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
 CONNECT_SECONDS = 30
-# Silence after which the other end is asked whether it is there, and how often in vain.
+# Silence after which a keepalive is sent (seconds), and how many may go unanswered.
 KEEPALIVE_SECONDS, KEEPALIVES = 15, 4
-# For a login that nobody is asked for: connecting, jump hosts, a slow name server.
+# For a login without questions: connecting, jump hosts, a slow name server.
 UNASKED_SECONDS = 120.0
 
 # Answers a prompt for password and code, nothing else: no question about a host key, no
-# passphrase of a key. The file's name is not secret; what is in it goes to ssh alone.
+# passphrase of a key. The file's name is not secret; its content goes only to ssh.
 _ANSWER_VARIABLE = "SPINSTACK_LOGIN_ANSWER_FILE"
 _HELPER = f"""\
 #!/bin/sh
@@ -42,7 +42,7 @@ printf '%s\\n' "$answer"
 
 @dataclass(frozen=True)
 class Asking:
-    """Who answers what ssh asks: a file, a person, or nobody."""
+    """Who answers ssh's questions: a file, a person, or nobody."""
 
     file: Path | None
     person: bool
@@ -53,7 +53,7 @@ class Asking:
 
 
 def asking(destination: Destination) -> Asking:
-    """A person may also be asked by a program of their own, if they demand it of ssh."""
+    """A person may also be asked by their own program, if they told ssh to use it."""
     file = destination.login_answer_file
     if file and not destination.practise:
         return Asking(file.expanduser(), False)
@@ -64,7 +64,7 @@ def asking(destination: Destination) -> Asking:
 def log_in(destination: Destination, name: str, socket: Path, persist: int) -> None:
     """Leave a master behind that listens at `socket`, for `persist` seconds without use.
 
-    Raises SpinstackError with what went wrong, in our words.
+    Raises SpinstackError saying what went wrong.
     """
     asked = asking(destination)
     words = [*master_words(socket, persist), *options(destination, asked), "--", destination.host]
@@ -76,8 +76,8 @@ def log_in(destination: Destination, name: str, socket: Path, persist: int) -> N
 
 @contextlib.contextmanager
 def _terminal(asked: Asking) -> Iterator[None]:
-    """The terminal for ssh alone, if it may ask there, and afterwards as it was: ssh does not
-    show what is typed, and may be ended meanwhile."""
+    """Give ssh the terminal if it may ask there, and restore it afterwards: ssh turns echo off,
+    and may be killed meanwhile."""
     if not asked.person or not sys.stdin.isatty():
         yield
         return
@@ -92,8 +92,8 @@ def _terminal(asked: Asking) -> Iterator[None]:
 
 
 def master_words(socket: Path, persist: int) -> list[str]:
-    """ssh as a master that goes to the background once it has logged in. What the person's
-    configuration forwards is left to their own sessions: a port can be bound but once."""
+    """ssh as a master that goes to the background once it has logged in. Forwardings in the
+    person's configuration are left to their own sessions: a port can be bound only once."""
     return [
         *("ssh", "-M", "-N", "-T", "-S", str(socket).replace("%", "%%")),
         *("-o", f"ControlPersist={persist}", "-o", "ClearAllForwardings=yes"),
@@ -105,7 +105,7 @@ def master_words(socket: Path, persist: int) -> list[str]:
 
 
 def options(destination: Destination, asked: Asking) -> list[str]:
-    """What the destination's settings say; all else is the person's ssh configuration's."""
+    """From the destination's settings; all else is up to the person's ssh configuration."""
     words = ["-p", str(destination.port)] if destination.port else []
     words += ["-l", destination.user] if destination.user else []
     for file in _identities(destination):
@@ -113,7 +113,7 @@ def options(destination: Destination, asked: Asking) -> list[str]:
     if destination.known_hosts_file:
         words += ["-o", f"UserKnownHostsFile={_known_hosts(destination)}"]
     words += ["-o", f"StrictHostKeyChecking={'ask' if asked.person else 'yes'}"]
-    # A code that was refused is used up: ssh would ask again without saying so.
+    # A refused code is used up: ssh would ask again without saying so.
     words += ["-o", "NumberOfPasswordPrompts=1"]
     if not asked.person:
         words += ["-o", "LogLevel=ERROR"]
@@ -122,8 +122,8 @@ def options(destination: Destination, asked: Asking) -> list[str]:
 
 
 def _identities(destination: Destination) -> list[Path]:
-    """The setting's key; without one, that of sshproxy.sh if it is there, and then the usual
-    ones, which ssh leaves out once it is told of another."""
+    """The setting's key; without one, sshproxy.sh's if it exists, and then the usual ones, which
+    ssh no longer tries once another is given."""
     if destination.identity_file:
         return [destination.identity_file.expanduser()]
     proxied = prompt.SSHPROXY_KEY.expanduser()
@@ -134,7 +134,7 @@ def _identities(destination: Destination) -> list[Path]:
 
 
 def _known_hosts(destination: Destination) -> str:
-    """The setting's file first, where a key that is accepted is kept, then the usual ones."""
+    """The setting's file first, where accepted keys are stored, then the usual ones."""
     own = destination.known_hosts_file
     assert own is not None
     usual = configured(destination).get("userknownhostsfile", ["~/.ssh/known_hosts"])[0].split()
@@ -144,8 +144,8 @@ def _known_hosts(destination: Destination) -> str:
 
 
 def configured(destination: Destination) -> dict[str, list[str]]:
-    """What the person's configuration says for the host, by ssh's own reading of it (`ssh -G`);
-    empty if it can't be read, which the login tells better."""
+    """The person's configuration for the host, as ssh itself reads it (`ssh -G`); empty if it
+    can't be read, which the login reports better."""
     words = ["ssh", "-G", "--", destination.host]
     try:
         done = subprocess.run(
@@ -162,11 +162,11 @@ def configured(destination: Destination) -> dict[str, list[str]]:
 
 @contextlib.contextmanager
 def _environment(asked: Asking, socket: Path) -> Iterator[Mapping[str, str] | None]:
-    """With a helper program that answers from the file, made for this login only."""
+    """With a helper program that answers from the file, only for this login."""
     if asked.file is None:
         yield None
         return
-    # Tells well what is wrong with the file; the helper could only say no.
+    # Says what is wrong with the file; the helper could only refuse.
     prompt.answers_from(asked.file)("")
     helper = socket.with_suffix(".answer")
     descriptor = os.open(helper, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700)
@@ -180,9 +180,8 @@ def _environment(asked: Asking, socket: Path) -> Iterator[Mapping[str, str] | No
 
 
 def _run(words: list[str], environment: Mapping[str, str] | None, asked: Asking) -> tuple[int, str]:
-    """Run ssh until it has gone to the background; its exit code and what it said, which a
-    person sees as it comes: also a prompt for a touch of a FIDO key, which ssh writes to a
-    terminal only."""
+    """Run ssh until it has gone to the background; its exit code and its output, which a person
+    sees as it comes: even a prompt to touch a FIDO key, which ssh writes only to a terminal."""
     seen = asked.person and sys.stderr.isatty()
     ours, its = pty.openpty() if seen else os.pipe()
     with open(ours, "rb", buffering=0) as said:  # noqa: PTH123
@@ -192,7 +191,7 @@ def _run(words: list[str], environment: Mapping[str, str] | None, asked: Asking)
             stdout=subprocess.DEVNULL,
             stderr=its,
             env=environment,
-            # Without a terminal that it could ask on, or whose Ctrl-C it could take for itself.
+            # Without a terminal on which it could ask, or whose Ctrl-C would reach it.
             start_new_session=not asked.person,
         )
         os.close(its)
@@ -209,8 +208,8 @@ def _run(words: list[str], environment: Mapping[str, str] | None, asked: Asking)
 def _listen(
     process: subprocess.Popen[bytes], said: int, seconds: float | None, *, show: bool
 ) -> str:
-    """What ssh says until its first process ends. Not until the end of the file: the master
-    may keep it open (before OpenSSH 8.7)."""
+    """What ssh prints until its first process ends. Not until the end of the file: the master
+    may keep that open (before OpenSSH 8.7)."""
     deadline = None if seconds is None else time.monotonic() + seconds
     whole = b""
     with _told_of_its_end(process) as end:
@@ -226,7 +225,7 @@ def _listen(
                 return whole.decode("utf-8", "replace")
             if said in ready and not data:
                 process.wait()
-            # It would go on without a socket that anybody could use.
+            # It would continue without a socket that could be used.
             if b"disabling multiplexing" in whole:
                 return whole.decode("utf-8", "replace")
             if deadline and time.monotonic() > deadline:
@@ -235,8 +234,8 @@ def _listen(
 
 @contextlib.contextmanager
 def _told_of_its_end(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """A descriptor that is readable as soon as the process has ended; none where the system
-    knows no such thing."""
+    """A descriptor that is readable as soon as the process has ended; none if the system has no
+    such thing."""
     if not hasattr(os, "pidfd_open"):
         yield []
         return
@@ -275,7 +274,7 @@ def _configured_keys(destination: Destination) -> list[Path]:
 
 
 def _fingerprint(destination: Destination, asked: Asking) -> str:
-    """The key that the host shows, asked for once more without logging in."""
+    """The key that the host offers, requested again without logging in."""
     words = ["ssh", *options(destination, asked), "-o", "PreferredAuthentications=none"]
     # The first value of an option counts.
     words[1:1] = ["-S", "none", "-o", "BatchMode=yes", "-o", "LogLevel=DEBUG1"]

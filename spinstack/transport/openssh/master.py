@@ -1,7 +1,7 @@
-"""The login of the day: a master connection of OpenSSH that outlives the command that opened it.
+"""The daily login: an OpenSSH master connection that outlives the command that opened it.
 
-`ssh` itself logs in and asks, by the person's own configuration; every later command of any
-stack opens its sessions on the socket that the master leaves (`mux.py`).
+`ssh` itself logs in and asks, with the person's own configuration; every later command of any
+stack opens its sessions on the master's socket (`mux.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spinstack.transport.openssh import login, mux, sockets
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
-# A working day: how long the login stays when nothing uses it, in hours.
+# A working day: how long an unused login stays open, in hours.
 PERSIST_HOURS = 10
 # From 8.4 (2020-09) on, a program can be made to answer its prompts (SSH_ASKPASS_REQUIRE).
 OLDEST = (8, 4)
@@ -33,7 +33,7 @@ OLDEST = (8, 4)
 
 @dataclass(frozen=True)
 class Alive:
-    """A master that answers: its process, and, in seconds since 1970, when it was opened and
+    """A master that responds: its process, and, in seconds since 1970, when it was opened and
     when it ends unless it is used before."""
 
     pid: int
@@ -42,12 +42,12 @@ class Alive:
 
     @property
     def left(self) -> float:
-        """Seconds that it still lives."""
+        """Seconds until it ends."""
         return max(0.0, self.until - time.time())
 
 
 class Master:
-    """The one login at a destination's host. `say` is told, in a line, that ssh logs in."""
+    """The one login to a destination's host. `say` gets a line when ssh logs in."""
 
     def __init__(self, destination: Destination, say: Callable[[str], None] | None = None) -> None:
         self._destination = destination
@@ -61,9 +61,9 @@ class Master:
         return sockets.socket_of(self._destination)
 
     def alive(self) -> Alive | None:
-        """The master, if there is one; asking it starts no program and sends nothing.
+        """The master, if there is one; asking starts no program and sends nothing.
 
-        Raises SpinstackError where others can reach into its directory, or it does not answer.
+        Raises SpinstackError if others can access its directory, or it does not respond.
         """
         if not sockets.check(self.socket.parent):
             return None
@@ -78,16 +78,16 @@ class Master:
         return Alive(pid, opened, max(opened, used) + PERSIST_HOURS * 3600)
 
     def used(self) -> None:
-        """Note that its time begins anew: ssh counts from the end of the last session."""
+        """Restart its time: ssh counts from the end of the last session."""
         with contextlib.suppress(OSError):  # it may have ended, and its socket with it
             os.utime(self.socket)
 
     def open(self) -> Alive:
-        """Log in, unless that has been done; the master that there is then.
+        """Log in, unless that has been done; the master.
 
-        ssh asks on the terminal whatever it has to ask; the setting `login_answer_file` answers
-        for a rehearsal; with neither, only a login that needs no answer succeeds. Raises
-        SpinstackError, UsageError where somebody would have to answer.
+        ssh asks its questions on the terminal; the setting `login_answer_file` answers for a
+        rehearsal; with neither, only a login that needs no answer succeeds. Raises
+        SpinstackError, or UsageError if someone would have to answer.
         """
         sockets.make(self.socket.parent)
         with self._alone():
@@ -97,24 +97,26 @@ class Master:
             return self._open()
 
     def _open(self) -> Alive:
-        # Left by a master that was killed, or by another machine that was called like this one.
-        gone = "the login that was kept is gone; " if self._lock.read_text() else ""
+        # Left by a master that was killed, or by another machine with the same name.
+        gone = "the previous login has ended; " if self._lock.read_text() else ""
         self.socket.unlink(missing_ok=True)
         check_program()
-        self._say(f"{gone}logging in to {self.name}; the login is kept for {PERSIST_HOURS} hours")
+        self._say(
+            f"{gone}logging in to {self.name}; the login stays open for {PERSIST_HOURS} hours"
+        )
         login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600)
         self._lock.write_text("logged in\n")
         there = self.alive()
         if there is None:
             raise SpinstackError(
-                f"the login to {self.name} ended as soon as it was made",
+                f"the login to {self.name} ended immediately",
                 where=str(self.socket),
-                remedy=f"see what `ssh -v {self.name}` says, or use the other wire: wire: fabric",
+                remedy=f"see what `ssh -v {self.name}` prints, or set wire: fabric",
             )
         return there
 
     def close(self) -> bool:
-        """End the login, for every command that uses it; whether there was one."""
+        """End the login, for every command that uses it. Returns whether there was one."""
         if not sockets.check(self.socket.parent):
             return False
         try:
@@ -124,15 +126,15 @@ class Master:
             raise self._stuck() from None
         except OSError:
             return False
-        # Gone with it, but perhaps a moment later than the next command looks.
+        # Removed with it, but perhaps only after the next command has looked.
         self.socket.unlink(missing_ok=True)
         self._lock.write_text("")
         return True
 
     @property
     def _lock(self) -> Path:
-        """Held while a command logs in; written then, and emptied by a logout: its time is that
-        of the login, and what is in it tells of one that ended by itself."""
+        """Held while a command logs in; written then, and emptied by a logout: its time is that of
+        the login, and its content reveals a login that ended by itself."""
         return self.socket.with_suffix(".lock")
 
     @contextlib.contextmanager
@@ -142,21 +144,21 @@ class Master:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                self._say(f"another command is logging in to {self.name}: waiting for it")
+                self._say(f"waiting for another command that is logging in to {self.name}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _stuck(self) -> SpinstackError:
         return SpinstackError(
-            f"the ssh process that keeps the login to {self.name} does not answer",
+            f"the ssh process that holds the login to {self.name} does not respond",
             where=str(self.socket),
-            remedy=f"end it (its socket is the last word of its command line in `ps`), remove "
-            f"{self.socket}, and run the same command again",
+            remedy=f"kill it (`ps` shows the socket in its command line), remove {self.socket}, "
+            "and run the same command again",
         )
 
 
 def version() -> tuple[int, int] | None:
-    """Of the `ssh` program; None if there is none of OpenSSH."""
+    """Of the `ssh` program; None if there is no OpenSSH."""
     program = shutil.which("ssh")
     return _version_of(program) if program else None
 
@@ -171,17 +173,17 @@ def _version_of(program: str) -> tuple[int, int] | None:
 
 
 def check_program() -> None:
-    """Raises UsageError where there is no `ssh` that can keep a login for us."""
+    """Raises UsageError if there is no `ssh` that can keep a login open for us."""
     found = version()
     wanted = ".".join(map(str, OLDEST))
     if found is None:
-        problem = "there is no ssh program of OpenSSH"
+        problem = "OpenSSH is not installed"
     elif found < OLDEST:
-        problem = f"the ssh program is too old: OpenSSH {found[0]}.{found[1]}"
+        problem = f"OpenSSH {found[0]}.{found[1]} is too old"
     else:
         return
     raise UsageError(
-        f"{problem}, which the wire openssh needs",
+        f"{problem} for the wire openssh",
         where="setting wire",
         remedy=f"install OpenSSH {wanted} or newer, or set wire: fabric",
     )

@@ -1,7 +1,7 @@
-"""The language of an OpenSSH master's socket: sessions on a login that is there already.
+"""The protocol of an OpenSSH master's socket: sessions on an existing login.
 
-Spoken by hand instead of by an `ssh` program of its own for each session: nothing here can log
-in, so no second login can happen by mistake, and no configuration is read again. Source:
+Used directly instead of by an `ssh` program for each session: nothing here can log in, so no
+second login can happen by mistake, and no configuration is read again. Source:
 PROTOCOL.mux of OpenSSH, version 4 of the protocol, unchanged since OpenSSH 5.4 (2010).
 """
 
@@ -26,17 +26,17 @@ ALIVE = 0x80000005
 SESSION_OPENED = 0x80000006
 
 _NO_ESCAPE = 0xFFFFFFFF
-# A master has one answer to give at a time, and does so at once: it waits for nobody.
+# A master answers at once; it never waits for anything.
 ANSWER_SECONDS = 5.0
 
 
 class Refused(OSError):
-    """The master answered, but not what was asked for."""
+    """The master refused, or answered something else."""
 
 
 class Client:
-    """One connection to a master's socket. Every method raises OSError when the master does
-    not answer, TimeoutError among them, and Refused when it says no."""
+    """One connection to a master's socket. Every method raises OSError (such as TimeoutError) if
+    the master does not respond, and Refused if it refuses."""
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -76,7 +76,7 @@ class Client:
         self._send(TERMINATE, 0)
         try:
             kind, body = self.receive()
-        except ConnectionError:  # it is gone before its answer is
+        except ConnectionError:  # it ended before its answer was read
             return
         if kind != OK:
             raise Refused(_reason(kind, body))
@@ -84,9 +84,9 @@ class Client:
     def open_session(
         self, command: str, files: Sequence[int], *, terminal: str = "", seconds: float
     ) -> None:
-        """Run a command there with our descriptors as its input, output and errors.
+        """Run a command on the login node with our descriptors as its input, output and errors.
 
-        `terminal`: the type of the terminal that it gets there, of the size of the one behind
+        `terminal`: the type of its terminal there, which has the size of the one behind
         `files`. `seconds`: how long the other end may take to open it.
         """
         flags = (int(bool(terminal)), 0, 0, 0)  # terminal, X11, agent, subsystem

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class OpenSSHLoginNode(ChannelNode):
-    """Uses the login that is there, and makes one where there is none, before anything has run;
-    a login that ends later is not made again within the same command."""
+    """Uses the open login, or logs in if there is none, before anything has run; if the login ends
+    later, the same command does not log in again."""
 
     wire = "openssh"
 
@@ -46,21 +46,21 @@ class OpenSSHLoginNode(ChannelNode):
 
     def _silent(self) -> ConnectionLost:
         return ConnectionLost(
-            f"the login to {self.name} is there, but the other end does not answer",
+            f"the login to {self.name} is open, but the other end does not respond",
             where=self.name,
-            remedy="look whether this machine is online; then: invoke logout, invoke login",
+            remedy="check that this machine is online, then run `invoke logout` and `invoke login`",
         )
 
     def _no_session(self, reason: str) -> SessionRefused:
         return SessionRefused(
             f"{self.name} refused another session: {reason}",
             where=self.name,
-            remedy="run the same command again; if it stays so: invoke logout, invoke login",
+            remedy="run the same command again; if it fails: `invoke logout`, then `invoke login`",
         )
 
     def _lost(self) -> ConnectionLost:
         error = super()._lost()
-        error.remedy = f"{error.remedy} (invoke login, if it should ask you before that)"
+        error.remedy = f"{error.remedy} (`invoke login` logs in again first)"
         return error
 
     def close(self) -> None:

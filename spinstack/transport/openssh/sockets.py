@@ -1,5 +1,5 @@
-"""Where the sockets of logins that are kept lie: a directory of our own, that nobody else can
-enter. Whoever could put a socket there would be taken for the login node."""
+"""Where the sockets of open logins are: a directory of our own that nobody else can enter.
+Whoever could put a socket there would be taken for the login node."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from spinstack.errors import SpinstackError
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
-# The least that a system allows for a socket's path (macOS: 104 with the zero at its end), less
-# the dot and 16 characters that ssh puts behind it while it makes one (muxserver_listen).
+# The shortest limit for a socket's path (macOS: 104 with the zero at its end), less the dot and
+# 16 characters that ssh appends while it creates one (muxserver_listen).
 LONGEST = 103 - 17
 
 
@@ -34,7 +34,7 @@ def socket_of(destination: Destination) -> Path:
 
 
 def _directories() -> list[Path]:
-    """Most wanted first; the last one is always short enough."""
+    """In order of preference; the last one is always short enough."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return [
         Path.home() / ".local" / "state" / "spinstack" / "ssh",
@@ -44,25 +44,25 @@ def _directories() -> list[Path]:
 
 
 def make(directory: Path) -> None:
-    """Make the directory if it is not there, and check that it can be used.
+    """Create the directory if it does not exist, and check that it can be used.
 
-    Raises SpinstackError: before a one-time code is used up for nothing.
+    Raises SpinstackError, before a one-time code is wasted.
     """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise SpinstackError(
-            f"the directory for logins that are kept can't be made: {error.strerror}",
+            f"the directory for open logins can't be created: {error.strerror}",
             where=str(directory),
-            remedy="make it by hand with mode 700, or choose the other wire: wire: fabric",
+            remedy="create it with mode 700, or set wire: fabric",
         ) from None
     check(directory)
     _try_out(directory)
 
 
 def _try_out(directory: Path) -> None:
-    """Whether its file system has sockets, and second names for them, as ssh makes them."""
+    """Whether its file system supports sockets, and hard links to them, as ssh needs."""
     first, second = (directory / f"try-{os.getpid()}-{number}" for number in (1, 2))
     try:
         with socket.socket(socket.AF_UNIX) as made:
@@ -70,9 +70,9 @@ def _try_out(directory: Path) -> None:
             os.link(first, second)
     except OSError as error:
         raise SpinstackError(
-            f"no login can be kept on the file system of the home: {error.strerror or error}",
+            f"the home's file system does not support ssh sockets: {error.strerror or error}",
             where=str(directory),
-            remedy="use the other wire: wire: fabric",
+            remedy="set wire: fabric",
         ) from None
     finally:
         first.unlink(missing_ok=True)
@@ -80,21 +80,21 @@ def _try_out(directory: Path) -> None:
 
 
 def check(directory: Path) -> bool:
-    """Whether the directory is there. Raises SpinstackError unless it is ours alone."""
+    """Whether the directory exists. Raises SpinstackError unless it is ours alone."""
     try:
         found = directory.lstat()
     except OSError:
         return False
     if not stat.S_ISDIR(found.st_mode):
-        problem, remedy = "is no directory", f"remove {directory}"
+        problem, remedy = "is not a directory", f"remove {directory}"
     elif found.st_uid != os.getuid():
         problem = f"belongs to somebody else (uid {found.st_uid})"
-        remedy = "ask them, or root, to remove it; until then: wire: fabric"
+        remedy = "ask them, or root, to remove it; until then set wire: fabric"
     elif found.st_mode & 0o077:
-        problem = f"can be entered by others (mode {found.st_mode & 0o777:o})"
-        remedy = f"chmod 700 {directory}, after a look at who put what there"
+        problem = f"is accessible to others (mode {found.st_mode & 0o777:o})"
+        remedy = f"check what others put there, then chmod 700 {directory}"
     else:
         return True
     raise SpinstackError(
-        f"the directory for logins that are kept {problem}", where=str(directory), remedy=remedy
+        f"the directory for open logins {problem}", where=str(directory), remedy=remedy
     )
