@@ -6,7 +6,7 @@ try:
     from spinstack.tasks import ns
 except ModuleNotFoundError as error:
     print(
-        f"These tasks come from the package spinstack, and {error.name} is not installed here: "
+        f"These tasks come from the package spinstack, but {error.name} is not installed: "
         "run `pip install spinstack` in the Python environment of your invoke.",
         file=sys.stderr,
     )

@@ -59,7 +59,9 @@ def shell() -> str:
     """The login shell. Raises SpinstackError on a machine without bash."""
     found = shutil.which("bash", path="/bin:/usr/bin:/usr/local/bin")
     if found is None:
-        raise SpinstackError("the rehearsal's login shell is bash, which is missing here")
+        raise SpinstackError(
+            "bash, the rehearsal's login shell, is not installed", remedy="install bash"
+        )
     return found
 
 
@@ -71,11 +73,10 @@ def lay_out(places: Places, account: Account, modules: tuple[str, ...]) -> None:
     """
     if _blocked := _closed_above(places.storage):
         raise SpinstackError(
-            f"{_blocked} lets other users not pass (no o+x), so that no container and no "
-            "session could reach the rehearsal's storage",
+            f"{_blocked} is closed to other users (no o+x), so no container or session could "
+            "reach the rehearsal's storage",
             where=str(places.storage),
-            remedy=f"chmod o+x {_blocked}, or name another directory with "
-            "SPINSTACK_REHEARSAL_STORAGE",
+            remedy=f"chmod o+x {_blocked}, or set SPINSTACK_REHEARSAL_STORAGE to another directory",
         )
     for directory in _open_directories(places):
         directory.mkdir(exist_ok=True)

@@ -137,7 +137,7 @@ def _ensure_mmdebstrap(runner: Runner, say: Say, image: str) -> None:
         )
     except SpinstackError as error:
         raise SpinstackError(
-            f"the image {image} can't be pulled, and no equivalent can be made here",
+            f"the image {image} can't be pulled, and no equivalent can be built on this machine",
             remedy="get online and run the same command again, or, as root on Debian or "
             "Ubuntu, apt-get install mmdebstrap debian-archive-keyring",
             details=str(error),
@@ -195,9 +195,9 @@ def _bootstrap(runner: Runner, archive: Path) -> None:
     done = runner.run(Command(*words), timeout=BUILD_WITHIN, env={"TMPDIR": str(archive.parent)})
     if not done.ok:
         raise SpinstackError(
-            "mmdebstrap could not make the base images",
-            remedy="read what it says above: most often Debian's package mirror is out of "
-            "reach, or the disk is full",
+            "mmdebstrap could not build the base images",
+            remedy="see its output above; most often Debian's package mirror can't be reached, or "
+            "the disk is full",
             details="\n".join(done.stderr.splitlines()[-12:]),
         )
 
@@ -213,7 +213,7 @@ def _import(runner: Runner, engine: str, archive: Path, equivalent: Equivalent) 
     if not done.ok:
         raise SpinstackError(
             f"{engine} could not import the image {equivalent.name}",
-            remedy="look whether the disk is full (docker system df)",
+            remedy="check whether the disk is full (docker system df)",
             details=(done.stdout + done.stderr).strip(),
         )
     if former and not runner.dry:

@@ -52,7 +52,7 @@ def _can_start_docker() -> bool:
 
 def _ensure_docker_installed(runner: Runner, say: Say) -> None:
     if packages.find_program("dockerd") is None:
-        say("no container engine answers: installing docker.io")
+        say("no working container engine; installing docker.io")
         packages.install(runner, ["docker.io"])
     # Since Debian 13 the client is a package of its own, and only recommended.
     packages.ensure_packages(runner, say, {"docker": "docker-cli"})
@@ -77,7 +77,7 @@ def _start_docker(runner: Runner, say: Say) -> None:
     raise SpinstackError(
         "dockerd did not start",
         where=str(DOCKERD_LOG) if process else "journalctl -u docker",
-        remedy="mend what its log complains about, then run the same command again",
+        remedy="fix what its log reports, then run the same command again",
         details=_tail(DOCKERD_LOG) if process else "",
     )
 
@@ -104,15 +104,14 @@ def _spawn_dockerd() -> subprocess.Popen[bytes]:
 def stop_own_docker(runner: Runner, say: Say) -> None:
     """Stop the dockerd that `ensure_engine` started, unless containers run in it.
 
-    Packages that were installed stay. Nothing to do where systemd or somebody else started
-    the engine.
+    Installed packages are kept. Nothing to do if systemd or somebody else started the engine.
     """
     pid = _own_dockerd()
     if pid is None:
         return
     running = runner.run(Command(DOCKER, "ps", "--quiet"), timeout=START_WITHIN, changes=False)
     if running.stdout.strip():
-        say("dockerd goes on: containers of others run in it")
+        say("dockerd keeps running: it runs other containers")
         return
     runner.run(Command("kill", str(pid)))
     deadline = time.monotonic() + STOP_WITHIN
@@ -121,7 +120,7 @@ def stop_own_docker(runner: Runner, say: Say) -> None:
     if not runner.dry:
         DOCKERD_PID.unlink(missing_ok=True)
         DOCKERD_LOG.unlink(missing_ok=True)
-    say("dockerd, which was started for this, is stopped; the package docker.io stays")
+    say("stopped dockerd, which was started for this; the package docker.io is kept")
 
 
 def _own_dockerd() -> int | None:

@@ -61,10 +61,9 @@ def _split(file: Path) -> tuple[str, str]:
     password, code = answer[:-DIGITS], answer[-DIGITS:]
     if not password or not code.isdecimal():
         raise SpinstackError(
-            "the file with the valid login of the rehearsal was changed by hand",
+            "the file with the rehearsal's valid login was changed by hand",
             where=str(file),
-            remedy="delete it, then stop and start the rehearsal: invoke rehearsal.stop "
-            "rehearsal.start",
+            remedy="delete it, then restart the rehearsal: invoke rehearsal.stop rehearsal.start",
         )
     return password, code
 

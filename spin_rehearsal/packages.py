@@ -1,4 +1,4 @@
-"""Programs from Debian's packages, installed where that is possible, asked for where not."""
+"""Programs from Debian packages: installed if possible, otherwise asked for."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def install(runner: Runner, packages: list[str]) -> None:
         answer = _apt(runner, "install", "--yes", "--no-install-recommends", *packages)
     if answer is not None:
         raise SpinstackError(
-            f"the installation of {' '.join(packages)} failed",
-            remedy="read what apt-get says above, mend it, and run the same command again",
+            f"{' '.join(packages)} could not be installed",
+            remedy="fix what apt-get reports above, then run the same command again",
             details=answer,
         )
 

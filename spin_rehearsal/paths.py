@@ -109,7 +109,7 @@ def of(name: str) -> Places:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,19}", name):
         raise UsageError(
             f"{name!r} can't be the name of a rehearsal",
-            remedy="lower-case letters, digits and hyphens, 20 at most",
+            remedy="use lower-case letters, digits and hyphens, at most 20",
         )
     root = Path(os.environ.get(STORAGE_VARIABLE) or STORAGE_ROOT)
     return Places(state_root() / name, root / f"spinstack-{os.getuid()}-{name}")

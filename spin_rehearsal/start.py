@@ -1,4 +1,4 @@
-"""Starting a rehearsal and looking at it. Stopping is in `leaving.py`."""
+"""Starting a rehearsal, and its status. Stopping is in `stop.py`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def start(
     say: Say = print,
     ready_within: float = READY_WITHIN,
 ) -> Status | None:
-    """Have a rehearsal run: what is there stays, what is missing is made.
+    """Start a rehearsal: what exists is kept, what is missing is created.
 
     Returns its status (None in a dry run). Raises SpinstackError: nothing to make an engine
     or images of, another rehearsal's storage, a supervisor that does not get ready within
@@ -77,13 +77,13 @@ def start(
     where = paths.of(name)
     found = status(name)
     if found.running and not found.silent:
-        say(f"the rehearsal {name!r} runs already")
+        say(f"the rehearsal {name!r} is already running")
         return found
     if found.running:
         raise SpinstackError(
-            f"the rehearsal {name!r} runs, but its {' and '.join(found.silent)} do not answer",
+            f"the rehearsal {name!r} is running, but not its {' and '.join(found.silent)}",
             where=str(where.log),
-            remedy="stop it and start it again: invoke rehearsal.stop --keep-data rehearsal.start",
+            remedy="restart it: invoke rehearsal.stop --keep-data rehearsal.start",
         )
     sshd.library()
     engine = engine_setup.ensure_engine(runner, say)
@@ -97,14 +97,14 @@ def start(
 
 
 def _show(runner: Runner, where: Places, engine: str, say: Say) -> None:
-    """The rest of a dry run: what would be made and started."""
+    """The rest of a dry run: what would be created and started."""
     base_images.ensure(runner, engine, say)
     runner.run(Command("mkdir", "--parents", str(where.private), str(where.project)))
     runner.run(_supervisor(where))
 
 
 def _prepare(name: str, where: Places, engine: str, runner: Runner, say: Say) -> None:
-    """Everything that is files and images; the images take longest, so they go beside."""
+    """All files and images; the images take longest, so they are made in parallel."""
     where.private.mkdir(parents=True, exist_ok=True, mode=0o700)
     where.private.chmod(0o700)
     python = _session_python(where, runner, say)
@@ -158,16 +158,16 @@ def _launch(where: Places, within: float, say: Say) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         silent = health.silent_parts(decided)
         if not silent:
-            say(f"the rehearsal {decided.name!r} runs")
+            say(f"the rehearsal {decided.name!r} is running")
             return
         time.sleep(0.05)
     if process.poll() is None:
         process.terminate()
         process.wait()
     raise SpinstackError(
-        f"the rehearsal did not start: its {' and '.join(silent)} did not answer",
+        f"the rehearsal did not start: its {' and '.join(silent)} did not respond",
         where=str(where.log),
-        remedy="mend what the log says, then start it again",
+        remedy="fix what the log reports, then start it again",
         details=tail(where.log),
     )
 

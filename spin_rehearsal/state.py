@@ -78,7 +78,7 @@ def load(file: Path) -> State | None:
         raise SpinstackError(
             "the state of the rehearsal can't be read",
             where=str(file),
-            remedy=f"delete {file.parent}, then start the rehearsal anew",
+            remedy=f"delete {file.parent}, then start the rehearsal again",
         ) from None
 
 
@@ -158,7 +158,7 @@ def mark_storage(state: State, where: Places) -> None:
         owner = Path(json.loads(where.marker.read_text(encoding="utf-8"))["private"])
         if owner != where.private and owner.exists():
             raise SpinstackError(
-                "another rehearsal has its storage there",
+                "another rehearsal uses this directory for its storage",
                 where=f"{where.storage}, of {owner}",
                 remedy="choose another name (--name), or stop the other rehearsal",
             )

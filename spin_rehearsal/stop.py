@@ -34,18 +34,18 @@ def stop(
     runner: Runner | None = None,
     say: Say = print,
 ) -> None:
-    """End a rehearsal and remove what it made: processes, containers, networks, volumes, the
-    images that went through its registry, its files. Done again, it changes nothing.
+    """Stop a rehearsal and remove what it created: processes, containers, networks, volumes, the
+    images that went through its registry, its files. Running it again changes nothing.
 
-    `keep_data`: only the processes and the containers are stopped, and the next start goes
-    on from there. `all_images`: the stand-ins for official base images go too. Raises
-    SpinstackError for a supervisor that does not end, or an engine that does not answer.
+    `keep_data`: only processes and containers are stopped, and the next start resumes from
+    there. `all_images`: also remove the equivalents of official base images. Raises
+    SpinstackError for a supervisor that does not stop, or an engine that does not respond.
     """
     runner = runner or LocalRunner()
     where = paths.of(name)
     decided = state.load(where.state)
     if decided is None and not where.storage.exists() and not all_images:
-        say(f"there is no rehearsal {name!r}")
+        say(f"no rehearsal {name!r}")
         return
     if runner.dry:
         _show(where, decided, keep_data, all_images, runner)
@@ -54,7 +54,7 @@ def stop(
         _end_supervisor(where)
         _end_containers(decided, where, runner, keep_data)
     if keep_data:
-        say(f"the rehearsal {name!r} is stopped; its data is kept in {where.storage}")
+        say(f"stopped the rehearsal {name!r}; its data is kept in {where.storage}")
         return
     if decided is not None:
         remove_images(runner, decided.engine, decided.registry)
@@ -67,7 +67,7 @@ def stop(
 def _show(
     where: Places, decided: State | None, keep_data: bool, all_images: bool, runner: Runner
 ) -> None:
-    """A dry run: what would be ended and removed."""
+    """A dry run: what would be stopped and removed."""
     pid = supervisor_pid(where)
     if pid is not None:
         runner.run(Command("kill", str(pid)))
@@ -103,7 +103,7 @@ def _end_supervisor(where: Places) -> None:
     while supervisor_pid(where) is not None:
         if time.monotonic() > deadline:
             raise SpinstackError(
-                "the rehearsal's supervisor does not end",
+                "the rehearsal's supervisor does not stop",
                 where=f"process {pid}, log {where.log}",
                 remedy=f"kill -9 {pid}, then stop the rehearsal again",
             )
@@ -155,7 +155,7 @@ def _layers(runner: Runner, engine: str, image: str) -> list[str]:
 def _tell_rest(
     name: str, decided: State | None, all_images: bool, runner: Runner, say: Say
 ) -> None:
-    """Say what is left: base images, which the next rehearsal would only have to get again."""
+    """Say what is kept: base images, which the next rehearsal would have to get again."""
     engine = decided.engine if decided else engine_setup.ensure_engine(runner, say)
     ours = [
         image for image in debian_images.names() if debian_images.has_image(runner, engine, image)
@@ -163,6 +163,6 @@ def _tell_rest(
     if all_images and ours:
         runner.run(Command(engine, "image", "rm", *ours))
         ours = []
-    say(f"the rehearsal {name!r} is gone" + ("" if ours else "; base images stay"))
+    say(f"removed the rehearsal {name!r}" + ("" if ours else "; base images are kept"))
     if ours:
-        say(f"left for the next one: the base images {' and '.join(ours)} (remove: --all)")
+        say(f"kept for the next one: the base images {' and '.join(ours)} (--all removes them)")

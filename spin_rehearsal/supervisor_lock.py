@@ -1,4 +1,4 @@
-"""Whether a rehearsal runs: its supervisor holds a lock, so that a stale id can't deceive."""
+"""Whether a rehearsal is running: its supervisor holds a lock, so a stale id can't mislead."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def become_supervisor(where: Places) -> TextIOWrapper:
         time.sleep(_LOCK_WAIT)
     else:
         lock.close()
-        raise SpinstackError("this rehearsal runs already", where=str(where.private))
+        raise SpinstackError("this rehearsal is already running", where=str(where.private))
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-# Each takes memory for the scientific libraries, and the pages they make few ask for.
+# Each needs memory for the scientific libraries, and few visitors request the pages they make.
 LIMIT = 8
 
 # The processor time that the container's group may use, in microseconds of a period: both in
@@ -40,8 +40,8 @@ def most(count: int) -> int:
 
 
 def fewest(count: int) -> int:
-    """Of these, those that are always there: half. Two at least, since one that is stuck in a
-    library must not stop the other."""
+    """How many of these always run: half, but at least two, since one that is stuck in a library
+    must not stop the other."""
     return most(count) // 2
 
 

@@ -2,16 +2,16 @@
 # Starts nginx with limits that suit the container, and keeps the address of the service `app` in
 # a file that nginx.conf includes.
 #
-# nginx looks names up once, when it starts, and does not start when one is unknown. So the
-# name is looked up here, by the system's own resolver, which works whatever the name server
-# is: web starts before app does, and finds it again when its address has changed.
+# nginx looks names up only when it starts, and does not start if one is unknown. So the name is
+# looked up here, with the system's resolver, which works with any name server: web can start
+# before app, and finds it again when its address has changed.
 set -u
 umask 077
 
 service=app
 port=5001
 file=/tmp/app-server.conf
-pause=1  # seconds between two looks
+pause=1  # seconds between two lookups
 
 address() {
     getent ahostsv4 "$service" | { read -r ip _ && echo "$ip"; }
@@ -19,7 +19,7 @@ address() {
 
 # Port 9 of this container, where nothing listens, stands for an unknown address: nginx
 # answers 502 until there is one. Twice the same server: what a dying worker did not answer is
-# asked once more. After 3 failures nobody has to wait for it, for 1 s.
+# retried once. After 3 failures nobody has to wait for it, for 1 s.
 write() {
     server="server ${1:-127.0.0.1:9} max_fails=3 fail_timeout=1s;"
     printf '%s\n%s\n' "$server" "$server" > "$file.new" && mv "$file.new" "$file"

@@ -43,7 +43,7 @@ TASKS = {
     "cite --at 1h": ["/history.jsonl", "rancher ps --all --format json"],
     "stop": ["rancher stop --type stack nightwatch-desi", ">>history.jsonl"],
     "rm": ["rancher rm --type stack nightwatch-desi"],
-    "rehearsal.start": ["runs already"],
+    "rehearsal.start": ["is already running"],
     "rehearsal.start --name other": ["docker image ", "spin_rehearsal.serve "],
     "rehearsal.status": ["runs"],
     "rehearsal.stop": ["kill ", "docker rm ", "rm --recursive "],

@@ -112,6 +112,6 @@ def test_a_stack_without_spinstack_says_so_in_one_sentence(
     assert told.code == 2
     assert told.out == ""
     assert told.err == (
-        "These tasks come from the package spinstack, and spinstack is not installed here: "
+        "These tasks come from the package spinstack, but spinstack is not installed: "
         "run `pip install spinstack` in the Python environment of your invoke.\n"
     )

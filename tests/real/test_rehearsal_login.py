@@ -191,7 +191,7 @@ def test_what_runs_ends_with_its_connection(here: Status) -> None:
 def test_a_crash_loses_nothing_and_a_second_start_changes_nothing(here: Status) -> None:
     said: list[str] = []
     assert start.start(NAME, say=said.append) == here
-    assert said == [f"the rehearsal {NAME!r} runs already"]
+    assert said == [f"the rehearsal {NAME!r} is already running"]
     pid = supervisor_lock.supervisor_pid(paths.of(NAME))
     assert pid is not None
     answer = _answer(here)

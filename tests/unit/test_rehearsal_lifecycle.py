@@ -50,7 +50,7 @@ def test_a_dry_stop_removes_nothing(where: Places) -> None:
 def test_stopping_what_was_never_started_says_so(where: Places) -> None:
     said: list[str] = []
     stop.stop(runner=RecordingRunner(), say=said.append)
-    assert said == ["there is no rehearsal 'default'"]
+    assert said == ["no rehearsal 'default'"]
 
 
 def test_a_supervisor_that_fails_shows_its_log(where: Places) -> None:
