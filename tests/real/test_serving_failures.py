@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.real.serving import EXPOSURE, NIGHT, Site, clients, eventually, site, spectra
+from tests.real.serving import EXPOSURE, NIGHT, SLOW, Site, clients, eventually, site, spectra
 
 __all__ = ["site"]
 pytestmark = pytest.mark.real("engine")
@@ -42,7 +42,7 @@ def test_a_frozen_app_is_not_noticed(site: Site):
             for page in pages:
                 for encoding in encodings:
                     answer = site.get(page, Accept_Encoding=encoding)
-                    assert (answer.status, answer.seconds < 1) == (200, True)
+                    assert (answer.status, answer.seconds < SLOW) == (200, True)
     finally:
         site.docker("unpause", site.app)
     assert site.get("/readyz").status == 200
@@ -89,10 +89,11 @@ def test_a_stuck_worker_is_replaced_and_that_is_told(site: Site):
 def test_slow_readers_and_half_sent_requests_hold_nobody_up(site: Site):
     address = site.write("big.html", "0123456789" * 300_000)
     reader = f"GET {address} HTTP/1.1\r\nHost: site\r\n\r\n".encode()
+    alone = sorted(site.get("/nights.html").seconds for _ in range(100))[-3]
     with clients(site, 100, reader), clients(site, 2500, reader[:-2]):
         answers = [site.get("/nights.html") for _ in range(100)]
     assert {answer.status for answer in answers} == {200}
-    assert sorted(answer.seconds for answer in answers)[-3] < 0.5
+    assert sorted(answer.seconds for answer in answers)[-3] < max(0.5, 5 * alone)
 
 
 def test_a_request_that_is_never_finished_is_let_go(site: Site):
@@ -128,7 +129,8 @@ def test_the_log_tells_times_and_where_an_answer_came_from(site: Site):
     (line,) = [line for line in site.log() if "for=the+log" in str(line["request"])]
     assert (line["status"], line["request"]) == (200, "GET /nights.html?for=the+log HTTP/1.1")
     assert line["agent"] == 'a "strange" \\ one'
-    assert line["cache"] in ("MISS", "HIT")
+    # The same page was asked for before, maybe seconds ago.
+    assert line["cache"] in ("MISS", "HIT", "EXPIRED", "STALE", "UPDATING")
     assert isinstance(line["seconds"], float) and isinstance(line["bytes"], int)
 
 
