@@ -146,23 +146,24 @@ def test(context: Context, only_unit: bool = False, options: str = "") -> None:
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     os.environ["PATH"] = path
     more = shlex.split(options)
-    # Those with real parts share one engine and one rehearsal: they run one after the other.
-    if only_unit:
-        _live(context, sys.executable, "-m", "pytest", "-n", "auto", "tests/unit", *more)
-    else:
-        _live(context, sys.executable, "-m", "pytest", *more)
+    # On all cores; those with real parts in two groups, of which each is a worker's: see
+    # tests/conftest.py.
+    only = ("tests/unit",) if only_unit else ()
+    _live(context, sys.executable, "-m", "pytest", "-n", "auto", *only, *more)
 
 
 def _prepare_real_parts(context: Context) -> None:
     """As root on Debian install what is missing; elsewhere the tests say what they lack."""
-    from spin_rehearsal import engine_setup, packages
+    from spin_rehearsal import base_images, engine_setup, packages
 
     if not packages.can_install():
         return
     say = Console().note
     runner = _runner(context)
-    engine_setup.ensure_engine(runner, say)
+    engine = engine_setup.ensure_engine(runner, say)
     packages.ensure_packages(runner, say, TEST_PARTS)
+    # Else those who run side by side would all make them.
+    base_images.ensure(runner, engine, say)
 
 
 @task(

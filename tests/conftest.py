@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,43 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must have every real part: {reason}", pytrace=False)
         pytest.skip(reason)
+
+
+# Modules of tests/real whose parts are their own. All others share a rehearsal on the stage, or
+# start one that may want the same ports.
+APART = {
+    f"test_{name}.py"
+    for name in (
+        *("benchmarks", "check_access", "completion", "end_to_end_wheel", "images"),
+        *("images_nginx", "images_under_way", "login_node", "one_time", "operate_ssh"),
+        *("registry_images", "serving", "serving_failures", "serving_uwsgi", "spin_service"),
+        *("wires", "wires_one_time"),
+    )
+}
+
+
+def group(test: str) -> str:
+    """What runs in one worker of pytest-xdist, one test after the other: a module, which then
+    makes its fixtures once; of those with real parts all on the stage, and all that measure
+    how fast parts of their own are."""
+    module = Path(test.partition("::")[0])
+    if module.parent.name != "real":
+        return str(module)
+    return "apart" if module.name in APART else "on the stage"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The groups, the largest first, unless something else is asked for by `--dist`."""
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
