@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import compileall
+import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -126,10 +128,19 @@ def _own_sockets(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
 
 
+@pytest.fixture(scope="session")
+def _homes() -> Iterator[Iterator[Path]]:
+    """One after the other, with names that are short enough for sockets in them: in a worker of
+    pytest-xdist those of `tmp_path` are not, and sockets of all tests would be in one place."""
+    with tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True) as place:
+        yield (Path(place) / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Hides the developer's ssh config, known hosts, Invoke settings and Docker logins."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(_homes)
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     for name in [name for name in os.environ if name.startswith(("INVOKE_", "RANCHER_"))]:
