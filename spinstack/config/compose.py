@@ -18,6 +18,8 @@ from spinstack.rules.service import Mount, Port, Service
 
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[^}]*)\})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A variable that is all there is before a colon, as in `${WEB_PORT}:8080`.
+_LEADING = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>\w+)\}):")
 
 
 @dataclass
@@ -195,6 +197,7 @@ def service(
         builds="build" in filled,
         source=file.source,
         lines={**_own_lines(file, name), **reader.lines},
+        variables=reader.variables,
     )
     return made, reader.findings
 
@@ -210,13 +213,14 @@ def _own_lines(file: ComposeFile, name: str) -> dict[str, int]:
 @dataclass
 class _Reader:
     """Reads lists of a service, keeping a finding for each item that is malformed, and the
-    line of each that is not, by key and number."""
+    line and leading variable of each that is not, by key and number."""
 
     file: ComposeFile
     name: str
     values: Mapping[str, Any]
     findings: list[Finding] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def texts(self, key: str) -> list[str]:
         items = self.values.get(key) or []
@@ -235,8 +239,16 @@ class _Reader:
             path = ("services", self.name, key, str(index))
             try:
                 made.append(parse(text))
-                self.lines[f"{key}.{len(made) - 1}"] = self.file.lines.get(path, 0)
+                item = f"{key}.{len(made) - 1}"
+                self.lines[item] = self.file.lines.get(path, 0)
+                self._begins_with_variable(item, index)
             except ValueError as error:
                 where = self.file.where(*path)
                 self.findings.append(Finding("compose-value", where, str(error), f"fix {key}"))
         return made
+
+    def _begins_with_variable(self, item: str, index: int) -> None:
+        written = self.file.services[self.name][item.partition(".")[0]]
+        match = _LEADING.match(str(written[index] if isinstance(written, list) else written))
+        if match:
+            self.variables[item] = match["bare"] or match["braced"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from spinstack.config import compose, env_file
@@ -70,9 +70,17 @@ class Stack:
         services, findings = [], []
         for name in self.compose.services:
             service, wrong = compose.service(self.compose, name, values)
-            services.append(service)
+            services.append(replace(service, origins=self._origins(service, destination)))
             findings += wrong
         return services, findings
+
+    def _origins(self, service: Service, destination: Destination) -> dict[str, str]:
+        """Where the env file sets the variables that mounts and ports begin with."""
+        return {
+            key: f"{self.env_name}:{self.env[name].line} ({name})"
+            for key, name in service.variables.items()
+            if name in self.env and name not in destination.env
+        }
 
     @property
     def service_names(self) -> list[str]:

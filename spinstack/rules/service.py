@@ -98,7 +98,8 @@ class Service:
     """What a service needs from the centre, with variables filled in.
 
     `lines` gives the line (in `source`) of each key that was written, for messages; the
-    key "" stands for the service itself, `volumes.1` for the second of `mounts`.
+    key "" stands for the service itself, `volumes.1` for the second of `mounts`. `variables`:
+    the variable with which a mount or port begins, by such a key; `origins`: where it is set.
     """
 
     name: str
@@ -113,6 +114,8 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def where(self, key: str) -> str:
         """File and line of a key, or a readable stand-in where there is no file."""

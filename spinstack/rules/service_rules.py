@@ -79,7 +79,7 @@ def published_ports(service: Service, centre: Centre) -> list[Finding]:
     findings = []
     for index, port in enumerate(service.ports):
         where = service.where(f"ports.{index}")
-        findings += outside_port(port.outside, centre, where)
+        findings += outside_port(port.outside, centre, service.origins.get(f"ports.{index}", where))
         findings += inside_port(port.inside, centre, where)
     return findings
 
