@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Report:
-    """What was found, what was fixed on the way, and anything else to note."""
+    """What was found, what was fixed on the way, and anything else to note. `unseen`: why the
+    login node could not be looked at."""
 
     findings: list[Finding] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unseen: SpinstackError | None = None
 
     @property
     def failed(self) -> bool:
@@ -53,7 +55,11 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     if not session.stack.compose.findings:
         found += _images(session, deep)
         if session.destination_was_named:
-            found += _there(session, report, fix=fix, deep=deep)
+            try:
+                found += _there(session, report, fix=fix, deep=deep)
+            except SpinstackError as error:
+                # What was found here is shown all the same.
+                report.unseen = error
     report.findings = checks_stack.in_order(found)
     return report
 

@@ -83,6 +83,8 @@ def check(
         session.console.result(f"# reads the files in {session.directory}")
     report = run.run(session, fix=fix, deep=deep)
     _tell(session, report, json)
+    if report.unseen:
+        raise report.unseen
     if report.failed and not session.dry:
         from invoke.exceptions import Exit
 

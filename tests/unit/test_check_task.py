@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 
 from spinstack.checks import image_state
+from spinstack.errors import SpinstackError
 from spinstack.images.engine import Engine
 from spinstack.rules.service import Service
+from spinstack.tasks import prepare
+from spinstack.transport.login_node import LoginNode
 from spinstack.transport.runner import RecordingRunner, Result
 from tests.baking import REPOSITORY, bake
+from tests.unit.stack_session import StackSession, run
+from tests.unit.stack_session import baked as baked_stack
 from tests.unit.test_check_laptop import COMPOSE, ENV, replaced
 from tests.unit.test_check_there import made
 
@@ -139,3 +144,18 @@ def test_an_image_that_nobody_has(
     monkeypatch.setattr("spinstack.images.registry.manifest", lambda image, login: None)
     assert images(made, "docker.io/nginx:1.28", nowhere, ask=True) == ["image-missing"]
     assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"
+
+
+def test_what_was_found_here_is_shown_even_if_the_login_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = StackSession(baked_stack(tmp_path), {"": Result()})
+    replaced(session.directory / COMPOSE, "    retain_ip: true", "    healthcheck: {}")
+    session.login_node = refused_login  # type: ignore[method-assign]
+    with pytest.raises(SpinstackError, match="no route"):
+        run(prepare.check, session, to="dev")
+    assert "[compose-key]" in capsys.readouterr().out
+
+
+def refused_login() -> LoginNode:
+    raise SpinstackError("no route to the login node")
