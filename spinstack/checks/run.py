@@ -106,12 +106,14 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
         session.console.step(f"look at {session.destination.host}") as step,
     ):
         visit = Visit(node, session.destination, session.stack, session.platform)
-        found = visit.findings(fix=fix, deep=deep)
+        try:
+            found = visit.findings(fix=fix, deep=deep)
+        finally:
+            report.mended += visit.mended
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
         findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         step.done(findings if found else "nothing wrong")
-    report.mended += visit.mended
     return found
 
 

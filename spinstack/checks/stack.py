@@ -26,9 +26,9 @@ def check(
     findings += _destination(destination)
     findings += line_ends.findings(settings, stack)
     findings += dockerfile.findings(settings, destination.centre)
+    findings += platform.check(stack, destination)
     if stack.compose.findings:
         return in_order(findings)
-    findings += platform.check(stack, destination)
     findings += env_file.findings(settings, stack, destination)
     services, unreadable = stack.services(destination)
     findings += unreadable

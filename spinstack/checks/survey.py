@@ -60,7 +60,7 @@ def look(
     asked = sorted({part for source in sources for part in walk.parts(source)})
     result = node.run(_script(destination, platform, asked))
     table = walk.parse(result.output("ways"), asked)
-    return _survey(result, platform, _follow(node, sources, table))
+    return _survey(result, destination, platform, _follow(node, sources, table))
 
 
 def _script(destination: Destination, platform: Platform, asked: list[str]) -> Script:
@@ -97,24 +97,26 @@ def _follow(
     return ways
 
 
-def _survey(result: ScriptResult, platform: Platform, ways: dict[str, Way]) -> Survey:
+def _survey(
+    result: ScriptResult, destination: Destination, platform: Platform, ways: dict[str, Way]
+) -> Survey:
     account = re.findall(r"^\d+(?: \d+)*$", result.output("account"), re.MULTILINE)
     uid = int(account[0]) if account else None
     groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
     free, used = _space(result.output("disk space"))
-    # By the order of the script: the names of three of them are the platform's.
-    *_, quota, ready, exported, access, states = result.steps
+    steps = {step.name: step for step in result.steps}
+    states = steps[platform.states().name]
     return Survey(
         uid=uid,
         groups=groups,
-        exported_uid=exported.output.strip(),
+        exported_uid=result.output("exported UID").strip(),
         ways=ways,
         project_usable=result["project directory"].ok,
         free_kb=free,
         used_percent=used,
-        quota=tuple(quotas(quota.output)),
-        ready=ready.ok,
-        has_access=access.ok,
+        quota=tuple(quotas(result.output("quota"))),
+        ready=steps[platform.ready(destination).name].ok,
+        has_access=steps[platform.has_access().name].ok,
         states_known=states.ok and not platform.complaints(states.output, errors_only=True),
         taken=tuple(platform.taken_ports(states.output)),
     )

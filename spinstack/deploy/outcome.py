@@ -107,6 +107,8 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         error.remedy = remedy
     if told.outcome == journal.UNFINISHED:
         _add_rollback(error, step, told, session)
+    # How to get out of an upgrade that hangs in between comes before what its cause was.
+    error.explained = error.explained or told.outcome in (journal.UNFINISHED, journal.NOT_NOTED)
     return error
 
 

@@ -42,7 +42,7 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
         )
     for state in states:
         if state.passing:
-            raise SpinstackError(
+            error = SpinstackError(
                 f"can't {doing}: {state.name} is {state.phase.value}",
                 where=f"{state.stack}; nothing was changed",
                 remedy="it is stuck: remove it with `invoke rm`, then run `invoke deploy`"
@@ -50,6 +50,9 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
                 else "wait some seconds until `invoke status` shows it settled, then run it again",
                 details=state.message,
             )
+            # What keeps it from getting on is not what has to be fixed first.
+            error.explained = True
+            raise error
 
 
 def stop(there: StackClient, service: str, wanted: Sequence[str], tell: Tell) -> list[ServiceState]:

@@ -108,15 +108,14 @@ def read(
     for part in f"\n{output}".split(f"\n{_MARK} ")[1:]:
         head, _, text = part.partition("\n")
         service, _, code = head.rpartition(" ")
-        answers[service] = _told(text, int(code) if code.isdecimal() else 1, platform)
+        if code != str(NO_CONTAINER):
+            answers[service] = _told(text, int(code) if code.isdecimal() else 1, platform)
     nothing = Stats(problem=_NOTHING)
     up = {state.name for state in services if state.up}
     return {name: answers.get(name, nothing) for name in asked if name in up or name in answers}
 
 
 def _told(text: str, code: int, platform: Platform) -> Stats:
-    if code == NO_CONTAINER:
-        return Stats(problem=_NOTHING)
     # Killed at once after the limit, or only by force.
     if code in (124, 137):
         return Stats(problem=f"no answer within {LIMIT} s")

@@ -74,18 +74,24 @@ class StackClient:
         text = said or tail(step.output)
         known = self.platform.known(text)
         if known:
-            return SpinstackError(known[0], where=self.where, remedy=known[1], details=text)
+            where = f"{self.where}, environment {self.destination.environment}"
+            error = SpinstackError(known[0], where=where, remedy=known[1], details=text)
+            error.explained = True
+            return error
         what = what or f"{self.platform.title} did not answer: {step.name}"
         if step.code == TIME_IS_UP:
             what += f" (no answer within {seconds or self.platform.quick} s)"
         elif step.code == KILLED:
             what += f" (exit code {step.code}: killed)"
-        return SpinstackError(
+        error = SpinstackError(
             what,
             where=self.where,
             remedy="see `invoke status`, then run it again",
             details=text or f"exit code {step.code}, no output",
         )
+        # The words of this message are no output of a program, and nothing to be explained.
+        error.explained = step.code in (TIME_IS_UP, KILLED) or not text
+        return error
 
     def order(self, *steps: Step, what: str, seconds: float = 120.0) -> None:
         """Run steps that change something. Raises SpinstackError, beginning with `what`, for

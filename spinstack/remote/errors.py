@@ -61,7 +61,7 @@ class NotWritten(SpinstackError):
 def not_written(output: str, where: str, what: str) -> NotWritten:
     """Why something could not be written to the global file system."""
     known = known_errors.find(output, "remote-write", {"what": what})
-    return NotWritten(
+    error = NotWritten(
         known.cause if known else f"{what} could not be written",
         where=where,
         remedy=known.remedy
@@ -69,6 +69,8 @@ def not_written(output: str, where: str, what: str) -> NotWritten:
         else "fix what the login node reports, then run the command again",
         details=tail(output),
     )
+    error.explained = known is not None
+    return error
 
 
 class LockLost(SpinstackError):

@@ -134,8 +134,8 @@ def take_over(
 
 def break_left(session: Session, remote: RemoteStack, owner: Owner) -> None:
     """Break the lock of a dead change. Raises Locked if somebody else has it by now."""
-    session.console.note(f"took over the stale lock of {owner.told()}")
     remote.break_lock(owner)
+    session.console.note(f"took over the stale lock of {owner.told()}")
 
 
 def is_alive(session: Session, remote: RemoteStack, seconds: int) -> bool:

@@ -121,7 +121,8 @@ def _tell(session: Session, report: Report, json: bool) -> None:
         session.console.result(f"  where: {found.where}\n  fix:   {found.remedy}")
     severities = [found.severity for found in report.findings]
     counts = ", ".join(_count(severities.count(kind), kind) for kind in ("error", "warning"))
-    session.console.result(f"{session.where}: {counts}")
+    unseen = "; the login node was not checked" if report.unseen else ""
+    session.console.result(f"{session.where}: {counts}{unseen}")
 
 
 def _count(number: int, what: str) -> str:

@@ -12,7 +12,7 @@ from .stage import PORT, STACK, Stage
 
 pytestmark = pytest.mark.real("engine", "registry")
 
-CLEAN = f"{STACK} → rehearsal: 0 errors, 0 warnings"
+CLEAN = f"{STACK} at rehearsal: 0 errors, 0 warnings"
 
 
 def project(stage: Stage) -> Path:

@@ -41,7 +41,7 @@ def _get(url: str) -> int:
 
 def test_the_stack_that_cookiecutter_makes_has_nothing_against_it(stage: Stage) -> None:
     checked = stage.done("check")
-    assert checked.last_line == f"{STACK} → rehearsal: 0 errors, 0 warnings"
+    assert checked.last_line == f"{STACK} at rehearsal: 0 errors, 0 warnings"
 
 
 def test_a_deploy_shows_each_step_and_ends_with_the_address_alone(first_deploy: Typed) -> None:

@@ -100,7 +100,7 @@ def test_a_history_that_can_not_be_written_is_a_warning(worked_on: SmallSite) ->
         restarted = done(worked_on, "restart", "--service", "app", "--yes")
     finally:
         kept.rename(file)
-    assert "warning: restart is not in the history" in restarted.err
+    assert "warning: could not record restart in the history" in restarted.err
     assert "No space left on device" in " ".join(restarted.err.split())
 
 

@@ -159,7 +159,7 @@ def test_a_login_that_hangs_is_told(sshd: openssh.Sshd, monkeypatch: pytest.Monk
     pid = Master(to).open().pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(SpinstackError, match="does not answer") as error:
+        with pytest.raises(SpinstackError, match="does not respond") as error:
             OpenSSHLoginNode(to).run(SCRIPT)
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -173,7 +173,7 @@ def test_a_directory_that_others_can_enter_is_refused(sshd: openssh.Sshd) -> Non
     directory.chmod(0o770)
     with pytest.raises(SpinstackError, match="is accessible to others") as error:
         OpenSSHLoginNode(to).run(SCRIPT)
-    assert error.value.remedy.startswith(f"chmod 700 {directory}")
+    assert f"chmod 700 {directory}" in error.value.remedy
 
 
 @pytest.mark.real("root")
@@ -221,7 +221,7 @@ def test_no_ssh_or_an_old_one_is_told_by_name(
             Master(to).open()
         old.write_text("#!/bin/sh\necho 'OpenSSH_8.2p1 Ubuntu-4ubuntu0.11, OpenSSL 1.1.1f' >&2\n")
         old.chmod(0o755)
-        with pytest.raises(UsageError, match=r"too old: OpenSSH 8\.2") as error:
+        with pytest.raises(UsageError, match=r"OpenSSH 8\.2 is too old") as error:
             Master(to).open()
         assert connect.chosen(openssh.destination(sshd)) == "fabric"
     assert connect.chosen(openssh.destination(sshd)) == "openssh"

@@ -99,7 +99,7 @@ def test_a_bare_project_space_is_made_ready_once(bare: Bare) -> None:
 
     second = bare.setup()
     assert second.code == 0, second
-    assert second.last_line == f"{NAME} → rehearsal: everything is ready, nothing to do"
+    assert second.last_line == f"{NAME} at rehearsal: everything is ready, nothing to do"
     assert set(bare.states().values()) == {"ok"}
 
 

@@ -276,7 +276,7 @@ def test_a_stack_is_created_and_then_upgraded_at_once(desk: Desk, node: PlainThe
     [
         ({"new": "broken: ImagePullBackOff"}, "web failed: ImagePullBackOff"),
         ({"new": "ill"}, "web failed the health check"),
-        ({"new": "rolling"}, "web did not get healthy within 20 s"),
+        ({"new": "rolling"}, "web did not become healthy within 20 s"),
         ({"apply": "plain: no: the quota is used up"}, "Plain did not bring up demo"),
     ],
 )

@@ -19,6 +19,8 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
     where = f"invoke.yaml, destination {destination.name}, environment"
     found = names.environment(destination.environment, destination.centre, where)
     found += _directory(stack)
+    if stack.compose.findings:
+        return found
     found += _strangers(stack)
     for file in (stack.compose, *stack.beside.values()):
         if file.findings:
