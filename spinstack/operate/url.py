@@ -47,7 +47,7 @@ def _url(session: Session, service: str) -> str:
     if not found:
         what = f"{service} publishes no port" if service and states else "the site is not running"
         raise SpinstackError(
-            f"no address: {what}",
+            f"{there.stack} has no address: {what}",
             where=there.where,
             remedy="see `invoke status`",
         )

@@ -71,7 +71,9 @@ def test_a_project_directory_that_is_somebody_elses(small: SmallSite) -> None:
     theirs.rmdir()
     assert_told_well(failed)
     assert "error: the lock could not be written" in failed.err
-    assert "fix:   you may not write there: set project_dir to a directory of your own" in failed.err
+    assert (
+        "fix:   you may not write there: set project_dir to a directory of your own" in failed.err
+    )
 
 
 def test_odd_names_of_directories_and_files(small: SmallSite, tmp_path: Path) -> None:

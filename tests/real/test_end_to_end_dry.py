@@ -37,7 +37,7 @@ TASKS = {
     "rollback": ["rancher up -d --rollback "],
     "status": ["rancher ps --all --format json", "python3 -m nightwatch_web.workers --json"],
     "logs": ["rancher logs ", "nightwatch-desi/app", "nightwatch-desi/web"],
-    "logs --service web --follow": ["rancher logs ", "--follow", "nightwatch-desi/web"],
+    "logs --service web --follow": ["rancher logs --follow ", "stack=nightwatch-desi", "(web)"],
     "url": ["rancher ps --all --format json"],
     "history --since 2w": ["; then cat /", "/nightwatch-desi/history.jsonl"],
     "cite --at 1h": ["/history.jsonl", "rancher ps --all --format json"],
@@ -45,7 +45,7 @@ TASKS = {
     "rm": ["rancher rm --type stack nightwatch-desi"],
     "rehearsal.start": ["is already running"],
     "rehearsal.start --name other": ["docker image ", "spin_rehearsal.serve "],
-    "rehearsal.status": ["runs"],
+    "rehearsal.status": ["is running"],
     "rehearsal.stop": ["kill ", "docker rm ", "rm --recursive "],
 }
 
