@@ -125,9 +125,9 @@ def test_secrets_and_volumes_reach_the_containers(running: SmallSite, tmp_path: 
     value.chmod(0o600)
     secret, volume = f"app.{NAME}.password", f"app.{NAME}"
     create = ("secret.create", "password", "--service", "app", "--file", str(value))
-    assert f"made {secret} (6 bytes)" in done(running, *create).out
+    assert f"created {secret} (6 bytes)" in done(running, *create).out
     assert "already" in running.invoke(*create).err
-    assert done(running, "volume.create", "--service", "app").out == f"made {volume}\n"
+    assert done(running, "volume.create", "--service", "app").out == f"created {volume}\n"
 
     running.write("keeping", command=TALKS)
     compose = running.directory / "docker-compose.yml"
