@@ -44,7 +44,7 @@ def test_from_a_difference_to_an_upgrade_and_back(small: SmallSite) -> None:
 
     upgraded = done(small, "upgrade")
     assert upgraded.out == small.address + "\n"
-    assert "invoke confirm, or: invoke rollback" in upgraded.err
+    assert "run `invoke confirm` or `invoke rollback`" in upgraded.err
     assert small.seen() == "generation two"
     assert releases(small)[0][1] == "unfinished"
     refused = small.invoke("up")
