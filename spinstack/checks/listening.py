@@ -145,7 +145,7 @@ def _published_twice(services: list[Service]) -> Iterator[Finding]:
             if other != service.name:
                 problem = f"{other} and {service.name} both publish port {port.outside}"
                 remedy = "give each its own port: two on one port can't share a node"
-                yield Finding("port-twice", service.where(f"ports.{index}"), problem, remedy)
+                yield Finding("port-twice", service.where_set(f"ports.{index}"), problem, remedy)
 
 
 def _upstreams(

@@ -203,7 +203,9 @@ def _ports(seen: Survey, services: list[Service], stack: str) -> Iterator[Findin
                 if taken.port == port.outside and taken.stack != stack:
                     problem = f"port {port.outside} is in use by {taken.stack}/{taken.service}"
                     remedy = "use another one: two services on one port can't share a node"
-                    yield Finding("port-taken", service.where(f"ports.{index}"), problem, remedy)
+                    yield Finding(
+                        "port-taken", service.where_set(f"ports.{index}"), problem, remedy
+                    )
 
 
 def _listed(items: Iterable[object]) -> str:

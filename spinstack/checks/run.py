@@ -10,7 +10,6 @@ from spinstack.checks import image_state, login_node, mend, nginx_test, survey, 
 from spinstack.checks import stack as checks_stack
 from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
-from spinstack.config import compose
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError, UsageError
@@ -183,11 +182,8 @@ class Visit:
 
     def _services(self, uid: int | None) -> list[Service]:
         """The services, with the login node's `${UID}` once that is known."""
-        if uid is None:
-            return self._stack.services(self._to)[0]
-        values = {**self._stack.variables(self._to), "UID": str(uid)}
-        file = self._stack.compose
-        return [compose.service(file, name, values)[0] for name in file.services]
+        known = {} if uid is None else {"uid": str(uid)}
+        return self._stack.services(self._to, **known)[0]
 
     def _uses(self, seen: Survey) -> list[login_node.Use]:
         uses = login_node.uses(self._services(seen.uid))

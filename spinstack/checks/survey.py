@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 from spinstack.checks import walk
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
-from spinstack.platforms import base
 from spinstack.platforms.base import Platform, TakenPort
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
@@ -78,9 +77,9 @@ def _script(destination: Destination, platform: Platform, asked: list[str]) -> S
         replace(platform.ready(destination), must=False),
         Step("exported UID", (Command("printenv", "UID"),), must=False),
         platform.has_access(),
-        platform.states(if_access=True, must=False),
+        platform.states(if_access=True),
     )
-    return Script(steps, seconds=base.QUICK + 60)
+    return Script(steps, seconds=platform.quick + 60)
 
 
 def _follow(

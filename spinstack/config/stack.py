@@ -64,9 +64,12 @@ class Stack:
                     names.add(match[1])
         return names
 
-    def services(self, destination: Destination) -> tuple[list[Service], list[Finding]]:
-        """The services with everything filled in, and what could not be read."""
-        values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **self.variables(destination)}
+    def services(
+        self, destination: Destination, uid: str = SOME_UID
+    ) -> tuple[list[Service], list[Finding]]:
+        """The services with everything filled in, and what could not be read. `uid`: that of
+        the account on the login node, if it is known."""
+        values = {**dict.fromkeys(COMPUTED_THERE, uid), **self.variables(destination)}
         services, findings = [], []
         for name in self.compose.services:
             service, wrong = compose.service(self.compose, name, values)

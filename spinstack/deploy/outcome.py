@@ -55,14 +55,9 @@ _UNFINISHED_IN_ONE_STEP = "the upgrade is unfinished: what ran before it was not
 def url(told: Journal, session: Session) -> str:
     """The address of the site after a change that succeeded; empty if no port is published."""
     asked = told.step("wait until healthy")
-    states = _states(last_round(asked), session) if asked else []
+    states = _states(rows.last_round(asked.lines), session) if asked else []
     found = address(states, session.destination)
     return f"{found}/" if found else ""
-
-
-def last_round(step: JournalStep) -> str:
-    """The output of the last look at the states."""
-    return rows.last_round(step.lines)
 
 
 def _states(text: str, session: Session) -> list[ServiceState]:
@@ -72,14 +67,9 @@ def _states(text: str, session: Session) -> list[ServiceState]:
 def watched(step: JournalStep, session: Session) -> Watcher:
     """The states of a step that waited, evaluated again."""
     watcher = Watcher(list(session.stack.service_names))
-    lines: list[str] = []
-    for line in step.lines:
-        if not line.startswith("round "):
-            lines.append(line)
-            continue
-        if line == "round 0":
+    for lines, code in rows.rounds(step.lines):
+        if code == "0":
             watcher.take(_states("\n".join(lines), session))
-        lines = []
     return watcher
 
 
@@ -163,7 +153,7 @@ def _not_rendered(step: JournalStep, told: Journal, session: Session) -> Spinsta
 def _not_healthy(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     if step.code == job.NO_ANSWER:
         host, seconds = session.destination.host, health.SILENT_SECONDS
-        return no_answer(session.platform, host, seconds, last_round(step))
+        return no_answer(session.platform, host, seconds, rows.last_round(step.lines))
     watcher = watched(step, session)
     try:
         watcher.judge(session.destination.healthy_within, session.settings.stack)
@@ -227,7 +217,7 @@ def _add_rollback(
     later = [step for step in told.steps if step.code not in (None, 0) and step is not first]
     back = next((step for step in later if step.name in ("roll back", "look again")), None)
     if back:
-        said = "\n".join(session.platform.complaints(back.output)) or tail(last_round(back))
-        said = said or f"exit code {back.code}, no output"
+        said = "\n".join(session.platform.complaints(back.output))
+        said = said or tail(rows.last_round(back.lines)) or f"exit code {back.code}, no output"
         error.details = "\n".join(filter(None, (error.details, "and the rollback failed:", said)))
         error.remedy = _NOW[journal.UNFINISHED][1]

@@ -70,10 +70,11 @@ class Deployment:
         following = Follow(
             self.session, change.id, creating=change.creating, uploaded=note.id if made else ""
         )
+        doing = self.me.doing
         code = self._seen(
-            following, lambda: self.remote.start(change, self.found, made, note, following)
+            following, lambda: self.remote.start(change, self.found, made, note, following), doing
         )
-        return "" if self.session.dry else self._concluded(code, following)
+        return "" if self.session.dry else self._concluded(code, following, doing)
 
     def attach(self, owner: Owner) -> str:
         """Follow a change of ours that is running there. Returns the site's address at its end.
@@ -85,10 +86,10 @@ class Deployment:
             f"{article} {owner.doing} by {owner.told()} is already running there; following it"
         )
         following = Follow(self.session, owner.job)
-        code = self._seen(following, lambda: self.remote.follow(following))
-        return self._concluded(code, following)
+        code = self._seen(following, lambda: self.remote.follow(following), owner.doing)
+        return self._concluded(code, following, owner.doing)
 
-    def _seen(self, following: Follow, begin: Callable[[], int | None]) -> int | None:
+    def _seen(self, following: Follow, begin: Callable[[], int | None], doing: str) -> int | None:
         """The exit code of following a change to its end: as `begin` does, or after Ctrl-C while
         it is rolled back. Raises SpinstackError if its end was not seen."""
         try:
@@ -96,17 +97,17 @@ class Deployment:
                 return begin()
             except KeyboardInterrupt:
                 following.leave(goes_on=following.started)
-                return Interrupt(self.session, self.remote, following, self.me.doing).settle()
+                return Interrupt(self.session, self.remote, following, doing).settle()
         except ConnectionLost as lost:
-            raise unseen.cut_off(lost, self.me.doing, started=following.started) from None
+            raise unseen.cut_off(lost, doing, started=following.started) from None
         finally:
             following.leave(well=False)
 
-    def _concluded(self, code: int | None, following: Follow) -> str:
+    def _concluded(self, code: int | None, following: Follow, doing: str) -> str:
         """The site's address if the change succeeded. Raises SpinstackError otherwise."""
         told, session = following.journal, self.session
         if not told.outcome:
-            raise unseen.silent(code, told, self.me.doing, session.destination.host)
+            raise unseen.silent(code, told, doing, session.destination.host)
         written = told.step("write it down")
         if written and not written.ok:
             why = written.output.strip().rpartition("\n")[2]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -65,10 +64,9 @@ def check_name(remedies: Sequence[str], name: str) -> None:
         raise UsageError(f"{name!r} is not a valid name at Spin", remedy=remedies[0])
 
 
-@contextmanager
-def creating(session: Session, kind: Kind, name: str) -> Iterator[StackClient]:
-    """A connection to create one with a new name: records it in the history, and checks afterwards
-    that it exists. Raises SpinstackError."""
+def create(session: Session, kind: Kind, name: str, step: Step) -> None:
+    """Create one with a new name by the platform's step, record it in the history, and check
+    that it exists then. Raises SpinstackError."""
     with connected(session) as there:
         if any(kept.name == name for kept in kind.listed(there)):
             raise SpinstackError(
@@ -77,13 +75,8 @@ def creating(session: Session, kind: Kind, name: str) -> Iterator[StackClient]:
                 remedy=f"remove it first (`invoke {kind.name}.rm`); it can't be changed",
             )
         with recorded(session, there.node, f"{kind.name}.create", name):
-            yield there
+            there.order(step, what=f"the {kind.name} {name} was not created")
             _must_be_there(there, kind, name)
-
-
-def order(there: StackClient, step: Step, kind: Kind, name: str) -> None:
-    """Create one. Raises SpinstackError if the platform refuses."""
-    there.order(step, what=f"the {kind.name} {name} was not created")
 
 
 def _must_be_there(there: StackClient, kind: Kind, name: str) -> None:

@@ -34,8 +34,7 @@ def create_secret(session: Session, name: str, service: str, file: str, *, json:
     whole = _secret_name(session, name, service)
     value = b"dry" if session.dry else _value(session, whole, file)
     check_value(value)
-    with kept.creating(session, SECRET, whole) as there:
-        kept.order(there, there.platform.create_secret(whole, value), SECRET, whole)
+    kept.create(session, SECRET, whole, session.platform.create_secret(whole, value))
     if session.dry:
         return
     if value.endswith(b"\n"):

@@ -10,14 +10,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from spinstack.errors import UsageError
 from spinstack.platforms.base import NO_CONTAINER, Platform, ServiceState
 from spinstack.platforms.client import StackClient
-from spinstack.transport.command import Command, Raw
+from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Step, json_objects
 
 # Seconds that a service has to answer.
@@ -27,6 +26,7 @@ MOST = 3000
 # Characters to show of a summary.
 WIDTH = 200
 _MARK = "@spinstack stats"
+_ASK = Path(__file__).with_name("ask.sh")
 _NOTHING = "none of its containers is healthy"
 
 
@@ -87,17 +87,12 @@ def _questions(there: StackClient, listing: Step, asked: Mapping[str, Sequence[s
     for number, (service, words) in enumerate(asked.items()):
         question = there.platform.ask(there.stack, service, words, LIMIT)
         lines.append(_function(f"question_{number}", question.script()))
-    lines += [f"services=({shlex.join(asked)})", _program().rstrip()]
+    lines += [f"services=({shlex.join(asked)})", program(_ASK)]
     return Command(Raw("\n".join(lines)))
 
 
 def _function(name: str, body: str) -> str:
     return f"{name}() {{\n{body}\n}}"
-
-
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("ask.sh").read_text(encoding="utf-8")
 
 
 def read(

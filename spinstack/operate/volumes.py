@@ -27,9 +27,9 @@ def list_volumes(session: Session, *, all: bool, json: bool) -> None:
 def create_volume(session: Session, service: str, driver: str, *, json: bool) -> None:
     """Create a volume, named SERVICE.STACK; an empty `driver` means the default one."""
     whole = _volume_name(session, service)
-    with kept.creating(session, VOLUME, whole) as there:
-        step = there.platform.create_volume(whole, driver or there.platform.volume_driver)
-        kept.order(there, step, VOLUME, whole)
+    platform = session.platform
+    step = platform.create_volume(whole, driver or platform.volume_driver)
+    kept.create(session, VOLUME, whole, step)
     if session.dry:
         return
     session.give(json, {"action": "volume.create", "name": whole}, f"created {whole}")

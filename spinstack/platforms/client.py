@@ -66,8 +66,8 @@ class StackClient:
             raise self.failure(result.failed)
         return result
 
-    def failure(self, step: StepResult, what: str = "", seconds: int = 0) -> SpinstackError:
-        """Why a step failed, which had so many seconds (0: those of a quick call)."""
+    def failure(self, step: StepResult, what: str = "") -> SpinstackError:
+        """Why a quick step failed. `what`: what did not happen, if that is known."""
         if step.name == self.ready.name:
             return not_ready(step, self.platform, self.node.name)
         said = "\n".join(self.platform.complaints(step.output, errors_only=True))
@@ -80,7 +80,7 @@ class StackClient:
             return error
         what = what or f"{self.platform.title} did not answer: {step.name}"
         if step.code == TIME_IS_UP:
-            what += f" (no answer within {seconds or self.platform.quick} s)"
+            what += f" (no answer within {self.platform.quick} s)"
         elif step.code == KILLED:
             what += f" (exit code {step.code}: killed)"
         error = SpinstackError(
@@ -116,6 +116,8 @@ class StackClient:
         try:
             return self.platform.read_states(output, self.stack)
         except Garbled:
+            if self.platform.complaints(output, errors_only=True):
+                raise self.failure(StepResult(self.platform.states().name, output, 0)) from None
             raise garbled(output, self.platform, self.node.name) from None
 
     def watch(self, seconds: int, on_states: OnStates) -> None:

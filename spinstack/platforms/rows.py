@@ -8,6 +8,8 @@ MOVING is `yes`, `error` or `no`, as in `ServiceState.transitioning`. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from spinstack.platforms.base import Endpoint, ServiceState, StateWords
 
 WORD = "row"
@@ -42,15 +44,23 @@ def parse(text: str, stack: str, words: StateWords) -> list[ServiceState]:
     return sorted(states, key=lambda state: state.name)
 
 
-def last_round(lines: list[str]) -> str:
-    """The last of many rounds, each ended by a line `round CODE`, with any output."""
-    rounds: list[list[str]] = [[]]
+def rounds(lines: Iterable[str]) -> Iterator[tuple[list[str], str]]:
+    """What each look at the states printed, with its exit code, which a line `round CODE` ends;
+    the code is empty if the last one was cut off."""
+    said: list[str] = []
     for line in lines:
-        if line.startswith("round "):
-            rounds.append([])
+        word, _, code = line.partition(" ")
+        if word == "round":
+            yield said, code
+            said = []
         else:
-            rounds[-1].append(line)
-    return "\n".join(next((lines for lines in reversed(rounds) if lines), []))
+            said.append(line)
+    yield said, ""
+
+
+def last_round(lines: Iterable[str]) -> str:
+    """The last look that printed anything."""
+    return "\n".join(next(filter(None, reversed([said for said, _ in rounds(lines)])), []))
 
 
 def _endpoint(text: str) -> Endpoint | None:

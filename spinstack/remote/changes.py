@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path, PurePosixPath
 
-from spinstack.transport.command import Command, Raw
+from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import ScriptResult, Step
 
+_FOLLOW = Path(__file__).with_name("follow.sh")
 # A job whose journal has been silent for this many seconds is dead.
 SILENT_SECONDS = 60
 # Seconds to wait for its first line.
@@ -44,8 +45,7 @@ def follow_step(root: PurePosixPath, job_id: str, after: int = 0) -> Step:
         "silent": str(SILENT),
     }
     given = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
-    text = Path(__file__).with_name("follow.sh").read_text("utf-8").rstrip()
-    return Step("follow", (Command(Raw(f"{given}\n{text}")),), must=False)
+    return Step("follow", (Command(Raw(f"{given}\n{program(_FOLLOW)}")),), must=False)
 
 
 def stop_step(root: PurePosixPath, job_id: str) -> Step:

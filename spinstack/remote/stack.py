@@ -61,10 +61,10 @@ class RemoteStack(StackClient):
         """The stack's directory on the global file system."""
         return PurePosixPath(self.destination.project_dir, self.stack)
 
-    def failure(self, step: StepResult, what: str = "", seconds: int = 0) -> SpinstackError:
+    def failure(self, step: StepResult, what: str = "") -> SpinstackError:
         if step.name in MUST:
             return must_not_fail(step, self.node.name)
-        return super().failure(step, what, seconds)
+        return super().failure(step, what)
 
     def look(self, lock: Owner | None = None) -> Found:
         """Who we are there, whether the account has access, what is running, who is changing it.
@@ -90,7 +90,8 @@ class RemoteStack(StackClient):
         self.succeeded(result)
         access = result[has_access.name].ok
         if access and not result[states.name].ok:
-            raise self._no_states(result[states.name])
+            what = f"{self.platform.title} does not say what is running"
+            raise self.failure(result[states.name], what)
         current = PurePosixPath(result.output("current release").strip()).name
         return Found(
             uid=result.output("uid").strip(),
@@ -101,9 +102,6 @@ class RemoteStack(StackClient):
             lock=self._lock_owner(result),
             last_sign_of_life=changes.age(result),
         )
-
-    def _no_states(self, step: StepResult) -> SpinstackError:
-        return self.failure(step, f"{self.platform.title} does not say what is running")
 
     def _must_be_locked(self, result: ScriptResult) -> None:
         if result.failed and result.failed.name == "lock":

@@ -124,6 +124,11 @@ class Service:
         line = self.lines.get(key) or self.lines.get(key.partition(".")[0]) or self.lines.get("")
         return f"{self.source}:{line}" if line else self.source
 
+    def where_set(self, key: str) -> str:
+        """Where the value of a mount or port is set: in the env file if it begins with a variable
+        of it, else as `where`."""
+        return self.origins.get(key, self.where(key))
+
     def mounts_global(self, centre: Centre) -> bool:
         """Whether a directory (not a named volume) is mounted. Relative ones are in the release,
         which is on the global file system."""

@@ -78,9 +78,9 @@ def published_ports(service: Service, centre: Centre) -> list[Finding]:
     """Both sides of every published port."""
     findings = []
     for index, port in enumerate(service.ports):
-        where = service.where(f"ports.{index}")
-        findings += outside_port(port.outside, centre, service.origins.get(f"ports.{index}", where))
-        findings += inside_port(port.inside, centre, where)
+        key = f"ports.{index}"
+        findings += outside_port(port.outside, centre, service.where_set(key))
+        findings += inside_port(port.inside, centre, service.where(key))
     return findings
 
 

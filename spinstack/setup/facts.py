@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from spinstack.config.settings import Destination
 from spinstack.platforms.base import Platform
 from spinstack.remote.history.checkouts import Source, git_step
-from spinstack.transport.command import Command, Raw
+from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Script, ScriptResult, Step
 
+_FUNCTIONS = Path(__file__).with_name("look.sh")
 # Seconds that looking may take: each repository is asked once, for 60 s at most.
 SECONDS = 300.0
 
@@ -76,12 +76,6 @@ class Facts:
             yield from (str(part) for part in (*reversed(pure.parents), pure))
 
 
-@cache
-def _functions() -> Command:
-    text = Path(__file__).with_name("look.sh").read_text(encoding="utf-8")
-    return Command(Raw(text.rstrip()))
-
-
 def look(
     project_dir: str, sources: Sequence[Source], destination: Destination, platform: Platform
 ) -> Script:
@@ -92,7 +86,10 @@ def look(
             git_step(),
             # $USER, since `id -un` fails if the files that it reads have no name for the number.
             Step("account", (Command("id", "-u"), Command("echo", Raw('"$USER"')))),
-            Step("directories", (_functions(), Command("spinstack_directories", *paths))),
+            Step(
+                "directories",
+                (Command(Raw(program(_FUNCTIONS))), Command("spinstack_directories", *paths)),
+            ),
             *(
                 Step(
                     f"look at {source.name}",
@@ -104,7 +101,7 @@ def look(
             ),
             platform.ready(destination),
             platform.has_access(),
-            platform.states(if_access=True, must=False),
+            platform.states(if_access=True),
         ),
         seconds=SECONDS,
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 MASK = "********"
 
@@ -85,3 +87,11 @@ def joined(commands: Iterable[Command], operator: str) -> Command:
             words.append(Raw(operator))
         words.extend(command.words)
     return Command(*words)
+
+
+@cache
+def program(path: Path) -> str:
+    """A file of this package in the language of a shell or of awk, without its comments: it is
+    sent, and shown in a dry run."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#")).strip()

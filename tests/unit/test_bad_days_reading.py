@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinstack.console.console import Console
 from spinstack.errors import SpinstackError
 from spinstack.platforms import health
 from spinstack.platforms.base import Garbled, ServiceState
@@ -112,3 +113,15 @@ def test_what_the_command_line_complains_of_is_a_failure_whatever_its_exit_code(
     late = refused(StepResult("up", "", 124), Rancher1(), "not done", "there", 900)
     assert late
     assert late.what == "not done: rancher did not finish within 900 s"
+
+
+@pytest.mark.parametrize("code", [124, 137])
+def test_a_client_that_was_killed_is_no_fault_of_the_stack(
+    code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = SimpleNamespace(name="dev", environment="dev-cattle", modules=())
+    there = StackClient(RecordingLoginNode(), to, Rancher1(), "demo")  # type: ignore[arg-type]
+    Console().error(there.failure(StepResult("states", "", code)))
+    said = capsys.readouterr().err
+    assert "cause:" not in said
+    assert "fix:   see `invoke status`" in said

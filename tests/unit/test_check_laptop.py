@@ -283,3 +283,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert 1 <= error.line <= text.count("\n") + 1
     else:
         assert all(directive.words for directive in nginx_conf.everywhere(parsed))
+
+
+def test_a_broken_compose_file_hides_no_wrong_environment(directory: Path) -> None:
+    (directory / COMPOSE).write_text("services: {web: [")
+    replaced(directory / INVOKE, "{environment: dev-cattle", "{environment: nowhere")
+    assert {found.rule for found in check(directory)} >= {"yaml", "environment"}

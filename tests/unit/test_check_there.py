@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from spinstack.checks import run as check_run
 from spinstack.checks import walk
 from spinstack.checks.run import Visit
 from spinstack.config import settings, stack
@@ -17,8 +20,11 @@ from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding
-from spinstack.transport.login_node import PrintingLoginNode, RecordingLoginNode
+from spinstack.transport.login_node import ConnectionLost, PrintingLoginNode, RecordingLoginNode
+from spinstack.transport.runner import Result
+from spinstack.transport.script import Script, ScriptResult
 from tests.baking import bake
+from tests.unit.stack_session import StackSession, baked
 
 PROJECT = "/global/cfs/cdirs/desi/users/alice"
 ME, GROUP, OTHER = 41037, 58102, 500
@@ -229,3 +235,20 @@ def test_a_dry_run_shows_the_script_and_finds_nothing(made: tuple[Destination, S
     )
     assert any(" stat " in line for line in shown)
     assert any("rancher ps" in line for line in shown)
+
+
+def test_what_was_mended_is_told_even_if_the_second_look_fails(tmp_path: Path) -> None:
+    closed = {**tree(), PROJECT: (0o750, ME, GROUP)}
+    session = StackSession(baked(tmp_path), {"": Result()})
+
+    class Lost(RecordingLoginNode):
+        def run(self, script: Script, **more: Any) -> ScriptResult:
+            if len(self.sent) == 2:
+                raise ConnectionLost("the connection was lost")
+            return super().run(script, **more)
+
+    there = Lost(node(closed, **{f"mend {PROJECT}": ("", 0)}).answers)
+    session.login_node = lambda: contextlib.nullcontext(there)  # type: ignore[assignment, method-assign, return-value]
+    report = check_run.run(session, fix=True)
+    assert [line.partition(": ")[2] for line in report.mended] == [f"chmod o+x {PROJECT}"]
+    assert isinstance(report.unseen, ConnectionLost)

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from spinstack.deploy import deploy
+from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError
 from spinstack.remote import lock as remote_lock
+from spinstack.remote.follow import Follow
+from spinstack.remote.found import Found
+from spinstack.remote.owner import make_owner
 from spinstack.transport.login_node import ConnectionLost
 from tests.unit.left_there import age, at, change, kill, locked, lost
 from tests.unit.test_deploy import TestSession, directory, past, session, site, there
@@ -101,3 +108,20 @@ def test_a_change_without_its_lock_takes_nothing_back(session: TestSession, ther
     (there.root / "lock" / "owner.json").unlink()
     (there.root / "lock" / "job").unlink()
     (there.root / "lock").rmdir()
+
+
+def test_what_is_followed_is_called_what_it_is(
+    session: TestSession,
+) -> None:
+    """A deploy that finds a rollback of ours follows that first."""
+    me = make_owner("me", "laptop", "deploy")
+
+    def cut(follow: Follow) -> int:
+        follow.started = True
+        raise ConnectionLost("the connection was lost")
+
+    remote: Any = SimpleNamespace(follow=cut)
+    found = Found("1", True, [], "")
+    with pytest.raises(ConnectionLost) as error:
+        Deployment(session, remote, me, found).attach(replace(me, doing="rollback", job="1-1-1"))
+    assert error.value.now == "the rollback continues on the login node"

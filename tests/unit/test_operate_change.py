@@ -278,3 +278,29 @@ def test_a_dead_change_keeps_nobody_from_stopping(tmp_path: Path) -> None:
         "change under way": ("90", 0),
     }
     run(operate.stop, Operator(tmp_path, found), yes=True)
+
+
+def test_rm_takes_no_failure_for_a_stack_without_services(tmp_path: Path) -> None:
+    """The CLI exits 0 on failures, too."""
+    told = 'time="x" level=fatal msg="Bad response from Rancher server: 500"\n'
+    session = Operator(tmp_path, {"states": (told, 0), "stack": ('{"id":"1st1"}\n', 0)})
+    with pytest.raises(SpinstackError, match="did not answer") as error:
+        run(operate.rm, session, yes=True)
+    assert "500" in error.value.details
+    assert "remove" not in session.steps
+
+
+def test_a_stuck_service_has_to_go_whatever_is_known_of_its_cause(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stuck = service(
+        "app", "registering", transitioning="error",
+        transitioningMessage="Allocation failed: port 60001:60001/tcp",
+    )  # fmt: skip
+    session = Operator(tmp_path, {"states": (stuck, 0)})
+    with pytest.raises(SpinstackError) as error:
+        run(operate.stop, session, yes=True)
+    session.console.error(error.value)
+    said = capsys.readouterr().err
+    assert said.count("fix:") == 1
+    assert "fix:   it is stuck: remove it with `invoke rm`" in said

@@ -100,6 +100,9 @@ def test_a_service_that_is_not_up_has_nothing_to_tell_one_that_is_has_to(
     down = service("app", "inactive") + service("web")
     answers = {**told(""), "states": (down, 0), "containers": ("", 1)}
     assert lines_of(tmp_path / "down", answers, capsys) == []
+    # Asked all the same, since nobody knows beforehand; nothing could be asked.
+    answers = {**told("", 125), "states": (down, 0)}
+    assert lines_of(tmp_path / "asked", answers, capsys) == []
     answers = {**told(""), "containers": ("", 1)}
     [line] = lines_of(tmp_path / "up", answers, capsys)
     assert line == "app: no stats: none of its containers is healthy"

@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+# What Rancher reads besides the compose file: health checks, scale.
+FILE = "rancher-compose.yml"
+
 # Types that a value may have → the keys of a service with such values.
 _KEYS: dict[tuple[str, ...], str] = {
     ("string",): "cgroup_parent container_name cpuset domainname hostname image ipc log_driver"

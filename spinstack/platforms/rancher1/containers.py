@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from spinstack.platforms.base import NO_CONTAINER, Container
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.transport.command import Command, Raw
+from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Step, json_objects
+
+# Prints the id of the first healthy container of a name.
+_HEALTHY = Path(__file__).with_name("healthy_container.awk")
 
 
 def containers_step(must: bool = False) -> Step:
@@ -63,7 +65,7 @@ def ask(stack: str, service: str, words: Sequence[str], seconds: int) -> Command
     """
     name = f"{stack}-{service}".replace(".", "[.]")
     pattern = f'"name":"{name}-[0-9]+"'
-    find = f"awk -v name={shlex.quote(pattern)} {shlex.quote(_program())}"
+    find = f"awk -v name={shlex.quote(pattern)} {shlex.quote(program(_HEALTHY))}"
     run = Command("timeout", "-k", "1", str(seconds), "rancher", "exec", Raw('"$id"'), *words)
     return Command(
         Raw(f"id=$(printf '%s\\n' \"$found\" | {find});"),
@@ -71,8 +73,3 @@ def ask(stack: str, service: str, words: Sequence[str], seconds: int) -> Command
         *run.words,
         Raw("<> <(:)"),
     )
-
-
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("healthy_container.awk").read_text(encoding="utf-8").strip()

@@ -10,11 +10,10 @@ from spinstack.config import compose, env_file
 from spinstack.config.settings import Destination
 from spinstack.config.stack import COMPUTED_THERE, Stack
 from spinstack.platforms.base import HealthCheck
+from spinstack.platforms.rancher1 import compose_keys
 
 if TYPE_CHECKING:
     from spinstack.config.compose import ComposeFile
-
-FILE = "rancher-compose.yml"
 
 
 def rendered(stack: Stack, destination: Destination) -> str:
@@ -39,7 +38,7 @@ def rendered(stack: Stack, destination: Destination) -> str:
 
 def health_checks(stack: Stack) -> dict[str, HealthCheck] | None:
     """From rancher-compose.yml; None if there is none that can be read."""
-    file = stack.beside.get(FILE)
+    file = stack.beside.get(compose_keys.FILE)
     if file is None or file.findings:
         return None
     return {name: _health_check(file, name) for name in stack.service_names}

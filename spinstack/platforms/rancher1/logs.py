@@ -9,13 +9,15 @@ from pathlib import Path
 
 from spinstack.platforms.base import ALL, LogLine, LogQuery
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.transport.command import Command, Raw
+from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Step
 
 # Seconds after which a followed log that has ended is read again.
 PAUSE = 2
 # How far back it is then read; lines already shown are not shown again.
 AGAIN = LogQuery(ALL, "60s")
+
+_FOLLOW = Path(__file__).with_name("follow.sh")
 
 # The time as Docker writes it.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?")
@@ -36,7 +38,7 @@ def follow_step(stack: str, services: Sequence[str], query: LogQuery) -> Step:
         f"pause={PAUSE}",
         *(f"{name}=({shlex.join(words)})" for name, words in arrays.items()),
         f"listed() {{ {listed.script()}; }}",
-        Path(__file__).with_name("follow.sh").read_text(encoding="utf-8").rstrip(),
+        program(_FOLLOW),
     ]
     return Step("follow", (Command(Raw("\n".join(lines))),), must=False)
 

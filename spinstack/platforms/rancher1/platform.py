@@ -22,6 +22,7 @@ from spinstack.platforms.base import (
 from spinstack.platforms.rancher1 import (
     access,
     commands,
+    compose_keys,
     containers,
     logs,
     output,
@@ -49,7 +50,7 @@ class Rancher1:
     look_by_hand = "rancher ps"
     two_steps = True
     words = StateWords(states.PHASES)
-    beside = ("rancher-compose.yml",)
+    beside = (compose_keys.FILE,)
     # The driver of Spin's own storage for volumes.
     # Source: docs.nersc.gov, Spin reference guide, "Storage".
     volume_driver = "rancher-nfs"
@@ -86,8 +87,6 @@ class Rancher1:
         return files.health_checks(stack)
 
     def own_keys(self) -> tuple[frozenset[str], str]:
-        from spinstack.platforms.rancher1 import compose_keys
-
         return compose_keys.RANCHER_ONLY, compose_keys.LABELS
 
     def ready(self, destination: Destination) -> Step:

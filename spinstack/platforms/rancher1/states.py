@@ -8,7 +8,7 @@ from typing import Any
 from spinstack.platforms.base import Endpoint, Garbled, Phase, ServiceState, TakenPort
 from spinstack.platforms.rancher1.access import has_key
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.platforms.rancher1.output import parse_log
+from spinstack.platforms.rancher1.output import ERRORS, complaints, parse_log
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, json_object, json_objects
 
@@ -68,7 +68,8 @@ def is_garbled(text: str) -> bool:
     lines = [line for line in text.splitlines() if line.strip()]
     objects = [line for line in lines if line.startswith("{")]
     if not objects:
-        return len(lines) > len(parse_log(text))
+        # It exits 0 on failures: an environment without services prints no error either.
+        return len(lines) > len(parse_log(text)) or bool(complaints(text, ERRORS))
     return any(json_object(line) is None for line in objects)
 
 
