@@ -307,6 +307,14 @@ def test_what_rancher_refuses_to_upgrade_is_stopped_first(
     assert verbs == ["up", "stop", "up", "up"]
 
 
+def test_what_is_at_rest_is_not_stopped_for_an_upgrade(session: TestSession, there: There) -> None:
+    odd = running(state="activating", transitioning="error")
+    there.has(web=odd, batch=running(state="inactive"))
+    deploy.deploy(session)
+    stopped = [call.rpartition(" ")[2] for call in there.calls if call.startswith("stop ")]
+    assert stopped == ["demo/web"]
+
+
 def test_a_variable_that_is_not_set_ends_the_deploy_before_anything_runs(
     session: TestSession, there: There
 ) -> None:
