@@ -208,6 +208,16 @@ def eventually(condition: Callable[[], bool], within: float = 20) -> bool:
     return True
 
 
+def all_are(
+    site: Site, address: str, well: Callable[[str], bool], visitors: int = 20, **headers: str
+) -> bool:
+    """Whether so many visitors at the same time are all sent a text of that kind.
+
+    Each of nginx's workers looks at a file for itself, once a second: that one visitor saw a
+    new page does not say that the next one does."""
+    return all(well(answer.text) for answer in site.get_all([address] * visitors, **headers))
+
+
 @contextmanager
 def clients(site: Site, count: int, sent: bytes) -> Iterator[None]:
     """So many connections on which this was sent, and nothing is read."""

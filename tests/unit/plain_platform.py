@@ -51,6 +51,8 @@ shopt -s nullglob
 verb=$1
 shift
 cd ~/plain || exit
+# One at a time: nobody lists a service that is half written.
+exec 9>~/.plain-lock && flock 9
 printf '%s %s\n' "$verb" "$*" >>~/calls
 
 no() { printf 'plain: no: %s\n' "$*" >&2; exit 1; }
@@ -179,7 +181,7 @@ case $verb in
     run) # COPY WORD…
         one=${1%-*}
         has "$one"
-        cd "$one" && shift && exec "$@"
+        cd "$one" && shift && exec "$@" 9>&-
         ;;
     kept) for one in ~/kept-"$1"/*; do echo "${one##*/} since @1795363200"; done ;;
     keep) mkdir -p ~/kept-"$1"; cat >~/kept-"$1/$2" ;;
