@@ -145,11 +145,13 @@ def test(context: Context, only_unit: bool = False, options: str = "") -> None:
         _prepare_real_parts(context)
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     os.environ["PATH"] = path
+    # What pytest makes of the tests is kept, or each worker would make it anew each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     more = shlex.split(options)
-    # On all cores; those with real parts in two groups, of which each is a worker's: see
-    # tests/conftest.py.
-    only = ("tests/unit",) if only_unit else ()
-    _live(context, sys.executable, "-m", "pytest", "-n", "auto", *only, *more)
+    # On all cores; those with real parts in two groups, of which each is a worker's (see
+    # tests/conftest.py). The others wait for programs now and then: one worker more is at work.
+    workers = ("-n", str((os.cpu_count() or 1) + 1), "tests/unit") if only_unit else ("-n", "auto")
+    _live(context, sys.executable, "-m", "pytest", *workers, *more)
 
 
 def _prepare_real_parts(context: Context) -> None:

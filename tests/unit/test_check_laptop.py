@@ -22,7 +22,7 @@ from spinstack.images.tag import ImageSpec, reference
 from spinstack.platforms.rancher1 import compose_keys
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding, errors
-from tests.baking import bake
+from tests.unit import stack_session
 
 COMPOSE, RANCHER, ENV = "docker-compose.yml", "rancher-compose.yml", "stack.env"
 NGINX, START, INI, INVOKE = "web/nginx.conf", "web/start.sh", "app/app.ini", "invoke.yaml"
@@ -30,7 +30,7 @@ NGINX, START, INI, INVOKE = "web/nginx.conf", "web/start.sh", "app/app.ini", "in
 
 @pytest.fixture(scope="module")
 def baked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bake(tmp_path_factory.mktemp("baked"), nersc_user="alice")
+    return stack_session.baked(tmp_path_factory.mktemp("baked"))
 
 
 @pytest.fixture

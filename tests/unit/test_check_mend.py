@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spinstack.checks import mend
 from spinstack.config import compose, env_file
 from spinstack.rules.finding import Finding
-from tests.baking import bake
+from tests.unit import stack_session
 from tests.unit.test_check_laptop import check, replaced
 
 COMPOSE, ENV = "docker-compose.yml", "stack.env"
@@ -21,7 +21,7 @@ COMPOSE, ENV = "docker-compose.yml", "stack.env"
 
 @pytest.fixture(scope="module")
 def baked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bake(tmp_path_factory.mktemp("baked"), nersc_user="alice")
+    return stack_session.baked(tmp_path_factory.mktemp("baked"))
 
 
 @pytest.fixture

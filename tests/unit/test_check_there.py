@@ -23,7 +23,6 @@ from spinstack.rules.finding import Finding
 from spinstack.transport.login_node import ConnectionLost, PrintingLoginNode, RecordingLoginNode
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult
-from tests.baking import bake
 from tests.unit.stack_session import StackSession, baked
 
 PROJECT = "/global/cfs/cdirs/desi/users/alice"
@@ -40,7 +39,7 @@ Answer = tuple[str, int]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Destination, Stack]:
-    directory = bake(tmp_path_factory.mktemp("baked"), nersc_user="alice")
+    directory = baked(tmp_path_factory.mktemp("baked"))
     loaded = settings.load(yaml.safe_load((directory / "invoke.yaml").read_text()), directory)
     images = {"APP_IMAGE": "registry.nersc.gov/a/app:1", "WEB_IMAGE": "registry.nersc.gov/a/web:1"}
     return loaded.destination("dev"), stack.read(loaded, images, Rancher1.beside)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,12 @@ def waits(process):
 subprocess.Popen.wait = waits
 raise SystemExit(run_in_foreground(LocalRunner(), Command('sh', '-c', {program!r})))
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.DEVNULL,
+        # Whoever runs the tests in the background of a script lets them ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 20
     while not (trapped.exists() and waiting.exists()) and time.monotonic() < deadline:
         time.sleep(0.01)
