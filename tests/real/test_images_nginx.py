@@ -43,6 +43,7 @@ class Upstream(socketserver.StreamRequestHandler):
         lines = ["HTTP/1.1 302 Found", f"Location: {lead_to}"] if lead_to else ["HTTP/1.1 200 OK"]
         for name in ("Host", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto"):
             lines.append(f"Seen-{name}: {seen['HTTP_' + name.upper().replace('-', '_')]}")
+        lines.append(f"Seen-All: {' '.join(map(repr, seen.values()))}")
         lines += [f"Seen-Scheme: {seen['UWSGI_SCHEME']}", "Cache-Control: no-store", "", ""]
         self.wfile.write("\r\n".join(lines).encode())
 
@@ -154,3 +155,23 @@ def test_the_application_sees_what_the_visitor_typed(running: Nginx):
     assert (seen["Seen-X-Forwarded-Port"], seen["Seen-X-Forwarded-Proto"]) == ("60037", "http")
     without_port = running.get("/page", Host=HOST, X_Forwarded_Proto="https").headers
     assert (without_port["Seen-X-Forwarded-Port"], without_port["Seen-Scheme"]) == ("443", "https")
+
+
+@pytest.mark.parametrize("proto", ["https", "HTTPS", "https, http", "https,https", " https ,http"])
+@pytest.mark.parametrize("port", ["8443", "8443, 80", "8443,8080"])
+def test_the_first_of_several_proxies_says_what_the_visitor_typed(
+    running: Nginx, proto: str, port: str
+):
+    headers = {"X_Forwarded_Proto": proto, "X_Forwarded_Port": port}
+    seen = running.get("/page", **headers).headers
+    assert (seen["Seen-X-Forwarded-Proto"], seen["Seen-Scheme"]) == ("https", "https")
+    assert seen["Seen-X-Forwarded-Port"] == "8443"
+    for proto in ("http, https", "httpsx, https", ""):
+        assert running.get("/page", X_Forwarded_Proto=proto).headers["Seen-Scheme"] == "http"
+
+
+def test_the_application_is_not_told_what_kept_pages_do_not_depend_on(running: Nginx):
+    told = {"Cookie": "my=secret", "Authorization": "Basic secret"}
+    for encoding in ("identity", "gzip"):
+        seen = running.get("/page?with=secret", Accept_Encoding=encoding, **told).headers
+        assert "/page" in seen["Seen-All"] and "secret" not in seen["Seen-All"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -202,6 +203,26 @@ def test_a_hundred_askers_of_one_missing_page(site: Site, encoding: str):
         assert {answer.status for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
         assert (site.made() - before).total() == 1
+
+
+def test_a_redirect_that_is_kept_has_nothing_of_the_visitor_before(site: Site):
+    address = f"/{NIGHT}"
+    for encoding in ("identity", "gzip"):
+        own = site.get(f"{address}?session=SECRET", Accept_Encoding=encoding)
+        next_one = site.get(address, Accept_Encoding=encoding)
+        assert (own.status, next_one.status) == (308, 308)
+        assert next_one.headers["Location"] == f"http://127.0.0.1:{site.port}{address}/"
+    proxied = site.get(address, Host="site.example.org", X_Forwarded_Proto="https, http")
+    assert proxied.headers["Location"] == f"https://site.example.org{address}/"
+    # Without a host, there is none to be led to.
+    for more in ("", "X-Forwarded-Port: 1234\r\n", "X-Forwarded-Proto: https\r\n"):
+        assert f"\nLocation: {address}/\r" in _without_host(site, address, more)
+
+
+def _without_host(site: Site, path: str, headers: str) -> str:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as visitor:
+        visitor.sendall(f"GET {path} HTTP/1.0\r\n{headers}\r\n".encode())
+        return visitor.makefile("rb").read().decode()
 
 
 def test_more_pages_than_can_be_made_at_a_time(site: Site):
