@@ -210,6 +210,7 @@ COMMANDS: tuple[Command, ...] = (
         "[ls | create NAME | rm ID|NAME...]",
         (
             *_LISTED,
+            switch("all", "a", help="Show stop/inactive and recently removed resources"),
             text("driver", help="Specify volume driver name"),
             several("opt", help="Set driver specific key/value options"),
         ),

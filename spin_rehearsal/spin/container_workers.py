@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import replace
 from typing import Any
 
-from spin_rehearsal.spin import mounts, ports, secret_files
+from spin_rehearsal.spin import mounts, ports, secret_files, secrets_and_volumes
 from spin_rehearsal.spin.config import SpinConfig
 from spin_rehearsal.spin.containers import OWNER_LABEL, Place, volume_name
 from spin_rehearsal.spin.engine import Engine
@@ -107,6 +107,8 @@ class Crew:
         launch = replace(order.launch, mounts=order.launch.mounts + given)
         engine_id = self._engine.create(launch, place)
         self.mark(container.id, engine_id=engine_id)
+        with self._store.transaction() as state:
+            secrets_and_volumes.mount(state, order.project, launch.mounts)
         self.tell(order.service, f"created {container.name} from {order.launch.image}")
         return replace(container, engine_id=engine_id)
 

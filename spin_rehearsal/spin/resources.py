@@ -56,14 +56,14 @@ class Volume:
 @dataclass
 class NamedVolume:
     """A volume of the environment, made by itself; the engine has it from the first container
-    that mounts it. `state`: active or removing."""
+    that mounts it. `state`: inactive until then, active or removing."""
 
     id: str
     project: str
     name: str
     driver: str
     created: float
-    state: str = "active"
+    state: str = "inactive"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from spin_rehearsal.spin.errors import ApiError, invalid
 from spin_rehearsal.spin.resources import Json, NamedVolume, Secret, State
+from spinstack.rules.service import Mount
 
 
 def create_secret(state: State, project: str, body: Json) -> Secret:
@@ -29,14 +30,23 @@ def create_secret(state: State, project: str, body: Json) -> Secret:
 
 
 def create_volume(state: State, project: str, body: Json) -> NamedVolume:
-    """Raises ApiError (422) for a name that can't be one or is there already, or no driver."""
-    name = _name(body, (v.name for v in state.named_volumes.values() if v.project == project))
+    """Raises ApiError (422) for a name that can't be one, or no driver. Rancher makes a second one
+    of the same name."""
+    name = _name(body, ())
     driver = str(body.get("driver") or "")
     if not driver:
         raise invalid("driver", "driver is required", "MissingRequired")
     volume = NamedVolume(state.new_id("v"), project, name, driver, time.time())
     state.named_volumes[volume.id] = volume
     return volume
+
+
+def mount(state: State, project: str, mounts: Iterable[Mount]) -> None:
+    """A container with these mounts was made."""
+    names = {mount.source for mount in mounts}
+    for volume in state.named_volumes.values():
+        if (volume.project, volume.state) == (project, "inactive") and volume.name in names:
+            volume.state = "active"
 
 
 def _name(body: Json, taken: Iterable[str]) -> str:

@@ -28,7 +28,8 @@ class Kind:
     def listed(self, there: StackClient) -> list[Kept]:
         """All in the environment. Raises SpinstackError if the platform does not answer."""
         step = there.platform.kept(self.name)
-        return there.platform.read_kept(self.name, there.run(step).output(step.name))
+        done = there.run(step)[step.name]
+        return there.read(done, lambda text: there.platform.read_kept(self.name, text))
 
 
 def show(session: Session, kind: Kind, *, all: bool, json: bool) -> None:
@@ -84,38 +85,39 @@ def _must_be_there(there: StackClient, kind: Kind, name: str) -> None:
         raise SpinstackError(
             f"{there.platform.title} accepted {name} but does not list it",
             where=there.where,
-            remedy="run the command again",
+            remedy=f"see `invoke {kind.name}.list` before you run the command again",
         )
 
 
 def remove(session: Session, kind: Kind, name: str, *, yes: bool, json: bool) -> None:
     """Remove one, after asking."""
     with connected(session) as there:
-        found = _find(there, kind, name)
+        found = _named(there, kind, name)
         if found:
             question = f"Remove the {kind.name} {name} at {session.destination.name}? {kind.lost}"
             session.confirm(question, yes=yes)
             with recorded(session, there.node, f"{kind.name}.rm", name):
                 _remove(there, kind, found)
-    gone = {"action": f"{kind.name}.rm", "name": name, "was_there": found is not None}
+    gone = {"action": f"{kind.name}.rm", "name": name, "was_there": bool(found)}
     session.give(
         json, gone, f"removed {name}" if found else f"{name} does not exist; nothing to remove"
     )
 
 
-def _find(there: StackClient, kind: Kind, name: str) -> Kept | None:
-    """The one with this name; None if there is none. A dry run makes one up."""
+def _named(there: StackClient, kind: Kind, name: str) -> list[Kept]:
+    """Those with this name, of which there may be several. A dry run makes one up."""
     listed = kind.listed(there)
     if there.node.dry:
-        return Kept(f"<id of the {kind.name}>", name)
-    return next((kept for kept in listed if kept.name == name), None)
+        return [Kept(f"<id of the {kind.name}>", name)]
+    return [kept for kept in listed if kept.name == name]
 
 
-def _remove(there: StackClient, kind: Kind, kept: Kept) -> None:
-    """By its id. Raises SpinstackError if it is still there."""
-    what = f"the {kind.name} {kept.name} was not removed"
-    there.order(there.platform.remove_kept(kind.name, kept.id), what=what)
-    for other in kind.listed(there):
-        if other.id == kept.id and not there.platform.is_going(other):
-            remedy = "remove it from the services that still use it, then run the command again"
-            raise SpinstackError(what, where=there.where, remedy=remedy)
+def _remove(there: StackClient, kind: Kind, found: Sequence[Kept]) -> None:
+    """By their ids. Raises SpinstackError if one is still there."""
+    what = f"the {kind.name} {found[0].name} was not removed"
+    for kept in found:
+        there.order(there.platform.remove_kept(kind.name, kept.id), what=what)
+    left = {kept.id for kept in kind.listed(there)}
+    if any(kept.id in left for kept in found):
+        remedy = "remove it from the services that still use it, then run the command again"
+        raise SpinstackError(what, where=there.where, remedy=remedy)

@@ -6,7 +6,7 @@ The same for all platforms, with the same messages for failures.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled, LogQuery, Platform, ServiceState
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Gets the states each time they were read; returning true ends the watching.
 OnStates = Callable[[list[ServiceState]], bool]
+Read = TypeVar("Read")
 
 
 class StackClient:
@@ -111,14 +112,19 @@ class StackClient:
         return self.read_states(self.run(step).output(step.name))
 
     def read_states(self, output: str) -> list[ServiceState]:
-        """From what the step `states` printed. Raises SpinstackError for unexpected output, which
-        must not be taken for a stack without services."""
+        """From what the step `states` printed."""
+        step = StepResult(self.platform.states().name, output, 0)
+        return self.read(step, lambda text: self.platform.read_states(text, self.stack))
+
+    def read(self, step: StepResult, reader: Callable[[str], Read]) -> Read:
+        """What a step printed, read by the platform's `reader`. Raises SpinstackError for
+        unexpected output, which must not be taken for an empty list."""
         try:
-            return self.platform.read_states(output, self.stack)
+            return reader(step.output)
         except Garbled:
-            if self.platform.complaints(output, errors_only=True):
-                raise self.failure(StepResult(self.platform.states().name, output, 0)) from None
-            raise garbled(output, self.platform, self.node.name) from None
+            if not step.ok or self.platform.complaints(step.output, errors_only=True):
+                raise self.failure(step) from None
+            raise garbled(step.output, self.platform, self.node.name) from None
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""

@@ -545,11 +545,13 @@ class Plain:
         return _step(f"every {kind}", plain("kept", kind), must=True)
 
     def read_kept(self, kind: str, output: str) -> list[Kept]:
-        found = (re.fullmatch(r"(\S+) since (@\d+)", line) for line in output.splitlines())
-        return [Kept(one[1], one[1], _moment(one[2]), "here") for one in found if one]
-
-    def is_going(self, kept: Kept) -> bool:
-        return kept.state == "going"
+        found = []
+        for line in output.splitlines():
+            one = re.fullmatch(r"(\S+) since (@\d+)", line)
+            if one is None:
+                raise Garbled(output)
+            found.append(Kept(one[1], one[1], _moment(one[2]), "here"))
+        return found
 
     def create_secret(self, name: str, value: bytes) -> Step:
         octal = "".join(f"\\{byte:03o}" for byte in value)

@@ -202,6 +202,34 @@ def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         run(tasks_secrets.volume_create, Operator(tmp_path / "none", {}))
 
 
+def test_a_volume_that_nothing_has_mounted_yet_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rancher lists it with `--all` only; what was removed a while ago is listed then, too."""
+    step = secrets.list_step("volume")
+    assert "rancher volumes ls --all " in step.commands[0].shown()
+    assert "--all" not in secrets.list_step("secret").commands[0].shown()
+    two = volume("1v1", f"app.{STACK}", "inactive") + volume("1v2", f"app.{STACK}", "inactive")
+    gone = volume("1v0", f"app.{STACK}", "purged")
+    run(tasks_secrets.volume_list, Operator(tmp_path, {"volumes": (two + gone, 0)}))
+    assert capsys.readouterr().out.count("inactive") == 2
+    answers: Answers = {
+        "volumes": [(two + gone, 0), (gone, 0)],
+        "remove the volume": ("", 0),
+    }
+    session = Operator(tmp_path / "rm", answers)
+    run(tasks_secrets.volume_rm, session, service="app", yes=True)
+    removed = [line for text in session.node.sent for line in text.splitlines() if " rm " in line]
+    assert [line.split()[-1] for line in removed if "volume" in line] == ["1v1", "1v2"]
+
+
+@pytest.mark.parametrize("task", [tasks_secrets.secret_list, tasks_secrets.volume_list])
+def test_a_list_that_is_none_is_an_error(tmp_path: Path, task: Any) -> None:
+    html = ("<html>maintenance</html>\n", 0)
+    with pytest.raises(SpinstackError, match="unexpected output from rancher"):
+        run(task, Operator(tmp_path, {"secrets": html, "volumes": html}))
+
+
 def test_a_file_that_others_can_read_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

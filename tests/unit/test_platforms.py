@@ -374,8 +374,10 @@ def test_secrets_are_listed_by_name(platform: Platform, printed: Printed) -> Non
     found = platform.read_kept("secret", printed.secrets)
     assert [one.name for one in found] == ["demo.a", "demo.b"]
     assert len({one.id for one in found}) == 2
-    assert not any(map(platform.is_going, found))
     assert platform.read_kept("volume", "") == []
+    for text in ("<html>maintenance</html>", "Segmentation fault"):
+        with pytest.raises(Garbled):
+            platform.read_kept("volume", text)
 
 
 # --- Commands -------------------------------------------------------------------------------

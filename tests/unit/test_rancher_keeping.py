@@ -19,6 +19,7 @@ from spin_rehearsal.spin.launch import parse
 from spin_rehearsal.spin.resources import State
 from spin_rehearsal.spin.service import SpinService
 from spinstack.rules import centre
+from spinstack.rules.service import Mount
 from spinstack.transport.runner import RecordingRunner, Result
 
 Run = Callable[..., tuple[int, str]]
@@ -97,13 +98,27 @@ def test_refusals(run: Run, words: tuple[str, ...], code: int, said: str) -> Non
 
 def test_volumes(run: Run) -> None:
     assert run("volumes", "create", "--driver", "rancher-nfs", "db.nw") == (0, "1v1\n")
-    told = json.loads(run("volumes", "ls", "--format", "json")[1])["Volume"]
-    assert (told["name"], told["driver"], told["state"]) == ("db.nw", "rancher-nfs", "active")
-    assert run("volume", "rm", "db.nw") == (0, "1v1\n")
+    assert run("volumes", "ls", "-q") == (0, ""), "nothing has mounted it yet"
+    told = json.loads(run("volumes", "ls", "--all", "--format", "json")[1])["Volume"]
+    assert (told["name"], told["driver"], told["state"]) == ("db.nw", "rancher-nfs", "inactive")
+    assert run("volumes", "create", "--driver", "rancher-nfs", "db.nw") == (0, "1v2\n")
+    assert "Multiple resources" in run("volume", "rm", "db.nw")[1]
+    assert run("volume", "rm", "1v2") == (0, "1v2\n")
+    assert run("volume", "rm", "1v1") == (0, "1v1\n")
     end = time.monotonic() + 10
-    while run("volumes", "ls", "-q")[1] and time.monotonic() < end:
+    while run("volumes", "ls", "--all", "-q")[1] and time.monotonic() < end:
         time.sleep(0.05)
-    assert run("volumes", "ls", "-q") == (0, "")
+    assert run("volumes", "ls", "--all", "-q") == (0, "")
+
+
+def test_a_volume_is_active_once_a_container_mounts_it() -> None:
+    state = State()
+    body = {"name": "db.nw", "driver": "rancher-nfs"}
+    volume = secrets_and_volumes.create_volume(state, "1a5", body)
+    secrets_and_volumes.mount(state, "1a6", [Mount.parse("db.nw:/data")])
+    assert volume.state == "inactive"
+    secrets_and_volumes.mount(state, "1a5", [Mount.parse("db.nw:/data")])
+    assert volume.state == "active"
 
 
 def test_a_volume_that_is_mounted_stays() -> None:

@@ -10,6 +10,14 @@ from ..api import Resource
 from ..table import table
 from .formatting import print_formatted
 
+# Not listed without --all.
+_AT_REST = ("inactive", "stopped", "removing")
+
+
+def listed(found: Sequence[Resource], options: Mapping[str, Any]) -> list[Resource]:
+    """Those that a list has which may be asked for `--all`."""
+    return [item for item in found if options["all"] or item.get("state") not in _AT_REST]
+
 
 def show(
     kind: str, found: Sequence[Resource], columns: Mapping[str, str], options: Mapping[str, Any]

@@ -12,11 +12,10 @@ from ..lookup import containers_of, lookup
 from ..session import Session
 from ..table import table
 from .formatting import print_formatted
+from .listing import listed
 
 _SERVICES = ("ID", "TYPE", "NAME", "IMAGE", "STATE", "SCALE", "SYSTEM", "ENDPOINTS", "DETAIL")
 _CONTAINERS = ("ID", "NAME", "IMAGE", "STATE", "HOST", "IP", "DOCKER", "DETAIL")
-# Not listed without --all.
-_AT_REST = ("inactive", "stopped", "removing")
 _DOCKER_ID_LENGTH = 12
 
 
@@ -46,15 +45,11 @@ def _containers(project: Project, given: Parsed) -> list[Resource]:
     if given.names:
         hosts = [lookup(project, name, ("host",))["id"] for name in given.names]
         found = [container for container in found if container.get("hostId") in hosts]
-    return _listed(found, given.options)
-
-
-def _listed(found: Sequence[Resource], options: Mapping[str, Any]) -> list[Resource]:
-    return [item for item in found if options["all"] or item.get("state") not in _AT_REST]
+    return listed(found, given.options)
 
 
 def _show_services(project: Project, options: Mapping[str, Any]) -> None:
-    services = _listed(project.find("service"), options)
+    services = listed(project.find("service"), options)
     if options["quiet"]:
         for service in services:
             log.say(service["id"])

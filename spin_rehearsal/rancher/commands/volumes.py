@@ -10,7 +10,7 @@ from ..failure import Failure
 from ..flags import Parsed
 from ..lookup import lookup
 from ..session import Session
-from .listing import show
+from .listing import listed, show
 
 _COLUMNS = {
     "ID": "id",
@@ -25,7 +25,8 @@ def run(session: Session, given: Parsed) -> int:
     """`ls` is also what no word at all means."""
     word, *rest = given.names or ["ls"]
     if word == "ls":
-        show("Volume", session.project.find("volume"), _COLUMNS, given.options)
+        found = listed(session.project.find("volume"), given.options)
+        show("Volume", found, _COLUMNS, given.options)
         return 0
     if word == "create":
         return _create(session, rest, given)

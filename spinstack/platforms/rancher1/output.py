@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spinstack.transport.script import json_object
+
 _PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*$')
 _TERMINAL = re.compile(r"(?P<level>INFO|WARN|ERRO|FATA)\[\d+\] (?P<text>.*?)\s*$")
 _LEVELS = {"INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal"}
@@ -47,3 +49,13 @@ def complaints(output: str, levels: Iterable[str] = COMPLAINTS) -> list[str]:
     texts = [line.text for line in parse_log(output) if line.level in wanted]
     texts += [line for line in output.splitlines() if line.startswith("error ")]
     return list(dict.fromkeys(texts))
+
+
+def is_garbled(text: str) -> bool:
+    """Whether a command with `--format json` printed anything but objects and log lines."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    objects = [line for line in lines if line.startswith("{")]
+    if not objects:
+        # It exits 0 on failures: where there is nothing to list, it prints no error either.
+        return len(lines) > len(parse_log(text)) or bool(complaints(text, ERRORS))
+    return any(json_object(line) is None for line in objects)

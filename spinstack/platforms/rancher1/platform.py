@@ -184,9 +184,6 @@ class Rancher1:
     def read_kept(self, kind: str, output: str) -> list[Kept]:
         return secrets.parse(output, kind.capitalize())
 
-    def is_going(self, kept: Kept) -> bool:
-        return kept.state in secrets.GOING
-
     def create_secret(self, name: str, value: bytes) -> Step:
         return secrets.create_secret_step(name, value)
 

@@ -10,20 +10,28 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from spinstack.platforms.base import Kept
+from spinstack.platforms.base import Garbled, Kept
 from spinstack.platforms.rancher1.commands import rancher
+from spinstack.platforms.rancher1.output import is_garbled
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Step, json_objects
 
+# States of what is being removed.
+_GOING = ("removing", "removed", "purging", "purged")
+
 
 def parse(output: str, key: str) -> list[Kept]:
-    """`ls --format json`: an object a line, with the resource below `key`."""
+    """`ls --format json`: an object a line, with the resource below `key`. Raises Garbled."""
+    if is_garbled(output):
+        raise Garbled(output)
     found = []
     for entry in json_objects(output):
         resource = entry.get(key)
         if isinstance(resource, dict) and resource.get("name"):
             found.append(_kept(resource))
-    return sorted(found, key=lambda kept: kept.name)
+    # `--all` also shows what was removed recently.
+    there = [kept for kept in found if kept.state not in _GOING]
+    return sorted(there, key=lambda kept: (kept.name, kept.id))
 
 
 def _kept(resource: dict[str, Any]) -> Kept:
@@ -53,13 +61,11 @@ def create_secret_step(name: str, value: bytes) -> Step:
     return Step("create the secret", lines, must=False)
 
 
-# States of what is being removed.
-GOING = ("removing", "removed", "purging", "purged")
-
-
 def list_step(kind: str) -> Step:
-    """All secrets or volumes of the environment; a secret's value can't be read back."""
-    return Step(f"{kind}s", (rancher(f"{kind}s", "ls", "--format", "json"),))
+    """All secrets or volumes of the environment; a secret's value can't be read back. A volume
+    is `inactive`, and not listed without `--all`, until a container mounts it."""
+    every = ("--all",) if kind == "volume" else ()
+    return Step(f"{kind}s", (rancher(f"{kind}s", "ls", *every, "--format", "json"),))
 
 
 def create_volume_step(name: str, driver: str) -> Step:

@@ -8,9 +8,9 @@ from typing import Any
 from spinstack.platforms.base import Endpoint, Garbled, Phase, ServiceState, TakenPort
 from spinstack.platforms.rancher1.access import has_key
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.platforms.rancher1.output import ERRORS, complaints, parse_log
+from spinstack.platforms.rancher1.output import is_garbled
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step, json_object, json_objects
+from spinstack.transport.script import Step, json_objects
 
 # Rancher's words for the states of a service; all others (activating, restarting, …) are
 # transient.
@@ -61,16 +61,6 @@ def watch_step(seconds: int) -> Step:
     call = rancher("ps", "--all", "--format", "json").script()
     body = f'{call}; echo "round $?"; sleep 1'
     return Step("watch", (Command(Raw(f"{loop} {body}; done")),), must=False)
-
-
-def is_garbled(text: str) -> bool:
-    """Whether `ps --format json` printed anything but objects and log lines."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    objects = [line for line in lines if line.startswith("{")]
-    if not objects:
-        # It exits 0 on failures: an environment without services prints no error either.
-        return len(lines) > len(parse_log(text)) or bool(complaints(text, ERRORS))
-    return any(json_object(line) is None for line in objects)
 
 
 def parse(text: str, stack: str) -> list[ServiceState]:
