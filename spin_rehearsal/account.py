@@ -8,7 +8,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from spin_rehearsal.paths import USER, Places
+from spin_rehearsal.paths import STORAGE_VARIABLE, USER, Places
+from spinstack.directories import Directory, check
 from spinstack.errors import SpinstackError
 from spinstack.sample.owner import GID, UID
 
@@ -16,6 +17,9 @@ NODE_NAME = "login01"
 
 # The search path of a session before any module is loaded.
 PATH = "/usr/local/bin:/usr/bin:/bin"
+
+_STORAGE = "the rehearsal's storage"
+_ELSEWHERE = f"set {STORAGE_VARIABLE} to a directory that only you can write to"
 
 
 @dataclass(frozen=True)
@@ -65,38 +69,44 @@ def shell() -> str:
     return found
 
 
-def lay_out(places: Places, account: Account, modules: tuple[str, ...]) -> None:
-    """Make the account's directories and its login script; done again, it changes nothing.
+def check_storage(places: Places) -> bool:
+    """Whether the storage exists. Raises SpinstackError if it is not ours alone."""
+    return check(places.storage, what=_STORAGE, remedy=_ELSEWHERE)
 
-    Every directory above a mount has o+x, as Spin asks; only the home is closed. `modules`:
-    the names that `module load` knows.
-    """
+
+def open_storage(places: Places) -> Directory:
+    """The storage, made if it is missing. Raises SpinstackError if it is not ours alone, or if
+    sessions could not reach it."""
     if _blocked := _closed_above(places.storage):
         raise SpinstackError(
             f"{_blocked} is closed to other users (no o+x), so no container or session could "
             "reach the rehearsal's storage",
             where=str(places.storage),
-            remedy=f"chmod o+x {_blocked}, or set SPINSTACK_REHEARSAL_STORAGE to another directory",
+            remedy=f"chmod o+x {_blocked}, or set {STORAGE_VARIABLE} to another directory",
         )
-    for directory in _open_directories(places):
-        directory.mkdir(exist_ok=True)
-        directory.chmod(0o755)
-    places.home.mkdir(exist_ok=True)
-    places.home.chmod(0o700)
-    profile = places.home / ".bash_profile"
-    profile.write_text(login_script(places.spin / "bin", modules), encoding="utf-8")
-    if account.switch:
-        for path in (places.home, profile, places.project):
-            os.chown(path, *account.owner)
+    return Directory(places.storage, 0o755, what=_STORAGE, remedy=_ELSEWHERE)
 
 
-def _open_directories(places: Places) -> list[Path]:
-    """From the storage downwards, each after its parent."""
-    directories: list[Path] = []
-    for leaf in (places.home.parent, places.project, places.spin):
-        inside = [parent for parent in leaf.parents if parent.is_relative_to(places.storage)]
-        directories += [*reversed(inside), leaf]
-    return list(dict.fromkeys(directories))
+def lay_out(
+    places: Places, account: Account, modules: tuple[str, ...], storage: Directory
+) -> Directory:
+    """Make the account's directories and its login script; done again, it changes nothing.
+    Returns the project directory.
+
+    Every directory above a mount has o+x, as Spin asks; only the home is closed. `modules`:
+    the names that `module load` knows. Raises SpinstackError if one of the directories is a
+    link, or belongs to somebody else.
+    """
+    owner = account.owner if account.switch else None
+
+    def own(path: Path, mode: int) -> Directory:
+        above = storage.directory(path.parent.relative_to(places.storage).as_posix())
+        return above.directory(path.name, mode, owner)
+
+    home, project = own(places.home, 0o700), own(places.project, 0o755)
+    script = login_script(places.spin / "bin", modules)
+    home.write(".bash_profile", script.encode(), 0o644, owner)
+    return project
 
 
 def _closed_above(storage: Path) -> Path | None:

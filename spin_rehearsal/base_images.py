@@ -14,6 +14,7 @@ from pathlib import Path
 
 from spin_rehearsal import debian_images
 from spinstack import template
+from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
@@ -94,7 +95,7 @@ def _one_at_a_time() -> Iterator[None]:
     from spin_rehearsal import paths
 
     lock = paths.state_root() / "images.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_parents(lock)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

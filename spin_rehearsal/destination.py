@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from spin_rehearsal.login_codes import write_private
 from spin_rehearsal.paths import USER, Places
 from spin_rehearsal.state import HOST, State
+from spinstack.directories import write_private
 
 _HEAD = "# Written by `invoke rehearsal.start`; the settings of the destination `rehearsal`.\n"
 

@@ -8,10 +8,10 @@ state there is.
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 
+from spinstack.directories import write_private
 from spinstack.errors import SpinstackError
 
 DIGITS = 6
@@ -66,12 +66,3 @@ def _split(file: Path) -> tuple[str, str]:
             remedy="delete it, then restart the rehearsal: invoke rehearsal.stop rehearsal.start",
         )
     return password, code
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(text)
-    new.replace(file)

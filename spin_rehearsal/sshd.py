@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spin_rehearsal import session
 from spin_rehearsal.account import Account
 from spin_rehearsal.paths import USER
+from spinstack.directories import write_private
 from spinstack.errors import SpinstackError
 from spinstack.rules import centre
 
@@ -54,8 +55,7 @@ def ensure_host_key(file: Path) -> str:
         key = asyncssh.read_private_key(str(file))
     else:
         key = asyncssh.generate_private_key("ssh-ed25519")
-        file.touch(mode=0o600)
-        file.write_bytes(key.export_private_key("openssh"))
+        write_private(file, key.export_private_key("openssh").decode())
     kind, blob, *_ = key.export_public_key("openssh").decode().split()
     return f"{kind} {blob}"
 

@@ -26,9 +26,10 @@ from spin_rehearsal import (
 )
 from spin_rehearsal.paths import DEFAULT_NAME, USER, Places
 from spin_rehearsal.rancher.install import install, usable_python
-from spin_rehearsal.state import HOST, State
+from spin_rehearsal.state import HOST
 from spin_rehearsal.supervisor_lock import supervisor_pid
 from spinstack import sample
+from spinstack.directories import Directory
 from spinstack.errors import SpinstackError
 from spinstack.transport.command import Command
 from spinstack.transport.runner import LocalRunner, Runner
@@ -37,6 +38,8 @@ Say = Callable[[str], None]
 
 # From the start of the supervisor until all its parts answer; seconds.
 READY_WITHIN = 30.0
+
+_PRIVATE = "the directory for the rehearsal's state"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def start(
             where=str(where.log),
             remedy="restart it: invoke rehearsal.stop --keep-data rehearsal.start",
         )
+    account.check_storage(where)
     sshd.library()
     engine = engine_setup.ensure_engine(runner, say)
     packages.ensure_packages(runner, say, {registry_child.PROGRAM: "docker-registry"})
@@ -105,16 +109,20 @@ def _show(runner: Runner, where: Places, engine: str, say: Say) -> None:
 
 def _prepare(name: str, where: Places, engine: str, runner: Runner, say: Say) -> None:
     """All files and images; the images take longest, so they are made in parallel."""
-    where.private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    where.private.chmod(0o700)
-    python = _session_python(where, runner, say)
-    with ThreadPoolExecutor(1) as beside:
-        images = beside.submit(base_images.ensure, runner, engine, say)
+    with Directory(where.private, what=_PRIVATE, remedy=f"remove {where.private}"):
         decided = state.decide(name, where, engine)
-        state.mark_storage(decided, where)
-        decided.save(where)
-        _lay_out(decided, where, python)
-        decided = replace(decided, build_args=images.result())
+    with account.open_storage(where) as storage:
+        state.mark_storage(decided, where, storage)
+        who = account.of(where)
+        owner = who.owner if who.switch else None
+        project = account.lay_out(where, who, decided.centre(where).modules, storage)
+        python = _session_python(where, runner, say)
+        with ThreadPoolExecutor(1) as beside:
+            images = beside.submit(base_images.ensure, runner, engine, say)
+            decided.save(where)
+            install(where.spin, python, decided.spin_url)
+            sample.fill(project, owner)
+            decided = replace(decided, build_args=images.result())
     decided.save(where)
     public_key = sshd.ensure_host_key(where.host_key)
     where.known_hosts.write_text(sshd.known_hosts_line(decided.ssh_port, public_key))
@@ -132,13 +140,6 @@ def _session_python(where: Places, runner: Runner, say: Say) -> str:
             raise
         packages.ensure_packages(runner, say, {"/usr/bin/python3": "python3"})
         return usable_python(*numbers)
-
-
-def _lay_out(decided: State, where: Places, python: str) -> None:
-    who = account.of(where)
-    account.lay_out(where, who, decided.centre(where).modules)
-    install(where.spin, python, decided.spin_url)
-    sample.lay_out(where.project, owner=who.owner if who.switch else None)
 
 
 def _supervisor(where: Places) -> Command:

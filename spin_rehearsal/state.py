@@ -7,14 +7,13 @@ import json
 import random
 import socket
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spin_rehearsal import paths
-from spin_rehearsal.login_codes import write_private
 from spin_rehearsal.paths import Places
+from spinstack.directories import Directory, read_small, write_private
 from spinstack.errors import SpinstackError
 from spinstack.rules import centre
 
@@ -142,26 +141,38 @@ def _node_address(where: Places) -> str:
 
 
 def others(where: Places) -> list[dict[str, str]]:
-    """The marks of all other rehearsals on this machine: `private`, `node_address`."""
-    found = []
-    for root in {where.storage.parent, paths.STORAGE_ROOT}:
-        for marker in root.glob("spinstack-*/.rehearsal.json"):
-            with suppress(OSError, ValueError):
-                if marker != where.marker:
-                    found.append(json.loads(marker.read_text(encoding="utf-8")))
-    return found
+    """The marks of all other rehearsals on this machine: `private`, `node_address`.
+
+    Anybody may have put one there, so it is looked at before it is believed.
+    """
+    markers = {
+        marker
+        for root in {where.storage.parent, paths.STORAGE_ROOT}
+        for marker in root.glob("spinstack-*/.rehearsal.json")
+    }
+    marks = [_mark(read_small(marker)) for marker in sorted(markers - {where.marker})]
+    return [mark for mark in marks if mark]
 
 
-def mark_storage(state: State, where: Places) -> None:
+def mark_storage(state: State, where: Places, storage: Directory) -> None:
     """Write down whose storage it is. Raises SpinstackError if it is another rehearsal's."""
-    with suppress(OSError, ValueError, KeyError):
-        owner = Path(json.loads(where.marker.read_text(encoding="utf-8"))["private"])
-        if owner != where.private and owner.exists():
-            raise SpinstackError(
-                "another rehearsal uses this directory for its storage",
-                where=f"{where.storage}, of {owner}",
-                remedy="choose another name (--name), or stop the other rehearsal",
-            )
+    mark = _mark(storage.read(where.marker.name))
+    if mark and Path(mark["private"]) != where.private and Path(mark["private"]).exists():
+        raise SpinstackError(
+            "another rehearsal uses this directory for its storage",
+            where=f"{where.storage}, of {mark['private']}",
+            remedy="choose another name (--name), or stop the other rehearsal",
+        )
     content = {"private": str(where.private), "node_address": state.node_address}
-    where.storage.mkdir(parents=True, exist_ok=True)
-    where.marker.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    storage.write(where.marker.name, json.dumps(content).encode() + b"\n")
+
+
+def _mark(content: bytes | None) -> dict[str, str]:
+    """A marker's content, empty if it is none."""
+    try:
+        found = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    keys = ("private", "node_address")
+    whole = isinstance(found, dict) and all(isinstance(found.get(key), str) for key in keys)
+    return found if whole else {}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from spin_rehearsal import debian_images, engine_setup, paths, serve, state
+from spin_rehearsal import account, debian_images, engine_setup, paths, serve, state
 from spin_rehearsal.login_codes import LoginCodes
 from spin_rehearsal.paths import DEFAULT_NAME, Places
 from spin_rehearsal.spin import containers
@@ -39,12 +39,13 @@ def stop(
 
     `keep_data`: only processes and containers are stopped, and the next start resumes from
     there. `all_images`: also remove the equivalents of official base images. Raises
-    SpinstackError for a supervisor that does not stop, or an engine that does not respond.
+    SpinstackError for a supervisor that does not stop, an engine that does not respond, a
+    storage that is not ours.
     """
     runner = runner or LocalRunner()
     where = paths.of(name)
     decided = state.load(where.state)
-    if decided is None and not where.storage.exists() and not all_images:
+    if not account.check_storage(where) and decided is None and not all_images:
         say(f"no rehearsal {name!r}")
         return
     if runner.dry:
@@ -83,9 +84,17 @@ def _show(
 
 
 def _remove_files(where: Places) -> None:
-    for directory in (where.storage, where.private):
-        if directory.exists():
-            shutil.rmtree(directory)
+    """No link is followed. Raises SpinstackError for what can't be removed."""
+    try:
+        for directory in (where.storage, where.private):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(directory)
+    except OSError as error:
+        raise SpinstackError(
+            f"files of the rehearsal can't be removed: {error.strerror}",
+            where=str(error.filename),
+            remedy="remove what is there, then stop the rehearsal again",
+        ) from None
     root = paths.state_root()
     if root.is_dir() and not any(path.is_dir() for path in root.iterdir()):
         shutil.rmtree(root)

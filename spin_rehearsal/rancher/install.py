@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from spinstack.directories import Directory
 from spinstack.errors import SpinstackError
 
 PACKAGE = "rancher_cli"
@@ -65,22 +67,33 @@ def install(spin_dir: Path, python: str, url: str) -> None:
     the Spin service's address, `http://127.0.0.1:PORT`. What an earlier installation left is
     replaced. Raises OSError if the directory can't be written.
     """
-    lib, bin_ = spin_dir / "lib", spin_dir / "bin"
+    what, remedy = "the directory for the client", f"remove {spin_dir}"
+    with Directory(spin_dir, 0o755, what=what, remedy=remedy) as spin:
+        _write(spin, python, url)
+    _compile(python, spin_dir / "lib")
+
+
+def _write(spin: Directory, python: str, url: str) -> None:
+    lib = spin.path / "lib"
     run = lib / "run.py"
-    fresh = spin_dir / "lib.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    _copy_sources(Path(__file__).parent, fresh / PACKAGE)
-    _copy_sources(Path(yaml.__file__).parent, fresh / "yaml")
-    (fresh / run.name).write_text(_RUN.format(lib=str(lib), package=PACKAGE), encoding="utf-8")
+    _remove(spin.path / "lib.new")
+    fresh = spin.directory("lib.new")
+    _copy_sources(Path(__file__).parent, fresh.directory(PACKAGE))
+    _copy_sources(Path(yaml.__file__).parent, fresh.directory("yaml"))
+    fresh.write(run.name, _RUN.format(lib=str(lib), package=PACKAGE).encode())
     # A client may be running: it should find its modules all the time but for a moment.
-    shutil.rmtree(lib, ignore_errors=True)
-    fresh.replace(lib)
-    bin_.mkdir(parents=True, exist_ok=True)
+    _remove(lib)
+    fresh.path.replace(lib)
     words = {"python": shlex.quote(python), "run": shlex.quote(str(run)), "url": shlex.quote(url)}
-    _write_program(bin_ / "rancher", _RANCHER.format(**words))
-    _write_program(bin_ / "spin-keygen.sh", _KEYGEN.format(**words))
-    _compile(python, lib)
-    _readable_by_all(spin_dir)
+    bin_ = spin.directory("bin")
+    # A program that is running can't be overwritten, but replaced.
+    bin_.write("rancher", _RANCHER.format(**words).encode(), 0o755)
+    bin_.write("spin-keygen.sh", _KEYGEN.format(**words).encode(), 0o755)
+
+
+def _remove(directory: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(directory)
 
 
 def usable_python(uid: int | None, gid: int | None) -> str:
@@ -127,32 +140,15 @@ def _works(python: str, uid: int | None, gid: int | None) -> bool:
     return bool(done.returncode == 0)
 
 
-def _copy_sources(source: Path, target: Path) -> None:
+def _copy_sources(source: Path, target: Directory) -> None:
     """The Python files only: a compiled extension belongs to the Python it was made for."""
     for file in sorted(source.rglob("*.py")):
-        if file.name in _NOT_COPIED:
-            continue
-        copy = target / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-
-
-def _write_program(path: Path, text: str) -> None:
-    # A program that is running can't be overwritten safely: replace it.
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.chmod(0o755)
-    fresh.replace(path)
+        if file.name not in _NOT_COPIED:
+            beside = target.directory(file.parent.relative_to(source).as_posix())
+            beside.write(file.name, file.read_bytes())
 
 
 def _compile(python: str, lib: Path) -> None:
     """Compile once, since a login session may not write here; a failure only costs time."""
     command = [python, "-I", "-S", "-m", "compileall", "-q", str(lib)]
-    subprocess.run(command, capture_output=True, check=False, timeout=120)
-
-
-def _readable_by_all(folder: Path) -> None:
-    folder.chmod(0o755)
-    for path in folder.rglob("*"):
-        executable = path.is_dir() or path.parent.name == "bin"
-        path.chmod(0o755 if executable else 0o644)
+    subprocess.run(command, capture_output=True, check=False, timeout=120, umask=0o022)

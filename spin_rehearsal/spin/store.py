@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from spin_rehearsal.spin.resources import State
+from spinstack.directories import write_private
 from spinstack.errors import SpinstackError
 
 
@@ -65,15 +64,3 @@ def _loaded(path: Path) -> State:
             where=str(path),
             remedy="stop the rehearsal, delete its directory, start it again",
         ) from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file at one stroke by one with mode 0600."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -12,6 +12,7 @@ from typing import Literal
 
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
+from spinstack.directories import Directory
 from spinstack.sample.layout import DATA, STATIC, lay_out
 
 # What the sample has for the variables of the template's compose file.
@@ -79,13 +80,13 @@ def prepare(found: list[Source], cache: Path, owner: tuple[int, int]) -> None:
     we are root. Running it again changes nothing. Raises SpinstackError if the cache
     can't be written."""
     if any(source.kind == "sample" for source in found):
-        cache.mkdir(parents=True, exist_ok=True)
         lay_out(cache, owner=owner)
-    for source in found:
-        if source.kind == "empty":
-            source.path.mkdir(parents=True, exist_ok=True)
-            if os.geteuid() == 0:
-                os.chown(source.path, *owner)
+    if missing := [source.path for source in found if source.kind == "empty"]:
+        giver = owner if os.geteuid() == 0 else None
+        remedy = f"remove {cache}"
+        with Directory(cache, None, what="the directory for local files", remedy=remedy) as own:
+            for path in missing:
+                own.directory(path.relative_to(cache).as_posix(), 0o755, giver)
 
 
 def told(found: list[Source]) -> list[str]:

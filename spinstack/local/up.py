@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from spinstack.directories import make_parents, write_private
 from spinstack.errors import SpinstackError
 from spinstack.images import compose_program
 from spinstack.images.errors import explained, tail
@@ -88,11 +89,8 @@ def _write(local: LocalStack, derived: Derived) -> None:
     if local.session.dry:
         local.session.console.result(f"# writes {local.file}:\n{derived.text().rstrip()}")
     else:
-        local.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        local.file.parent.chmod(0o700)
-        half = local.file.with_suffix(".half")
-        half.write_text(derived.text(), encoding="utf-8")
-        half.replace(local.file)
+        make_parents(local.file)
+        write_private(local.file, derived.text())
     if derived.left_out:
         local.session.console.note(
             f"  left out (only for {local.session.platform.title}): {', '.join(derived.left_out)}"

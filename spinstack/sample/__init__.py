@@ -6,6 +6,6 @@ nightwatch, desimodel and desiutil. All of it is made up here; none of it is DES
 
 from __future__ import annotations
 
-from spinstack.sample.layout import lay_out
+from spinstack.sample.layout import fill, lay_out
 
-__all__ = ["lay_out"]
+__all__ = ["fill", "lay_out"]

@@ -9,6 +9,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from spinstack.directories import Directory, Owner, read_small
 from spinstack.errors import SpinstackError
 from spinstack.sample import frames, png
 from spinstack.sample.pages.calendar import calendar_page
@@ -24,13 +25,13 @@ CHECKOUTS = ("nightwatch", "desimodel", "desiutil")
 
 _PACKAGE = Path(__file__).resolve().parent
 _STAMP = PurePosixPath("nightwatchtest/.spinstack-sample")
-# Spin needs o+x on all directories above a mount; the pages are no secret.
-_DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
+
+_ELSEWHERE = "name a directory that you may write to, with 20 MB of space"
 
 File = tuple[PurePosixPath, bytes]
 
 
-def lay_out(project_dir: Path, *, owner: tuple[int, int] | None = None) -> None:
+def lay_out(project_dir: Path, *, owner: Owner | None = None) -> None:
     """Writes the sample's files below `project_dir`, which is made if it is not there.
 
     `owner` is (uid, gid) of whom all is given to, if we are root. A sample that is there
@@ -38,67 +39,47 @@ def lay_out(project_dir: Path, *, owner: tuple[int, int] | None = None) -> None:
     Raises SpinstackError if the directory can't be written.
     """
     giver = owner if os.geteuid() == 0 else None
-    stamp = f"{_version()} {giver}\n"
+    what = "the sample data can't be written: its directory"
     try:
-        if _is_complete(project_dir, stamp):
-            return
-        writer = _Writer(project_dir, giver)
-        for name, content in _all_files():
-            writer.write(name, content)
-        writer.write(_STAMP, stamp.encode())  # last: its presence tells that all is there
+        project = Directory(project_dir, None, what=what, remedy=_ELSEWHERE, owner=giver)
     except OSError as error:
-        raise SpinstackError(
-            f"the sample data can't be written: {error.strerror}",
-            where=str(error.filename or project_dir),
-            remedy="name a directory that you may write to, with 20 MB of space",
-        ) from error
+        raise _cannot(project_dir, error) from error
+    with project:
+        fill(project, giver)
 
 
-def _is_complete(project_dir: Path, stamp: str) -> bool:
+def fill(project: Directory, owner: Owner | None) -> None:
+    """As `lay_out`, in an open directory. No link in it is followed: its owner may be somebody
+    else than we, who write as root."""
+    stamp = f"{_version()} {owner}\n".encode()
+    if _is_complete(project, stamp):
+        return
     try:
-        found = (project_dir / _STAMP).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
+        for name, content in _all_files():
+            _write(project, name, content, owner)
+        _write(project, _STAMP, stamp, owner)  # last: its presence tells that all is there
+    except OSError as error:
+        raise _cannot(project.path, error) from error
+
+
+def _write(project: Directory, name: PurePosixPath, content: bytes, owner: Owner | None) -> None:
+    # Spin needs o+x on all directories above a mount; the pages are no secret.
+    project.directory(name.parent, 0o755, owner).write(name.name, content, 0o644, owner)
+
+
+def _cannot(project_dir: Path, error: OSError) -> SpinstackError:
+    return SpinstackError(
+        f"the sample data can't be written: {error.strerror}",
+        where=str(error.filename or project_dir),
+        remedy=_ELSEWHERE,
+    )
+
+
+def _is_complete(project: Directory, stamp: bytes) -> bool:
     places = (STATIC / "nights.html", DATA, *(PurePosixPath(name) for name in CHECKOUTS))
-    return found == stamp and all((project_dir / place).exists() for place in places)
-
-
-class _Writer:
-    """Writes files below a directory, each whole or not at all, with modes and owner."""
-
-    def __init__(self, root: Path, owner: tuple[int, int] | None) -> None:
-        self._root = root
-        self._owner = owner
-        self._made: set[Path] = set()
-
-    def write(self, name: PurePosixPath, content: bytes) -> None:
-        path = self._root / name
-        self._make_directory(path.parent)
-        # The site may be running: nobody is to see half a file.
-        half = path.with_name(f".{path.name}.half")
-        half.unlink(missing_ok=True)
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            os.fchmod(stream.fileno(), _FILE_MODE)
-            if self._owner:
-                os.fchown(stream.fileno(), *self._owner)
-        half.replace(path)
-
-    def _make_directory(self, path: Path) -> None:
-        """Makes it and what is missing above; mends the mode of those below the root."""
-        if path in self._made:
-            return
-        is_new = not path.is_dir()
-        if path != self._root:
-            self._make_directory(path.parent)
-        if is_new:
-            path.mkdir(parents=True, exist_ok=True)
-        if is_new or path != self._root:
-            path.chmod(_DIRECTORY_MODE)
-            if self._owner:
-                os.chown(path, *self._owner, follow_symlinks=False)
-        self._made.add(path)
+    return read_small(project.path / _STAMP) == stamp and all(
+        (project.path / place).exists() for place in places
+    )
 
 
 def _all_files() -> Iterator[File]:

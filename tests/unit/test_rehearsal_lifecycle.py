@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spin_rehearsal import paths, serve, start, state, stop
+from spin_rehearsal import account, paths, serve, start, state, stop
 from spin_rehearsal.paths import Places
 from spinstack.errors import SpinstackError
 from spinstack.tasks import rehearsal
@@ -17,6 +17,8 @@ from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 
 @pytest.fixture
 def where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Places:
+    # pytest's own directories are closed to others, which is not what is tested here.
+    monkeypatch.setattr(account, "_closed_above", lambda storage: None)
     monkeypatch.setenv(paths.STORAGE_VARIABLE, str(tmp_path))
     return paths.of("default")
 
@@ -25,7 +27,8 @@ def _made(where: Places) -> state.State:
     """A rehearsal that has been made and does not run."""
     where.private.mkdir(parents=True)
     decided = state.decide("default", where, "docker")
-    state.mark_storage(decided, where)
+    with account.open_storage(where) as storage:
+        state.mark_storage(decided, where, storage)
     decided.save(where)
     return decided
 

@@ -37,8 +37,9 @@ def test_a_name_that_cannot_be_part_of_a_containers_name_is_refused(name: str) -
 
 
 def test_every_directory_lets_others_pass_but_the_home(where: Places) -> None:
-    account.lay_out(where, _ourselves(where), ("spin",))
-    account.lay_out(where, _ourselves(where), ("spin",))  # twice is as good as once
+    for _ in range(2):  # twice is as good as once
+        with account.open_storage(where) as storage:
+            account.lay_out(where, _ourselves(where), ("spin",), storage)
     for directory in [path for path in where.storage.rglob("*") if path.is_dir()]:
         expected = 0o700 if directory == where.home else 0o755
         assert directory.stat().st_mode & 0o777 == expected, directory
@@ -51,7 +52,7 @@ def test_a_storage_that_others_cannot_reach_is_refused(tmp_path: Path) -> None:
     closed.chmod(0o700)
     nowhere = Places(tmp_path / "private", closed / "storage")
     with pytest.raises(SpinstackError, match=r"o\+x"):
-        account.lay_out(nowhere, _ourselves(nowhere), ("spin",))
+        account.open_storage(nowhere)
 
 
 def test_ports_and_names_stay_unless_someone_took_the_port(where: Places) -> None:
@@ -69,7 +70,8 @@ def test_ports_and_names_stay_unless_someone_took_the_port(where: Places) -> Non
 
 def test_two_rehearsals_share_neither_ports_nor_node_address(where: Places) -> None:
     one = state.decide("default", where, "docker")
-    state.mark_storage(one, where)
+    with account.open_storage(where) as storage:
+        state.mark_storage(one, where, storage)
     one.save(where)
     other = paths.of("other")
     two = state.decide("other", other, "docker")
@@ -81,10 +83,11 @@ def test_two_rehearsals_share_neither_ports_nor_node_address(where: Places) -> N
 
 def test_another_persons_storage_is_left_alone(where: Places, tmp_path: Path) -> None:
     decided = state.decide("default", where, "docker")
-    state.mark_storage(decided, where)
     stranger = Places(tmp_path / "elsewhere", where.storage)
-    with pytest.raises(SpinstackError, match="another rehearsal"):
-        state.mark_storage(decided, stranger)
+    with account.open_storage(where) as storage:
+        state.mark_storage(decided, where, storage)
+        with pytest.raises(SpinstackError, match="another rehearsal"):
+            state.mark_storage(decided, stranger, storage)
 
 
 def test_a_state_that_cannot_be_read_is_told(where: Places) -> None:

@@ -22,6 +22,7 @@ from paramiko.auth_strategy import (
     Password,
 )
 
+from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.transport import certificate
 from spinstack.transport.prompt import RENEW, SSHPROXY_KEY, Prompt
@@ -62,7 +63,7 @@ class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
                 where=shown,
                 remedy="compare it with the fingerprints that the centre publishes, then try again",
             )
-        self._known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_parents(self._known_hosts)
         with self._known_hosts.open("a", encoding="ascii") as file:
             file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError
 from spinstack.transport import certificate, prompt
 from spinstack.transport.openssh import errors
@@ -138,7 +139,7 @@ def _known_hosts(destination: Destination) -> str:
     own = destination.known_hosts_file
     assert own is not None
     usual = configured(destination).get("userknownhostsfile", ["~/.ssh/known_hosts"])[0].split()
-    own.expanduser().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_parents(own.expanduser())
     escaped = str(own.expanduser()).replace("%", "%%").replace('"', '\\"')
     return " ".join([f'"{escaped}"', *usual])
 

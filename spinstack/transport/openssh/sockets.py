@@ -6,10 +6,10 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spinstack.directories import PRIVATE, make_parents, problem_of
 from spinstack.errors import SpinstackError
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def make(directory: Path) -> None:
     Raises SpinstackError, before a one-time code is wasted.
     """
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
+        make_parents(directory)
+        directory.mkdir(mode=PRIVATE, exist_ok=True)
     except OSError as error:
         raise SpinstackError(
             f"the directory for open logins can't be created: {error.strerror}",
@@ -85,16 +85,15 @@ def check(directory: Path) -> bool:
         found = directory.lstat()
     except OSError:
         return False
-    if not stat.S_ISDIR(found.st_mode):
-        problem, remedy = "is not a directory", f"remove {directory}"
-    elif found.st_uid != os.getuid():
-        problem = f"belongs to somebody else (uid {found.st_uid})"
+    problem = problem_of(found, {os.geteuid()}, forbidden=0o077)
+    if not problem:
+        return True
+    if found.st_uid != os.geteuid():
         remedy = "ask them, or root, to remove it; until then set wire: fabric"
-    elif found.st_mode & 0o077:
-        problem = f"is accessible to others (mode {found.st_mode & 0o777:o})"
+    elif problem.startswith("is accessible"):
         remedy = f"check what others put there, then chmod 700 {directory}"
     else:
-        return True
+        remedy = f"remove {directory}"
     raise SpinstackError(
         f"the directory for open logins {problem}", where=str(directory), remedy=remedy
     )
