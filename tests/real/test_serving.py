@@ -69,19 +69,6 @@ def test_unchanged_pages_are_not_sent_again_and_parts_can_be_asked_for(site: Sit
     assert since.status == 304
 
 
-def test_what_is_hidden_or_leads_away_is_not_sent(site: Site):
-    (site.directory / ".half.html").write_text("half")
-    (site.lab.project / "secret.html").write_text("nobody may read this")
-    (site.directory / "away.html").symlink_to("../../../../secret.html")
-    (site.directory / "near.html").symlink_to(f"qa-summary-{EXPOSURE}.html")
-    for name in (".half.html", "away.html", "../../../../secret.html", "%2e%2e/secret"):
-        for encoding in ("identity", "gzip"):
-            answer = site.get(f"/{NIGHT}/{EXPOSURE}/{name}", Accept_Encoding=encoding)
-            assert answer.status in (400, 404), name
-            assert "nobody" not in answer.text
-    assert site.get(f"/{NIGHT}/{EXPOSURE}/near.html").text == "the summary"
-
-
 def test_a_page_is_compressed_once_for_each_version(site: Site):
     ask = {"Accept_Encoding": "gzip, br"}
     for age, version in ((200, "first"), (100, "second")):
