@@ -85,7 +85,7 @@ APART = {
         *("benchmarks", "check_access", "completion", "end_to_end_wheel", "images"),
         *("images_nginx", "images_under_way", "login_node", "one_time", "operate_ssh"),
         *("registry_images", "serving", "serving_failures", "serving_links", "serving_uwsgi"),
-        *("spin_service", "wires", "wires_one_time"),
+        *("spin_service", "wires", "wires_one_time", "wires_waits"),
     )
 }
 

@@ -12,15 +12,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import paramiko
 
+from spinstack.errors import UsageError
 from spinstack.images import engine as images_engine
 from spinstack.images import registry as images_registry
 from spinstack.images import registry_login
 from spinstack.setup.doctor import Outcome, State
-from spinstack.transport import probe, prompt
+from spinstack.transport import connect, probe, prompt
+from spinstack.transport.fabric import known_hosts, ssh_config
 from spinstack.transport.fabric import login as fabric_login
 
 if TYPE_CHECKING:
@@ -52,20 +54,43 @@ class Node:
 
 
 def node_of(destination: Destination) -> Node:
-    """The node to which the tasks themselves would connect."""
-    from fabric import Config, Connection
+    """The node to which the tasks themselves would connect.
 
-    user = destination.user or None
-    connection = Connection(destination.host, user=user, port=destination.port, config=Config())
+    Raises UsageError if the ssh config can't be read.
+    """
+    if connect.chosen(destination) == connect.OPENSSH:
+        return _node_of_openssh(destination)
+    connection = ssh_config.connection(destination, int(ANSWER_WITHIN))
     through = connection.gateway
-    files = [Path("~/.ssh/known_hosts"), destination.known_hosts_file]
-    files += [Path(name) for name in connection.ssh_config.get("userknownhostsfile", "").split()]
     return Node(
         host=connection.host,
         port=connection.port,
-        through=str(getattr(through, "host", through) or ""),
-        known_hosts=tuple(path.expanduser() for path in files if path),
+        through=str(getattr(through, "host", through and "a ProxyCommand") or ""),
+        known_hosts=_known_hosts(destination, connection.ssh_config.get("userknownhostsfile", "")),
     )
+
+
+def _node_of_openssh(destination: Destination) -> Node:
+    from spinstack.transport.openssh.route import configured
+
+    found = {key: values[0] for key, values in configured(destination).items()}
+    if not found:
+        look = f"`ssh -G {destination.host}` says why"
+        raise UsageError("ssh can't use its configuration", where="~/.ssh/config", remedy=look)
+    command = "a ProxyCommand" if found.get("proxycommand", "none") != "none" else ""
+    return Node(
+        host=found["hostname"],
+        port=destination.port or int(found["port"]),
+        through=found.get("proxyjump", command),
+        known_hosts=_known_hosts(destination, found.get("userknownhostsfile", "")),
+    )
+
+
+def _known_hosts(destination: Destination, configured: str) -> tuple[Path, ...]:
+    """The files with known hosts; `configured`: the ssh config's UserKnownHostsFile."""
+    names = ["~/.ssh/known_hosts", *configured.split(), "/etc/ssh/ssh_known_hosts"]
+    own = destination.known_hosts_file
+    return tuple(path.expanduser() for path in (*([own] if own else []), *map(Path, names)))
 
 
 def login_node(session: Session) -> Sequence[Outcome]:
@@ -121,12 +146,7 @@ def _plain(kind: str) -> str:
 
 def known_keys(node: Node) -> dict[str, paramiko.PKey]:
     """The host's known keys by type."""
-    keys = paramiko.HostKeys()
-    for path in (*node.known_hosts, Path("/etc/ssh/ssh_known_hosts")):
-        if path.exists():
-            keys.load(str(path))
-    found: Any = keys.lookup(node.name) or {}
-    return {kind: found[kind] for kind in found}
+    return known_hosts.keys(node.name, node.known_hosts)
 
 
 def _judged(node: Node, key: paramiko.PKey) -> Outcome:

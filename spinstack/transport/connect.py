@@ -57,4 +57,4 @@ def login_node(destination: Destination, say: Callable[[str], None] | None = Non
         return OpenSSHLoginNode(destination, say)
     from spinstack.transport.fabric.node import FabricLoginNode
 
-    return FabricLoginNode(destination)
+    return FabricLoginNode(destination, say)

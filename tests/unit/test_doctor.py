@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import threading
@@ -22,12 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from invoke.exceptions import Exit
 
-from spinstack.errors import SpinstackError
+from spinstack.errors import SpinstackError, UsageError
 from spinstack.images import registry_login
 from spinstack.setup import doctor, doctor_machine, doctor_network
 from spinstack.setup.doctor import Outcome, Part
 from spinstack.tasks import doctor as tasks_doctor
 from spinstack.transport.runner import Result
+from tests.real.openssh import own_config
 from tests.unit.stack_session import StackSession, baked, run
 
 
@@ -270,6 +272,25 @@ class Greeter(threading.Thread):
             transport.add_server_key(self.key)
             transport.start_server(event=threading.Event(), server=paramiko.ServerInterface())
             self.kept.append(transport)
+
+
+@pytest.mark.parametrize(
+    ("wire", "said"),
+    [
+        ("openssh", "ssh can't use its configuration"),
+        ("fabric", "the wire fabric can't read the ssh config"),
+    ],
+)
+def test_a_broken_ssh_config_is_no_bug_of_ours(
+    session: StackSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wire: str,
+    said: str,
+) -> None:
+    own_config(monkeypatch, tmp_path).write_text("Host *\n  GSSAPIAuthentication\n")
+    with pytest.raises(UsageError, match=said):
+        doctor_network.node_of(dataclasses.replace(session.destination, wire=wire))
 
 
 def test_host_keys_are_known_unknown_or_changed(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 
 from spinstack.errors import UsageError
 from spinstack.transport.openssh.errors import Attempt, explained
+from spinstack.transport.openssh.progress import Progress, Stage
+from spinstack.transport.openssh.route import Route
 
 ATTEMPT = Attempt(
     name="bob@login", host="login", port=0, asked=True, outdated="", unreachable="see the centre"
@@ -87,6 +92,47 @@ def test_nobody_to_ask_and_a_certificate_that_is_no_good() -> None:
         error = explained(said, dataclasses.replace(attempt, outdated=expired))
         assert expired in (error.what, error.where)
         assert "invoke login --sshproxy" in error.remedy
+
+
+def test_who_was_never_asked_has_typed_no_wrong_code(tmp_path: Path) -> None:
+    """A line of the ssh config keeps ssh from asking; which one, ssh itself says."""
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\necho preferredauthentications publickey\n")
+    program.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+        unasking = Route(cast(Any, SimpleNamespace(host="login", user="bob")), "bob").unasking
+    said = "bob@login: Permission denied (publickey,keyboard-interactive)."
+    error = explained(said, dataclasses.replace(ATTEMPT, unasking=unasking))
+    assert isinstance(error, UsageError)
+    assert "your ssh config keeps ssh from answering" in error.what
+    assert "PreferredAuthentications publickey, for login" in error.where
+    assert error.remedy == ("remove it, or make it publickey,keyboard-interactive,password")
+    # A host that takes keys only asked for nothing.
+    said = "bob@login: Permission denied (publickey)."
+    error = explained(said, dataclasses.replace(ATTEMPT, unasking=unasking))
+    assert "refused the login" in error.what
+
+
+PROGRESS = (
+    (b"debug1: Reading configuration data /etc/ssh/ssh_config\r\n", b"", Stage.START),
+    (b"debug1: Connecting to login [192.0.2.1] port 22.\r\ndebug1: Conn", b"", Stage.CONNECT),
+    (b"ection established.\r\nNOTICE\r\nde", b"NOTICE\r\n", Stage.CONNECT),
+    (b"ar user\r\ndebug1: SSH2_MSG_NEWKEYS received\r\n", b"dear user\r\n", Stage.AGENT),
+    (b"debug1: get_agent_identities: bound agent to hostkey\r\n", b"", Stage.AGENT),
+    (b"debug1: get_agent_identities: agent returned 3 keys\r\n", b"", Stage.LOGIN),
+    (b"debug1: Server accepts key: me RSA SHA256:x explicit agent\r\n", b"", Stage.AGENT),
+    (b"debug1: Server accepts key: /k RSA SHA256:x explicit\r\n", b"", Stage.AGENT),
+    (b"debug1: Next authentication method: password\r\nbob's ", b"bob's ", Stage.ANSWER),
+    (b"debug1: of no prompt\n", b"debug1: of no prompt\n", Stage.ANSWER),
+    (b'Authenticated to login ([192.0.2.1]:22) using "password".\r\n', b"", Stage.ANSWER),
+)
+
+
+def test_the_debug_lines_say_how_far_it_is_and_nobody_sees_them() -> None:
+    progress = Progress()
+    for data, seen, stage in PROGRESS:
+        assert (progress.feed(data), progress.stage) == (seen, stage)
 
 
 @given(st.text())

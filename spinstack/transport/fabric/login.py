@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import paramiko
@@ -63,9 +63,16 @@ class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
                 where=shown,
                 remedy="compare it with the fingerprints that the centre publishes, then try again",
             )
-        make_parents(self._known_hosts)
-        with self._known_hosts.open("a", encoding="ascii") as file:
-            file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+        try:
+            make_parents(self._known_hosts)
+            with self._known_hosts.open("a", encoding="utf-8") as file:
+                file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+        except OSError as error:
+            raise SpinstackError(
+                f"the host key of {hostname} could not be stored: {error.strerror}",
+                where=str(self._known_hosts),
+                remedy="make it a file that you can write to, then log in again",
+            ) from None
 
 
 def changed_host_key(error: paramiko.BadHostKeyException) -> SpinstackError:
@@ -107,14 +114,15 @@ class ServerPrompts(AuthSource):
 
 
 class Login(AuthStrategy):
-    """The ways to log in, tried in order, with at most one prompt."""
+    """The ways to log in, tried in order, with at most one prompt. `agent`: its keys, when they
+    are needed."""
 
     def __init__(
         self,
         user: str,
         *,
         identity_files: Sequence[Path],
-        agent: bool,
+        agent: Callable[[], Sequence[paramiko.PKey]],
         ask: Prompt,
     ) -> None:
         super().__init__(ssh_config=paramiko.SSHConfig())
@@ -122,6 +130,8 @@ class Login(AuthStrategy):
         self._identity_files = identity_files
         self._agent = agent
         self._ask = ask
+        # Whether the host has asked for an answer.
+        self.prompted = False
         # Why keys could not be used; shown if the login fails.
         self.notes: list[str] = []
         # Why the first invalid certificate is not valid; empty if all are.
@@ -134,12 +144,16 @@ class Login(AuthStrategy):
     def _sources(self, allowed: Collection[str]) -> Iterator[AuthSource]:
         if "publickey" in allowed:
             yield from filter(None, map(self._key, self._identity_files))
-            for key in paramiko.Agent().get_keys() if self._agent else ():
+            for key in self._agent():
                 yield InMemoryPrivateKey(self.user, key)
         if "keyboard-interactive" in allowed:
-            yield ServerPrompts(self.user, self._ask)
+            yield ServerPrompts(self.user, self._answer)
         elif "password" in allowed:
-            yield Password(self.user, lambda: self._ask(f"Password for {self.user}: "))
+            yield Password(self.user, lambda: self._answer(f"Password for {self.user}: "))
+
+    def _answer(self, prompt: str) -> str:
+        self.prompted = True
+        return self._ask(prompt)
 
     def _key(self, path: Path) -> AuthSource | None:
         """A private key with its certificate beside it, if it can be read."""
@@ -147,7 +161,7 @@ class Login(AuthStrategy):
             key = paramiko.PKey.from_path(path)
         except FileNotFoundError:
             return None
-        except (OSError, paramiko.SSHException, ValueError, TypeError) as error:
+        except Exception as error:  # its parsers raise all kinds for a file that is no key
             self.notes.append(f"{path} was not used: {error}")
             return None
         if certificate.outdated(path):

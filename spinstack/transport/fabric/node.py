@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
-from fabric import Config, Connection
+from fabric import Connection
 
 from spinstack.errors import SpinstackError
-from spinstack.transport import prompt
+from spinstack.transport import prompt, waits
 from spinstack.transport.channel import Pty
 from spinstack.transport.channel_node import ChannelNode
+from spinstack.transport.fabric import agent, known_hosts, ssh_config
 from spinstack.transport.fabric import login as fabric_login
 from spinstack.transport.fabric.channel import FabricChannel, without_delay
 from spinstack.transport.fabric.paramiko_transport import LoginTransport
@@ -33,21 +37,18 @@ KEEPALIVE_SECONDS = 15
 
 
 class FabricLoginNode(ChannelNode):
-    """A connection of its own for each command."""
+    """A connection of its own for each command. `say` gets a line about a wait that takes long.
+
+    Raises UsageError if this wire can't use the person's ssh configuration.
+    """
 
     wire = "fabric"
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, say: Callable[[str], None] | None = None) -> None:
         super().__init__()
         self._destination = destination
-        config = Config()
-        self._connection = Connection(
-            destination.host,
-            user=destination.user or None,
-            port=destination.port,
-            connect_timeout=CONNECT_SECONDS,
-            config=config,
-        )
+        self._say = say or (lambda _: None)
+        self._connection = ssh_config.connection(destination, CONNECT_SECONDS)
         self.name = f"{self._connection.user}@{destination.host}"
 
     def open(self) -> None:
@@ -74,47 +75,58 @@ class FabricLoginNode(ChannelNode):
         return transport
 
     def _log_in(self) -> None:
-        login = self._prepare()
-        try:
-            self._connection.open()
-        except paramiko.BadHostKeyException as error:
-            raise fabric_login.changed_host_key(error) from None
-        except paramiko.AuthenticationException as error:
-            raise self._refused(login, error) from None
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._unreachable(error) from None
-        transport = self._connection.transport
-        assert transport is not None
-        transport.set_keepalive(KEEPALIVE_SECONDS)
-        without_delay(transport)
-
-    def _prepare(self) -> fabric_login.Login:
-        """Host keys and ways to log in, for the host and any jump hosts before it."""
-        connection, destination = self._connection, self._destination
-        known_hosts = destination.known_hosts_file or Path("~/.ssh/known_hosts")
-        hop = connection
-        while isinstance(hop, Connection):
-            self._trust(hop, known_hosts.expanduser())
+        """At the jump hosts, if there are any, and then at the host."""
+        for hop in ssh_config.hops(self._connection):
             login = self._login(hop)
             hop.connect_kwargs = {
                 "auth_strategy": login,
+                "auth_timeout": waits.AT_MOST,
                 "banner_timeout": CONNECT_SECONDS,
                 "transport_factory": LoginTransport,
             }
-            if hop is connection:
-                own = login
-            hop = hop.gateway
-        return own
+            self._trust(hop)
+            self._pass(hop, login)
 
-    def _trust(self, hop: Connection, known_hosts: Path) -> None:
-        client = hop.client
-        client.load_system_host_keys()
+    def _pass(self, hop: Connection, login: fabric_login.Login) -> None:
+        try:
+            with self._told(hop):
+                hop.open()
+        except paramiko.BadHostKeyException as error:
+            raise fabric_login.changed_host_key(error) from None
+        except paramiko.AuthenticationException as error:
+            raise self._refused(hop, login, error) from None
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._unreachable(hop, error) from None
+        transport = hop.transport
+        assert transport is not None
+        transport.channel_timeout = CONNECT_SECONDS
+        transport.set_keepalive(KEEPALIVE_SECONDS)
+        without_delay(transport)
+
+    def _told(self, hop: Connection) -> contextlib.AbstractContextManager[None]:
+        way = self._way(hop)
+        return waits.told(way, self._say) if way else contextlib.nullcontext()
+
+    def _way(self, hop: Connection) -> waits.Wait | None:
+        """For the part of the way to the host that ends at the hop."""
+        host = self._destination.host
+        if hop is not self._connection:
+            return waits.for_jump(host, hop.original_host)
+        if isinstance(hop.gateway, Connection):
+            return waits.for_jump(host, hop.gateway.original_host)
+        return waits.for_proxy_command(host) if hop.gateway else None
+
+    def _trust(self, hop: Connection) -> None:
+        own = self._destination.known_hosts_file or Path("~/.ssh/known_hosts")
         names = hop.ssh_config.get("userknownhostsfile", "").split()
-        for path in [*(Path(name).expanduser() for name in names), known_hosts]:
-            if path.exists():
-                client.load_system_host_keys(str(path))
+        names = ["~/.ssh/known_hosts", *names, str(own)]
+        paths = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - any text
+        name = hop.host if hop.port == 22 else f"[{hop.host}]:{hop.port}"
+        client = hop.client
+        for kind, key in known_hosts.keys(name, paths).items():
+            client.get_host_keys().add(name, kind, key)
         ask = input if sys.stdin.isatty() else None
-        client.set_missing_host_key_policy(fabric_login.AskAboutUnknownHost(known_hosts, ask))
+        client.set_missing_host_key_policy(fabric_login.AskAboutUnknownHost(paths[-1], ask))
 
     def _login(self, hop: Connection) -> fabric_login.Login:
         destination = self._destination
@@ -124,29 +136,38 @@ class FabricLoginNode(ChannelNode):
         if answers and not destination.practise:
             ask = prompt.answers_from(answers.expanduser())
         only = hop.ssh_config.get("identitiesonly", "no").lower() == "yes"
+        path = "" if only else waits.agent_at(hop.ssh_config.get("identityagent"))
         files = fabric_login.identity_files(destination.identity_file, from_config, Path.home())
-        return fabric_login.Login(hop.user, identity_files=files, agent=not only, ask=ask)
+        keys = partial(agent.keys, path, hop.original_host, self._say)
+        return fabric_login.Login(hop.user, identity_files=files, agent=keys, ask=ask)
 
     def _refused(
-        self, login: fabric_login.Login, error: paramiko.AuthenticationException
+        self, hop: Connection, login: fabric_login.Login, error: paramiko.AuthenticationException
     ) -> SpinstackError:
+        name = self.name if hop is self._connection else f"{hop.user}@{hop.original_host}"
         if login.outdated:
-            return SpinstackError(login.outdated, where=self.name, remedy=prompt.RENEW)
+            return SpinstackError(login.outdated, where=name, remedy=prompt.RENEW)
+        if "timeout" in str(error):
+            wait = waits.for_answer if login.prompted else waits.for_host
+            return wait(name, f"{hop.host}, port {hop.port}").error()
         return SpinstackError(
-            f"{self.name} refused the login: {error}",
-            where="; ".join(login.notes) or self.name,
+            f"{name} refused the login: {error}",
+            where="; ".join(login.notes) or name,
             remedy=prompt.ONCE,
         )
 
-    def _unreachable(self, error: Exception) -> SpinstackError:
-        reason = str(error) or type(error).__name__
-        if isinstance(error, socket.gaierror):
-            reason = "its name can't be resolved"
-        elif isinstance(error, TimeoutError):
-            reason = f"no answer within {CONNECT_SECONDS} s"
+    def _unreachable(self, hop: Connection, error: Exception) -> SpinstackError:
+        where = f"{hop.host}, port {hop.port}"
+        transport = hop.client.get_transport()
+        if str(error) in _STUCK and transport and transport.remote_version:
+            return waits.for_host(f"{hop.user}@{hop.original_host}", where).error()
+        way = self._way(hop)
+        if way:
+            what = f"{way.in_vain}: {_reason(error)}"
+            return SpinstackError(what, where=f"{way.where} ({where})", remedy=way.remedy)
         return SpinstackError(
-            f"the login node {self._connection.host} can't be reached: {reason}",
-            where=f"{self._connection.host}, port {self._connection.port}",
+            f"the login node {hop.host} can't be reached: {_reason(error)}",
+            where=where,
             remedy=self._destination.when_unreachable,
         )
 
@@ -154,3 +175,19 @@ class FabricLoginNode(ChannelNode):
         super().close()
         with contextlib.suppress(Exception):
             self._connection.close()
+
+
+# What paramiko says if the other end is silent before the login.
+_STUCK = ("No existing session", "Key-exchange timed out waiting for key negotiation")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its name can't be resolved"
+    if isinstance(error, TimeoutError) or str(error) in _STUCK:
+        return f"no answer within {CONNECT_SECONDS} s"
+    if isinstance(error, paramiko.ProxyCommandFailure):
+        return str(error.error)  # without the command, which may hold a password
+    if isinstance(error, paramiko.ChannelException):
+        return error.text
+    return str(error) or type(error).__name__

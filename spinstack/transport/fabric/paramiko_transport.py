@@ -83,6 +83,8 @@ class LoginTransport(ServiceRequestingTransport):
     def __init__(self, sock: Any, **named: Any) -> None:
         super().__init__(PromptSocket(sock), **named)  # type: ignore[arg-type]
         self._accepted = threading.Event()
+        # The limit for connecting comes first: this one would only say that the connection ended.
+        self.handshake_timeout = 3600
 
     def _parse_service_accept(self, message: Message) -> None:
         super()._parse_service_accept(message)  # type: ignore[misc]

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.transport import prompt
+from spinstack.transport.waits import Wait
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A login that failed. `name`: the account; `host`, `port`: as in the settings, 0 for the
     default; `asked`: a person, or a file, could answer; `outdated`: what is wrong with a
-    certificate, if anything; `unreachable`: what to do if the host does not respond."""
+    certificate, if anything; `unreachable`: what to do if the host does not respond; `way`: the
+    jump host or ProxyCommand on the way to it; `unasking`: a line of the ssh config that keeps
+    ssh from answering prompts, and how to change it."""
 
     name: str
     host: str
@@ -22,6 +25,8 @@ class Attempt:
     asked: bool
     outdated: str
     unreachable: str
+    way: Wait | None = None
+    unasking: tuple[str, str] | None = None
 
     @property
     def where(self) -> str:
@@ -49,7 +54,7 @@ def explained(said: str, attempt: Attempt) -> SpinstackError:
             f"ssh could not log in to {attempt.name}: {lines[-1] if lines else 'no message'}",
             where=attempt.where,
             remedy=f"see what `ssh -v {attempt.name}` prints",
-            details="\n".join(lines[-12:]),
+            details=_end(lines),
         )
     )
 
@@ -73,12 +78,22 @@ def _keys(text: str) -> str:
 
 
 def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
-    denied = re.search(r"(?:(\S+@\S+): )?Permission denied \((\S*)\)", text)
+    # The last one: a banner can say anything.
+    found = [*re.finditer(r"(?:(\S+@\S+): )?Permission denied \((\S*)\)", text)]
+    denied = found[-1] if found else None
     if not denied and "Too many authentication failures" not in text:
         return None
     # A host on the way, perhaps.
     name, ways = (denied[1] or attempt.name, denied[2]) if denied else (attempt.name, "")
-    if ("keyboard-interactive" in ways or "password" in ways) and not attempt.asked:
+    prompts = "keyboard-interactive" in ways or "password" in ways
+    if prompts and attempt.unasking:
+        line, remedy = attempt.unasking
+        return UsageError(
+            f"{name} asks for password and code, but your ssh config keeps ssh from answering",
+            where=f"{line}, for {attempt.host} in ~/.ssh/config or a file that it includes",
+            remedy=remedy,
+        )
+    if prompts and not attempt.asked:
         renew = prompt.RENEW if attempt.outdated else ""
         return UsageError(
             f"{name} asks for password and code, but there is no terminal to answer on",
@@ -108,12 +123,21 @@ def _unreachable(lines: list[str], attempt: Attempt) -> SpinstackError | None:
     for line in lines:
         known = known_errors.find(line, "ssh-connect", fields)
         if known:
-            # A host on the way, perhaps.
-            host = known.named.get("host") or attempt.host
-            return SpinstackError(
-                f"the login node {attempt.host} can't be reached: "
-                f"{'' if host == attempt.host else f'{host}: '}{known.cause}",
-                where=attempt.where,
-                remedy=known.remedy,
-            )
-    return None
+            break
+    else:
+        return None
+    host, way = known.named.get("host", ""), attempt.way
+    if way and not host:
+        # It ended or was silent; what it printed about that, if anything, says more.
+        what = f"{way.in_vain}: {known.cause}"
+        return SpinstackError(what, where=way.where, remedy=way.remedy, details=_end(lines))
+    other = f"{host}: " if host and host != attempt.host else ""
+    return SpinstackError(
+        f"the login node {attempt.host} can't be reached: {other}{known.cause}",
+        where=way.where if way and other else attempt.where,
+        remedy=way.remedy if way and other else known.remedy,
+    )
+
+
+def _end(lines: list[str]) -> str:
+    return "\n".join(lines[-12:])

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +16,8 @@ from typing import TYPE_CHECKING
 from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError
 from spinstack.transport import certificate, prompt
-from spinstack.transport.openssh import errors
+from spinstack.transport.openssh import errors, process
+from spinstack.transport.openssh.route import Route, configured
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 30
 # Silence after which a keepalive is sent (seconds), and how many may go unanswered.
 KEEPALIVE_SECONDS, KEEPALIVES = 15, 4
-# For a login without questions: connecting, jump hosts, a slow name server.
-UNASKED_SECONDS = 120.0
 
 # Answers a prompt for password and code, nothing else: no question about a host key, no
 # passphrase of a key. The file's name is not secret; its content goes only to ssh.
@@ -62,17 +58,26 @@ def asking(destination: Destination) -> Asking:
     return Asking(None, sys.stdin.isatty() or demanded)
 
 
-def log_in(destination: Destination, name: str, socket: Path, persist: int) -> None:
-    """Leave a master behind that listens at `socket`, for `persist` seconds without use.
+def log_in(
+    destination: Destination,
+    name: str,
+    socket: Path,
+    persist: int,
+    say: Callable[[str], None],
+) -> None:
+    """Leave a master behind that listens at `socket`, for `persist` seconds without use. `say`
+    gets a line about a wait that takes long.
 
     Raises SpinstackError saying what went wrong.
     """
-    asked = asking(destination)
+    asked, route = asking(destination), Route(destination, name)
     words = [*master_words(socket, persist), *options(destination, asked), "--", destination.host]
     with _environment(asked, socket) as environment, _terminal(asked):
-        code, said = _run(words, environment, asked)
-    if code:
-        raise _failure(destination, name, asked, said)
+        ended = process.run(words, environment, person=asked.person, wait=route.wait, say=say)
+    if ended.in_vain:
+        raise ended.in_vain.error()
+    if ended.code:
+        raise _failure(route, asked, ended.said)
 
 
 @contextlib.contextmanager
@@ -116,10 +121,9 @@ def options(destination: Destination, asked: Asking) -> list[str]:
     words += ["-o", f"StrictHostKeyChecking={'ask' if asked.person else 'yes'}"]
     # A refused code is used up: ssh would ask again without saying so.
     words += ["-o", "NumberOfPasswordPrompts=1"]
-    if not asked.person:
-        words += ["-o", "LogLevel=ERROR"]
-        words += [] if asked.file else ["-o", "BatchMode=yes"]
-    return words
+    words += [] if asked.somebody else ["-o", "BatchMode=yes"]
+    # Says how far it is (progress.py).
+    return [*words, "-o", "LogLevel=DEBUG1"]
 
 
 def _identities(destination: Destination) -> list[Path]:
@@ -144,23 +148,6 @@ def _known_hosts(destination: Destination) -> str:
     return " ".join([f'"{escaped}"', *usual])
 
 
-def configured(destination: Destination) -> dict[str, list[str]]:
-    """The person's configuration for the host, as ssh itself reads it (`ssh -G`); empty if it
-    can't be read, which the login reports better."""
-    words = ["ssh", "-G", "--", destination.host]
-    try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    found: dict[str, list[str]] = {}
-    for line in done.stdout.splitlines():
-        key, _, value = line.partition(" ")
-        found.setdefault(key, []).append(value)
-    return found
-
-
 @contextlib.contextmanager
 def _environment(asked: Asking, socket: Path) -> Iterator[Mapping[str, str] | None]:
     """With a helper program that answers from the file, only for this login."""
@@ -180,98 +167,23 @@ def _environment(asked: Asking, socket: Path) -> Iterator[Mapping[str, str] | No
         helper.unlink(missing_ok=True)
 
 
-def _run(words: list[str], environment: Mapping[str, str] | None, asked: Asking) -> tuple[int, str]:
-    """Run ssh until it has gone to the background; its exit code and its output, which a person
-    sees as it comes: even a prompt to touch a FIDO key, which ssh writes only to a terminal."""
-    seen = asked.person and sys.stderr.isatty()
-    ours, its = pty.openpty() if seen else os.pipe()
-    with open(ours, "rb", buffering=0) as said:  # noqa: PTH123
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=its,
-            env=environment,
-            # Without a terminal on which it could ask, or whose Ctrl-C would reach it.
-            start_new_session=not asked.person,
-        )
-        os.close(its)
-        try:
-            limit = None if asked.person else UNASKED_SECONDS
-            text = _listen(process, said.fileno(), limit, show=asked.person)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-    return process.returncode, text
-
-
-def _listen(
-    process: subprocess.Popen[bytes], said: int, seconds: float | None, *, show: bool
-) -> str:
-    """What ssh prints until its first process ends. Not until the end of the file: the master
-    may keep that open (before OpenSSH 8.7)."""
-    deadline = None if seconds is None else time.monotonic() + seconds
-    whole = b""
-    with _told_of_its_end(process) as end:
-        while True:
-            ended = process.poll() is not None
-            ready, _, _ = select.select([said, *end], [], [], 0 if ended else 0.05)
-            data = _read(said) if said in ready else b""
-            whole += data
-            if data and show:
-                sys.stderr.buffer.write(data)
-                sys.stderr.flush()
-            if ended and not data:
-                return whole.decode("utf-8", "replace")
-            if said in ready and not data:
-                process.wait()
-            # It would continue without a socket that could be used.
-            if b"disabling multiplexing" in whole:
-                return whole.decode("utf-8", "replace")
-            if deadline and time.monotonic() > deadline:
-                return whole.decode("utf-8", "replace") + "\nTimeout, server not responding."
-
-
-@contextlib.contextmanager
-def _told_of_its_end(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """A descriptor that is readable as soon as the process has ended; none if the system has no
-    such thing."""
-    if not hasattr(os, "pidfd_open"):
-        yield []
-        return
-    end = os.pidfd_open(process.pid)
-    try:
-        yield [end]
-    finally:
-        os.close(end)
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # the other end of a terminal was closed
-        return b""
-
-
-def _failure(destination: Destination, name: str, asked: Asking, said: str) -> SpinstackError:
-    keys = [*_identities(destination), *_configured_keys(destination)]
+def _failure(route: Route, asked: Asking, said: str) -> SpinstackError:
+    destination = route.destination
+    keys = [*_identities(destination), *route.identity_files]
     attempt = errors.Attempt(
-        name=name,
+        name=route.name,
         host=destination.host,
         port=destination.port or 0,
         asked=asked.somebody,
         outdated=next(filter(None, map(certificate.outdated, keys)), ""),
         unreachable=destination.when_unreachable,
+        way=route.way,
+        unasking=route.unasking,
     )
     error = errors.explained(said, attempt)
     if isinstance(error, errors.UnknownHost):
         error.where = _fingerprint(destination, asked) or error.where
     return error
-
-
-def _configured_keys(destination: Destination) -> list[Path]:
-    return [Path(name).expanduser() for name in configured(destination).get("identityfile", [])]
 
 
 def _fingerprint(destination: Destination, asked: Asking) -> str:
@@ -281,10 +193,8 @@ def _fingerprint(destination: Destination, asked: Asking) -> str:
     words[1:1] = ["-S", "none", "-o", "BatchMode=yes", "-o", "LogLevel=DEBUG1"]
     words += ["-o", f"ConnectTimeout={CONNECT_SECONDS}", "--", destination.host, "true"]
     try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     except subprocess.TimeoutExpired:
         return ""
-    found = re.search(r"Server host key: (\S+ SHA256:\S+)", done.stderr)
+    found = re.search(r"Server host key: (\S+ SHA256:\S+)", os.fsdecode(done.stderr))
     return found[1] if found else ""

@@ -104,7 +104,7 @@ class Master:
         self._say(
             f"{gone}logging in to {self.name}; the login stays open for {PERSIST_HOURS} hours"
         )
-        login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600)
+        login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600, self._say)
         self._lock.write_text("logged in\n")
         there = self.alive()
         if there is None:

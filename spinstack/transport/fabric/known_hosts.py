@@ -1,0 +1,49 @@
+"""Known hosts files, read as ssh does: what can't be understood in them is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import paramiko
+from paramiko.hostkeys import HostKeyEntry
+
+from spinstack.errors import UsageError
+
+
+def keys(name: str, paths: Iterable[Path]) -> dict[str, paramiko.PKey]:
+    """The host's known keys by type; of several the first. `name`: as in these files, such as
+    `[HOST]:PORT`. Raises UsageError for a file that can't be read."""
+    found: dict[str, paramiko.PKey] = {}
+    for path in paths:
+        for entry in _entries(path):
+            if entry.key and any(_is(name, given) for given in entry.hostnames or ()):
+                found.setdefault(entry.key.get_name(), entry.key)
+    return found
+
+
+def _is(name: str, given: str) -> bool:
+    if given.startswith("|1|"):
+        return paramiko.HostKeys.hash_host(name, given) == given
+    return name == given
+
+
+def _entries(path: Path) -> Iterator[HostKeyEntry]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"the known hosts can't be read: {error.strerror}",
+            where=str(path),
+            remedy="make it a file that you can read, or move it away; then the login asks about "
+            "the host's key again",
+        ) from None
+    for line in content.decode("utf-8", "replace").splitlines():
+        try:
+            entry = HostKeyEntry.from_line(line.strip())
+        except Exception:  # whatever a line holds, paramiko's parsers raise all kinds
+            continue
+        if entry:
+            yield entry
