@@ -28,11 +28,23 @@ def get_spectra_html(data, night, expid, view, frame, downsample_str, select_str
     return f"<p>{data}|{night}|{zexpid}|{view}|{frame}|{downsample_str}|{select_string}</p>"
 """
 
+# Its template prints the plot without saying that it is markup, and Jinja escapes.
 TIMESERIES = """
+import jinja2
+
+def components(figure):
+    return f"<script>{figure}</script>", "<div></div>"
+
 def generate_timeseries_html(data, start_date, end_date, hdu, attribute, dropdown):
     if attribute == "NOTHING":
         return "No data between {} and {}".format(start_date, end_date)
-    return f"<p>{start_date}-{end_date} {hdu} {attribute} {sorted(dropdown)}</p>"
+    template = jinja2.Environment(autoescape=True).from_string(
+        "<p>{{ what }}</p>{{ script }} {{ div }}"
+    )
+    assert list(dropdown) == ["PER_AMP"]
+    script, div = components("plot")
+    what = f"{start_date}-{end_date} {hdu} {attribute}"
+    return template.render(what=what, script=script, div=div)
 """
 
 FORM = "<form>{% for hdu in dropdown_hdu %}<b>{{ hdu }}</b>{% endfor %}</form>"

@@ -137,7 +137,7 @@ def test_the_log_tells_times_and_where_an_answer_came_from(site: Site):
 def test_one_visitor_can_ask_for_so_much_and_others_do_not_notice(site: Site):
     """The last one: for a while, this visitor gets no more."""
     site.pages_take(0)
-    wrong = [f"/{NIGHT}/123/spectra/input/{number}/no-frame/4x/" for number in range(400)]
+    wrong = [f"/{NIGHT}/123/spectra/no-view/{number}/4x/" for number in range(400)]
     with ThreadPoolExecutor(16) as visitor:
         answers = list(visitor.map(site.get, wrong))
     told = [answer for answer in answers if answer.status == 429]
@@ -147,7 +147,7 @@ def test_one_visitor_can_ask_for_so_much_and_others_do_not_notice(site: Site):
     assert site.get("/timeseries/").status == 200
     # What this one is told is not kept for others, who ask from other addresses.
     for encoding in ("identity", "gzip"):
-        address = f"/{NIGHT}/123/spectra/input/9/{encoding}/4x/"
+        address = f"/{NIGHT}/123/spectra/no-view/9/{encoding}/"
         assert eventually(lambda ask=(address, encoding): _is_limited(site, *ask))
         asked = ASK.format(port=site.port, address=address, encoding=encoding)
         assert site.docker("exec", site.app, "python3", "-c", asked) == "400"

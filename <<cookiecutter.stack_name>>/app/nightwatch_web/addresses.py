@@ -34,10 +34,18 @@ def exposure(text: str) -> int:
 
 
 def downsample(text: str) -> int:
-    """How many pixels become one, written like `4x`. Raises BadAddress."""
-    if not re.fullmatch(r"[1-9][0-9]?x", text):
-        raise BadAddress(f"{text!r} is no downsampling: it is written like 4x, from 1x to 99x")
+    """How many pixels become one, written like `4x`. Raises BadAddress.
+
+    Up to four digits: a camera's image has some 4,000 pixels in a row.
+    """
+    if not re.fullmatch(r"[0-9]{1,4}x", text) or int(text[:-1]) == 0:
+        raise BadAddress(f"{text!r} is no downsampling: it is written like 4x, from 1x to 9999x")
     return int(text[:-1])
+
+
+def frame(text: str) -> str:
+    """The kind of frame of that name; qframe for any other name, as in nightwatch itself."""
+    return text if text in FRAMES else FRAMES[0]
 
 
 def word(text: str, what: str) -> str:
@@ -118,16 +126,14 @@ class Spectra:
         # The form for the selection stands at `input/` itself.
         complete = view == "input" and not rest
         selection = None
-        if view == "input" and rest and rest[0] not in FRAMES:
+        if view == "input" and (len(rest) == 3 or (rest and re.match(r"[0-9]", rest[0]))):
             selection = fibers(rest.pop(0))
-        frame = rest[0] if rest else FRAMES[0]
-        if frame not in FRAMES:
-            raise BadAddress(f"{frame!r} is no frame: one of {', '.join(FRAMES)}")
+        kind = frame(rest[0]) if rest else FRAMES[0]
         factor = rest[1] if len(rest) > 1 else "4x"
         downsample(factor)
         if len(rest) > 2:
             raise BadAddress(f"{'/'.join(rest[2:])!r} is too much of an address")
-        return cls(view, frame, factor, selection, complete or len(rest) == 2)
+        return cls(view, kind, factor, selection, complete or len(rest) == 2)
 
     def path(self) -> str:
         """The whole address behind `spectra/`."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from nightwatch_web.addresses import ImagePage, Spectra
 from nightwatch_web.failures import Broken, Failure, Missing, Unavailable
@@ -49,6 +52,7 @@ def timeseries(
 ) -> str:
     """The page of a time series, as HTML. Raises Missing, Unavailable and Broken."""
     module = _nightwatch("webpages.timeseries")
+    _mark_plots(module)
     with _running("the time series"):
         return _html(
             module.generate_timeseries_html(str(data), start, end, hdu, attribute, dropdown)
@@ -98,6 +102,29 @@ def _running(what: str) -> Iterator[None]:
         raise Broken(
             f"Nightwatch could not make {what} ({type(error).__name__}: {error})."
         ) from error
+
+
+def _mark_plots(module: Any) -> None:
+    """Has the plots that a module puts into its page taken for markup, unless that was done.
+
+    The template of the time series prints them like any text, which Jinja escapes: visitors
+    would see their source (nightwatch 1.0.1). What is marked is not escaped.
+    """
+    made = getattr(module, "components", None)
+    if made is None or isinstance(made, _Marked):
+        return
+    module.components = _Marked(made)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Bokeh's `components`, with a script and a place for it that are markup."""
+
+    components: Callable[..., tuple[Any, Any]]
+
+    def __call__(self, *arguments: Any, **more: Any) -> tuple[Any, Any]:
+        script, place = self.components(*arguments, **more)
+        return Markup(script), Markup(place) if isinstance(place, str) else place
 
 
 def _html(answer: Any) -> str:
