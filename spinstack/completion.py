@@ -157,6 +157,8 @@ def _services(session: Session) -> Answers:
     import yaml
 
     path = session.directory / session.settings.compose_file
+    if not path.is_file():
+        return {}
     try:
         services = yaml.safe_load(path.read_bytes()).get("services") or {}
     except (OSError, yaml.YAMLError, AttributeError):

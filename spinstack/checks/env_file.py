@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from spinstack.config import compose
+from spinstack.config import compose, release_files
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
-from spinstack.remote import upload
 from spinstack.rules.finding import Finding
 
 # Larger files are neither settings nor code.
@@ -76,7 +75,7 @@ def _mentioned(stack: Stack, name: str) -> bool:
     own = stack.directory / stack.env_name
     return any(
         word.search(_text(path, path.stat().st_mtime_ns))
-        for path in upload.files(stack.directory)
+        for path in release_files.files(stack.directory)
         if path != own and path.stat().st_size < _LARGEST and path.suffix != ".md"
     )
 
@@ -110,7 +109,7 @@ def in_release(stack: Stack, relative: str) -> bool:
     if not path.is_relative_to(root):
         return False
     parts = path.relative_to(root).parts
-    hidden = any(part.startswith(".") or part in upload.LEFT_OUT for part in parts)
+    hidden = any(part.startswith(".") or part in release_files.LEFT_OUT for part in parts)
     if path.is_dir():
-        return not hidden and any(True for _ in upload.files(path))
+        return not hidden and any(True for _ in release_files.files(path))
     return path.is_file() and not hidden

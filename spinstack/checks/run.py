@@ -10,6 +10,7 @@ from spinstack.checks import image_state, login_node, mend, nginx_test, survey, 
 from spinstack.checks import stack as checks_stack
 from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
+from spinstack.config import release_files
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError, UsageError
@@ -44,8 +45,10 @@ class Report:
 def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     """Check the session's stack; also on the login node if a destination was named.
 
-    `fix`: first fix what can be fixed safely. `deep`: whole trees, and nginx's own test.
+    `fix`: first fix what can be fixed safely. `deep`: whole trees, and nginx's own test. Raises
+    SpinstackError for a directory that is too large to be looked through.
     """
+    release_files.check_size(session.directory)  # before all files are read
     report = Report()
     _choose_destination(session, report)
     if fix:

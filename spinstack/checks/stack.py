@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spinstack.checks import dockerfile, env_file, line_ends, listening, storage
+from spinstack.checks import dockerfile, env_file, line_ends, links, listening, storage
 from spinstack.checks import names as checks_names
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
@@ -24,6 +24,7 @@ def check(
     findings = list(stack.findings)
     findings += checks_names.findings(settings, stack, destination)
     findings += _destination(destination)
+    findings += links.findings(settings.directory)
     findings += line_ends.findings(settings, stack)
     findings += dockerfile.findings(settings, destination.centre)
     findings += platform.check(stack, destination)

@@ -138,6 +138,12 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():  # opening a FIFO would wait for ever
+        raise SpinstackError(
+            f"{path.name} is not a file",
+            where=str(path),
+            remedy=f"remove it, then restore {path.name} from git",
+        )
     try:
         # Without the byte order mark that Windows editors put before the first line.
         return path.read_text(encoding="utf-8-sig")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from spinstack.config import compose
+from spinstack.config import compose, release_files
 from spinstack.remote import upload
 from spinstack.remote.access import remote_stack
 
@@ -39,7 +39,9 @@ class Change:
 
 
 def changes(session: Session) -> list[Change]:
-    """The differences; an empty list if a deploy would change nothing."""
+    """The differences; an empty list if a deploy would change nothing. Raises SpinstackError if
+    no release can be made."""
+    release_files.check(session.directory)  # before all files are read for the images' names
     stack, destination = session.stack, session.destination
     with session.login_node() as node:
         remote = remote_stack(session, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spinstack.checks import stack
+from spinstack.config import release_files
 from spinstack.errors import SpinstackError
 from spinstack.rules import finding
 
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 
 
 def check(session: Session) -> None:
-    """Raises SpinstackError if a rule forbids this deploy."""
+    """Raises SpinstackError if the directory is too large, or a rule forbids this deploy."""
     with session.console.step("check") as step:
+        # Before all files are read for the names of the images.
+        release_files.check_size(session.directory)
         findings = stack.check(
             session.settings, session.destination, session.stack, session.platform
         )

@@ -11,13 +11,13 @@ import hashlib
 import io
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from spinstack.config import env_file
+from spinstack.config import env_file, release_files
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError
@@ -27,13 +27,9 @@ from spinstack.transport.script import UMASK, Step
 if TYPE_CHECKING:
     import tarfile
 
-# Everything else in the directory is part of a release, except hidden files.
-LEFT_OUT = {"__pycache__", "venv", "node_modules", "artefacts"}
 # Uploaded for people, and read by nothing that runs: a change in these files alone is no reason
 # to replace containers.
 NOT_RUN = {"README.md", "invoke.yaml", "tasks.py"}
-# A stack's directory is some 30 kB; more than this must be data that doesn't belong in it.
-LARGEST = 20_000_000
 # What an id looks like: time of the upload (UTC), first digits of the content's hash.
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -66,10 +62,11 @@ def make(
     """Pack the stack for a destination, with `more` files by name.
 
     The id is the time (UTC) and the first digits of the hash of what runs, so that ids sort by
-    age and unchanged files are recognised. Raises SpinstackError if the directory is too large or
-    a file can't be read.
+    age and unchanged files are recognised. Raises SpinstackError if the directory is too large,
+    has links that lead out of it, or a file can't be read.
     """
-    packed = [_packed(stack, destination, path) for path in files(stack.directory)]
+    release_files.check(stack.directory)
+    packed = [_packed(stack, destination, path) for path in release_files.files(stack.directory)]
     packed += [_entry(name, data, 0o640) for name, data in sorted((more or {}).items())]
     archive = _archive(packed)
     digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
@@ -99,13 +96,6 @@ def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
     import gzip
     import tarfile
 
-    if sum(info.size for info, _ in packed) > LARGEST:
-        largest = max(packed, key=lambda item: item[0].size)[0]
-        raise SpinstackError(
-            f"the stack's directory holds more than {LARGEST // 1_000_000} MB",
-            where=f"{largest.name} is the largest file in it",
-            remedy="move data out of the directory; data is mounted, not uploaded",
-        )
     tar_bytes = io.BytesIO()
     with tarfile.open(fileobj=tar_bytes, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for info, data in packed:
@@ -128,17 +118,6 @@ def _content(stack: Stack, destination: Destination, path: Path, name: str) -> b
             where=str(path),
             remedy=f"chmod u+r {shlex.quote(str(path))}",
         ) from None
-
-
-def files(directory: Path) -> Iterator[Path]:
-    """The regular files of a stack, sorted by name, without hidden ones and LEFT_OUT."""
-    for path in sorted(directory.iterdir()):
-        if path.name.startswith(".") or path.name in LEFT_OUT or path.suffix == ".pyc":
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from files(path)
-        elif path.is_file():
-            yield path
 
 
 def upload_step(release: Release) -> Step:

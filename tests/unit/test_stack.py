@@ -191,17 +191,6 @@ def test_a_release_has_the_files_and_no_hidden_ones(stack_settings: Settings) ->
     assert f"APP_IMAGE={IMAGES['APP_IMAGE']}" in text
 
 
-def test_data_that_strayed_into_the_directory_is_refused(
-    stack_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upload, "LARGEST", 1000)
-    (stack_settings.directory / "data.fits").write_bytes(bytes(2000))
-    with pytest.raises(SpinstackError, match="holds more than"):
-        upload.make(
-            config_stack.read(stack_settings, IMAGES, Rancher1.beside), stack_settings.destination()
-        )
-
-
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True),
