@@ -56,7 +56,11 @@ def findings(
     for use in mounted:
         found += _source(seen, use, destination)
     found += platform.access_findings(
-        destination, ready=seen.ready, access=seen.has_access, states=seen.states_known
+        destination,
+        ready=seen.ready,
+        access=seen.has_access,
+        states=seen.states_known,
+        said=seen.states_said,
     )
     found += _ports(seen, services, stack)
     return found

@@ -37,6 +37,7 @@ class Survey:
     has_access: bool = False
     # Whether the platform said what is running; if not, nothing is known about ports.
     states_known: bool = False
+    states_said: str = ""
     taken: tuple[TakenPort, ...] = ()
 
 
@@ -117,6 +118,7 @@ def _survey(
         ready=steps[platform.ready(destination).name].ok,
         has_access=steps[platform.has_access().name].ok,
         states_known=states.ok and not platform.complaints(states.output, errors_only=True),
+        states_said=states.output,
         taken=tuple(platform.taken_ports(states.output)),
     )
 

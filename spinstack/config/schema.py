@@ -84,7 +84,7 @@ DESTINATION_KEYS = (
     Key("checkouts", MAPPING, "code that `setup` clones: variable of its directory, url, ref"),
     Key("address", TEXT, "show the site by its name (fqdn) or its IP address (endpoint)", "fqdn"),
     Key("probe_path", TEXT, "pages that must respond after a deploy, separated by spaces", "/"),
-    Key("healthy_within", NUMBER, "seconds until every service must be healthy", 300),
+    Key("healthy_within", NUMBER, "seconds until all is healthy, pulls of images included", 300),
     Key("protected", YES_NO, "changes need --to naming it, or a confirmation", False),
     Key("centre", MAPPING, "overrides for the centre's rules (see spin.yaml)"),
 )  # fmt: skip

@@ -122,7 +122,7 @@ class _Wanted:
     def _as_planned(self, allowed: tuple[Plan, ...], *, confirming: bool) -> str:
         chosen = self.plan()
         _must_be(chosen, allowed, self._there)
-        if chosen is Plan.NOTHING and confirming:
+        if chosen is Plan.NOTHING:
             return _nothing(self._there)
         made, note = self._release()
         return self._there.run(made, note, chosen, confirming=confirming)

@@ -73,16 +73,8 @@ def inspected(
     stack: RemoteStack, services: Sequence[str], release: str
 ) -> dict[str, RunningService]:
     """Services that are known to exist, as they were started from the directory `release`."""
-    if not services:
-        return {}
-    steps = [stack.platform.inspect(stack.stack, name) for name in services]
-    outputs = stack.run(*steps)
-    found = {}
-    for name, step in zip(services, steps, strict=True):
-        resource = stack.platform.read_inspect(outputs.output(step.name))
-        if resource is not None:
-            found[name] = stack.platform.running(resource, release)
-    return found
+    found = stack.inspect(services)
+    return {name: stack.platform.running(resource, release) for name, resource in found.items()}
 
 
 def started_with(

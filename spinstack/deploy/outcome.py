@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
@@ -14,7 +15,7 @@ from spinstack.platforms.health import ServicesFailed, SiteFailed, Watcher, addr
 from spinstack.remote import job, journal
 from spinstack.remote.errors import MUST, LockLost, must_not_fail, not_written, refused
 from spinstack.remote.journal import Journal, JournalStep
-from spinstack.transport.script import StepResult, tail
+from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -25,10 +26,7 @@ LAST_LINES = 20
 # How things stand after a failure, and what to do then unless the failure itself knows better.
 _NOW = {
     journal.TAKEN_BACK: ("the previous version is running again", "fix the cause and deploy again"),
-    journal.BACK_NOT_WELL: (
-        "the previous version was started again but is not healthy",
-        "see `invoke status`",
-    ),
+    journal.BACK_NOT_WELL: ("the previous version is not healthy", "see `invoke status`"),
     journal.STAYS: (
         "the containers were left in place for inspection; the site is not up",
         "fix the cause (`invoke logs` shows more) and deploy again",
@@ -87,6 +85,8 @@ def failure(told: Journal, session: Session) -> SpinstackError:
     now, remedy = _NOW.get(told.outcome, ("", ""))
     if told.outcome == journal.UNFINISHED and not session.platform.two_steps:
         now = _UNFINISHED_IN_ONE_STEP
+    if told.outcome == journal.BACK_NOT_WELL:
+        now = _not_well(told, session)
     error.now = now or _untouched(told)
     if isinstance(error, LockLost):
         return error
@@ -100,6 +100,15 @@ def failure(told: Journal, session: Session) -> SpinstackError:
     # How to get out of an upgrade that hangs in between comes before what its cause was.
     error.explained = error.explained or told.outcome in (journal.UNFINISHED, journal.NOT_NOTED)
     return error
+
+
+def _not_well(told: Journal, session: Session) -> str:
+    """What was seen after a rollback, or without one: the upgrade may not have begun."""
+    waited = told.step("wait for the old ones")
+    seen = waited or told.step("look again")
+    states = health.shown(_states(rows.last_look(seen.lines), session)) if seen else ""
+    what = "the previous version is not healthy" if waited else "nothing was running before"
+    return f"{what} (now: {states or 'nothing'})"
 
 
 def _untouched(told: Journal) -> str:
@@ -130,8 +139,19 @@ def _refused(step: JournalStep, told: Journal, session: Session) -> SpinstackErr
     platform, stack = session.platform, session.settings.stack
     verb = step.name if step.name in ("bring up", "confirm") else "roll back"
     what = f"{platform.title} did not {verb} {stack}"
-    error = refused(_result(step), platform, what, session.where, platform.slow)
+    limit = platform.slow
+    if verb == "bring up":
+        limit = min(limit, session.destination.healthy_within)
+    error = refused(_result(step), platform, what, session.where, limit)
     return error or SpinstackError(what, where=session.where, details=tail(step.output))
+
+
+def _not_brought_up(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
+    """The platform's program may have waited for the containers until the time was up."""
+    if step.code == TIME_IS_UP and not watched(step, session).all_up:
+        return _not_healthy(step, told, session)
+    said = [line for line in step.lines if not rows.is_look(line)]
+    return _refused(replace(step, lines=said), told, session)
 
 
 def _not_noted(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
@@ -141,7 +161,17 @@ def _not_noted(step: JournalStep, told: Journal, session: Session) -> SpinstackE
 
 
 def _not_rendered(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    said = session.platform.complaints(step.output)
+    platform = session.platform
+    said = platform.complaints(step.output)
+    known = platform.known("\n".join(said) or step.output)
+    if known:
+        error = SpinstackError(known[0], where=session.where, remedy=known[1])
+        error.details, error.explained = "\n".join(said), True
+        return error
+    if step.code in (TIME_IS_UP, KILLED):
+        silent = no_answer(platform, session.destination.host, platform.quick, "")
+        silent.details = tail(step.output)
+        return silent
     return SpinstackError(
         f"{session.platform.title} can't use the stack's files",
         where=session.where,
@@ -151,12 +181,15 @@ def _not_rendered(step: JournalStep, told: Journal, session: Session) -> Spinsta
 
 
 def _not_healthy(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    if step.code == job.NO_ANSWER:
-        host, seconds = session.destination.host, health.SILENT_SECONDS
-        return no_answer(session.platform, host, seconds, rows.last_round(step.lines))
+    within = session.destination.healthy_within
     watcher = watched(step, session)
+    answered = any(code == "0" for _, code in rows.rounds(step.lines))
+    if step.code == job.NO_ANSWER or not answered:
+        seconds = health.SILENT_SECONDS if step.code == job.NO_ANSWER else within
+        text = rows.last_look(step.lines)
+        return no_answer(session.platform, session.destination.host, seconds, text)
     try:
-        watcher.judge(session.destination.healthy_within, session.settings.stack)
+        watcher.judge(within, session.settings.stack)
     except ServicesFailed as error:
         checks = _checks(error.services, session)
         error.details = "\n".join([last_lines(told, session), *checks]).strip()
@@ -194,6 +227,7 @@ _EXPLAINED: dict[str, Callable[[JournalStep, Journal, Session], SpinstackError]]
     "render": _not_rendered,
     "note the upgrade": _not_noted,
     "mark as current": _not_noted,
+    "bring up": _not_brought_up,
     "wait until healthy": _not_healthy,
     "ask the site": _no_good_answer,
 }

@@ -36,10 +36,12 @@ def listed(remote: RemoteStack) -> list[Listed]:
     begun = there.unfinished.release if there.unfinished else ""
     # In one step what was begun runs already, also if it was cut off: no state says so.
     is_open = bool(there.unconfirmed) or not remote.platform.two_steps
+    # Without access it was not looked at.
+    runs = bool(there.states) or not there.has_access
     found = []
     for note, confirmed in remote.releases():
         state = "confirmed" if confirmed else "failed"
-        if note.id == there.current:
+        if note.id == there.current and runs:
             state = "current"
         elif note.id == begun and is_open:
             state = "unfinished"

@@ -78,9 +78,19 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
         found = listed(change.remote)
         before = None if to_release else _before_cut_off(change, found)
         note = before or _target(found, to_release, change.found.current)
-    session.confirm(f"Go back to release {note.id}? The current one stays uploaded.", yes=yes)
+    unless = "No upgrade is open. " if session.platform.two_steps else ""
+    question = f"{unless}Go back to {_named(note)}? The current release stays uploaded."
+    session.confirm(question, yes=yes)
+    if yes and not session.dry:
+        session.console.note(f"going back to {_named(note)}")
     there = Deployment(session, change.remote, change.me, change.found)
-    return there.run(None, note, Plan.UPGRADE)
+    runs = change.found.states or session.dry
+    return there.run(None, note, Plan.UPGRADE if runs else Plan.CREATE)
+
+
+def _named(note: ReleaseNote) -> str:
+    """A release and who made it, as far as known."""
+    return f"release {note.id}" + (f" by {note.who} on {note.host}" if note.who else "")
 
 
 def _before_cut_off(change: LockedStack, found: list[Listed]) -> ReleaseNote | None:

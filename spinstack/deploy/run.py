@@ -74,7 +74,12 @@ class Deployment:
         code = self._seen(
             following, lambda: self.remote.start(change, self.found, made, note, following), doing
         )
-        return "" if self.session.dry else self._concluded(code, following, doing)
+        if self.session.dry:
+            return ""
+        url = self._concluded(code, following, doing)
+        if not confirming and following.journal.outcome == journal.DONE:
+            self.session.console.note("no service had to be replaced: nothing is left to confirm")
+        return url
 
     def attach(self, owner: Owner) -> str:
         """Follow a change of ours that is running there. Returns the site's address at its end.
@@ -114,6 +119,8 @@ class Deployment:
             session.console.warn(f"could not record this in the history: {why}")
         if told.outcome not in (journal.DONE, journal.LEFT_OPEN):
             raise deploy_outcome.failure(told, session)
+        if told.outcome == journal.LEFT_OPEN:
+            session.console.note("check the site, then run `invoke confirm` or `invoke rollback`")
         return deploy_outcome.url(told, session)
 
 
@@ -142,6 +149,7 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
         careful=found.unsettled,
         resuming=plan is Plan.RESUME,
         confirming=confirming,
+        ran=tuple(state.name for state in found.states if not state.stopped),
         records=_records(deployment, note),
     )
 

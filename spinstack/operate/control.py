@@ -121,7 +121,7 @@ def remove(there: StackClient, service: str, *, begun: bool = False) -> None:
 def exists(there: StackClient) -> bool:
     """Whether a stack of this name exists, even without services. Creates nothing."""
     step = there.platform.exists(there.stack)
-    return bool(there.platform.read_inspect(there.run(step).output(step.name)))
+    return there.read(there.run(step)[step.name], there.platform.read_inspect) is not None
 
 
 def wait_until_up(

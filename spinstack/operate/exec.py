@@ -49,7 +49,7 @@ def find(there: StackClient, service: str, number: int) -> Container:
         return Container("<id of the container>", f"{there.stack}-{service}-1", "running")
     states = there.read_states(result.output(listing.name))
     chosen(states, service, there.stack)
-    found = platform.read_containers(result.output(listed.name), there.stack).get(service, [])
+    found = there.read_containers(result.output(listed.name)).get(service, [])
     running = base.running(found)
     for container in running:
         if number in (0, container.number):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms import base
-from spinstack.platforms.base import Container, ServiceState
+from spinstack.platforms.base import Container, Phase, ServiceState
 from spinstack.platforms.health import site
 from spinstack.remote.stack import RemoteStack
 from spinstack.transport.command import Command, Raw
@@ -49,6 +49,13 @@ class Overview:
     def unconfirmed(self) -> list[str]:
         return [service.name for service in self.services if service.open]
 
+    @property
+    def kept(self) -> list[Container]:
+        """The containers from before an upgrade that is neither confirmed nor rolled back."""
+        upgraded = [one.name for one in self.services if one.phase is Phase.UPGRADED]
+        found = [one for name in upgraded for one in self.containers.get(name, [])]
+        return [container for container in found if container not in base.running(found)]
+
     def since(self, service: ServiceState) -> str:
         """When the oldest of its running containers was created, ISO 8601; empty if none is
         running."""
@@ -70,8 +77,9 @@ def look(there: RemoteStack, asked: Mapping[str, Sequence[str]] | None = None) -
     from spinstack.operate import stats
 
     outputs = _outputs(there, stats.beside(steps, there, asked))
-    found = _overview(there, outputs)
-    listed = outputs.get(there.platform.containers().name, "")
+    listing = there.platform.containers().name
+    listed = outputs.get(listing, "")
+    found = _overview(there, {**outputs, listing: stats.listing(listed)})
     told = stats.read(listed, asked, found.services, there.platform)
     return replace(found, stats=told)
 
@@ -163,16 +171,22 @@ def _watch_step(steps: Sequence[Step]) -> Step:
     return Step("watch", (Command(Raw(loop)),), must=False)
 
 
+def _counted(service: ServiceState, containers: Mapping[str, list[Container]]) -> ServiceState:
+    """With the number of its running containers: the platform's own may count stopped ones."""
+    found = containers.get(service.name, [])
+    return replace(service, current=len(base.running(found))) if found else service
+
+
 def _overview(there: RemoteStack, outputs: dict[str, str]) -> Overview:
     platform = there.platform
     services = there.read_states(outputs.get(platform.states().name, ""))
-    listed = outputs.get(platform.containers().name, "")
+    containers = there.read_containers(outputs.get(platform.containers().name, ""))
     return Overview(
         stack=there.stack,
         destination=there.destination.name,
         environment=there.destination.environment,
-        services=services,
-        containers=platform.read_containers(listed, there.stack),
+        services=[_counted(service, containers) for service in services],
+        containers=containers,
         release=PurePosixPath(outputs.get("release", "").strip()).name,
         note=json_object(outputs.get("note", "")) or {},
         unfinished=json_object(outputs.get("unfinished", "")) or {},

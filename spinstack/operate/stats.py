@@ -95,6 +95,11 @@ def _function(name: str, body: str) -> str:
     return f"{name}() {{\n{body}\n}}"
 
 
+def listing(output: str) -> str:
+    """What the step `containers` printed before the answers."""
+    return f"\n{output}".split(f"\n{_MARK} ", 1)[0]
+
+
 def read(
     output: str, asked: Iterable[str], services: Iterable[ServiceState], platform: Platform
 ) -> dict[str, Stats]:

@@ -168,10 +168,14 @@ def _message(found: Overview, service: ServiceState) -> str:
 
 def lines(found: Overview, now: datetime) -> list[str]:
     """The lines below the table: what services report about themselves, the release and who made
-    it, the address, what is unfinished."""
+    it, the address, the containers kept from before an upgrade, what is unfinished."""
     told = [f"{service}: {stats.line}" for service, stats in found.stats.items()]
     told.append(f"release: {found.release or 'no release confirmed yet'}{_made(found.note, now)}")
     told.append(f"address: {found.url or 'none'}")
+    told += [
+        f"kept: {one.name} ({', '.join(filter(None, (one.image.rpartition('/')[2], one.state)))})"
+        for one in found.kept
+    ]
     if found.unconfirmed:
         by = _made(found.unfinished, now)
         told.append(

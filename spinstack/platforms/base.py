@@ -153,7 +153,8 @@ class TakenPort:
 @dataclass(frozen=True)
 class Container:
     """A container of a service. `state`: `running` where it runs, else the platform's own word;
-    `created`: ISO 8601, UTC; `starts`: how often it was started, 0 if unknown."""
+    `created`: ISO 8601, UTC; `starts`: how often it was started, 0 if unknown; `image`: as the
+    compose file names it, empty if unknown."""
 
     id: str
     name: str
@@ -161,6 +162,7 @@ class Container:
     created: str = ""
     starts: int = 0
     message: str = ""
+    image: str = ""
 
     @property
     def number(self) -> int:
@@ -341,9 +343,16 @@ class Platform(Protocol):
         ...
 
     def access_findings(
-        self, destination: Destination, *, ready: bool, access: bool, states: bool
+        self,
+        destination: Destination,
+        *,
+        ready: bool,
+        access: bool,
+        states: bool,
+        said: str = "",
     ) -> list[Finding]:
-        """What keeps the account from it: the step `ready`, `has_access` or `states` failed."""
+        """What keeps the account from it: the step `ready`, `has_access` or `states` failed;
+        `said`: what the last one printed."""
         ...
 
     # What runs.
@@ -367,7 +376,7 @@ class Platform(Protocol):
         ...
 
     def read_containers(self, output: str, stack: str) -> dict[str, list[Container]]:
-        """By service."""
+        """By service. Raises Garbled for what is no answer."""
         ...
 
     def ask(self, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
@@ -388,7 +397,7 @@ class Platform(Protocol):
         ...
 
     def read_inspect(self, output: str) -> dict[str, Any] | None:
-        """None if the output is not an answer."""
+        """None if there is none of the name. Raises Garbled for what is no answer."""
         ...
 
     def running(self, resource: Mapping[str, Any], release: str) -> RunningService:

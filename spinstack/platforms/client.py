@@ -6,10 +6,10 @@ The same for all platforms, with the same messages for failures.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms.base import Garbled, LogQuery, Platform, ServiceState
+from spinstack.platforms.base import Container, Garbled, LogQuery, Platform, ServiceState
 from spinstack.platforms.health import Rounds
 from spinstack.platforms.logs import last_lines
 from spinstack.transport.login_node import LoginNode, OnLine
@@ -79,6 +79,8 @@ class StackClient:
             error = SpinstackError(known[0], where=where, remedy=known[1], details=text)
             error.explained = True
             return error
+        if step.ok and not what and not said:
+            return garbled(step.output, self.platform, self.node.name)
         what = what or f"{self.platform.title} did not answer: {step.name}"
         if step.code == TIME_IS_UP:
             what += f" (no answer within {self.platform.quick} s)"
@@ -116,15 +118,39 @@ class StackClient:
         step = StepResult(self.platform.states().name, output, 0)
         return self.read(step, lambda text: self.platform.read_states(text, self.stack))
 
+    def read_containers(self, output: str) -> dict[str, list[Container]]:
+        """From what the step `containers` printed."""
+        step = StepResult(self.platform.containers().name, output, 0)
+        return self.read(step, lambda text: self.platform.read_containers(text, self.stack))
+
     def read(self, step: StepResult, reader: Callable[[str], Read]) -> Read:
         """What a step printed, read by the platform's `reader`. Raises SpinstackError for
         unexpected output, which must not be taken for an empty list."""
         try:
             return reader(step.output)
         except Garbled:
-            if not step.ok or self.platform.complaints(step.output, errors_only=True):
-                raise self.failure(step) from None
-            raise garbled(step.output, self.platform, self.node.name) from None
+            raise self.failure(step) from None
+
+    def inspect(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The platform's own resource of each service. Ask only about services that exist: for
+        others a platform may create something.
+
+        Raises SpinstackError if one is not shown.
+        """
+        platform = self.platform
+        steps = [platform.inspect(self.stack, name) for name in names]
+        if not steps:
+            return {}
+        result = self.run(*steps, seconds=platform.quick * len(steps) + 60)
+        if self.node.dry:
+            return {}
+        found = {}
+        for name, step in zip(names, steps, strict=True):
+            told = self.read(result[step.name], platform.read_inspect)
+            if told is None:
+                raise self.failure(result[step.name], f"{platform.title} does not show {name}")
+            found[name] = told
+        return found
 
     def watch(self, seconds: int, on_states: OnStates) -> None:
         """Read the states about once a second until `on_states` has seen enough."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled, Platform, ServiceState
-from spinstack.transport.script import KILLED, TIME_IS_UP, tail
+from spinstack.transport.script import tail
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -80,7 +80,9 @@ def shown(states: Sequence[ServiceState]) -> str:
 
 
 def _told(state: ServiceState) -> str:
-    """During an upgrade, its health is what people wait for."""
+    """With what it waits for: while it changes state the platform's reason, then its health."""
+    if state.moving and state.message:
+        return f"{state.state} ({state.message})"
     return state.shown if state.health in ("", state.shown) else f"{state.state} ({state.health})"
 
 
@@ -138,7 +140,7 @@ class Rounds:
         self._lines.clear()
         states = self._answer(text, code)
         if states is None:
-            self._no_answer(text, code)
+            self._no_answer(text)
             return False
         self._last_answer = time.monotonic()
         return self._on_states(states)
@@ -151,19 +153,16 @@ class Rounds:
         except Garbled:
             return None
 
-    def _no_answer(self, text: str, code: str) -> None:
+    def _no_answer(self, text: str) -> None:
         seconds = time.monotonic() - self._last_answer
-        if seconds < SILENT_SECONDS:
-            return
-        silent = code in (str(TIME_IS_UP), str(KILLED)) and not text.strip()
-        raise no_answer(self._platform, self._where, seconds, text, silent=silent)
+        if seconds >= SILENT_SECONDS:
+            raise no_answer(self._platform, self._where, seconds, text)
 
 
-def no_answer(
-    platform: Platform, where: str, seconds: float, text: str, *, silent: bool = False
-) -> SpinstackError:
-    """A platform that has not answered for so many seconds; `text`: what it printed."""
-    problem = "no answer" if silent else "unexpected output"
+def no_answer(platform: Platform, where: str, seconds: float, text: str) -> SpinstackError:
+    """A platform that has not answered for so many seconds; `text`: what it printed last, if it
+    printed anything."""
+    problem = "unexpected output" if text.strip() else "no answer"
     return SpinstackError(
         f"{problem} from {platform.program} for {seconds:.0f} s",
         where=where,

@@ -44,8 +44,8 @@ class Job:
     step before all others; `services`: those that must be up, the public one first;
     `answer_within`: seconds for each page of `pages`; `creating`: there is nothing to go back to
     yet; `careful`: services are not at rest; `resuming`: an upgrade to exactly this release was
-    begun; `confirming`: the old containers are removed at the end. `records`: how it can end →
-    the line for the history."""
+    begun; `confirming`: the old containers are removed at the end; `ran`: services that ran
+    before. `records`: how it can end → the line for the history."""
 
     id: str
     root: PurePosixPath
@@ -65,6 +65,7 @@ class Job:
     careful: bool = False
     resuming: bool = False
     confirming: bool = True
+    ran: tuple[str, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -103,6 +104,7 @@ class Job:
         arrays = {
             "services": self.services,
             "pages": self.pages,
+            "ran": self.ran,
             "up_words": words.of(*UP),
             "open_words": words.of(*OPEN),
             "at_rest_words": words.of(*AT_REST),

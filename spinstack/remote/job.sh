@@ -7,6 +7,7 @@
 #   place                directory of this change; a file `stop` in it asks to roll back, a file
 #                        `hold` to make nothing final while somebody is asked about it
 #   services, pages      arrays: what must be up, the pages that must respond correctly
+#   ran                  array: services that ran before
 #   up_words, open_words, at_rest_words   arrays: the platform's words for states in which a
 #                        service runs, is between the steps of an upgrade, can be upgraded
 #   ready_step           name of the step that makes the platform ready
@@ -23,9 +24,10 @@
 outcome=failed
 # Services that are not healthy, whose last log lines are to be shown; the site's address, to ask.
 ill=() site=
-# Whether it is too late to stop; services that were stopped for the upgrade; a file for a
-# command's output.
-final='' stopped=() said=
+# Whether it is too late to stop; a file for a command's output.
+final='' said=
+# What the last look has seen, by service.
+declare -A state=() health=() moving=()
 
 say() { printf '\n%s %(%s)T %s\n' "$mark" -1 "$*"; }
 
@@ -55,24 +57,34 @@ word() {
 }
 
 # order PATTERN COMMAND [ARGUMENT…]: fails like the command; with 65 if it printed a line that
-# matches the pattern, with 75 if somebody asked to stop meanwhile.
+# matches the pattern, with 75 if somebody asked to stop meanwhile. Where `deadline` is set, it
+# looks at the states beside the command, and ends it with 124 at that second.
 order() {
-    local pattern=$1 pid code
+    local pattern=$1 pid code cut=0 next=$((SECONDS + 1))
     shift
     "$@" >"$said" 2>&1 </dev/null &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
         if stopping; then
+            cut=75
+        elif [ -n "${deadline-}" ] && ((SECONDS >= deadline)); then
+            cut=124
+        fi
+        if [ "$cut" -ne 0 ]; then
             kill "$pid"
-            wait "$pid"
-            cat "$said"
-            return 75
+            [ "$cut" -ne 124 ] || look
+            break
+        fi
+        if [ -n "${deadline-}" ] && ((SECONDS >= next)); then
+            look
+            next=$((SECONDS + 1))
         fi
         sleep 0.1
     done
     wait "$pid"
     code=$?
     cat "$said"
+    [ "$cut" -eq 0 ] || return "$cut"
     [ "$code" -eq 0 ] || return "$code"
     if grep -Eq "$pattern" "$said"; then return 65; fi
 }
@@ -195,13 +207,13 @@ unconfirmed() {
 
 # Stops what the platform would refuse to upgrade. Source: Spin's own advice, ten seconds.
 stop_first() {
-    local name
+    local name stopped=
     for name in "${!state[@]}"; do
         one_of "${state[$name]}" "${at_rest_words[@]}" && continue
         stop_service "$name"
-        stopped+=("$name")
+        stopped=yes
     done
-    [ ${#stopped[@]} -eq 0 ] || sleep 10
+    [ -z "$stopped" ] || sleep 10
 }
 
 # ask: asks for every page of the site, until it responds correctly or the time is up.
@@ -267,11 +279,11 @@ take_back() {
         step 'roll back' roll_back "${names[@]}" || return
     fi
     step 'forget the upgrade' forget
-    outcome='taken back'
-    if [ ${#names[@]} -gt 0 ]; then
-        step 'wait for the old ones' back_up "${names[@]}" || outcome='taken back, not well'
-    elif [ ${#stopped[@]} -gt 0 ]; then
-        outcome='taken back, not well'
+    # Also those that were not upgraded: what is said of the version before has to be seen.
+    names+=("${ran[@]}")
+    outcome='taken back, not well'
+    if [ ${#names[@]} -gt 0 ] && step 'wait for the old ones' back_up "${names[@]}"; then
+        outcome='taken back'
     fi
 }
 
@@ -295,9 +307,14 @@ prepare() {
 
 carry_out() {
     [ -z "$careful" ] || step 'stop what is in the way' stop_first
-    ill=("${services[@]}")
-    step 'bring up' order "$error" bring || { ill=(); return 1; }
-    step 'wait until healthy' watch "$healthy_within" "${services[@]}" || return
+    # The platform's program may wait for the containers itself, and for ever: pulling an image.
+    local deadline=$((SECONDS + healthy_within)) name code=0
+    step 'bring up' order "$error" bring || code=$?
+    if [ "$code" -eq 124 ]; then
+        for name in "${services[@]}"; do is_up "$name" || ill+=("$name"); done
+    fi
+    [ "$code" -eq 0 ] || return "$code"
+    step 'wait until healthy' watch $((deadline - SECONDS)) "${services[@]}" || return
     ill=("${services[@]}")
     step 'ask the site' ask
 }
@@ -315,7 +332,8 @@ change() {
     if prepare; then
         if carry_out && word; then
             final=yes
-            if [ -z "$confirming" ]; then
+            # Where no service had to be replaced, there is nothing to go back to.
+            if [ -z "$confirming" ] && [ -n "$(unconfirmed)" ]; then
                 outcome='left open'
             elif ! step 'lock still ours' still_ours; then
                 outcome='lock lost'

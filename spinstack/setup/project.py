@@ -157,7 +157,7 @@ def _access(session: Session, node: LoginNode, facts: Facts) -> list[Line]:
         return [Line("needs you", what, where, text, remedy)]
     if facts.refused:
         said = "\n".join(platform.complaints(facts.refused)) or facts.refused
-        reason, remedy = plan.why(said)
+        reason, remedy = platform.known(said) or plan.why(said)
         return [Line("needs you", what, where, f"exists but does not work: {reason}", remedy)]
     if facts.has_access and not session.dry:
         return [Line("ok", what, where, f"works for {session.destination.environment}")]

@@ -100,7 +100,6 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bo
     from spinstack.deploy import deploy as deploy_deploy
 
     _print(session, "upgrade", deploy_deploy.upgrade(session, yes=yes), json)
-    session.console.note("check the site, then run `invoke confirm` or `invoke rollback`")
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})

@@ -383,7 +383,13 @@ class Plain:
         return None
 
     def access_findings(
-        self, destination: Destination, *, ready: bool, access: bool, states: bool
+        self,
+        destination: Destination,
+        *,
+        ready: bool,
+        access: bool,
+        states: bool,
+        said: str = "",
     ) -> list[Finding]:
         if not ready:
             return [Finding("plain-program", destination.host, "no plain there", "ask for it")]
@@ -417,6 +423,8 @@ class Plain:
         found: dict[str, list[Container]] = {}
         for line in output.splitlines():
             match = re.fullmatch(r"([^/\s]+)/(\S+) (\d{1,9}) (\w+) (@\d+) \S+", line)
+            if match is None and line.strip():
+                raise Garbled(output)
             if match and match[1] == stack:
                 state = "running" if match[4] == "alive" else match[4]
                 name = f"{match[2]}-{match[3]}"
@@ -462,8 +470,12 @@ class Plain:
                 try:
                     found["rest"] = json.loads(line[5:])
                 except ValueError:
-                    return None
-        return found if {"service", "stack"} & found.keys() else None
+                    raise Garbled(output) from None
+        if {"service", "stack"} & found.keys():
+            return found
+        if output.strip() and not output.startswith("plain: no: there is no "):
+            raise Garbled(output)
+        return None
 
     def running(self, resource: Mapping[str, Any], release: str) -> RunningService:
         rest = resource.get("rest") or {}

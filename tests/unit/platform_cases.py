@@ -147,6 +147,8 @@ class OfRancher(Case):
                 'time="2026-01-31T12:00:00Z" level=fatal msg="no"',
                 "\x1b[31mERRO\x1b[0m[0001] no such service",
                 "error 1s5: no",
+                "<!DOCTYPE html>",
+                "<html>maintenance</html>",
             ),
             warnings=(
                 'time="2026-01-31T12:00:00Z" level=warning msg="The UID variable is not set."',

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spinstack.platforms import base
-from spinstack.platforms.rancher1 import commands, states
+from spinstack.platforms.rancher1 import access, commands, states
 from spinstack.platforms.rancher1 import output as rancher_output
 from spinstack.platforms.rancher1.platform import Rancher1
 
@@ -116,3 +120,36 @@ _KEYS = ["state", "launchConfig", "publicEndpoints", "scale", "currentScale", "h
 @given(st.dictionaries(st.sampled_from(_KEYS), _ANYTHING))
 def test_json_of_another_shape_is_no_exception(service: dict[str, object]) -> None:
     assert len(states.parse(ps({"Service": service, "Name": "demo/web"}), "demo")) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "has"),
+    [
+        ("", False),
+        ("RANCHER_ACCESS_KEY=a RANCHER_SECRET_KEY=b", True),
+        ("RANCHER_ACCESS_KEY=a", False),
+        ("RANCHER_CLIENT_CONFIG=$HOME/other.json", True),
+    ],
+)
+def test_a_key_may_be_given_as_variables(tmp_path: Path, variables: str, has: bool) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    export = f"export {variables}; " if variables else ""
+    done = subprocess.run(
+        ["bash", "-c", export + access.has_key().script()],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+    )
+    assert (done.returncode == 0) == has
+
+
+@pytest.mark.parametrize(
+    ("said", "gone"),
+    [
+        ("error demo: Not found: demo", True),
+        ('{"id": "1st1", "state": "removing"}', False),
+        ("error demo: Bad response statusCode [500]. Status [500 Internal Server Error]", False),
+    ],
+)
+def test_a_stack_is_gone_once_rancher_knows_none(said: str, gone: bool) -> None:
+    body = commands.gone_step("demo").body()
+    text = f"timeout() {{ echo '{said}'; }}\nsleep() {{ :; }}\nseq() {{ echo 1; }}\n{body}"
+    assert (subprocess.run(["bash", "-c", text]).returncode == 0) == gone

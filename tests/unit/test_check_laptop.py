@@ -75,6 +75,7 @@ FAULTS = [
     ("compose-key", COMPOSE, "    retain_ip: true", "    retain-ip: true", 0),
     ("compose-key", RANCHER, "    scale: 1", "    scales: 1", 0),
     ("compose-type", COMPOSE, "    retain_ip: true", "    retain_ip: 'yes'", 0),
+    ("compose-type", COMPOSE, "    retain_ip: true", "    mem_limit: much", 0),
     ("compose-type", COMPOSE, "    cap_drop:\n      - ALL", "    cap_drop: ALL", 0),
     ("compose-value", COMPOSE, ":/app/data:ro", ":/app/data:readonly", 0),
     ("compose-value", COMPOSE, ":8080'", "'", 0),

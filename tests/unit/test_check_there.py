@@ -131,6 +131,8 @@ SEEN: list[tuple[str, str, dict[str, Any]]] = [
     ("rancher-command", "modules spin", {"rancher_environment": ("no such module", 1), "rancher_key": ("", 0), "states": ("", 127), "exported_UID": ("", 1)}),
     ("rancher-key", "no Rancher key", {"rancher_key": ("", 1), "states": ("", 1)}),
     ("rancher-states", "not checked", {"states": ('time="x" level=fatal msg="401"\n', 1)}),
+    ("rancher-states", "no environment dev-catle", {"states": ('time="x" level=fatal msg="Not found: dev-catle"\n', 1)}),
+    ("rancher-states", "or there is none", {"states": ('time="x" level=fatal msg="Bad response statusCode [401]."\n', 1)}),
     ("port-taken", "port 60037 is in use by other/web", {"states": running("other/web", "60037:8080/tcp")}),
     ("uid-unset", "${UID} is not set", {"exported_UID": ("", 1)}),
     ("uid-unset", "you are root", {"account": ("0\n0\n", 0)}),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from spinstack.deploy import diff
+from spinstack.errors import SpinstackError
 from tests.unit.left_there import content_of
 from tests.unit.test_deploy import TestSession, directory, session, there
 from tests.unit.there import There, running
@@ -33,6 +36,18 @@ def test_a_difference_is_told_service_by_service(
     (directory / "web" / "nginx.conf").write_text("server { listen 8080; } # changed")
     changed = diff.changes(TestSession(directory, there))
     assert [found.what for found in changed] == ["image", "files mounted from the release"]
+
+
+@pytest.mark.parametrize(
+    "said", ["<html>maintenance</html>", "error demo/web: Not found: demo/web"]
+)
+def test_a_service_that_is_not_shown_is_not_new(
+    session: TestSession, there: There, said: str
+) -> None:
+    there.has(web=running())
+    there.odd(inspect=said)
+    with pytest.raises(SpinstackError, match=r"unexpected output|does not show web"):
+        diff.changes(session)
 
 
 def test_values_of_variables_are_compared_and_not_told() -> None:

@@ -5,12 +5,15 @@ The login node's side is real bash (see `there.py`).
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from spinstack.deploy import deploy
 from spinstack.errors import SpinstackError
 from tests.unit.left_there import at, change, wait_for
-from tests.unit.test_deploy import TestSession, directory, past, session, site, there
+from tests.unit.test_deploy import ILL, TestSession, directory, past, session, site, there
 from tests.unit.there import There, running
 
 __all__ = ["directory", "session", "site", "there"]
@@ -136,3 +139,98 @@ def test_one_service_that_does_not_go_back_keeps_no_other_from_it(
     assert [one["state"] for _, one in sorted(there.services.items())] == [
         *("upgraded", "active", "active")
     ]
+
+
+def test_what_is_said_of_the_version_before_was_seen(session: TestSession, there: There) -> None:
+    """Rancher refused one service, which was stopped for that; only the other one was upgraded."""
+    stuck = running(state="activating", transitioning="error", healthState="")
+    there.has(api=stuck, web=running())
+    there.odd(new=ILL)
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert there.services["web"]["state"] == "active"
+    assert error.value.now == (
+        "the previous version is not healthy (now: api inactive, web healthy)"
+    )
+
+
+def test_where_nothing_ran_nothing_runs_again(session: TestSession, there: There) -> None:
+    there.has(web=running(state="inactive", healthState=""))
+    there.odd(upgrade='time="x" level=error msg="no"')
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    assert error.value.now == "nothing was running before (now: web inactive)"
+
+
+PULLING = {
+    "state": "upgrading",
+    "transitioning": "yes",
+    "transitioningMessage": "Waiting for instances to start",
+}
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_pull_that_hangs_is_shown_and_ended(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str], first: bool
+) -> None:
+    """Rancher's client waits for the new containers itself, for as long as it takes."""
+    there.has(**({} if first else {"web": running()}))
+    there.hang("upgrade")
+
+    def pulls(name: str) -> None:
+        if name == "bring up":
+            there.has(web=running(**PULLING))
+
+    there.happens = pulls
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(TestSession(directory, there, healthy_within=2))
+    said = "web did not become healthy within 2 s: Waiting for instances to start"
+    assert error.value.what == said
+    shown = "start" if first else "upgrade"
+    assert re.search(rf"{shown} .*\(Waiting for instances to start\)", capsys.readouterr().err)
+    assert "web upgrading (Waiting for instances to start)" in error.value.where
+    now = "the containers were left in place" if first else "the previous version is running again"
+    assert (error.value.now or "").startswith(now)
+
+
+def test_a_rancher_that_begins_nothing_is_not_the_services_fault(
+    directory: Path, there: There
+) -> None:
+    there.has(web=running())
+    there.hang("upgrade")
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(TestSession(directory, there, healthy_within=2))
+    said = "Rancher did not bring up demo: rancher did not finish within 2 s"
+    assert error.value.what == said
+    assert error.value.now == "the previous version is running again"
+
+
+@pytest.mark.parametrize("order", ["upgrade", "confirm"])
+def test_a_page_in_rancher_s_place_is_no_success(
+    session: TestSession, there: There, order: str
+) -> None:
+    """With exit code 0."""
+    there.has(web=running())
+    there.odd(**{order: "<html><body>maintenance</body></html>"})
+    with pytest.raises(SpinstackError, match=r"Rancher did not (bring up|confirm) demo") as error:
+        deploy.deploy(session)
+    assert "maintenance" in error.value.details
+    assert past(there) != [("deploy", "done")]
+
+
+@pytest.mark.parametrize(
+    ("render", "code", "said"),
+    [
+        ("", 124, "no answer from rancher for 60 s"),
+        ('time="x" level=fatal msg="Bad response statusCode [401]."', 1, "the account's key"),
+        ("<html>502 Bad Gateway</html>", 0, "unexpected output from rancher"),
+        ('time="x" level=fatal msg="yaml: line 4"', 1, "can't use the stack's files"),
+    ],
+)
+def test_a_render_that_fails_is_not_always_the_files_fault(
+    session: TestSession, there: There, render: str, code: int, said: str
+) -> None:
+    there.odd(render=render, exit={"up": code})
+    with pytest.raises(SpinstackError, match=said) as error:
+        deploy.deploy(session)
+    assert error.value.now == "nothing that is running was touched"

@@ -39,6 +39,8 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ("step-no-key", "rancher-step", "RANCHER_URL environment or --url is not set, run `config`"),
     ("step-401", "rancher-step", "Bad response statusCode [401]. Status [401 Unauthorized]."),
     ("step-403", "rancher-step", "Bad response statusCode [403]. Status [403 Forbidden]."),
+    ("step-no-environment", "rancher-step", "Not found: dev-catle"),
+    ("step-page", "rancher-step", "<html><body>502 Bad Gateway</body></html>"),
     ("step-refused", "rancher-step", "Get http://127.0.0.1:1/v2-beta: dial tcp 127.0.0.1:1: connect: connection refused"),
     ("step-slow", "rancher-step", "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"),
     ("registry-not-stored", "registry-login", "Error saving credentials: permission denied"),

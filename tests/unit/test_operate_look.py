@@ -209,3 +209,36 @@ def test_a_broken_compose_file_does_not_hide_what_runs(
     (session.directory / "docker-compose.yml").unlink()
     run(tasks_status.url, session, service="web")
     assert capsys.readouterr().out == "http://web.example.org:60037/\n"
+
+
+def test_running_counts_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rancher's own number counts stopped containers, and is not written when they stop."""
+    states = service("app", "inactive", "", scale=2, currentScale=2) + service("web", scale=2)
+    containers = container("1i1", "app-1", "stopped") + container("1i2", "app-2", "stopped")
+    containers += container("1i3", "web-1") + container("1i4", "web-2", "error")
+    answers: Answers = {**FOUND, "states": (states, 0), "containers": (containers, 0)}
+    run(tasks_status.status, Operator(tmp_path, answers))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:3]]
+    assert [next(word for word in row if "/" in word) for row in rows] == ["0/2", "1/2"]
+    run(tasks_status.status, Operator(tmp_path / "json", answers), json=True)
+    told = json.loads(capsys.readouterr().out)["services"]
+    assert [one["current"] for one in told] == [0, 1]
+
+
+def test_the_containers_kept_by_an_upgrade_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = container("1i1", "app-1", "stopped", imageUuid="docker:registry.example/alice/app:c-0")
+    new = container("1i5", "app-1", imageUuid="docker:registry.example/alice/app:c-1")
+    stopped = container("1i2", "web-1", "stopped")
+    states = service("app", "upgraded") + service("web", "inactive", "")
+    answers: Answers = {**FOUND, "states": (states, 0), "containers": (old + new + stopped, 0)}
+    run(tasks_status.status, Operator(tmp_path, answers))
+    kept = [line for line in capsys.readouterr().out.splitlines() if line.startswith("kept: ")]
+    assert kept == [f"kept: {STACK}-app-1 (app:c-0, stopped)"]
+
+
+def test_containers_that_can_not_be_read_are_an_error(tmp_path: Path) -> None:
+    answers: Answers = {**FOUND, "containers": ("<html>maintenance</html>\n", 0)}
+    with pytest.raises(SpinstackError, match="unexpected output from rancher"):
+        run(tasks_status.status, Operator(tmp_path, answers))

@@ -340,6 +340,13 @@ def test_containers_are_read(platform: Platform, printed: Printed) -> None:
     assert all(ago(container.created, now) for container in app)
 
 
+def test_a_list_of_containers_that_is_none_is_garbled(platform: Platform, printed: Printed) -> None:
+    assert platform.read_containers("", STACK) == {}
+    for text in ("<html>maintenance</html>", "Segmentation fault"):
+        with pytest.raises(Garbled):
+            platform.read_containers(text, STACK)
+
+
 def base_moment() -> Any:
     from datetime import datetime, timezone
 
@@ -355,8 +362,10 @@ def test_an_inspected_service_can_be_compared(platform: Platform, printed: Print
     found = platform.read_inspect(printed.inspected)
     assert found is not None
     assert platform.running(found, "/x/releases/r1").image
-    for text in ("", *printed.garbage):
-        assert platform.read_inspect(text) is None
+    assert platform.read_inspect("") is None
+    for text in printed.garbage:
+        with pytest.raises(Garbled):
+            platform.read_inspect(text)
 
 
 def test_a_log_is_brought_into_the_order_of_time(platform: Platform, printed: Printed) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.deploy import rollback
+from spinstack.deploy import deploy, rollback
+from spinstack.deploy import releases as deploy_releases
 from spinstack.errors import UsageError
 from spinstack.transport.login_node import ConnectionLost
 from tests.unit.left_there import at, begun, lost, releases
-from tests.unit.test_deploy import TestSession, directory, past, session, site, there
-from tests.unit.there import There
+from tests.unit.test_deploy import TestSession, changed, directory, past, session, site, there
+from tests.unit.there import There, running
 
 __all__ = ["directory", "session", "site", "there"]
 
@@ -46,6 +47,48 @@ def test_an_open_upgrade_is_taken_back(session: TestSession, there: There) -> No
     assert there.services["web"]["state"] == "active"
     assert not (there.root / "unfinished.json").exists()
     assert past(there) == [("rollback", "done")]
+
+
+def test_an_upgrade_with_nothing_to_do_leaves_nothing_open(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be confirmed in vain, and a rollback would go to an older release."""
+    deploy.deploy(TestSession(directory, there))
+    there.has(web=running())
+    calls = there.calls
+    deploy.upgrade(TestSession(directory, there))
+    assert there.calls == calls
+    assert "invoke confirm" not in capsys.readouterr().err
+    # Other files, of which Rancher starts no new container.
+    changed(directory)
+    there.odd(new={"state": "active"})
+    deploy.upgrade(TestSession(directory, there))
+    assert "nothing is left to confirm" in capsys.readouterr().err
+    assert past(there)[-1] == ("upgrade", "done")
+    assert not (there.root / "unfinished.json").exists()
+
+
+def test_a_rollback_names_where_it_goes(
+    session: TestSession, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    releases(there)
+    asked = r"No upgrade is open\. Go back to release 20251101-000000-aaaaaaaa"
+    with pytest.raises(UsageError, match=asked):
+        rollback.roll_back(session, to_release="", yes=False)
+    assert not there.calls
+    rollback.roll_back(session, to_release="", yes=True)
+    assert "going back to release 20251101-000000-aaaaaaaa" in capsys.readouterr().err
+
+
+def test_after_rm_no_release_is_current(session: TestSession, there: There) -> None:
+    releases(there)
+    there.has()
+    assert [one.state for one in deploy_releases.releases(session)] == [
+        *("confirmed", "failed", "confirmed")
+    ]
+    rollback.roll_back(session, to_release="20251103-000000-cccccccc", yes=True)
+    assert there.calls[1].startswith("up -d --stack"), "as for a first deploy"
+    assert deploy_releases.releases(session)[-1].state == "current"
 
 
 def test_a_rollback_that_was_cut_off_is_not_to_be_run_again(

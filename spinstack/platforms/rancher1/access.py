@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.console import known_errors
 from spinstack.platforms.base import Grant
+from spinstack.platforms.rancher1.output import ERRORS, complaints
 from spinstack.rules.finding import Finding
 from spinstack.transport.command import Command, Raw, joined
 from spinstack.transport.script import Step
@@ -13,7 +14,11 @@ from spinstack.transport.script import Step
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
 
-_FILE = '"$HOME"/.rancher/cli.json'
+# The file, or the keys as variables: the CLI takes either.
+_HAS_KEY = (
+    '{ test -s "${RANCHER_CLIENT_CONFIG:-$HOME/.rancher/cli.json}" ||'
+    ' test -n "${RANCHER_ACCESS_KEY:+$RANCHER_SECRET_KEY}"; }'
+)
 
 
 def known(text: str) -> tuple[str, str] | None:
@@ -23,11 +28,11 @@ def known(text: str) -> tuple[str, str] | None:
 
 
 def has_key() -> Command:
-    return Command("test", "-s", Raw(_FILE))
+    return Command(Raw(_HAS_KEY))
 
 
 def key_step() -> Step:
-    """Whether the account has a key of the Rancher API (written by spin-keygen.sh)."""
+    """Whether the account has a key of the Rancher API (spin-keygen.sh writes the file)."""
     return Step("rancher key", (has_key(),), must=False)
 
 
@@ -39,9 +44,9 @@ def grant(destination: Destination) -> Grant:
 
 
 def findings(
-    destination: Destination, *, ready: bool, has_key: bool, states: bool
+    destination: Destination, *, ready: bool, has_key: bool, states: bool, said: str
 ) -> list[Finding]:
-    """What keeps the account from Rancher."""
+    """What keeps the account from Rancher; `said`: what it printed instead of the states."""
     where = destination.host
     if not ready:
         problem = f"no rancher command from the modules {', '.join(destination.modules)}"
@@ -50,6 +55,9 @@ def findings(
         problem = "you have no Rancher key there yet"
         remedy = f"run `invoke setup --to {destination.name}`, or deploy, which asks for a password"
         return [Finding("rancher-key", where, problem, remedy, "warning")]
+    cause = None if states else known("\n".join(complaints(said, ERRORS)))
+    if cause:
+        return [Finding("rancher-states", where, *cause)]
     if not states:
         problem = "Rancher does not list what runs; other stacks' ports were not checked"
         remedy = "try again; if it keeps failing, create a new key with spin-keygen.sh there"

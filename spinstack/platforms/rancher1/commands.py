@@ -143,7 +143,8 @@ def inspect_stack(stack: str) -> Command:
 
 
 def gone_step(stack: str) -> Step:
-    look = f"{inspect_stack(stack).script()} | grep -q '^error '"
+    # Not for any other error: the server may be away.
+    look = f"{inspect_stack(stack).script()} | grep -q '^error .*: Not found: '"
     loop = f"for i in $(seq {STOP_SECONDS}); do {look} && break; sleep 1; done; {look}"
     return Step("gone", (Command(Raw(loop)),), must=False)
 

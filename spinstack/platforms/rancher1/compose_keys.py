@@ -7,6 +7,7 @@ Source: what the client itself accepts and refuses; the rehearsal's client has t
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any
 
 # What Rancher reads besides the compose file: health checks, scale.
@@ -34,6 +35,11 @@ _KEYS: dict[tuple[str, ...], str] = {
 TYPES: dict[str, tuple[str, ...]] = {
     key: types for types, keys in _KEYS.items() for key in keys.split()
 }
+
+# Of those that may be numbers or text, the ones that are bytes, also with a unit.
+# Source: docker/go-units, with which the CLI reads them.
+_SIZES = ("mem_limit", "mem_reservation", "memswap_limit", "shm_size")
+_SIZE = re.compile(r"\d+(\.\d+)? ?[kmgtp]?i?b?", re.IGNORECASE)
 
 # Top-level keys that Rancher's CLI reads; it silently ignores all others.
 TOP_LEVEL: frozenset[str] = frozenset(
@@ -70,6 +76,8 @@ def nearest(key: str) -> str:
 def wanted(key: str, value: Any) -> str:
     """What the value of a known key must be; empty if it is that."""
     types = TYPES[key]
+    if key in _SIZES and isinstance(value, str) and "$" not in value:
+        return "" if _SIZE.fullmatch(value) else "a number of bytes, or a size such as 512m"
     if value is None or any(_is(value, type_) for type_ in types):
         return ""
     return " or ".join(_WANTED[type_] for type_ in types)

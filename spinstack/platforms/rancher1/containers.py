@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spinstack.platforms.base import NO_CONTAINER, Container
+from spinstack.platforms.base import NO_CONTAINER, Container, Garbled
 from spinstack.platforms.rancher1.commands import rancher
+from spinstack.platforms.rancher1.output import is_garbled
 from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Step, json_objects
 
@@ -23,7 +24,9 @@ def containers_step(must: bool = False) -> Step:
 
 
 def parse(text: str, stack: str) -> dict[str, list[Container]]:
-    """The stack's containers by service, from `ps --containers --format json`."""
+    """The stack's containers by service, from `ps --containers --format json`. Raises Garbled."""
+    if is_garbled(text):
+        raise Garbled(text)
     found: dict[str, list[Container]] = {}
     for entry in json_objects(text):
         told = entry.get("Container")
@@ -47,6 +50,7 @@ def _container(entry: dict[str, Any]) -> Container:
         created=str(entry.get("created") or ""),
         starts=starts if isinstance(starts, int) else 0,
         message=str(entry.get("transitioningMessage") or ""),
+        image=str(entry.get("imageUuid") or "").removeprefix("docker:"),
     )
 
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from spinstack.platforms.base import RunningService
+from spinstack.platforms.base import Garbled, RunningService
+from spinstack.transport.script import json_object
+
+# What it prints, with exit code 0, instead of an unknown resource.
+_UNKNOWN = re.compile(r"^error \S+: Not found: ", re.MULTILINE)
+
+
+def read(output: str) -> dict[str, Any] | None:
+    """The resource; None for an unknown name, and where nothing ran (a dry run). Raises
+    Garbled."""
+    found = json_object(output)
+    if found is None and output.strip() and not _UNKNOWN.search(output):
+        raise Garbled(output)
+    return found
 
 
 def running(resource: Mapping[str, Any], release: str) -> RunningService:

@@ -10,6 +10,8 @@ from spinstack.transport.script import json_object
 
 _PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*$')
 _TERMINAL = re.compile(r"(?P<level>INFO|WARN|ERRO|FATA)\[\d+\] (?P<text>.*?)\s*$")
+# What it puts in front of an error when it logs it once more.
+_REPEATED = re.compile(r"^(Failed (Creating|Starting) \S+ : |Failed to start: \S+ : )")
 _LEVELS = {"INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal"}
 
 ERRORS = ("error", "fatal")
@@ -17,10 +19,16 @@ COMPLAINTS = ("warning", *ERRORS)
 
 # What `complaints` finds, for grep.
 _COLOUR = "(\x1b\\[[0-9;]*m)*"
-ERROR_PATTERN = f'^{_COLOUR}(time="[^"]*" level=(error|fatal) |(ERRO|FATA){_COLOUR}\\[|error )'
-COMPLAINT_PATTERN = (
-    f'^{_COLOUR}(time="[^"]*" level=(warning|error|fatal) |(WARN|ERRO|FATA){_COLOUR}\\[|error )'
-)
+# A line of a page, from something on the way that answers in Rancher's place.
+_PAGE = r"<(!|\?xml|[Hh][Tt][Mm][Ll])"
+
+
+def _pattern(words: str, short: str) -> str:
+    return f'^{_COLOUR}(time="[^"]*" level=({words}) |({short}){_COLOUR}\\[|error |{_PAGE})'
+
+
+ERROR_PATTERN = _pattern("error|fatal", "ERRO|FATA")
+COMPLAINT_PATTERN = _pattern("warning|error|fatal", "WARN|ERRO|FATA")
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,15 @@ def parse_log(output: str) -> list[LogLine]:
 
 
 def complaints(output: str, levels: Iterable[str] = COMPLAINTS) -> list[str]:
-    """The CLI's complaints: its log lines of these levels and its `error ID: …` lines."""
+    """The CLI's complaints: its log lines of these levels and its `error ID: …` lines, and pages
+    in their place. What it says twice or three times, in front of the same cause, is given once."""
     wanted = set(levels)
     texts = [line.text for line in parse_log(output) if line.level in wanted]
-    texts += [line for line in output.splitlines() if line.startswith("error ")]
-    return list(dict.fromkeys(texts))
+    texts += [line for line in output.splitlines() if re.match(f"error |{_PAGE}", line)]
+    found: dict[str, str] = {}
+    for text in texts:
+        found.setdefault(_REPEATED.sub("", text), text)
+    return list(found.values())
 
 
 def is_garbled(text: str) -> bool:

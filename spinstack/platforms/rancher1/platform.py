@@ -24,13 +24,14 @@ from spinstack.platforms.rancher1 import (
     commands,
     compose_keys,
     containers,
+    inspect,
     logs,
     output,
     secrets,
     states,
 )
 from spinstack.transport.command import Command, Word
-from spinstack.transport.script import Step, json_object
+from spinstack.transport.script import Step
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -99,11 +100,17 @@ class Rancher1:
         return access.grant(destination)
 
     def access_findings(
-        self, destination: Destination, *, ready: bool, access: bool, states: bool
+        self,
+        destination: Destination,
+        *,
+        ready: bool,
+        access: bool,
+        states: bool,
+        said: str = "",
     ) -> list[Finding]:
         from spinstack.platforms.rancher1 import access as key
 
-        return key.findings(destination, ready=ready, has_key=access, states=states)
+        return key.findings(destination, ready=ready, has_key=access, states=states, said=said)
 
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:
         return states.states_if_key_step() if if_access else states.states_step(must)
@@ -133,12 +140,9 @@ class Rancher1:
         return commands.inspect_step(stack, service)
 
     def read_inspect(self, output: str) -> dict[str, Any] | None:
-        # For an unknown name it prints an `error …` line, and exits 0.
-        return json_object(output)
+        return inspect.read(output)
 
     def running(self, resource: Mapping[str, Any], release: str) -> RunningService:
-        from spinstack.platforms.rancher1 import inspect
-
         return inspect.running(resource, release)
 
     def log(self, stack: str, service: str, query: LogQuery) -> Step:
