@@ -107,6 +107,8 @@ def _words(problem: yaml.MarkedYAMLError) -> str:
         return "found character that cannot start any token"
     if isinstance(problem, ParserError) and words.startswith("expected <block end>"):
         return f"did not find expected {'key' if 'mapping' in str(problem.context) else '-'}"
+    if isinstance(problem, ParserError) and words.startswith("expected the node content"):
+        return "did not find expected node content"
     if isinstance(problem, ConstructorError):
         return words
     return _WORDS.get(words, words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .composefile import RawService
 from .envfile import read_service_env_file
+from .failure import Failure
 from .govalue import shown
 from .variables import Variables
 
@@ -42,6 +44,9 @@ _SAME = {
     "volume_driver": "volumeDriver",
     "working_dir": "workingDir",
 }
+# Bytes, also with a unit.
+_SIZES = ("mem_limit", "mem_reservation", "memswap_limit", "shm_size")
+_SIZE = re.compile(r"(\d+(?:\.\d+)*) ?([kmgtp])?i?b?", re.IGNORECASE)
 _LISTS = {
     "cap_add": "capAdd",
     "cap_drop": "capDrop",
@@ -97,7 +102,7 @@ def launch_config(raw: RawService, variables: Variables) -> dict[str, Any]:
         config["imageUuid"] = f"docker:{raw['image']}"
     for key, field in _SAME.items():
         if raw.get(key) is not None:
-            config[field] = raw[key]
+            config[field] = _size(raw[key]) if key in _SIZES else raw[key]
     for key, field in _LISTS.items():
         if raw.get(key):
             config[field] = [str(item) for item in _as_list(raw[key])]
@@ -144,6 +149,14 @@ def _wanted(
 def _sidekick_names(raw: RawService) -> list[str]:
     labels = _as_mapping(raw.get("labels"))
     return [name.strip() for name in str(labels.get(SIDEKICKS, "")).split(",") if name.strip()]
+
+
+def _size(value: Any) -> int:
+    """Bytes, as Docker's units are read. Raises Failure for what is no size."""
+    match = _SIZE.fullmatch(str(value))
+    if match is None or match[1].count(".") > 1:
+        raise Failure(f"invalid size: '{value}'")
+    return int(float(match[1]) * 1024 ** " kmgtp".index((match[2] or " ").lower()))
 
 
 def _environment(raw: RawService, variables: Variables) -> dict[str, str]:

@@ -29,10 +29,12 @@ class LineReader:
 
 
 def select(heading: str, choices: Sequence[str]) -> int:
-    """The index of the choice made. At end-of-file it asks for ever, without a pause."""
-    lines = [heading, *(f"[{index}] {text}" for index, text in enumerate(choices, 1))]
+    """The index of the choice made. At end-of-file it asks for ever, without a pause; the
+    heading stands once."""
+    lines = [f"[{index}] {text}" for index, text in enumerate(choices, 1)]
     question = "\n".join(lines) + "\nSelect: "
     reader = LineReader()
+    sys.stdout.write(f"{heading}\n")
     while True:
         sys.stdout.write(question)
         sys.stdout.flush()

@@ -58,8 +58,6 @@ class Bringup:
         if present is None:
             log.info(f"Creating service {wanted.name}")
             self._made[wanted.name] = self._project.create("service", self._body(wanted))
-        elif not self._upgrades() and not self._options["rollback"] and _differs(present, wanted):
-            log.warning(f"Service {wanted.name} is out of sync with local configuration file")
         log.info(f"[{wanted.name}]: Created ")
 
     def _start(self, wanted: Wanted) -> None:
@@ -69,6 +67,8 @@ class Bringup:
             service = settled(self._project, made)
         else:
             service = self._existing[wanted.name]
+            if not self._upgrades() and not self._options["rollback"] and _differs(service, wanted):
+                log.warning(f"Service {wanted.name} is out of sync with local configuration file")
             if self._options["rollback"]:
                 service = self._act(service, "rollback")
             elif self._changes_services():
@@ -174,20 +174,23 @@ def _differs(service: Resource, wanted: Wanted) -> bool:
 
 
 def _in_parallel(doing: str, services: list[Wanted], step: Callable[[Wanted], None]) -> None:
-    """Take the step for all services at once; raises the first Failure when all are done."""
-    failures: list[Failure] = []
+    """Take the step for all services at once; raises the first Failure when all are done. Each
+    is logged when it happens, and once more then."""
+    failures: list[tuple[str, Failure]] = []
 
     def attempt(wanted: Wanted) -> None:
         try:
             step(wanted)
         except Failure as failure:
             log.error(f"Failed {doing} {wanted.name} : {failure}")
-            failures.append(failure)
+            failures.append((wanted.name, failure))
 
     threads = [threading.Thread(target=attempt, args=(item,), daemon=True) for item in services]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for name, failure in failures:
+        log.error(f"Failed to start: {name} : {failure}")
     if failures:
-        raise failures[0]
+        raise failures[0][1]

@@ -95,7 +95,8 @@ def update_service(service: Service, body: Json) -> None:
 
 
 def _enter(service: Service, state: str) -> None:
-    service.state, service.transitioning, service.message = state, "yes", ""
+    service.state, service.transitioning = state, "yes"
+    service.message = states.WAITING if state in states.WAITS_FOR_CONTAINERS else ""
     service.failures, service.retry_at = 0, 0.0
 
 

@@ -137,7 +137,7 @@ class View:
             "transitioning": service.transitioning,
             "transitioningMessage": service.message,
             "scale": service.scale,
-            "currentScale": len(running),
+            "currentScale": service.current_scale,
             "retainIp": service.retain_ip,
             "startOnCreate": service.start_on_create,
             "metadata": service.metadata,

@@ -81,7 +81,8 @@ class Secret:
 @dataclass
 class Service:
     """A service. `launch` is its launchConfig as sent; `previous` the one before an upgrade,
-    whose containers (of generation `previous_generation`) are kept."""
+    whose containers (of generation `previous_generation`) are kept; `current_scale`: how many
+    containers it had, running or not, when it was last activated or updated."""
 
     id: str
     project: str
@@ -94,6 +95,7 @@ class Service:
     message: str = ""
     description: str = ""
     scale: int = 1
+    current_scale: int = 0
     retain_ip: bool = False
     start_on_create: bool = False
     metadata: Json = field(default_factory=dict)

@@ -49,6 +49,10 @@ SERVICE_SETTLES: Final[dict[str, str]] = {
     "removing": "removed",
 }
 
+# What Rancher says of a service in these states until its containers run.
+WAITING: Final = "Waiting for instances to start"
+WAITS_FOR_CONTAINERS: Final = frozenset({"activating", "updating-active", "upgrading"})
+
 STACK_ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "active": ("activateservices", "deactivateservices", "update", "remove"),
     "removing": (),

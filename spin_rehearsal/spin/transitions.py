@@ -62,6 +62,8 @@ class Transitions:
             service = state.services[order.service]
             if order.state in ("finishing-upgrade", "rolling-back"):
                 service.previous, service.previous_generation = None, 0
+            if order.state in ("activating", "updating-active"):
+                service.current_scale = len(state.containers_of(service.id))
             service.state = states.SERVICE_SETTLES[order.state]
             service.transitioning, service.message = "no", ""
             service.failures, service.retry_at = 0, 0.0

@@ -483,7 +483,7 @@ def test_a_new_spin_service_takes_over_the_containers_of_the_one_before(
         subprocess.run([ENGINE, "kill", ended["externalId"]], capture_output=True, check=True)
         second = SpinService(own)
         client.port = second.start()
-        client.until(killed, lambda s: s["currentScale"] == 1)
+        client.until(killed, lambda _: client.containers(killed)[0]["state"] == "running")
         assert client.containers(running)[0]["externalId"] == before["externalId"]
         assert client.containers(killed)[0]["externalId"] == ended["externalId"]
     finally:

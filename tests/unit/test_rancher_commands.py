@@ -187,6 +187,14 @@ def test_a_second_removal_is_refused_with_an_empty_body(run: Run, rancher: FakeR
     assert "Bad response statusCode [405]. Status [405 Method Not Allowed]. Body: []" in answer.out
 
 
+def test_a_scale_that_is_refused_names_the_service_first(run: Run, rancher: FakeRancher) -> None:
+    rancher.add_service("demo", "web", state="upgraded")
+    code, out, _ = run("scale", "demo/web=2")
+    first, refused = out.splitlines()
+    assert (code, first) == (1, "demo/web")
+    assert "[409]" in refused
+
+
 def test_scale_without_a_number_scales_to_one(run: Run, rancher: FakeRancher) -> None:
     service = rancher.add_service("demo", "web", scale=3)
     assert run("scale", "demo/web") == Answer(0, "demo/web\n", "")

@@ -10,6 +10,7 @@ import pytest
 
 from spin_rehearsal.rancher import api
 from spin_rehearsal.rancher.main import main
+from spinstack.platforms.rancher1 import output as rancher_output
 from tests.unit.rancher_fake import FakeRancher
 from tests.unit.rancher_up import COMPOSE, Up, directory_for_up, service, write
 
@@ -233,3 +234,38 @@ def test_the_client_gives_up_on_a_server_that_does_not_answer(
     shown = capsys.readouterr().out
     assert "Failed to read project: Get" in shown
     assert "Client.Timeout exceeded while awaiting headers" in shown
+
+
+def test_what_is_out_of_sync_is_told_after_starting(
+    up: Up, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    monkeypatch.setenv("TAG", "2.0")
+    said = up("-d").messages
+    assert said.index("[web]: Starting ") < said.index(OUT_OF_SYNC) < said.index("[web]: Started ")
+
+
+def test_a_refused_rollback_is_told_three_times(up: Up) -> None:
+    up()
+    told = up("--rollback", "-d")
+    said = [line for line in told.messages if "Action [rollback] not available" in line]
+    beginnings = ["Failed Starting web : Action", "Failed to start: web : Action", "Action"]
+    assert [line.partition(" [")[0] for line in said] == beginnings
+    assert rancher_output.complaints(told.out) == [said[0]], "and once by spinstack"
+
+
+def test_what_is_no_yaml_is_told_in_the_words_of_go(up: Up) -> None:
+    write("version: '2'\nservices:\n  web: {image: [x,, y]}\n")
+    answer = up()
+    said = "Failed to read project: yaml: line 2: did not find expected node content"
+    assert (answer.code, answer.messages[-1]) == (1, said)
+
+
+@pytest.mark.parametrize("key", ["mem_limit", "memswap_limit", "shm_size"])
+def test_what_is_no_size_is_fatal(up: Up, key: str) -> None:
+    write(f"version: '2'\nservices:\n  web: {{image: x, {key}: much}}\n")
+    answer = up()
+    assert (answer.code, answer.messages[-1]) == (
+        1,
+        "Failed to read project: invalid size: 'much'",
+    )

@@ -104,6 +104,16 @@ def test_the_scale_is_fixed_while_upgraded() -> None:
     actions.update_service(service("upgraded"), {"scale": 1, "retainIp": True})
 
 
+def test_what_waits_for_its_containers_says_so() -> None:
+    waiting = service("active")
+    actions.act_on_service(
+        waiting, "upgrade", {"inServiceStrategy": {"launchConfig": GOOD}}, CENTRE
+    )
+    assert waiting.message == "Waiting for instances to start"
+    actions.act_on_service(waiting, "rollback", {}, CENTRE)
+    assert waiting.message == ""
+
+
 @pytest.mark.parametrize("state", ["removing", "removed"])
 def test_a_second_removal_is_refused(state: str) -> None:
     with pytest.raises(ApiError) as caught:

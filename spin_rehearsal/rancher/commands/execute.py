@@ -102,7 +102,7 @@ def _container(project: Project, name: str) -> Resource:
         raise Failure(f"Not found: {name}")
     if len(containers) == 1:
         return containers[0]
-    choices = [f"{item['name']}({item['id']})" for item in containers]
+    choices = [f"{item['name']} ({item.get('primaryIpAddress') or ''})" for item in containers]
     return containers[select("Containers:", choices)]
 
 

@@ -15,8 +15,9 @@ def run(session: Session, given: Parsed) -> int:
     project, done = session.project, []
     for name, number in wanted:
         service = lookup(project, name, ("service",))
-        done.append(project.update(service, {"scale": number}))
+        # Before it is known whether that is refused.
         log.say(name)
+        done.append(project.update(service, {"scale": number}))
     session.wait_if_asked(done)
     return 0
 

@@ -18,17 +18,14 @@ from .listing import show
 
 
 def run(session: Session, given: Parsed) -> int:
-    """`ls` is also what no word at all means."""
+    """Any other word than `create` lists them, `rm` too."""
     word, *rest = given.names or ["ls"]
-    if word == "ls":
-        columns = {"ID": "id", "NAME": "name", "CREATED": "created"}
-        show("Secret", session.project.find("secret"), columns, given.options)
-        return 0
     if word == "create":
         _create(session, rest)
         return 0
-    sys.stderr.write(f"No help topic for '{word}'\n")
-    return 3
+    columns = {"ID": "id", "NAME": "name", "CREATED": "created"}
+    show("Secret", session.project.find("secret"), columns, given.options)
+    return 0
 
 
 def _create(session: Session, words: Sequence[str]) -> None:

@@ -22,18 +22,15 @@ _COLUMNS = {
 
 
 def run(session: Session, given: Parsed) -> int:
-    """`ls` is also what no word at all means."""
+    """Any word that is no command lists them."""
     word, *rest = given.names or ["ls"]
-    if word == "ls":
-        found = listed(session.project.find("volume"), given.options)
-        show("Volume", found, _COLUMNS, given.options)
-        return 0
     if word == "create":
         return _create(session, rest, given)
     if word == "rm":
         return _remove(session, rest)
-    sys.stderr.write(f"No help topic for '{word}'\n")
-    return 3
+    found = listed(session.project.find("volume"), given.options)
+    show("Volume", found, _COLUMNS, given.options)
+    return 0
 
 
 def _create(session: Session, words: Sequence[str], given: Parsed) -> int:
