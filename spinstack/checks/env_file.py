@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from spinstack.config import compose, release_files
+from spinstack.config import interpolation, release_files, services
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
 from spinstack.rules.finding import Finding
@@ -20,10 +20,10 @@ _LARGEST = 200_000
 def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
     """What is unset, unused, set to no effect, or missing."""
     values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **stack.variables(destination)}
-    found = list(compose.variable_findings(stack.compose, values))
+    found = list(interpolation.findings(stack.compose, values))
     for file in stack.beside.values():
         if not file.findings:
-            found += compose.variable_findings(file, values)
+            found += interpolation.findings(file, values)
     found += _overridden(stack)
     found += _unused(settings, stack)
     found += _missing(stack)
@@ -33,7 +33,7 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
 def used_variables(stack: Stack) -> set[str]:
     """The variables of the compose file and of the files beside it."""
     files = [stack.compose, *stack.beside.values()]
-    return {name for file in files for name, _ in compose.variables(file.data)}
+    return {it.name for file in files for it in interpolation.references(file)}
 
 
 def _overridden(stack: Stack) -> Iterator[Finding]:
@@ -92,10 +92,8 @@ def _text(path: Path, changed: int) -> str:
 def _missing(stack: Stack) -> Iterator[Finding]:
     """Files under `env_file:` of a service, which are read from the release."""
     for name, service in stack.compose.services.items():
-        files = service.get("env_file") if isinstance(service, dict) else None
-        listed = files if isinstance(files, list) else [files] if isinstance(files, str) else []
-        for file in listed:
-            if not in_release(stack, str(file)):
+        for file in services.env_files(service) if isinstance(service, dict) else ():
+            if not in_release(stack, file):
                 where = stack.compose.where("services", name, "env_file")
                 problem = f"the env file {file} of {name} is not part of a release"
                 remedy = "name a file in the stack's directory that is not hidden"

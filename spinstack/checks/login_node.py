@@ -20,7 +20,7 @@ FULL_PERCENT = 99
 
 @dataclass(frozen=True)
 class Use:
-    """A mount of a service, with its file and line."""
+    """A mount of a service, with the file and line where its source is set."""
 
     service: Service
     mount: Mount
@@ -30,7 +30,7 @@ class Use:
 def uses(services: Iterable[Service]) -> list[Use]:
     """Every mount of a directory of the global file system."""
     return [
-        Use(service, mount, service.where(f"volumes.{index}"))
+        Use(service, mount, service.where_set(f"volumes.{index}"))
         for service in services
         for index, mount in enumerate(service.mounts)
         if mount.source.startswith("/")

@@ -6,6 +6,7 @@ again, it finds nothing to do.
 
 from __future__ import annotations
 
+import codecs
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from spinstack.config import compose, env_file
+from spinstack.config import compose, env_file, goyaml
 from spinstack.rules.finding import Finding
 
 # Takes a file's text and the line (from 1) of a finding.
@@ -48,12 +49,13 @@ def _still_reads(name: str, before: str, after: str) -> bool:
     """A compose file that could be read must still be readable."""
     if not name.endswith((".yml", ".yaml")):
         return True
-    return bool(compose.parse(before, name).findings) or not compose.parse(after, name).findings
+    read = (compose.parse(text, name, optional=True) for text in (before, after))
+    return bool(next(read).findings) or not next(read).findings
 
 
 def _read(path: Path) -> str:
-    # Bytes that are not text, and line endings, are preserved.
-    return path.read_bytes().decode("utf-8", "surrogateescape")
+    # Bytes that are not text, and line endings, are preserved; a byte order mark is not.
+    return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, text: str) -> None:
@@ -83,7 +85,8 @@ def _on_line(change: Callable[[str], str]) -> Mender:
         if line > len(lines):
             return text
         ending = "\r" if lines[line - 1].endswith("\r") else ""
-        lines[line - 1] = change(lines[line - 1].removesuffix("\r")) + ending
+        changed = change(lines[line - 1].removesuffix("\r"))
+        lines[line - 1] = changed.replace("\n", f"{ending}\n") + ending
         return "\n".join(lines)
 
     return mender
@@ -105,6 +108,9 @@ def cap_drop(text: str, line: int) -> str:
     """`cap_drop: [ALL]` in the service that begins on this line or has its cap_drop there."""
     service = _service_at(text, line)
     if service is None or not service.value:
+        return text
+    if any(goyaml.is_merge(key) for key, _ in service.value):
+        # What it brings may win over what is put above it: for a person to decide.
         return text
     for key, value in service.value:
         if key.value == "cap_drop":
@@ -131,7 +137,7 @@ def _put(text: str, at: int, more: str) -> str:
 
 def _root(text: str) -> yaml.MappingNode | None:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = next(goyaml.documents(text), None)
     except yaml.YAMLError:
         return None
     return node if isinstance(node, yaml.MappingNode) else None
@@ -153,8 +159,8 @@ def _service_at(text: str, line: int) -> yaml.MappingNode | None:
 
 MENDERS: dict[str, Mender] = {
     "line-ends": line_ends,
-    "env-quotes": _on_line(env_file.mended),
-    "env-line": _on_line(env_file.mended),
+    "env-quotes": _on_line(env_file.with_comment_above),
+    "env-line": _on_line(env_file.with_comment_above),
     "compose-version": compose_version,
     "cap-drop": cap_drop,
 }

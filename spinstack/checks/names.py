@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from spinstack.config import compose
+from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
 from spinstack.rules import names
@@ -35,7 +35,7 @@ def _secrets(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
         secrets = written.get("secrets") if isinstance(written, dict) else None
         for index, item in enumerate(secrets if isinstance(secrets, list) else []):
             name = item.get("source") if isinstance(item, dict) else item
-            filled = compose.interpolate(name, values)
+            filled = interpolate(name, values)
             if isinstance(filled, str) and filled not in declared:
                 yield filled, stack.compose.where("services", service, "secrets", str(index))
 
@@ -47,7 +47,7 @@ def _volumes(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
     for service, written in stack.compose.services.items():
         volumes = written.get("volumes") if isinstance(written, dict) else None
         for index, text in enumerate(volumes if isinstance(volumes, list) else []):
-            source = _source(compose.interpolate(text, values))
+            source = _source(interpolate(text, values))
             if source and source[0] not in "/.~" and source not in declared:
                 yield source, stack.compose.where("services", service, "volumes", str(index))
 

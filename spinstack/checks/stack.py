@@ -79,7 +79,7 @@ def in_order(findings: list[Finding]) -> list[Finding]:
 
 
 def _place(finding: Finding) -> tuple[bool, str, int]:
-    match = re.search(r":(\d+)$", finding.where)
+    match = re.search(r":(\d+)(?: \(\w+\))?$", finding.where)
     return finding.severity != "error", finding.where.split(":")[0], int(match[1]) if match else 0
 
 

@@ -28,7 +28,8 @@ def findings(service: Service, stack: Stack, destination: Destination) -> Iterat
         if mount.source.startswith("."):
             yield from _own_file(service, mount, stack, where)
         elif mount.source.startswith("/"):
-            yield from _shallow(mount, destination.centre, where)
+            set_at = service.where_set(f"volumes.{index}")
+            yield from _shallow(mount, destination.centre, set_at)
             yield from _writable(service, mount, destination.centre, where)
 
 

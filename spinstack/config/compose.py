@@ -1,37 +1,43 @@
-"""The compose file of a stack: YAML with line numbers, variables filled in, services.
+"""The compose file of a stack, with the line of everything in it.
 
-Interpolation as Rancher's CLI does it (v0.6.7): `$VAR`, `${VAR}`, `$$` for a dollar sign, no
-defaults (`${VAR:-x}` is an error), an unset variable is empty.
+A stack's compose file means what Rancher's client makes of it (format version 2, rancher 0.6.7),
+whichever platform runs the stack, so that it means one thing only: first its templates are filled
+in (`templates.py`), then it is YAML as that client reads it (`goyaml.py`), then variables are
+filled in (`interpolation.py`). What the client would refuse in it is the platform's to say.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from spinstack.config import goyaml, templates
 from spinstack.rules.finding import Finding
-from spinstack.rules.service import Mount, Port, Service
 
-_VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[^}]*)\})")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A variable that is all there is before a colon, as in `${WEB_PORT}:8080`.
-_LEADING = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>\w+)\}):")
+# In newer formats, x-… keys are for anchors and the like; the client does not read them.
+EXTENSION = "x-"
+# Of these, the client makes text of every value.
+_TEXTS = ("environment", "labels")
+# Section, name, key of a service: the client reads these as text, whatever they look like.
+_TEXT_KEYS = 3
 
 
 @dataclass
 class ComposeFile:
     """A parsed compose file: `data` as written, the line of each key by its path, findings
-    about what could not be read. `twice`: key, first and later line of duplicate keys."""
+    about what could not be read. `advice`: findings about what could. `twice`: key, first and
+    later line of duplicate keys. `no_text`: keys inside a service that are not text, by path."""
 
     source: str
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[tuple[str, ...], int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    advice: list[Finding] = field(default_factory=list)
     twice: list[tuple[str, int, int]] = field(default_factory=list)
+    no_text: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def where(self, *path: str) -> str:
         """File and line of a key, or of the nearest key above it."""
@@ -43,33 +49,52 @@ class ComposeFile:
     @property
     def services(self) -> dict[str, Any]:
         services = self.data.get("services")
-        found = services if isinstance(services, dict) else {}
-        return {str(name): service for name, service in found.items()}
+        return services if isinstance(services, dict) else {}
 
 
-def parse(text: str, source: str) -> ComposeFile:
-    """Read a compose file. Broken YAML is a finding, with its line, not an exception."""
+def parse(text: str, source: str, *, optional: bool = False) -> ComposeFile:
+    """Read a compose file. Broken YAML is a finding, with its line, not an exception.
+
+    `optional`: for a file that may have no services.
+    """
     file = ComposeFile(source)
+    filled, found = templates.filled(text, source)
+    if filled is None:
+        file.findings += found
+        return file
+    file.advice += found
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        documents = goyaml.documents(filled)
+        root = next(documents, None)
         _refuse_knots(root)
-        data = yaml.safe_load(text)
+        _Builder(file).build(root)
     except (yaml.YAMLError, RecursionError) as error:
+        file.data = {}
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else source
         problem = f"not valid YAML: {getattr(error, 'problem', None) or error}"
         file.findings.append(Finding("yaml", where, problem, "fix this line or the one above it"))
         return file
-    if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
+    _more_documents(file, documents)
+    if not optional and not file.services:
         problem = "no services"
         remedy = "add services: with app: and so on"
         file.findings.append(Finding("compose-services", source, problem, remedy))
-        return file
-    file.data = data
-    if root is not None:
-        file.lines.update(_lines(root, ()))
-        file.twice.extend(_twice(root))
+        file.data = {}
     return file
+
+
+def _more_documents(file: ComposeFile, documents: Iterator[yaml.Node]) -> None:
+    try:
+        second = next(documents, None)
+        line = second.start_mark.line + 1 if second else 0
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+    if line:
+        problem = "a second document begins above, and only the first one is read"
+        remedy = "remove the line --- and join the two"
+        file.advice.append(Finding("yaml", f"{file.source}:{line}", problem, remedy))
 
 
 # Far more than any stack has; a few lines of nested aliases can expand to billions.
@@ -91,164 +116,75 @@ def _refuse_knots(root: yaml.Node | None) -> None:
             todo += node.value
 
 
-def _twice(node: yaml.Node) -> Iterator[tuple[str, int, int]]:
-    """Duplicate keys of a mapping: key, first line, later line."""
-    if isinstance(node, yaml.MappingNode):
-        first: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and first.setdefault(key.value, line) != line:
-                yield key.value, first[key.value], line
-            yield from _twice(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _twice(item)
+class _Builder:
+    """Makes the values of a file from its nodes, and notes the line of each: that where it is
+    written, also of a value that a merge key brings."""
 
+    def __init__(self, file: ComposeFile) -> None:
+        self._file = file
 
-def _lines(node: yaml.Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*path, str(key.value))
-            yield here, key.start_mark.line + 1
-            yield from _lines(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            here = (*path, str(index))
-            yield here, item.start_mark.line + 1
-            yield from _lines(item, here)
+    def build(self, root: yaml.Node | None) -> None:
+        """Raises yaml.MarkedYAMLError for what the client's YAML can't be."""
+        if not isinstance(root, yaml.MappingNode):
+            return
+        self._file.data = self._mapping(root, ())
+        for service in self._file.services.values():
+            for key in _TEXTS:
+                if isinstance(service, dict) and key in service:
+                    service[key] = _texts(service[key])
 
+    def _value(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(*self._noted(item, path, i)) for i, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        return str(node.value) if path == ("version",) else goyaml.scalar(node)
 
-def variables(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every variable used in the values below, with the path of the value."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from variables(item, (*path, str(key)))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from variables(item, (*path, str(index)))
-    elif isinstance(value, str):
-        for match in _VARIABLE.finditer(value):
-            name = match["bare"] or match["braced"]
-            if name is not None:
-                yield name, path
+    def _noted(
+        self, node: yaml.Node, path: tuple[str, ...], index: int
+    ) -> tuple[yaml.Node, tuple[str, ...]]:
+        here = (*path, str(index))
+        self._file.lines[here] = node.start_mark.line + 1
+        return node, here
 
-
-def interpolate(value: Any, values: Mapping[str, str]) -> Any:
-    """The same structure with its variables filled in; unset ones are empty."""
-    if isinstance(value, dict):
-        return {key: interpolate(item, values) for key, item in value.items()}
-    if isinstance(value, list):
-        return [interpolate(item, values) for item in value]
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda match: _filled(match, values), value)
-    return value
-
-
-def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
-    if match["escaped"]:
-        return "$"
-    return values.get(match["bare"] or match["braced"] or "", "")
-
-
-def variable_findings(file: ComposeFile, values: Mapping[str, str]) -> list[Finding]:
-    """Variables that are not set, and forms that no platform has to know."""
-    findings = []
-    for name, path in variables(file.data):
-        where = file.where(*path)
-        if not _NAME.fullmatch(name):
-            problem = f"${{{name}}} can't be read in a compose file"
-            findings.append(
-                Finding(
-                    "variable-form",
-                    where,
-                    problem,
-                    "write ${NAME}, and set defaults in the env file",
-                )
-            )
-        elif not values.get(name):
-            problem = f"${{{name}}} is not set and would be empty"
-            findings.append(
-                Finding("variable-unset", where, problem, f"set {name} in the env file")
-            )
-    return findings
-
-
-def service(
-    file: ComposeFile, name: str, values: Mapping[str, str]
-) -> tuple[Service, list[Finding]]:
-    """A service as typed values, and findings about what could not be read."""
-    written = file.services.get(name)
-    if not isinstance(written, dict):
-        where = file.where("services", name)
-        return Service(name, ""), [
-            Finding("compose-type", where, f"{name} is not a mapping", "write image: and so on")
-        ]
-    filled = interpolate(written, values)
-    reader = _Reader(file, name, filled)
-    made = Service(
-        name=name,
-        image=str(filled.get("image") or ""),
-        user=str(filled.get("user") or ""),
-        group_add=tuple(reader.texts("group_add")),
-        cap_add=tuple(reader.texts("cap_add")),
-        cap_drop=tuple(reader.texts("cap_drop")),
-        mounts=tuple(reader.parsed("volumes", Mount.parse)),
-        ports=tuple(reader.parsed("ports", Port.parse)),
-        builds="build" in filled,
-        source=file.source,
-        lines={**_own_lines(file, name), **reader.lines},
-        variables=reader.variables,
-    )
-    return made, reader.findings
-
-
-def _own_lines(file: ComposeFile, name: str) -> dict[str, int]:
-    lines = {"": file.lines.get(("services", name), 0)}
-    for path, line in file.lines.items():
-        if path[:2] == ("services", name) and len(path) == 3:
-            lines[path[2]] = line
-    return lines
-
-
-@dataclass
-class _Reader:
-    """Reads lists of a service, keeping a finding for each item that is malformed, and the
-    line and leading variable of each that is not, by key and number."""
-
-    file: ComposeFile
-    name: str
-    values: Mapping[str, Any]
-    findings: list[Finding] = field(default_factory=list)
-    lines: dict[str, int] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def texts(self, key: str) -> list[str]:
-        items = self.values.get(key) or []
-        if isinstance(items, list):
-            return [str(item) for item in items]
-        where = self.file.where("services", self.name, key)
-        self.findings.append(
-            Finding("compose-type", where, f"{key} must be a list", f"write {key}: […]")
-        )
-        # Treated as a list of one, so that one mistake is one finding.
-        return [str(items)]
-
-    def parsed(self, key: str, parse: Any) -> list[Any]:
-        made = []
-        for index, text in enumerate(self.texts(key)):
-            path = ("services", self.name, key, str(index))
-            try:
-                made.append(parse(text))
-                item = f"{key}.{len(made) - 1}"
-                self.lines[item] = self.file.lines.get(path, 0)
-                self._begins_with_variable(item, index)
-            except ValueError as error:
-                where = self.file.where(*path)
-                self.findings.append(Finding("compose-value", where, str(error), f"fix {key}"))
+    def _mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> dict[Any, Any]:
+        self._note_twice(node)
+        made = {}
+        for key, value in goyaml.pairs(node):
+            name = self._name(key, path)
+            here = (*path, str(name))
+            self._file.lines[here] = key.start_mark.line + 1
+            if not isinstance(name, str):
+                self._file.no_text[here] = str(key.value)
+            unread = not path and str(name).startswith(EXTENSION)
+            made[name] = None if unread else self._value(value, here)
         return made
 
-    def _begins_with_variable(self, item: str, index: int) -> None:
-        written = self.file.services[self.name][item.partition(".")[0]]
-        match = _LEADING.match(str(written[index] if isinstance(written, list) else written))
-        if match:
-            self.variables[item] = match["bare"] or match["braced"]
+    def _name(self, key: yaml.Node, path: tuple[str, ...]) -> Any:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem="invalid map key", problem_mark=key.start_mark)
+        value = goyaml.scalar(key)
+        if len(path) >= _TEXT_KEYS:
+            return value
+        return "" if value is None else str(key.value)
+
+    def _note_twice(self, node: yaml.MappingNode) -> None:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or goyaml.is_merge(key):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in first:
+                again = (key.value, first[key.value], line)
+                if again not in self._file.twice:
+                    self._file.twice.append(again)
+            first.setdefault(key.value, line)
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return None if value is None else goyaml.shown(value)

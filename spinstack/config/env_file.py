@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from spinstack.rules.finding import Finding
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A number, a path or a text in quotes, and a comment behind it.
+_COMMENTED = re.compile(r"""("[^"]*"|'[^']*'|[0-9]+|[^\s#]*/[^\s#]*)\s+(#.*)""")
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,26 @@ class Variable:
     line: int
 
 
-def parse(text: str, source: str) -> tuple[dict[str, Variable], list[Finding]]:
-    """The variables of an env file, and what is wrong with its lines."""
+def lines(text: str) -> list[str]:
+    """The lines of an env file, each with its end, without a byte order mark."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text.removeprefix(_BYTE_ORDER_MARK))
+
+
+def parse(
+    text: str, source: str, *, names_alone: bool = False
+) -> tuple[dict[str, Variable], list[Finding]]:
+    """The variables of an env file, and what is wrong with its lines.
+
+    `names_alone`: whether a line may be a name without a value, as in a further env file of a
+    service; it is passed over.
+    """
     variables: dict[str, Variable] = {}
     findings = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, whole in enumerate(lines(text), start=1):
+        line = whole.rstrip("\r\n")
         if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if names_alone and _NAME.fullmatch(line.strip()):
             continue
         name, equals, value = line.partition("=")
         where = f"{source}:{number}"
@@ -51,15 +68,26 @@ _MEANT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOT
 
 
 def mended(line: str) -> str:
-    """A line as `NAME=VALUE`, the way a shell would read it: without `export` and without blanks
-    and quotes around name and value. Any other line is returned as it is."""
+    """A line as `NAME=VALUE`, the way a shell would read it: without `export`, without blanks
+    and quotes around name and value, and without a comment behind a number, a path or quotes.
+    Any other line is returned as it is."""
     match = _MEANT.fullmatch(line)
     if not match:
         return line
     value = match[2].strip()
+    commented = _COMMENTED.fullmatch(value)
+    if commented:
+        value = commented[1]
     while len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1].strip()
     return f"{match[1]}={value}"
+
+
+def with_comment_above(line: str) -> str:
+    """As `mended`, with a comment that stood behind the value on a line of its own above it."""
+    match = _MEANT.fullmatch(line)
+    commented = _COMMENTED.fullmatch(match[2].strip()) if match else None
+    return f"{commented[2]}\n{mended(line)}" if commented else mended(line)
 
 
 def _wrong(name: str, equals: str, value: str, where: str) -> Finding | None:
@@ -69,11 +97,14 @@ def _wrong(name: str, equals: str, value: str, where: str) -> Finding | None:
             "write a name of letters, digits and _, then = without spaces around it, and a value"
         )
         return Finding("env-line", where, problem, remedy)
+    commented = _COMMENTED.fullmatch(value.strip())
+    if commented:
+        problem = f"the value of {name} has a comment behind it, which would be part of it"
+        remedy = f"write {mended(f'{name}={value}')[:80]}, and the comment on a line of its own"
+        return Finding("env-quotes", where, problem, remedy)
     if value != value.strip() or (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
         problem = f"the value of {name} has spaces or quotes around it, which would be part of it"
-        return Finding(
-            "env-quotes", where, problem, f"write {name}={value.strip(' ')[:60].strip()}"
-        )
+        return Finding("env-quotes", where, problem, f"write {mended(f'{name}={value}')[:80]}")
     return None
 
 

@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from spinstack.config import compose, env_file
+from spinstack.config import services as config_services
 from spinstack.config.compose import ComposeFile
 from spinstack.config.env_file import Variable
 from spinstack.config.settings import Destination, Settings
@@ -22,15 +24,16 @@ from spinstack.rules.service import Service
 COMPUTED_THERE = ("UID",)
 # Stands in for the ids in checks on the laptop.
 SOME_UID = "1000"
-_LEADING_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_LEADING_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Stack:
     """A stack's files as read from its directory, for one destination.
 
-    `beside`: files that its platform reads besides the compose file, by name. `findings`:
-    what is wrong with the files themselves. `images`: variable → reference.
+    `beside`: files that its platform reads besides the compose file, by name. `more_env`: the
+    variables of further files under `env_file:` of services, by file. `findings`: what is wrong
+    with the files themselves. `images`: variable → reference.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Stack:
     env_name: str
     images: dict[str, str]
     findings: list[Finding] = field(default_factory=list)
+    more_env: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
 
     def variables(self, destination: Destination) -> dict[str, str]:
         """The variables in the release's env file: the env file, overrides of the destination,
@@ -52,6 +56,33 @@ class Stack:
                 values[name] = absolute(values[name], destination.project_dir)
         values.update(self.images)
         return values
+
+    def environment(self, service: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+        """The variables that a container of a service gets: those of its env files, later ones
+        winning, then its own. `values`: the variables of the release, which the stack's own env
+        file has there, and from which a name without a value is taken, if it is in them."""
+        found: dict[str, str] = {}
+        for name in config_services.env_files(service):
+            if self._is_own_env(name):
+                found.update(values)
+            else:
+                variables = self.more_env.get(PurePosixPath(name).as_posix(), {})
+                found.update({key: variable.value for key, variable in variables.items()})
+        for name, value in config_services.own_environment(service).items():
+            if value is not None:
+                found[name] = value
+            elif name in values:
+                found[name] = values[name]
+        return found
+
+    def _is_own_env(self, name: str) -> bool:
+        return PurePosixPath(name) == PurePosixPath(self.env_name)
+
+    @property
+    def read_as_text(self) -> set[str]:
+        """The files that programs read as text, by name: there, a byte order mark would be part
+        of the first word."""
+        return {self.compose.source, *self.beside, *self.more_env}
 
     def mount_variables(self) -> set[str]:
         """The variables that are the source of a mount, such as STATIC_DIR."""
@@ -72,18 +103,25 @@ class Stack:
         values = {**dict.fromkeys(COMPUTED_THERE, uid), **self.variables(destination)}
         services, findings = [], []
         for name in self.compose.services:
-            service, wrong = compose.service(self.compose, name, values)
+            service, wrong = config_services.read(self.compose, name, values)
             services.append(replace(service, origins=self._origins(service, destination)))
             findings += wrong
         return services, findings
 
     def _origins(self, service: Service, destination: Destination) -> dict[str, str]:
-        """Where the env file sets the variables that mounts and ports begin with."""
-        return {
-            key: f"{self.env_name}:{self.env[name].line} ({name})"
-            for key, name in service.variables.items()
-            if name in self.env and name not in destination.env
-        }
+        """Where the variables of mounts, ports and groups are set."""
+        found = {}
+        for key, name in service.variables.items():
+            if name in destination.env:
+                found[key] = f"invoke.yaml, destination {destination.name}, env.{name}"
+            elif name in self.env:
+                found[key] = f"{self.env_name}:{self.env[name].line} ({name})"
+        return found
+
+    def require_readable(self) -> None:
+        """Raises SpinstackError if the compose file could not be read at all."""
+        for found in self.compose.findings:
+            raise SpinstackError(found.problem, where=found.where, remedy=found.remedy)
 
     @property
     def service_names(self) -> list[str]:
@@ -115,16 +153,15 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
     text = _text(directory / settings.compose_file)
     parsed = compose.parse(text, settings.compose_file)
     more = {
-        name: compose.parse(_text(directory / name), name)
+        name: compose.parse(_text(directory / name), name, optional=True)
         for name in beside
         if (directory / name).exists()
     }
     env, env_findings = env_file.parse(_text(directory / settings.env_file), settings.env_file)
-    findings = [
-        *parsed.findings,
-        *(found for file in more.values() for found in file.findings),
-        *env_findings,
-    ]
+    more_env, more_findings = further_env_files(parsed, settings.env_file, directory)
+    files = (parsed, *more.values())
+    findings = [found for file in files for found in (*file.findings, *file.advice)]
+    findings += [*env_findings, *more_findings]
     return Stack(
         name=settings.stack,
         directory=directory,
@@ -134,7 +171,24 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
         env_name=settings.env_file,
         images=images,
         findings=findings,
+        more_env=more_env,
     )
+
+
+def further_env_files(
+    file: ComposeFile, own: str, directory: Path
+) -> tuple[dict[str, dict[str, Variable]], list[Finding]]:
+    """The env files of services besides the stack's own, where they exist: the variables by file,
+    and what is wrong with their lines. Raises SpinstackError for an unreadable one."""
+    written = [service for service in file.services.values() if isinstance(service, dict)]
+    names = {PurePosixPath(n).as_posix() for it in written for n in config_services.env_files(it)}
+    found, findings = {}, []
+    for name in sorted(names - {own}):
+        if (directory / name).is_file():
+            text = _text(directory / name)
+            found[name], wrong = env_file.parse(text, name, names_alone=True)
+            findings += wrong
+    return found, findings
 
 
 def _text(path: Path) -> str:
@@ -145,8 +199,9 @@ def _text(path: Path) -> str:
             remedy=f"remove it, then restore {path.name} from git",
         )
     try:
-        # Without the byte order mark that Windows editors put before the first line.
-        return path.read_text(encoding="utf-8-sig")
+        # Without the byte order mark that Windows editors put before the first line; line ends
+        # stay as they are.
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SpinstackError(
             f"{path.name} is missing",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from spinstack.config import compose, release_files
+from spinstack.config import release_files
+from spinstack.config.interpolation import interpolate
 from spinstack.remote import upload
 from spinstack.remote.access import remote_stack
 
@@ -43,6 +44,7 @@ def changes(session: Session) -> list[Change]:
     no release can be made."""
     release_files.check(session.directory)  # before all files are read for the images' names
     stack, destination = session.stack, session.destination
+    stack.require_readable()
     with session.login_node() as node:
         remote = remote_stack(session, node)
         there = remote.look()
@@ -84,8 +86,9 @@ def started_with(
 
     Variables are shown by name, never with their values.
     """
-    written = compose.interpolate(stack.compose.services.get(name) or {}, values)
-    wanted = environment(written, {key: value for key, value in values.items() if key != "UID"})
+    service = stack.compose.services.get(name)
+    written = interpolate(service if isinstance(service, dict) else {}, values)
+    wanted = stack.environment(written, {name: it for name, it in values.items() if name != "UID"})
     given = running.environment
     pairs = {
         "entrypoint": (
@@ -100,18 +103,6 @@ def started_with(
     if changed:
         found.append(Change(name, "values of variables", "", _joined(changed)))
     return found
-
-
-def environment(written: Mapping[str, Any], env_file: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a service would get: those of its env file, then its own."""
-    given = dict(env_file) if written.get("env_file") else {}
-    own = written.get("environment") or {}
-    pairs = own.items() if isinstance(own, dict) else (str(item).split("=", 1) for item in own)
-    for pair in pairs:
-        name, *value = pair
-        if value:
-            given[str(name)] = "" if value[0] is None else str(value[0])
-    return given
 
 
 def shown_words(command: object) -> str:

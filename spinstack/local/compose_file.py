@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from spinstack.config import compose, env_file
+from spinstack.config import goyaml, interpolation, services
 from spinstack.config.stack import Stack
 from spinstack.rules.service import Mount, Port
 
@@ -36,7 +34,7 @@ class Derived:
 
     def text(self) -> str:
         """As a file: dollar signs doubled, since compose fills in variables itself."""
-        return yaml.safe_dump(_escaped(self.data), sort_keys=False, width=1000)
+        return goyaml.dump(_escaped(self.data), width=1000)
 
 
 def derive(
@@ -57,7 +55,7 @@ def derive(
     without a variable. `own`: the platform's own keys and labels, which no other program knows.
     `more`: keys for every service. The stack's files must have been checked before.
     """
-    filled = compose.interpolate(stack.compose.data, {**values, "UID": str(uid)})
+    filled = interpolation.filled(stack.compose, {**values, "UID": str(uid)})
     maker = _Maker(stack, values, port, moved or {}, own)
     services = {
         name: {**maker.service(name, told), **(more or {})}
@@ -100,28 +98,12 @@ class _Maker:
                 made[key] = value
         mounts = [Mount.parse(str(text)) for text in written.get("volumes") or ()]
         own = {
-            "environment": self._environment(written),
+            "environment": self._stack.environment(written, self._values),
             "volumes": [self._volume(mount) for mount in mounts],
             "ports": self._ports(name, written.get("ports") or ()),
             "labels": self._labels(written.get("labels"), mounts),
         }
         return {**made, **{key: value for key, value in own.items() if value}}
-
-    def _environment(self, written: Mapping[str, Any]) -> dict[str, str]:
-        """From `env_file` and `environment`; the latter wins."""
-        merged: dict[str, str] = {}
-        files = written.get("env_file") or []
-        for file in [files] if isinstance(files, str) else files:
-            merged.update(self._env_file(str(file)))
-        merged.update(_pairs(written.get("environment"), self._values))
-        return merged
-
-    def _env_file(self, name: str) -> Mapping[str, str]:
-        path = self._stack.directory / name
-        if path == self._stack.directory / self._stack.env_name:
-            return self._values
-        variables, _ = env_file.parse(path.read_text(encoding="utf-8"), name)
-        return {key: variable.value for key, variable in variables.items()}
 
     def _volume(self, mount: Mount) -> str:
         if not mount.source:
@@ -143,7 +125,7 @@ class _Maker:
         return made
 
     def _labels(self, written: Any, mounts: list[Mount]) -> dict[str, str]:
-        labels = _pairs(written, {})
+        labels = {name: value or "" for name, value in services.pairs(written).items()}
         if self._own_labels:
             labels = {k: v for k, v in labels.items() if not k.startswith(self._own_labels)}
         files = own_files(self._stack, mounts)
@@ -164,26 +146,6 @@ def _digest(files: list[Path]) -> str:
         content = path.read_bytes()
         digest.update(b"%d:" % len(content) + content)
     return digest.hexdigest()[:12]
-
-
-def _pairs(written: Any, values: Mapping[str, str]) -> dict[str, str]:
-    """A mapping, or a list of `NAME=VALUE`. A name alone is taken from `values`, or dropped."""
-    if isinstance(written, Mapping):
-        return {str(key): _text(value) for key, value in written.items()}
-    pairs = {}
-    for item in written or ():
-        name, equals, value = str(item).partition("=")
-        if equals:
-            pairs[name] = value
-        elif name in values:
-            pairs[name] = values[name]
-    return pairs
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
 
 
 def _escaped(value: Any) -> Any:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinstack.config import compose
+from spinstack.config import interpolation
 from spinstack.errors import SpinstackError
 from spinstack.images import compose_program
 from spinstack.images.compose_program import ComposeProgram
@@ -131,7 +131,7 @@ def check(session: Session, values: Mapping[str, str]) -> None:
     """Raises SpinstackError if the stack's files can't be read as compose would."""
     stack = session.stack
     known = {**values, "UID": str(person())}
-    found = [*stack.findings, *compose.variable_findings(stack.compose, known)]
+    found = [*stack.findings, *interpolation.findings(stack.compose, known)]
     found += stack.services(session.destination)[1]
     wrong = finding.errors(found)
     if wrong:

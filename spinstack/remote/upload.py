@@ -7,6 +7,7 @@ afterwards: containers keep exactly the files that they were started with.
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 import io
 import re
@@ -111,13 +112,14 @@ def _content(stack: Stack, destination: Destination, path: Path, name: str) -> b
             remedy = "write each variable on one line"
             raise SpinstackError(str(error), where=name, remedy=remedy) from None
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise SpinstackError(
             f"can't read {name}: {error.strerror}",
             where=str(path),
             remedy=f"chmod u+r {shlex.quote(str(path))}",
         ) from None
+    return content.removeprefix(codecs.BOM_UTF8) if name in stack.read_as_text else content
 
 
 def upload_step(release: Release) -> Step:

@@ -99,7 +99,8 @@ class Service:
 
     `lines` gives the line (in `source`) of each key that was written, for messages; the
     key "" stands for the service itself, `volumes.1` for the second of `mounts`. `variables`:
-    the variable with which a mount or port begins, by such a key; `origins`: where it is set.
+    the variable with which a mount or port begins, by such a key, and that of the group
+    (`user.group`); `origins`: where it is set.
     """
 
     name: str
@@ -125,8 +126,8 @@ class Service:
         return f"{self.source}:{line}" if line else self.source
 
     def where_set(self, key: str) -> str:
-        """Where the value of a mount or port is set: in the env file if it begins with a variable
-        of it, else as `where`."""
+        """Where the value of a mount, port or group is set: if it is a variable, in the env file
+        or the settings, else as `where`."""
         return self.origins.get(key, self.where(key))
 
     def mounts_global(self, centre: Centre) -> bool:

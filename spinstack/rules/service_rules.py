@@ -24,19 +24,30 @@ OWN_USER = "write `user: '${UID}:${GROUP_ID}'`"
 def user(service: Service, centre: Centre) -> list[Finding]:
     """A service that mounts the global file system runs as a numeric user that is not root."""
     where = service.where("user")
-    if not service.user:
-        if not service.mounts_global(centre):
-            return []
+    global_mount = service.mounts_global(centre)
+    if not service.user and global_mount:
         problem = f"service {service.name} mounts the global file system without a user"
         return [Finding("user-numeric", where, problem, OWN_USER)]
-    uid, _, gid = service.user.partition(":")
-    findings = numeric_id(uid, "numeric user id", where)
-    findings = [replace(found, remedy=OWN_USER) for found in findings]
-    if gid or service.mounts_global(centre):
-        findings += numeric_id(gid, "numeric group id", where)
-    for group in service.group_add:
+    findings = _ids(service, global_mount) if service.user else []
+    for group in service.group_add if service.user else ():
         findings += numeric_id(group, "numeric group id", service.where("group_add"))
     return findings
+
+
+def _ids(service: Service, global_mount: bool) -> list[Finding]:
+    """User and group: one finding, since one line is to be written for both; but a group that is
+    set elsewhere is corrected there."""
+    where = service.where("user")
+    uid, colon, gid = service.user.partition(":")
+    findings = numeric_id(uid, "numeric user id", where)
+    if not findings and not gid and (colon or global_mount):
+        problem = f"user: {service.user} of service {service.name} has no group"
+        return [Finding("numeric-id", where, problem, OWN_USER)]
+    if not findings and gid:
+        findings = numeric_id(gid, "numeric group id", service.where_set("user.group"))
+        if "user.group" in service.origins:
+            return findings
+    return [replace(found, remedy=OWN_USER) for found in findings]
 
 
 def capabilities(service: Service, centre: Centre) -> list[Finding]:
@@ -70,7 +81,7 @@ def mounts(service: Service, centre: Centre) -> list[Finding]:
     findings = []
     for index, mount in enumerate(service.mounts):
         if mount.source.startswith("/"):
-            findings += mountable_path(mount.source, centre, service.where(f"volumes.{index}"))
+            findings += mountable_path(mount.source, centre, service.where_set(f"volumes.{index}"))
     return findings
 
 

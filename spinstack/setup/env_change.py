@@ -59,7 +59,7 @@ def edited(text: str, sets: Mapping[str, str], unsets: Iterable[str]) -> str:
     that counts (the last one) is changed. Raises UsageError if a variable to remove does not
     exist.
     """
-    lines = text.splitlines(keepends=True)
+    lines = env_file.lines(text)
     for name in unsets:
         kept = [line for line in lines if _name(line) != name]
         if len(kept) == len(lines):
@@ -125,9 +125,10 @@ def _of_env(found: Finding, stack: Stack) -> bool:
 
 
 def read(path: Path) -> str:
-    """The text with its line endings as they are. Raises SpinstackError."""
+    """The text with its line endings as they are, without a byte order mark. Raises
+    SpinstackError."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SpinstackError(
             f"can't read {path.name}: {error}",

@@ -50,6 +50,7 @@ def render(session: Session, to: str | None = None) -> None:
     nothing. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
     | diff dev -
     """
+    session.stack.require_readable()
     session.console.result(session.platform.rendered(session.stack, session.destination))
 
 

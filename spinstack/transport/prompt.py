@@ -45,7 +45,7 @@ def answers_from(path: Path) -> Prompt:
     def answer(prompt: str) -> str:
         try:
             mode = path.stat().st_mode
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except OSError as error:
             raise UsageError(
                 f"the file with the login answer can't be read: {error.strerror}",

@@ -17,10 +17,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from spinstack.config import compose
+from spinstack.config import services
+from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Destination
 from spinstack.config.stack import COMPUTED_THERE, Stack
-from spinstack.deploy.diff import environment
 from spinstack.platforms.base import (
     NO_CONTAINER,
     QUICK,
@@ -344,15 +344,15 @@ class Plain:
         values = {**stack.variables(destination), **kept}
         lines = []
         for name in stack.service_names:
-            service, _ = compose.service(stack.compose, name, values)
-            written = compose.interpolate(stack.compose.services[name], values)
+            service, _ = services.read(stack.compose, name, values)
+            written = interpolate(stack.compose.services[name], values)
             told = {
                 "user": service.user,
                 "drop": service.cap_drop,
                 "mounts": [f"{one.source}:{one.target}:{one.mode}" for one in service.mounts],
                 "entrypoint": written.get("entrypoint"),
                 "command": written.get("command"),
-                "environment": environment(written, stack.variables(destination)),
+                "environment": stack.environment(written, stack.variables(destination)),
             }
             lines += [f"service {name}", f"image {service.image}"]
             lines += [f"port {port.outside}:{port.inside}" for port in service.ports]

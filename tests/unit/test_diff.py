@@ -50,11 +50,23 @@ def test_a_service_that_is_not_shown_is_not_new(
         diff.changes(session)
 
 
-def test_values_of_variables_are_compared_and_not_told() -> None:
-    written = {"env_file": "./stack.env", "environment": ["B=2", "FROM_OUTSIDE"]}
-    assert diff.environment(written, {"A": "1", "B": "0"}) == {"A": "1", "B": "2"}
-    assert diff.environment({"environment": {"B": 2, "C": None}}, {"A": "1"}) == {
-        "B": "2",
-        "C": "",
-    }
+def test_a_command_is_the_same_as_a_list_and_as_a_text() -> None:
     assert diff.shown_words("sh -c 'a b'") == diff.shown_words(["sh", "-c", "a b"])
+
+
+@pytest.mark.parametrize("value", ["5", "[1]", "{A: [1]}", "web"])
+def test_an_odd_environment_is_compared_all_the_same(
+    session: TestSession, directory: Path, there: There, value: str
+) -> None:
+    there.has(web=running())
+    path = directory / "docker-compose.yml"
+    path.write_text(path.read_text() + f"    environment: {value}\n")
+    assert [change for change in diff.changes(session) if change.service == "web"]
+
+
+def test_a_compose_file_that_cannot_be_read_is_not_compared(
+    session: TestSession, directory: Path
+) -> None:
+    (directory / "docker-compose.yml").write_text("services: [")
+    with pytest.raises(SpinstackError, match="not valid YAML"):
+        diff.changes(session)

@@ -141,6 +141,25 @@ def test_a_fault_that_is_there_already_does_not_forbid_to_mend_another(stack: Pa
     assert "WEB_PORT=60021" in file.read_text()
 
 
+def test_a_byte_order_mark_is_not_part_of_the_first_name(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = stack / "stack.env"
+    text = "".join(line for line in file.read_text().splitlines(True) if line[:1].isalpha())
+    assert text.startswith("GROUP_ID=58102\n")
+    marked = b"\xef\xbb\xbf" + text.encode()
+    file.write_bytes(marked)
+    with pytest.raises(SpinstackError, match="GROUP_ID"):
+        run(env, StackSession(stack), unset=["GROUP_ID"])
+    Editor(monkeypatch, "", "")
+    run(env, StackSession(stack), edit=True)
+    assert file.read_bytes() == marked
+    capsys.readouterr()
+    run(env, StackSession(stack), set=["GROUP_ID=58103"])
+    assert capsys.readouterr().out == "GROUP_ID: 58102 → 58103\n"
+    assert file.read_bytes().decode("utf-8-sig") == text.replace("58102", "58103")
+
+
 def test_dry_tells_the_change_and_writes_nothing(
     stack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinstack.config import compose
-from spinstack.config.stack import Stack
+from spinstack.config.stack import Stack, further_env_files
 from spinstack.local import mounts
 from spinstack.local.compose_file import Derived, derive
 from spinstack.platforms.rancher1.platform import Rancher1
@@ -41,7 +41,9 @@ def services(stack: Stack) -> Any:
 def made(tmp_path: Path, service: str, **values: str) -> dict[str, Any]:
     """The derived service `web` of a compose file with only that one."""
     text = f"version: '2'\nservices:\n  web:\n    image: x\n{service}"
-    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), {}, {}, "stack.env", {})
+    file = compose.parse(text, "c.yml")
+    more_env, _ = further_env_files(file, "stack.env", tmp_path)
+    stack = Stack("s", tmp_path, file, {}, {}, "stack.env", {}, more_env=more_env)
     found: dict[str, Any] = derive(stack, values, own=OWN, uid=1).data["services"]["web"]
     return found
 
@@ -107,7 +109,9 @@ def test_labels_of_rancher_go_others_stay(tmp_path: Path) -> None:
 
 def test_volumes_lose_drivers_that_exist_at_rancher_only(tmp_path: Path) -> None:
     text = "services: {db: {image: x}}\nvolumes: {db.s: {driver: rancher-nfs, external: true}}\n"
-    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), {}, {}, "stack.env", {})
+    file = compose.parse(text, "c.yml")
+    more_env, _ = further_env_files(file, "stack.env", tmp_path)
+    stack = Stack("s", tmp_path, file, {}, {}, "stack.env", {}, more_env=more_env)
     assert derive(stack, {}, own=OWN, uid=1).data["volumes"] == {"db.s": {}}
 
 

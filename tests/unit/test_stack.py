@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from spinstack.checks import stack
 from spinstack.config import compose, env_file, settings
 from spinstack.config import stack as config_stack
+from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Settings
 from spinstack.errors import SpinstackError
 from spinstack.platforms.rancher1 import files
@@ -117,9 +118,9 @@ def test_a_right_stack_has_no_findings(stack_settings: Settings) -> None:
         ("stack.env", "WEB_PORT=60037", "WEB_PORT=61000", "stack.env:3 (WEB_PORT) port-range"),
         ("stack.env", "WEB_PORT=60037", "WEB_PORT = 60037", "stack.env:3 env-line"),
         ("stack.env", "WEB_PORT=60037", 'WEB_PORT="60037"', "stack.env:3 env-quotes"),
-        ("stack.env", "GROUP_ID=58102", "GROUP_ID=0", "docker-compose.yml:9 numeric-id"),
+        ("stack.env", "GROUP_ID=58102", "GROUP_ID=0", "stack.env:2 (GROUP_ID) numeric-id"),
         ("stack.env", "GROUP_ID=58102", "GROUP_ID=1\nGROUP_ID=2", "stack.env:3 env-twice"),
-        ("stack.env", "STATIC_DIR=output", "STATIC_DIR=/global/homes/a/alice", "docker-compose.yml:7 path-mountable"),
+        ("stack.env", "STATIC_DIR=output", "STATIC_DIR=/global/homes/a/alice", "stack.env:4 (STATIC_DIR) path-mountable"),
         ("rancher-compose.yml", "  web:\n    health_check: {port: 8080}\n", "", "rancher-compose.yml:2 health-check"),
     ],
 )  # fmt: skip
@@ -131,6 +132,21 @@ def test_a_fault_is_found_where_it_is(
     assert old in text
     path.write_text(text.replace(old, new, 1))
     assert found in findings(stack_settings)
+
+
+def test_a_service_gets_its_env_files_and_then_its_own_variables(stack_settings: Settings) -> None:
+    (stack_settings.directory / "more.env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=2\r\nALONE\r\n")
+    path = stack_settings.directory / "docker-compose.yml"
+    listed = "env_file: [./stack.env, ./more.env]\n    environment: {B: 12:30, C: 1e6, GROUP_ID: }"
+    path.write_text(path.read_text().replace("env_file: ./stack.env", listed, 1))
+    stack = config_stack.read(stack_settings, IMAGES, Rancher1.beside)
+    found = stack.environment(stack.compose.services["app"], {"GROUP_ID": "58102", "X": "y"})
+    assert found == {"A": "1", "B": "12:30", "C": "1e+06", "GROUP_ID": "58102", "X": "y"}
+    assert findings(stack_settings) == []
+    made = upload.make(stack, stack_settings.destination())
+    with tarfile.open(fileobj=io.BytesIO(made.archive)) as tar:
+        packed = tar.extractfile("more.env")
+        assert packed is not None and packed.read().startswith(b"A=1")
 
 
 def test_relative_directories_start_at_the_project_directory(stack_settings: Settings) -> None:
@@ -213,9 +229,9 @@ def test_any_text_as_a_compose_file_gives_findings_and_no_exception(text: str) -
 
 @given(st.text(st.characters(exclude_characters="$")))
 def test_text_without_a_dollar_is_not_touched(text: str) -> None:
-    assert compose.interpolate(text, {"A": "b"}) == text
+    assert interpolate(text, {"A": "b"}) == text
 
 
 def test_dollars() -> None:
     values = {"A": "b"}
-    assert compose.interpolate("$A ${A} $$A ${B}.", values) == "b b $A ."
+    assert interpolate("$A ${A} $$A ${B}.", values) == "b b $A ."

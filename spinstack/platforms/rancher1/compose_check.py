@@ -23,16 +23,43 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
         return found
     found += _strangers(stack)
     for file in (stack.compose, *stack.beside.values()):
-        if file.findings:
+        # One with nothing in it is as good as none.
+        if file.findings or not file.data:
             continue
         found += _version(file, destination.centre.compose_version)
         found += _sections(file)
         found += _twice(file)
-        for name, service in file.services.items():
-            if isinstance(service, dict):
-                found += _keys(file, name, service)
-                found += _forbidden(file, name, service, destination)
+        found += _services(file, destination)
     return found
+
+
+def _services(file: ComposeFile, destination: Destination) -> Iterator[Finding]:
+    """What is wrong with the keys of services: once for each place, however many merge it."""
+    services = file.data.get("services")
+    if services is not None and not isinstance(services, dict):
+        yield Finding(
+            "compose-type", file.where("services"), "services: is not a mapping", "fix it"
+        )
+    seen = set()
+    for name, service in file.services.items():
+        for key, value in service.items() if isinstance(service, dict) else ():
+            place = (file.lines.get(("services", name, key)), key)
+            if place not in seen:
+                seen.add(place)
+                yield from _key(file, name, key, value)
+                yield from _forbidden(file, name, key, value, destination)
+    for path, written in file.no_text.items():
+        place = (file.lines[path], written)
+        if path[0] == "services" and place not in seen:
+            seen.add(place)
+            problem = (
+                f"the key {written} is read as {_read_as(path[-1])}, and Rancher takes only text"
+            )
+            yield Finding("compose-key", file.where(*path), problem, f"quote it: '{written}'")
+
+
+def _read_as(key: str) -> str:
+    return {"True": "true", "False": "false", "None": "null"}.get(key, f"the number {key}")
 
 
 def _directory(stack: Stack) -> Iterator[Finding]:
@@ -67,28 +94,29 @@ def _twice(file: ComposeFile) -> Iterator[Finding]:
         yield Finding("yaml-twice", f"{file.source}:{later}", problem, "keep one of the two")
 
 
-def _keys(file: ComposeFile, name: str, service: dict[str, Any]) -> Iterator[Finding]:
-    for key, value in service.items():
-        where = file.where("services", name, str(key))
-        if key not in compose_keys.TYPES:
-            problem = f"Rancher does not know the key {key!r} of the service {name}"
-            yield Finding("compose-key", where, problem, compose_keys.nearest(str(key)))
-        elif wanted := compose_keys.wanted(key, value):
-            problem = f"{key} of {name} has a value of the wrong type: {value!r}"
-            yield Finding("compose-type", where, problem, f"{key} must be {wanted}")
+def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding]:
+    where = file.where("services", name, key)
+    if key not in compose_keys.TYPES:
+        problem = f"Rancher does not know the key {key!r} of the service {name}"
+        yield Finding("compose-key", where, problem, compose_keys.nearest(key))
+    elif wanted := compose_keys.wanted(key, value):
+        problem = f"{key} of {name} has a value of the wrong type: {value!r}"
+        yield Finding("compose-type", where, problem, f"{key} must be {wanted}")
 
 
 def _forbidden(
-    file: ComposeFile, name: str, service: dict[str, Any], destination: Destination
+    file: ComposeFile, name: str, key: str, value: Any, destination: Destination
 ) -> Iterator[Finding]:
-    for key, allowed in destination.centre.forbidden_keys.items():
-        value = service.get(key)
-        if value is None or value in allowed or (value == [] and not allowed):
-            continue
-        problem = f"Spin does not allow {key}: {value} (service {name})"
-        remedy = f"use one of {', '.join(map(str, allowed))}" if allowed else "remove the key"
-        where = file.where("services", name, key)
-        yield Finding("compose-forbidden", where, problem, remedy)
+    forbidden = destination.centre.forbidden_keys
+    if key not in forbidden or value is None:
+        return
+    allowed = forbidden[key]
+    if value in allowed or (value == [] and not allowed):
+        return
+    problem = f"Spin does not allow {key}: {value} (service {name})"
+    remedy = f"use one of {', '.join(map(str, allowed))}" if allowed else "remove the key"
+    where = file.where("services", name, key)
+    yield Finding("compose-forbidden", where, problem, remedy)
 
 
 def _strangers(stack: Stack) -> Iterator[Finding]:

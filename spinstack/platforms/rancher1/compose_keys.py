@@ -55,6 +55,11 @@ RENAMED = {
     "profiles": "make it a separate stack",
 }
 
+# Lists whose items newer formats write as mappings.
+_SHORT_FORMS = ("ports", "volumes", "env_file")
+# Mappings with names and values in them, and nothing deeper.
+_PAIRS = ("environment", "labels", "extra_hosts", "sysctls")
+
 _WANTED = {
     "string": "text (quote it)",
     "boolean": "true or false",
@@ -76,14 +81,17 @@ def nearest(key: str) -> str:
 def wanted(key: str, value: Any) -> str:
     """What the value of a known key must be; empty if it is that."""
     types = TYPES[key]
+    if isinstance(value, list) and key in _SHORT_FORMS:
+        # An item that is no text has a finding of its own.
+        value = [item for item in value if isinstance(item, (str, int, float))]
     if key in _SIZES and isinstance(value, str) and "$" not in value:
         return "" if _SIZE.fullmatch(value) else "a number of bytes, or a size such as 512m"
-    if value is None or any(_is(value, type_) for type_ in types):
+    if value is None or any(_is(key, value, type_) for type_ in types):
         return ""
     return " or ".join(_WANTED[type_] for type_ in types)
 
 
-def _is(value: Any, type_: str) -> bool:
+def _is(key: str, value: Any, type_: str) -> bool:
     if type_ == "anything":
         return True
     if type_ == "string":
@@ -94,10 +102,15 @@ def _is(value: Any, type_: str) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if type_ == "strings":
         # A secret may also be written as a mapping.
-        return isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
+        allowed = (str, dict) if key == "secrets" else (str,)
+        return isinstance(value, list) and all(isinstance(item, allowed) for item in value)
     if type_ == "scalars":
         return isinstance(value, list) and not any(
             isinstance(item, (bool, list, dict)) for item in value
+        )
+    if key in _PAIRS:
+        return isinstance(value, dict) and not any(
+            isinstance(item, (list, dict)) for item in value.values()
         )
     return isinstance(value, dict)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import yaml
-
-from spinstack.config import compose, env_file
+from spinstack.config import env_file, goyaml, interpolation
 from spinstack.config.settings import Destination
 from spinstack.config.stack import COMPUTED_THERE, Stack
 from spinstack.platforms.base import HealthCheck
@@ -22,17 +20,12 @@ def rendered(stack: Stack, destination: Destination) -> str:
     What only the login node knows (UID) stays a variable.
     """
     values = stack.variables(destination)
-    kept = {name: f"${{{name}}}" for name in COMPUTED_THERE}
-    filled = compose.interpolate(stack.compose.data, {**values, **kept})
-    parts = [
-        f"# {stack.env_name} at {destination.name}",
-        env_file.text(values).rstrip(),
-        f"# {stack.compose.source}",
-        yaml.safe_dump(filled, sort_keys=False, width=100).rstrip(),
-    ]
-    for file in stack.beside.values():
+    known = {**values, **{name: f"${{{name}}}" for name in COMPUTED_THERE}}
+    parts = [f"# {stack.env_name} at {destination.name}", env_file.text(values).rstrip()]
+    for file in (stack.compose, *stack.beside.values()):
+        filled = interpolation.filled(file, known)
         parts.append(f"# {file.source}")
-        parts.append(yaml.safe_dump(file.data, sort_keys=False, width=100).rstrip())
+        parts.append(goyaml.dump(filled, width=100).rstrip() if filled else "")
     return "\n".join(parts)
 
 
