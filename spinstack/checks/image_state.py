@@ -68,7 +68,7 @@ def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Findi
     except ValueError:
         return
     try:
-        login = registry_login.credentials(runner, engine, image.registry)
+        login = registry_login.credentials(runner, engine, f"{image.registry}/{image.path}")
         there = image.digest or registry.manifest(image, login)
     except SpinstackError:
         there = None

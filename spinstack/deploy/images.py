@@ -132,7 +132,7 @@ class ImageWork:
             image.local = found.get(image.reference)
 
     def _look_there(self, engine: Engine, host: str, there: list[_Image]) -> None:
-        login = registry_login.credentials(self._runner, engine, host)
+        login = registry_login.credentials(self._runner, engine, f"{host}/{there[0].name.path}")
         for image in there:
             image.login = login
             self._looks.start(partial(_ask_registry, image))

@@ -47,7 +47,8 @@ def push(
     here = local(runner, engine, reference)
     if here is None and not runner.dry:
         raise not_here(engine, reference)
-    login = None if runner.dry else registry_login.credentials(runner, engine, image.registry)
+    place = f"{image.registry}/{image.path}"
+    login = None if runner.dry else registry_login.credentials(runner, engine, place)
     remote = None if runner.dry else registry.manifest(image, login)
     if here and remote and here.is_the_one_of(remote):
         return PushOutcome(reference, False, False, remote.digest, time.monotonic() - start)

@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -88,18 +89,44 @@ class Credentials:
         return "Basic " + base64.b64encode(pair).decode("ascii")
 
 
-def credentials(runner: Runner, engine: Engine, registry: str) -> Credentials | None:
-    """What `docker login` stored for the registry; None if there is nothing usable."""
+def credentials(runner: Runner, engine: Engine, place: str) -> Credentials | None:
+    """What `docker login` stored for a registry, or for a repository in it (REGISTRY/PATH); None
+    if there is nothing usable."""
+    registry = place.partition("/")[0]
     for path in _config_files(engine):
         config = _json_mapping(path)
-        helper = mapping_of(config, "credHelpers").get(registry) or config.get("credsStore")
+        helpers, entries = mapping_of(config, "credHelpers"), mapping_of(config, "auths")
+        names = _names(entries, engine, place)
+        own = _names(helpers, engine, place)
+        helper = helpers[own[0]] if own else config.get("credsStore")
         if isinstance(helper, str) and re.fullmatch(r"[\w.-]+", helper):
-            found = _from_helper(runner, helper, registry)
+            asked = dict.fromkeys((registry, *own, *names))
+            kept = (_from_helper(runner, helper, name) for name in asked)
         else:
-            found = _from_entry(mapping_of(mapping_of(config, "auths"), registry))
+            kept = (_from_entry(mapping_of(entries, name)) for name in names)
+        found = next(filter(None, kept), None)
         if found:
             return found
     return None
+
+
+def _names(kept: Mapping[str, Any], engine: Engine, place: str) -> list[str]:
+    """Those of the names that stand for the place, the closest first.
+
+    Podman knows repositories, namespaces and registries (containers-auth.json(5)). Docker, and
+    both for an address such as https://REGISTRY/v2/, go by the host name alone (docker/cli,
+    config/credentials, ConvertToHostname).
+    """
+    parts = place.split("/")
+    ends = range(len(parts), 0, -1) if engine.is_podman else (1,)
+    above = ["/".join(parts[:end]) for end in ends]
+    by_host = [
+        name
+        for name in kept
+        if re.sub(r"^https?://", "", name).partition("/")[0] == parts[0]
+        and (not engine.is_podman or "://" in name)
+    ]
+    return list(dict.fromkeys((*(name for name in above if name in kept), *by_host)))
 
 
 def _config_files(engine: Engine) -> list[Path]:

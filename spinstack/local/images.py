@@ -131,7 +131,8 @@ def _pushed(session: Session, reference: str, value: Mapping[str, Any]) -> bool 
         image = ImageName.parse(reference)
     except ValueError:
         return None
-    login = registry_login.credentials(session.runner, session.engine, image.registry)
+    place = f"{image.registry}/{image.path}"
+    login = registry_login.credentials(session.runner, session.engine, place)
     state = registry.ask(image.registry, login)
     if not state.let_in:
         return None

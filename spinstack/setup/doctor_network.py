@@ -227,7 +227,7 @@ def registry(session: Session) -> Sequence[Outcome]:
     if session.dry:
         session.console.result(f"# GET /v2/ on {name}, with the login that the engine has stored")
         return []
-    login = _login(session, name)
+    login = _login(session)
     asked = time.time()
     state = images_registry.ask(name, login, seconds=ANSWER_WITHIN)
     return [
@@ -236,13 +236,14 @@ def registry(session: Session) -> Sequence[Outcome]:
     ]
 
 
-def _login(session: Session, name: str) -> registry_login.Credentials | None:
+def _login(session: Session) -> registry_login.Credentials | None:
     """The login that the engine has stored, read without asking the engine, which may hang."""
     wanted = session.settings.engine or next(
         filter(shutil.which, images_engine.KNOWN), images_engine.KNOWN[0]
     )
     engine = images_engine.Engine(wanted, is_podman=wanted == "podman")
-    return registry_login.credentials(session.runner, engine, name)
+    to = session.destination
+    return registry_login.credentials(session.runner, engine, f"{to.registry}/{to.namespace}")
 
 
 def _registry(

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,64 @@ def test_asks_the_credential_helper() -> None:
     runner = RecordingRunner({"docker-credential-y get": answer})
     assert credentials(runner, DOCKER, REGISTRY) == Credentials("ann", "s3cret")
     assert runner.inputs == [REGISTRY]
+
+
+PODMAN = Engine("podman", True)
+
+
+@pytest.mark.parametrize("engine", [DOCKER, PODMAN])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(REGISTRY, f"https://{REGISTRY}", f"https://{REGISTRY}/v2/", f"http://{REGISTRY}/v1/"),
+        *(f"{REGISTRY}/demo", f"{REGISTRY}/demo/app"),
+    ],
+)
+def test_finds_a_login_however_its_registry_is_written(engine: Engine, key: str) -> None:
+    """Docker compares host names, Podman also knows logins for a namespace."""
+    keep(Path.home(), {"auths": {"other.example.org": entry("x", "y"), key: entry("ann", "b")}})
+    found = credentials(RecordingRunner(), engine, f"{REGISTRY}/demo/app")
+    assert found == Credentials("ann", "b")
+
+
+def test_of_several_logins_the_one_that_the_engine_uses_is_found() -> None:
+    names = (f"https://{REGISTRY}", f"{REGISTRY}/other", REGISTRY, f"{REGISTRY}/demo")
+    keep(Path.home(), {"auths": {name: entry(name, "b") for name in names}})
+    for engine, path, user in (
+        (PODMAN, "demo/app", f"{REGISTRY}/demo"),
+        (PODMAN, "x", REGISTRY),
+        (DOCKER, "demo/app", REGISTRY),
+    ):
+        found = credentials(RecordingRunner(), engine, f"{REGISTRY}/{path}")
+        assert found and found.user == user
+
+
+def test_podman_uses_no_login_of_another_namespace_or_host() -> None:
+    names = (f"{REGISTRY}/other", f"{REGISTRY}/dem", f"https://{REGISTRY}.evil.org/v2/")
+    keep(Path.home(), {"auths": {name: entry("ann", "b") for name in names}})
+    assert credentials(RecordingRunner(), PODMAN, f"{REGISTRY}/demo/app") is None
+
+
+@pytest.mark.parametrize("kept", ["credHelpers", "credsStore"])
+def test_asks_the_credential_helper_that_is_kept_under_an_address(kept: str) -> None:
+    key = f"https://{REGISTRY}/v2/"
+    helpers = {"credHelpers": {key: "y"}} if kept == "credHelpers" else {"credsStore": "y"}
+    keep(Path.home(), {"auths": {key: {}}, **helpers})
+    helper = Helper({key: '{"Username":"ann","Secret":"s3cret"}'})
+    found = credentials(helper, DOCKER, f"{REGISTRY}/demo/app")
+    assert found == Credentials("ann", "s3cret")
+
+
+class Helper(RecordingRunner):
+    """Runs a credential helper that knows an address only as it was stored."""
+
+    def __init__(self, known: dict[str, str]) -> None:
+        super().__init__()
+        self.known = known
+
+    def run(self, command: Any, *, input: str | None = None, **named: Any) -> Result:
+        said = self.known.get(input or "")
+        return Result(said) if said else Result("credentials not found", code=1)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"auths": []}', '{"auths": {"r": {"auth": 3}}}'])
