@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import PurePosixPath
 
 from spinstack.console import known_errors
@@ -104,6 +105,24 @@ class Locked(SpinstackError):
 
 def not_locked(output: str, root: PurePosixPath) -> SpinstackError:
     """Why the lock could not be taken."""
+    for line in output.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == lock_steps.UNSAFE:
+            return _unsafe(*rest.split(" ", 1))
     if lock_steps.TAKEN in output.splitlines():
         return Locked(parse_owner(output), root)
     return not_written(output, str(root), "the lock")
+
+
+def _unsafe(kind: str, path: str) -> SpinstackError:
+    if kind == "l":
+        return SpinstackError(
+            "the stack's directory could lead anywhere: a link in it belongs to somebody else",
+            where=path,
+            remedy="ask them to remove it, or set project_dir to another directory",
+        )
+    return SpinstackError(
+        "the stack's directory can be changed by everybody",
+        where=path,
+        remedy=f"chmod o-w {shlex.quote(path)}",
+    )

@@ -191,7 +191,8 @@ def start_step(job: Job) -> Step:
     )
     commands = (
         UMASK,
-        Command("mkdir", "-p", str(where)),
+        Command("mkdir", "-p", str(where.parent)),
+        Command("mkdir", str(where)),
         Command(
             *("printf", "%s", bulk, Raw("|"), "base64", "-d", Raw("|"), "gzip", "-dc"),
             *(Raw(">"), script),

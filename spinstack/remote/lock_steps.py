@@ -23,6 +23,8 @@ from spinstack.transport.script import UMASK, Step, write_line
 
 # Printed by the lock step if somebody has the lock, before their name.
 TAKEN = "taken"
+# Printed by it before the kind (`l` for a link, else `d`) and the path of what must not be used.
+UNSAFE = "unsafe"
 
 
 def lock_step(root: PurePosixPath, owner: Owner) -> Step:
@@ -42,6 +44,7 @@ def lock_step(root: PurePosixPath, owner: Owner) -> Step:
         "lock",
         (
             UMASK,
+            _safe(root),
             Command("mkdir", "-p", str(root)),
             Command("mkdir", str(mine)),
             write_line(owner.text(), mine / "owner.json"),
@@ -49,6 +52,16 @@ def lock_step(root: PurePosixPath, owner: Owner) -> Step:
             Command("mv", "-T", str(mine), str(lock), Raw("|| {"), *refused, Raw("; }")),
         ),
     )
+
+
+def _safe(root: PurePosixPath) -> Command:
+    """Fails, and prints UNSAFE, for a link that somebody else made, which could lead into our own
+    home, and for a directory that everybody may write to. The names can be foreseen, and the
+    group can write to the project directory."""
+    places = (str(root), *(str(root / name) for name in ("releases", "changes")))
+    bad = Raw('"(" -type l ! -user "$UID" -o ! -type l -perm -002 ")"')
+    printed = ("-printf", f"{UNSAFE} %y %p\\n", Raw("2>/dev/null | grep ."))
+    return Command(Raw("!"), "find", *places, "-maxdepth", "0", bad, *printed)
 
 
 def still_ours_step(root: PurePosixPath, owner: Owner) -> Step:

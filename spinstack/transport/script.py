@@ -233,7 +233,10 @@ _END = re.compile(r"\s*?$", re.MULTILINE)
 
 
 def write_line(text: str, path: PurePosixPath) -> Command:
-    """Write a line to a file, atomically."""
+    """Write a line to a file, atomically, and through no link that somebody else put there."""
     partial = f"{path}.new"
-    words = ("printf", "%s\\n", text, Raw(">"), partial, Raw("&&"), "mv", "-f", partial, str(path))
-    return Command(*words)
+    return Command(
+        *("rm", "-f", partial, Raw("&&")),
+        *(Raw("( set -C;"), "printf", "%s\\n", text, Raw(">"), partial, Raw(") &&")),
+        *("mv", "-fT", partial, str(path)),
+    )

@@ -12,8 +12,9 @@ import pytest
 
 from spinstack.deploy import deploy, rollback, take_over
 from spinstack.errors import SpinstackError
-from spinstack.remote import errors, lock_steps
+from spinstack.remote import errors, lock_steps, notes
 from spinstack.remote import lock as remote_lock
+from spinstack.remote.history import record
 from spinstack.remote.lock import Holder, Life
 from spinstack.remote.owner import make_owner, parse_owner
 from spinstack.transport.login_node import ConnectionLost
@@ -135,3 +136,50 @@ def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
     assert "end 0 0" in run_here([lock_steps.lock_step(root, alice)])
     assert "end 0 0" not in run_here([lock_steps.still_ours_step(root, bob)])
     assert [path.name for path in Path(root).iterdir()] == ["lock"]
+
+
+@pytest.mark.real("root")
+@pytest.mark.parametrize("name", ["stack", "stack/releases", "stack/changes"])
+def test_a_link_that_somebody_else_made_is_not_followed(tmp_path: Path, name: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    link = tmp_path / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(home)
+    root = PurePosixPath(tmp_path / "stack")
+    owner = make_owner("alice", "laptop", "deploy")
+    assert "end 0 0" in run_here([lock_steps.lock_step(root, owner)])  # our own link may stay
+    run_here([lock_steps.break_lock_step(root, owner)])
+    os.lchown(link, 65534, 65534)
+    output = run_here([lock_steps.lock_step(root, owner)])
+    error = errors.not_locked(output, root)
+    assert "a link in it belongs to somebody else" in error.what
+    assert error.where == str(link)
+    assert not list(home.iterdir())
+
+
+def test_a_directory_that_everybody_may_write_to_is_not_used(tmp_path: Path) -> None:
+    root = tmp_path / "a stack"
+    root.mkdir()
+    root.chmod(0o777)
+    step = lock_steps.lock_step(PurePosixPath(root), make_owner("alice", "laptop", "deploy"))
+    error = errors.not_locked(run_here([step]), PurePosixPath(root))
+    assert "can be changed by everybody" in error.what
+    subprocess.run(["bash", "-c", error.remedy], check=True)
+    assert "end 0 0" in run_here([step])
+
+
+@pytest.mark.real("root")
+def test_notes_are_written_through_no_link(tmp_path: Path) -> None:
+    mine = tmp_path / "bashrc"
+    mine.write_text("kept")
+    root = PurePosixPath(tmp_path)
+    for name in ("unfinished.json", "unfinished.json.new", record.FILE):
+        (tmp_path / name).symlink_to(mine)
+        os.lchown(tmp_path / name, 65534, 65534)
+    begun = make_owner("alice", "laptop", "deploy")
+    assert "end 0 0" in run_here([notes.unfinished_step(root, begun)])
+    assert parse_owner((tmp_path / "unfinished.json").read_text()) == begun
+    line = record.Record(doing="scale")
+    assert "a link of somebody else" in run_here([record.append_step(root, line)])
+    assert mine.read_text() == "kept"

@@ -103,6 +103,9 @@ def append_command(root: PurePosixPath, template: str, *, make: bool = True) -> 
     there, project = shlex.quote(str(root)), shlex.quote(str(root.parent))
     lines = ["(", UMASK.script()] if make else ["(", f"test -d {project} || exit 0", UMASK.script()]
     lines += [f"mkdir -p {there} && cd {there} || exit", f"line={shlex.quote(template)}"]
+    # Appending would follow it, perhaps into a file of ours.
+    theirs = f'find {FILE} -type l ! -user "$UID" 2>/dev/null | grep -q .'
+    lines += [f"if {theirs}; then echo {FILE} is a link of somebody else; exit 1; fi"]
     lines += [_fill(key, mark, value) for (key, mark), value in _FILLED.items()]
     lines += [
         f"{{ gap=; test -s {FILE} && test -n \"$(tail -c 1 {FILE})\" && gap=$'\\n'; }} 2>/dev/null",
