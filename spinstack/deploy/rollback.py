@@ -11,6 +11,7 @@ from spinstack.deploy.plan import LeftUnfinished, Plan, must_have_two_steps
 from spinstack.deploy.releases import Listed, listed
 from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.health import Watcher
 from spinstack.remote import lock
 from spinstack.remote.history.write import recorded
 from spinstack.remote.lock import LockedStack
@@ -19,6 +20,9 @@ from spinstack.session import ask_if_protected
 
 if TYPE_CHECKING:
     from spinstack.session import Session
+
+# Seconds that the previous containers may take to become healthy again.
+BACK_SECONDS = 60
 
 
 def confirm(session: Session, *, yes: bool) -> None:
@@ -65,6 +69,16 @@ def _take_back(change: LockedStack, *, yes: bool) -> None:
         services = session.stack.service_names if session.dry else change.found.unconfirmed
         change.remote.roll_back(directory, services)
         step.done(names)
+    if not session.dry:
+        _look_after(change)
+
+
+def _look_after(change: LockedStack) -> None:
+    """Warn if the previous containers do not get healthy: Rancher does not wait for that."""
+    watcher = Watcher(change.found.unconfirmed)
+    change.remote.watch(BACK_SECONDS, watcher.take)
+    if not watcher.all_up:
+        change.session.console.warn(f"the previous version is not healthy ({watcher.summary})")
 
 
 def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:

@@ -280,7 +280,7 @@ take_back() {
     fi
     step 'forget the upgrade' forget
     # Also those that were not upgraded: what is said of the version before has to be seen.
-    names+=("${ran[@]}")
+    for name in "${ran[@]}"; do one_of "$name" "${names[@]}" || names+=("$name"); done
     outcome='taken back, not well'
     if [ ${#names[@]} -gt 0 ] && step 'wait for the old ones' back_up "${names[@]}"; then
         outcome='taken back'

@@ -34,8 +34,8 @@ if [ -f "$last" ]; then cat "$last" >>~/fed; else cat >>~/fed; fi
 
 @dataclass
 class Printed:
-    """What a platform prints: of `demo` app runs in two containers, web is stopped; web of
-    `other` runs and publishes port 60042."""
+    """What a platform prints: of `demo` app runs in two containers, web is stopped, and what was
+    removed may be listed; web of `other` runs and publishes port 60042."""
 
     states: str
     nothing: str
@@ -131,12 +131,14 @@ class OfRancher(Case):
         return Printed(
             states=one("demo/app", "", scale=2, currentScale=2)
             + one("demo/web", "60037", state="inactive", healthState="", publicEndpoints=[])
+            + one("demo/old", "60099", state="removed")
             + one("other/web", "60042"),
             nothing="",
             garbage=("<html>maintenance</html>", '{"Name": "demo/we', "Segmentation fault"),
             containers=container("demo-app-1", "1i1", "running")
             + container("demo-app-2", "1i2", "running")
             + container("demo-web-1", "1i3", "stopped")
+            + container("demo-old-1", "1i5", "purged")
             + container("other-web-1", "1i4", "running"),
             inspected=json.dumps({"name": "web", "launchConfig": {"imageUuid": "docker:x:1"}}),
             log=log,

@@ -336,6 +336,7 @@ def test_containers_are_read(platform: Platform, printed: Printed) -> None:
     assert [container.number for container in app] == [1, 2]
     assert len({container.id for container in app}) == 2
     assert not base.running(found.get("web", []))
+    assert "old" not in found
     now = base_moment()
     assert all(ago(container.created, now) for container in app)
 

@@ -49,6 +49,15 @@ def test_an_open_upgrade_is_taken_back(session: TestSession, there: There) -> No
     assert past(there) == [("rollback", "done")]
 
 
+def test_a_version_before_that_does_not_get_well_is_told(
+    session: TestSession, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(there, "20251103-040506-0badcafe")
+    there.odd(old_health="unhealthy")
+    rollback.roll_back(session, to_release="", yes=True)
+    assert "the previous version is not healthy (web unhealthy)" in capsys.readouterr().err
+
+
 def test_an_upgrade_with_nothing_to_do_leaves_nothing_open(
     directory: Path, there: There, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -248,9 +248,11 @@ class There:
                 on_begin(name)
             self.happens(name)
 
+        left = False
+
         def line(step: str, text: str) -> None:
-            if on_line:
-                on_line(step, text)
+            nonlocal left
+            left = left or bool(on_line and on_line(step, text))
             if step == "follow" and " begin " in text:
                 self.happens(text.split(" begin ", 1)[1])
 
@@ -272,6 +274,9 @@ class There:
                 shell.stdin.close()
                 for text in shell.stdout:
                     transcript.feed(text)
+                    if left:
+                        os.killpg(shell.pid, signal.SIGKILL)
+                        return transcript.result
             except BaseException:
                 # All that the connection held; not what has made itself independent.
                 os.killpg(shell.pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from typing import Any
 
 from spinstack.platforms.base import NO_CONTAINER, Container, Garbled
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.platforms.rancher1.output import is_garbled
+from spinstack.platforms.rancher1.output import REMOVED, is_garbled
 from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Step, json_objects
 
@@ -34,7 +34,7 @@ def parse(text: str, stack: str) -> dict[str, list[Container]]:
             continue
         container = _container(told)
         service = _service(container.name, stack)
-        if service:
+        if service and container.state not in REMOVED:
             found.setdefault(service, []).append(container)
     for containers in found.values():
         containers.sort(key=lambda container: (container.number, container.created))

@@ -17,6 +17,9 @@ _LEVELS = {"INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal"}
 ERRORS = ("error", "fatal")
 COMPLAINTS = ("warning", *ERRORS)
 
+# States of what was removed: `--all` also lists that, for a while.
+REMOVED = ("removed", "purging", "purged")
+
 # What `complaints` finds, for grep.
 _COLOUR = "(\x1b\\[[0-9;]*m)*"
 # A line of a page, from something on the way that answers in Rancher's place.

@@ -12,12 +12,12 @@ from typing import Any
 
 from spinstack.platforms.base import Garbled, Kept
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.platforms.rancher1.output import is_garbled
+from spinstack.platforms.rancher1.output import REMOVED, is_garbled
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Step, json_objects
 
-# States of what is being removed.
-_GOING = ("removing", "removed", "purging", "purged")
+# States of what is being removed, or was.
+_GOING = ("removing", *REMOVED)
 
 
 def parse(output: str, key: str) -> list[Kept]:
@@ -29,7 +29,6 @@ def parse(output: str, key: str) -> list[Kept]:
         resource = entry.get(key)
         if isinstance(resource, dict) and resource.get("name"):
             found.append(_kept(resource))
-    # `--all` also shows what was removed recently.
     there = [kept for kept in found if kept.state not in _GOING]
     return sorted(there, key=lambda kept: (kept.name, kept.id))
 

@@ -8,7 +8,7 @@ from typing import Any
 from spinstack.platforms.base import Endpoint, Garbled, Phase, ServiceState, TakenPort
 from spinstack.platforms.rancher1.access import has_key
 from spinstack.platforms.rancher1.commands import rancher
-from spinstack.platforms.rancher1.output import is_garbled
+from spinstack.platforms.rancher1.output import REMOVED, is_garbled
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, json_objects
 
@@ -86,6 +86,8 @@ def _state(entry: dict[str, Any]) -> ServiceState | None:
     image = config.get("imageUuid") if isinstance(config, dict) else ""
     points = service.get("publicEndpoints")
     word = str(service.get("state") or entry.get("CombinedState") or "")
+    if word in REMOVED:
+        return None
     return ServiceState(
         stack=stack,
         name=name,
@@ -116,7 +118,9 @@ def taken_ports(states: str) -> Iterator[TakenPort]:
     for entry in json_objects(states):
         stack, _, service = str(entry.get("Name") or "").partition("/")
         found = entry.get("Service")
-        config = found.get("launchConfig") if isinstance(found, dict) else None
+        if not isinstance(found, dict) or found.get("state") in REMOVED:
+            continue
+        config = found.get("launchConfig")
         ports = config.get("ports") if isinstance(config, dict) else None
         for text in ports if isinstance(ports, list) else []:
             outside, colon, _ = str(text).partition(":")
