@@ -104,6 +104,15 @@ class Console:
         line = "warning: " + text
         self._board.say(lambda: self._print(line, "yellow"))
 
+    def warn_of(self, text: str) -> None:
+        """A warning in somebody else's words, with the fix if they are known."""
+        from spinstack.console import known_errors
+
+        self.warn(text)
+        known = known_errors.explain(text, self.stack)
+        if known:
+            self.note(f"  fix:   {known.remedy}")
+
     def _print(self, text: str, style: str = "") -> None:
         """A line on standard error, as it is; its style where there are colours."""
         if is_plain(sys.stderr):

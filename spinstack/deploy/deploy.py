@@ -166,5 +166,7 @@ def _nothing(there: Deployment) -> str:
             )
             error.remedy = "see `invoke logs`, fix the cause and deploy again"
             raise error
+        for line in answer.remarks("warning"):
+            session.console.warn_of(line)
     session.console.note(f"already up to date: {there.found.current} is running")
     return f"{url}/" if url else ""

@@ -15,6 +15,7 @@ from spinstack.platforms.health import ServicesFailed, SiteFailed, Watcher, addr
 from spinstack.remote import job, journal
 from spinstack.remote.errors import MUST, LockLost, must_not_fail, not_written, refused
 from spinstack.remote.journal import Journal, JournalStep
+from spinstack.transport import probe
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def url(told: Journal, session: Session) -> str:
     states = _states(rows.last_round(asked.lines), session) if asked else []
     found = address(states, session.destination)
     return f"{found}/" if found else ""
+
+
+def site_warnings(told: Journal) -> list[str]:
+    """What the site itself has warned of when it was asked, as far as it was."""
+    asked = told.step("ask the site")
+    return probe.remarks(asked.lines, "warning") if asked else []
 
 
 def _states(text: str, session: Session) -> list[ServiceState]:

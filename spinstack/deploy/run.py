@@ -119,6 +119,8 @@ class Deployment:
             session.console.warn(f"could not record this in the history: {why}")
         if told.outcome not in (journal.DONE, journal.LEFT_OPEN):
             raise deploy_outcome.failure(told, session)
+        for line in deploy_outcome.site_warnings(told):
+            session.console.warn_of(line)
         if told.outcome == journal.LEFT_OPEN:
             session.console.note("check the site, then run `invoke confirm` or `invoke rollback`")
         return deploy_outcome.url(told, session)

@@ -18,6 +18,7 @@ from spinstack.sample.owner import GID
 from spinstack.transport import probe
 
 if TYPE_CHECKING:
+    from spinstack.console.progress import StepDisplay
     from spinstack.session import Session
 
 
@@ -121,28 +122,33 @@ def _wait(local: LocalStack, derived: Derived, said: str) -> str:
         for page in pages or ["# no port is published"]:
             session.console.result(f"$ GET {page}" if pages else page)
         return ""
-    deadline = time.monotonic() + session.destination.healthy_within
     with session.console.step("ask the site") as step:
-        while True:
-            containers = local.containers()
-            _all_alive(local, containers, said)
-            seen = _first_bad(pages)
-            if not seen:
-                step.done(f"{', '.join(pages)}: ok" if pages else "no port is published")
-                return f"http://{derived.outside}/" if pages else ""
-            step.detail(seen)
-            if time.monotonic() > deadline:
-                raise _failed(local, "the site is not responding correctly", seen)
-            time.sleep(0.5)
+        answers = _answers(local, pages, said, step)
+        step.done(f"{', '.join(pages)}: ok" if pages else "no port is published")
+    for line in [line for answer in answers for line in answer.remarks("warning")]:
+        session.console.warn_of(line)
+    return f"http://{derived.outside}/" if pages else ""
 
 
-def _first_bad(pages: list[str]) -> str:
-    """The first page that does not respond correctly, and its answer; empty if all do."""
-    for page in pages:
-        answer = probe.ask(page)
-        if not answer.ok:
-            return f"{page}: {answer}"
-    return ""
+def _answers(
+    local: LocalStack, pages: list[str], said: str, step: StepDisplay
+) -> list[probe.Answer]:
+    """The answers of all pages, once they are good, and what they wait for has come or the time
+    is up. Raises SpinstackError as `_wait`."""
+    deadline = time.monotonic() + local.session.destination.healthy_within
+    while True:
+        _all_alive(local, local.containers(), said)
+        answers = [probe.ask(page) for page in pages]
+        late = time.monotonic() > deadline
+        asked = zip(pages, answers, strict=True)
+        bad = [f"{page}: {answer}" for page, answer in asked if not answer.ok]
+        pending = [line for answer in answers for line in answer.remarks("pending")]
+        if not bad and (late or not pending):
+            return answers
+        if bad and late:
+            raise _failed(local, "the site is not responding correctly", bad[0])
+        step.detail((bad or pending)[0])
+        time.sleep(0.5)
 
 
 def _all_alive(local: LocalStack, containers: list[Container], said: str) -> None:

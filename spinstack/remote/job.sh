@@ -216,9 +216,13 @@ stop_first() {
     [ -z "$stopped" ] || sleep 10
 }
 
-# ask: asks for every page of the site, until it responds correctly or the time is up.
+# remarks WORD: the lines `WORD: …` of an answer that begins with `ok`; fails if there are none.
+remarks() { head -c 4000 "$said" | sed -n '1 { /^ok$/! q }; /^'"$1"': /p' | grep .; }
+
+# ask: asks for every page of the site, until it responds correctly or the time is up. A page that
+# is only `ok` may go on with lines `pending: …`, for which some time is waited, and `warning: …`.
 ask() {
-    local page end status
+    local page end status late
     if [ -z "$site" ]; then
         echo 'no port is published'
         return 0
@@ -226,13 +230,23 @@ ask() {
     for page in "${pages[@]}"; do
         end=$((SECONDS + answer_within))
         while :; do
+            : >"$said"
             # Without the person's own curl settings, and without globbing in a page's name.
-            status=$(curl -q -g -sS -L --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 10 \
+            status=$(curl -q -g -sS -L --noproxy '*' -o "$said" -w '%{http_code}' --max-time 10 \
                 "$site$page" 2>&1)
             printf 'asked %s: %s\n' "$site$page" "${status//$'\n'/ }"
-            case ${status: -3} in 2??) break ;; esac
+            late=
+            ((SECONDS < end)) || late=yes
+            case ${status: -3} in
+            2??)
+                if [ -n "$late" ] || ! remarks pending; then
+                    remarks warning
+                    break
+                fi
+                ;;
+            *) [ -z "$late" ] || return 1 ;;
+            esac
             if stopping; then return 75; fi
-            ((SECONDS < end)) || return 1
             sleep 0.5
         done
     done

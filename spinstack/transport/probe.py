@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Seconds for one answer; people don't wait for a page that takes longer.
 ANSWER_WITHIN = 10.0
+# Bytes of an answer that are read.
+LOOKED_AT = 4000
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the site said. `status`: HTTP status, 0 if nothing answered. `reason`: a phrase."""
+    """What the site said. `status`: HTTP status, 0 if nothing answered. `reason`: a phrase.
+    `text`: how the page begins."""
 
     status: int
     reason: str
+    text: str = ""
 
     @property
     def ok(self) -> bool:
@@ -24,6 +29,11 @@ class Answer:
     def reached(self) -> bool:
         """Whether anything answered in HTTP at all."""
         return self.status > 0
+
+    def remarks(self, word: str) -> list[str]:
+        """The lines `word: …` of a page that begins with a line `ok`, without the word."""
+        first, *lines = self.text.splitlines() or [""]
+        return remarks(lines, word) if first == "ok" else []
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}" if self.reached else self.reason
@@ -42,8 +52,8 @@ def ask(url: str) -> Answer:
     opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))
     try:
         with opener.open(request, timeout=ANSWER_WITHIN) as response:
-            response.read(1)
-            return Answer(response.status, response.reason)
+            text = response.read(LOOKED_AT).decode("utf-8", "replace")
+            return Answer(response.status, response.reason, text)
     except urllib.error.HTTPError as error:
         error.close()
         return Answer(error.code, str(error.reason))
@@ -51,6 +61,13 @@ def ask(url: str) -> Answer:
         return Answer(0, str(error.reason))
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, str(error) or type(error).__name__)
+
+
+def remarks(lines: Iterable[str], word: str) -> list[str]:
+    """What the lines that begin with `word: ` go on with, harmless to a terminal."""
+    start = f"{word}: "
+    said = [line.removeprefix(start) for line in lines if line.startswith(start)]
+    return ["".join(char if char.isprintable() else " " for char in line) for line in said]
 
 
 def is_loopback(registry: str) -> bool:

@@ -6,6 +6,7 @@ import html
 import json
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,6 +45,13 @@ def places(tmp_path: Path) -> Options:
     (static / NIGHT / EXPOSURE / f"qa-summary-{EXPOSURE}.html").write_text("the summary")
     (tmp_path / "secret.txt").write_text(SECRET)
     return Options(static, data)
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the workers leave for each other there is the test's own."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
 
 
 @pytest.fixture
@@ -276,14 +284,40 @@ def test_ready_when_pages_and_data_can_be_read(client: FlaskClient, places: Opti
 def test_nightwatch_is_imported_ahead_of_time_if_it_can_be(
     nightwatch: Path, capsys: pytest.CaptureFixture[str]
 ):
-    preload.load()
+    assert preload.load()
     assert "nightwatch.webpages.timeseries" in sys.modules
     forget_nightwatch()
     sys.path.remove(str(nightwatch.parent / "checkout" / "py"))
-    preload.load()
+    assert not preload.load()
     told = capsys.readouterr().err
     assert told.startswith("Nothing is imported ahead of time: Nightwatch's code can't be used")
     assert len(told.splitlines()) == 1
+    preload.load()
+    assert not capsys.readouterr().err, "once for all workers"
+
+
+def test_code_that_can_not_be_imported_is_a_warning(
+    client: FlaskClient, nightwatch: Path, monkeypatch: pytest.MonkeyPatch
+):
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread))
+    preload.in_background()
+    assert client.get("/readyz").text == "ok\npending: nightwatch's code is being imported\n"
+    module = nightwatch.parent / "checkout/py/nightwatch/webpages/spectra.py"
+    good = module.read_text()
+    module.write_text("import something_that_is_not_installed")
+    preload.load()
+    preload.in_background()
+    answer = client.get("/readyz")
+    assert answer.status_code == 200, "the pages that are there need none of it"
+    assert answer.text == (
+        "ok\nwarning: no page can be made on demand: "
+        "ModuleNotFoundError: No module named 'something_that_is_not_installed'\n"
+    )
+    module.write_text(good + "\n# mended\n")
+    monkeypatch.setattr(preload, "time", SimpleNamespace(sleep=lambda seconds: None))
+    started[-1].run()
+    assert client.get("/readyz").text == "ok\n"
 
 
 def test_links_stay_inside(client: FlaskClient, places: Options):

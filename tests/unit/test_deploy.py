@@ -282,6 +282,39 @@ def test_every_page_is_asked(directory: Path, there: There) -> None:
     assert lines == [f"asked {ADDRESS}: 200", f"asked {ADDRESS}readyz: 200"]
 
 
+NO_PANDAS = "no page can be made on demand: ModuleNotFoundError: No module named 'pandas'"
+
+
+def test_what_the_site_warns_of_is_shown_with_the_fix(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (there.home / "page").write_text(f"ok\nwarning: {NO_PANDAS}\x1b[2J\n")
+    deploy.deploy(TestSession(directory, there))
+    told = capsys.readouterr().err
+    assert f"warning: {NO_PANDAS} [2J\n  fix:   Add it to app/requirements.in" in told
+    assert past(there) == [("deploy", "done")], "what is there can be seen all the same"
+
+
+def test_the_site_is_asked_again_while_it_does_not_know_yet(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (there.home / "page").write_text("ok\npending: being imported\n")
+    (there.home / "page.later").write_text(f"ok\nwarning: {NO_PANDAS}\n")
+    program = there.home / "bin/curl"
+    program.write_text(f'{program.read_text()}cp "$HOME/page.later" "$HOME/page"\n')
+    deploy.deploy(TestSession(directory, there))
+    assert f"warning: {NO_PANDAS}" in capsys.readouterr().err
+    assert past(there) == [("deploy", "done")]
+
+
+def test_a_page_is_not_taken_for_a_warning(
+    directory: Path, there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (there.home / "page").write_text("<h1>The calendar</h1>\nwarning: rain\n")
+    deploy.deploy(TestSession(directory, there))
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_a_first_deploy_that_fails_leaves_what_was_started(
     session: TestSession, there: There
 ) -> None:

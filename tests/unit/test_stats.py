@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from tests.unit.operating import BOTH, STACK, Answers, Operator, container, serv
 from tests.unit.stack_session import run
 
 baking.application()
-from nightwatch_web import workers  # noqa: E402
+from nightwatch_web import mounted, workers  # noqa: E402
 
 CONTAINERS = container("1i1", "app-1") + container("1i2", "web-1")
 TOLD = {"summary": "2 workers, 1 busy", "workers": 2, "busy": 1}
@@ -220,7 +221,8 @@ def worker(number: int, status: str, begun: float = 0, requests: int = 100) -> d
     }
 
 
-def test_what_the_nightwatch_app_tells() -> None:
+def test_what_the_nightwatch_app_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     idle = {"pid": -9, "listen_queue": 0}
     cheap = worker(0, "cheap", requests=5)
     told = workers.told({**idle, "workers": [worker(1, "idle"), cheap]}, 1000)
@@ -237,3 +239,10 @@ def test_what_the_nightwatch_app_tells() -> None:
         "3 workers, 2 busy, 300 requests, 300 MB; longest 5 s; 7 wait; 2 cut off as too slow"
     )
     assert (told["longest_seconds"], told["waiting"], told["cut_off"]) == (5, 7, 2)
+
+    mounted.note("ModuleNotFoundError: No module named 'pandas'")
+    told = workers.told({**idle, "workers": [worker(1, "idle")]}, 1000)
+    assert told["summary"].endswith(
+        "100 MB; no page can be made on demand: ModuleNotFoundError: No module named 'pandas'"
+    )
+    assert told["import_problem"] == "ModuleNotFoundError: No module named 'pandas'"

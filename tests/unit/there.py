@@ -109,6 +109,11 @@ sys.exit(odd.get("exit", {}).get(words[0], 0))
 """
 CURL = """\
 #!/bin/sh
+# `page`: what the site sends; without it, nothing.
+while [ $# -gt 0 ]; do
+    if [ "$1" = -o ] && [ -e "$HOME/page" ]; then cat "$HOME/page" >"$2"; fi
+    shift
+done
 cat "$HOME/site"
 case $(cat "$HOME/site") in *000) exit 7 ;; esac
 """

@@ -12,7 +12,7 @@ from flask import Flask, Response, redirect, request, send_file
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as Answer
 
-from nightwatch_web import addresses, plots
+from nightwatch_web import addresses, mounted, plots
 from nightwatch_web.addresses import ImagePage, Spectra
 from nightwatch_web.building import build_once
 from nightwatch_web.failures import Missing, Unavailable, show_failures
@@ -76,7 +76,9 @@ class Site:
         return Response("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
 
     def readyz(self) -> Answer:
-        """Pages and data can be read. Raises Unavailable and names the one that can't."""
+        """Pages and data can be read. Raises Unavailable and names the one that can't.
+
+        Pages that are there need no more; that others can't be made is a warning."""
         for what, place in (("static pages", self.tree.root), ("data", self.data)):
             try:
                 with os.scandir(place) as entries:
@@ -87,7 +89,8 @@ class Site:
                 raise Unavailable(
                     f"The directory of the {what} can't be read ({error.strerror})."
                 ) from error
-        return Response("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
+        text = "ok\n" + _on_demand(mounted.problem())
+        return Response(text, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
     def calendar(self) -> Answer:
         return redirect("nights.html")
@@ -181,6 +184,14 @@ class Site:
         if path is None:
             raise Missing("There is no list of time series (static/timeseries_dropdown.json).")
         return path
+
+
+def _on_demand(problem: str | None) -> str:
+    """A line about pages that are made on demand, unless all is well (or nobody knows). Its
+    first word is for `invoke deploy`, which waits for a while or shows it."""
+    if problem == mounted.PENDING:
+        return "pending: nightwatch's code is being imported\n"
+    return f"warning: no page can be made on demand: {problem}\n" if problem else ""
 
 
 def _sent(file: Path) -> Answer:

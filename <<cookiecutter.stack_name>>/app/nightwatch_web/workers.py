@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nightwatch_web import mounted
+
 # As app.ini has it.
 STATS = "/tmp/uwsgi-stats"
 # Seconds to wait for the master process: less than `invoke status` waits for us.
@@ -49,10 +51,12 @@ def lines(stats: Mapping[str, Any], now: float) -> list[str]:
 
 def told(stats: Mapping[str, Any], now: float) -> dict[str, Any]:
     """For `--json`. `longest_seconds`: how long the oldest request that is at work has been
-    so, in whole seconds as uWSGI keeps it; None if none is."""
+    so, in whole seconds as uWSGI keeps it; None if none is. `import_problem`: why nightwatch's
+    code can't be imported; empty if it can, or is being tried."""
     workers = stats["workers"]
     awake = [worker for worker in workers if worker["status"] != "cheap"]
     cores = [core for worker in awake for core in worker["cores"] if core["in_request"]]
+    problem = mounted.problem()
     # Older versions of uWSGI do not tell when a request came.
     begun = [core["req_info"].get("request_start", now) for core in cores]
     fields = {
@@ -64,6 +68,7 @@ def told(stats: Mapping[str, Any], now: float) -> dict[str, Any]:
         "longest_seconds": max(int(now - min(begun)), 0) if begun else None,
         "waiting": stats["listen_queue"],
         "cut_off": sum(worker["harakiri_count"] for worker in workers),
+        "import_problem": "" if problem in (None, mounted.PENDING) else problem,
     }
     return {"summary": summary(fields), **fields}
 
@@ -87,7 +92,9 @@ def summary(fields: Mapping[str, Any]) -> str:
     line += f"{fields['requests']} requests, {fields['megabytes']} MB"
     line += f"; longest {longest} s" if longest is not None else ""
     line += f"; {waiting} wait" if waiting else ""
-    return line + (f"; {cut_off} cut off as too slow" if cut_off else "")
+    line += f"; {cut_off} cut off as too slow" if cut_off else ""
+    problem = fields["import_problem"]
+    return line + (f"; no page can be made on demand: {problem}" if problem else "")
 
 
 if __name__ == "__main__":
