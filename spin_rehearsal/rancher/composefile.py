@@ -11,14 +11,17 @@ from typing import Any, NamedTuple
 
 from . import goyaml
 from .failure import Failure
-from .gotemplate import TemplateError, render
+from .gotemplate import ExecutionError, TemplateError, render
+from .govalue import Struct, shown
 from .interpolate import interpolate_entry
 from .schema import check_service
 from .variables import Variables
 
 RawService = dict[str, Any]
 
-_NO_TEMPLATE = "# notemplating"
+_NO_TEMPLATE = ("# notemplating", "#notemplating")
+# Of these, the client makes text of every value.
+_TEXTS = ("environment", "labels")
 # In these lists a later file replaces an earlier one; other lists are joined.
 _REPLACED = ("command", "entrypoint")
 
@@ -74,13 +77,24 @@ def read_sources(paths: Sequence[str], rancher_file: str) -> list[Source]:
 
 
 def evaluate(source: Source, stack: str, variables: Variables) -> Source:
-    """The file with its Go templates evaluated. Raises Failure."""
-    first_line = source.text.split("\n", 1)[0].strip()
-    if first_line == _NO_TEMPLATE or "{{" not in source.text:
+    """The file with its Go templates evaluated. Raises Failure.
+
+    The client goes on with what came before a template that failed: it does not look at the error.
+    """
+    if source.text.strip().startswith(_NO_TEMPLATE) or "{{" not in source.text:
         return source
-    data = {"Values": _Values(variables.for_templates()), "Stack": {"Name": stack}}
+    fields = frozenset(("Version", "PreviousVersion", "Name"))
+    info = Struct("template.StackInfo", fields, {"Name": stack})
+    data = {
+        "Values": variables.for_templates(),
+        "Stack": info,
+        "Release": info,
+        "Environment": Struct("template.EnvironmentInfo", frozenset(("Name",)), {}),
+    }
     try:
         return source._replace(text=render(source.text, data, name="template"))
+    except ExecutionError as problem:
+        return source._replace(text=problem.shown)
     except TemplateError as problem:
         raise Failure(str(problem)) from None
 
@@ -93,6 +107,7 @@ def read(sources: Sequence[Source], variables: Variables) -> Compose:
         content = _content(source)
         for name, raw in _services(source, content).items():
             filled = {key: interpolate_entry(key, raw[key], variables) for key in raw}
+            filled |= {key: _texts(filled[key]) for key in _TEXTS if key in filled}
             filled = _relative_to(source.folder, filled)
             services[name] = merge(services.get(name, {}), filled)
         for name, volume in _section(content, "volumes").items():
@@ -103,6 +118,14 @@ def read(sources: Sequence[Source], variables: Variables) -> Compose:
     for name, service in services.items():
         check_service(name, service)
     return Compose(services, volumes)
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return None if value is None else shown(value)
 
 
 def merge(base: RawService, over: Mapping[str, Any]) -> RawService:
@@ -122,13 +145,6 @@ def _merged(old: Any, new: Any) -> Any:
     if isinstance(old, list) and isinstance(new, list):
         return old + [item for item in new if item not in old]
     return new
-
-
-class _Values(dict[str, str]):
-    """`.Values`: a variable that is not there is an empty text."""
-
-    def get(self, name: str, default: Any = "") -> Any:
-        return super().get(name, default)
 
 
 def _source(path: str) -> Source:
@@ -156,8 +172,7 @@ def _content(source: Source) -> dict[str, Any]:
 
 
 def _is_v2(content: Mapping[str, Any]) -> bool:
-    version = content.get("version")
-    return version in (2, "2") and not isinstance(version, bool)
+    return bool(content.get("version") == "2")
 
 
 def _section(content: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 from .gofunctions import FUNCTIONS
 from .govalue import NO_VALUE, NoField, field, shown, true
 
-_ACTION = re.compile(r"\{\{(- )?(.*?)( -)?\}\}", re.DOTALL)
+# What stands in quotes or in a comment does not end an action.
+_ACTION = re.compile(
+    r"""\{\{(- )?((?:/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`|[^"`])*?)( -)?\}\}""", re.DOTALL
+)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|`[^`]*`)|(?P<number>-?\d+(?:\.\d+)?)"""
     r"""|(?P<chain>\$?(?:\.\w+)+|\.|\$)|(?P<word>\w+)|(?P<sign>[|()]))"""
@@ -23,6 +26,12 @@ _BLOCKS = ("if", "range", "with")
 
 class TemplateError(Exception):
     """The text is no template, or it asks for what is not there. Reads like Go's error."""
+
+
+class ExecutionError(TemplateError):
+    """The template asks for what its data can't have; `shown` is what came before."""
+
+    shown = ""
 
 
 class _Piece(NamedTuple):
@@ -46,7 +55,14 @@ def render(text: str, data: Any, name: str = "") -> str:
     """The text with its actions evaluated on `data`. Raises TemplateError."""
     template = _Template(name, list(_pieces(text, name)))
     blocks = template.blocks()
-    return "".join(template.evaluated(blocks, data, data))
+    parts: list[str] = []
+    try:
+        for part in template.evaluated(blocks, data, data):
+            parts.append(part)
+    except ExecutionError as problem:
+        problem.shown = "".join(parts)
+        raise
+    return "".join(parts)
 
 
 def _pieces(text: str, name: str) -> Iterator[_Piece]:
@@ -54,6 +70,8 @@ def _pieces(text: str, name: str) -> Iterator[_Piece]:
     trim = False
     for match in _ACTION.finditer(text):
         before = text[position : match.start()]
+        if "{{" in before:
+            break
         before = before.lstrip() if trim else before
         before = before.rstrip() if match[1] else before
         yield _Piece(before, False, 0)
@@ -160,12 +178,15 @@ class _Template:
         try:
             return evaluation.pipeline()
         except NoField as problem:
-            raise TemplateError(
+            raise ExecutionError(
                 f'template: {self._name}:{piece.line}: executing "{self._name}" at '
                 f"<{expression.strip()}>: {problem}"
             ) from None
         except (TypeError, ValueError, IndexError, KeyError) as problem:
-            raise self._error(piece, f"error calling <{expression.strip()}>: {problem}") from None
+            raise ExecutionError(
+                f"template: {self._name}:{piece.line}: error calling <{expression.strip()}>: "
+                f"{problem}"
+            ) from None
 
     def _error(self, piece: _Piece, message: str) -> TemplateError:
         return TemplateError(f"template: {self._name}:{piece.line}: {message}")
@@ -237,4 +258,4 @@ class _Evaluation:
         return value
 
 
-__all__ = ["NO_VALUE", "TemplateError", "render"]
+__all__ = ["NO_VALUE", "ExecutionError", "TemplateError", "render"]

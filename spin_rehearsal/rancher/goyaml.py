@@ -1,17 +1,19 @@
-"""YAML as the client's Go library reads it: YAML 1.1, by way of PyYAML with a few changes.
+"""YAML as the client's Go library (go-yaml 2) reads it, by way of PyYAML.
 
-`y` and `n` are booleans; dates and base-60 numbers (`22:22`) stay text. Errors carry
-libyaml's words and line numbers.
+No dates and no base-60 numbers (`22:22`), `y` and `on` are true, `680841e1` is a number and `08`
+is 8; a merge key counts by its place, and two are both merged; of several documents, the first
+is read. Errors carry libyaml's words and line numbers.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
-from yaml.nodes import MappingNode, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.parser import ParserError
 from yaml.scanner import ScannerError
 
@@ -35,50 +37,134 @@ class YamlError(ValueError):
     """The text is not YAML, or not of the shape asked for."""
 
 
+# A plain scalar is one of these words, a number, or text.
+_STR, _BINARY = "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"
+_NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_RESOLVED = (_NULL, _BOOL, _INT, _FLOAT)
+_NOTHING = re.compile("~|null|Null|NULL|")
+_TRUE = re.compile("y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON")
+_FALSE = re.compile("n|N|no|No|NO|false|False|FALSE|off|Off|OFF")
+_WHOLE = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)|-?0b[01]{1,63}")
+_BROKEN = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+    r"|\.(?:nan|NaN|NAN)|[-+]?\.(?:inf|Inf|INF)|[-+](?i:inf|infinity)"
+)
+# Section, name and key of a service are text to the client, whatever they look like.
+_TEXT_KEYS = 3
+_SECTIONS = ("services", "containers", "volumes", "networks")
+
+
+def _plain(text: str) -> tuple[str, Any]:
+    """The tag and the value of a scalar without quotes."""
+    if _NOTHING.fullmatch(text):
+        return _NULL, None
+    if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
+        return _BOOL, bool(_TRUE.fullmatch(text))
+    # Only in a number are underscores passed over.
+    bare = text.replace("_", "") if text[0] in "+-0123456789" else text
+    if _WHOLE.fullmatch(bare):
+        value = _whole(bare)
+        if -(2**63) <= value < 2 ** (63 if bare[0] in "+-" else 64):
+            return _INT, value
+    if _BROKEN.fullmatch(bare):
+        number = float(bare.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        if "inf" in bare.lower() or abs(number) != float("inf"):
+            return _FLOAT, number
+    return _STR, text
+
+
+def _whole(text: str) -> int:
+    digits = text.lstrip("+-")
+    base = {"0x": 16, "0X": 16, "0b": 2}.get(digits[:2], 8 if digits[0] == "0" else 10)
+    return int(text, base)
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with Go's idea of which plain words are no text."""
+    """PyYAML's safe loader with Go's idea of plain words, merge keys and tags."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is ScalarNode:
+            return _plain(value)[0] if implicit[0] else _STR
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        """Put what merge keys bring in their place; of two equal keys the later counts."""
+        node.value = [pair for key, value in node.value for pair in _merged(key, value)]
 
 
-def _resolvers() -> None:
-    int_tag, bool_tag = "tag:yaml.org,2002:int", "tag:yaml.org,2002:bool"
-    replaced = {int_tag, bool_tag, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float"}
-    _Loader.yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in pairs if tag not in replaced]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    whole = r"[-+]?(?:0b[0-1_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)"
-    broken = r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)"
-    boolean = "y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"
-    for tag, pattern, firsts in (
-        (bool_tag, boolean, "yYnNtTfFoO"),
-        (int_tag, whole, "-+0123456789"),
-        ("tag:yaml.org,2002:float", broken + r"|\.(?:nan|NaN|NAN)", "-+0123456789."),
-    ):
-        _Loader.add_implicit_resolver(tag, re.compile(f"^(?:{pattern})$"), list(firsts))
+def _merged(key: Node, value: Node) -> list[tuple[Node, Node]]:
+    if not isinstance(key, ScalarNode) or key.value != "<<" or key.style is not None:
+        return [(key, value)]
+    parts = value.value if isinstance(value, SequenceNode) else [value]
+    if not all(isinstance(part, MappingNode) for part in parts):
+        problem = "map merge requires map or sequence of maps as the value"
+        raise ConstructorError(None, None, problem, value.start_mark)
+    inner = [pair for part in reversed(parts) for pair in part.value]
+    return [pair for name, item in inner for pair in _merged(name, item)]
 
 
-def _boolean(loader: Any, node: ScalarNode) -> bool:
-    return str(loader.construct_scalar(node)).lower() in ("y", "yes", "true", "on")
+def _value(loader: Any, node: Node) -> Any:
+    """The value of a node; tags other than those of plain scalars mean nothing to the client."""
+    if isinstance(node, SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    if isinstance(node, MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if node.tag == _BINARY:
+        return base64.b64decode(node.value).decode("utf-8", "replace")
+    if node.tag not in _RESOLVED:
+        return node.value
+    tag, value = _plain(node.value)
+    if tag != node.tag:
+        short = (name.replace("tag:yaml.org,2002:", "!!") for name in (tag, node.tag))
+        problem = f"cannot decode {next(short)} `{node.value}` as a {next(short)}"
+        raise ConstructorError(None, None, problem, node.start_mark)
+    return value
 
 
-_resolvers()
-_Loader.add_constructor("tag:yaml.org,2002:bool", _boolean)
+_Loader.yaml_constructors = {None: _value}
+
+
+def _document(text: str) -> tuple[_Loader, Node | None]:
+    """The first document, with text for keys where the client knows no others."""
+    loader = _Loader(text)
+    root = loader.get_node() if loader.check_node() else None
+    if isinstance(root, MappingNode):
+        _text_keys(loader, root, 1)
+        for key, value in root.value:
+            if key.value in _SECTIONS:
+                _text_keys(loader, value, _TEXT_KEYS - 1)
+            elif key.value == "version" and isinstance(value, ScalarNode):
+                value.tag = _STR
+    return loader, root
+
+
+def _text_keys(loader: _Loader, node: Node, levels: int) -> None:
+    if not isinstance(node, MappingNode) or not levels:
+        return
+    loader.flatten_mapping(node)
+    for key, value in node.value:
+        if isinstance(key, ScalarNode):
+            key.value = "" if key.tag == _NULL else key.value
+            key.tag = _STR
+        _text_keys(loader, value, levels - 1)
 
 
 def load(text: str) -> Any:
-    """The document as Python values. Raises YamlError with libyaml's message."""
-    loader = _Loader(text)
+    """The first document as Python values. Raises YamlError with libyaml's message."""
     try:
-        return loader.get_single_data()
+        loader, root = _document(text)
+        return None if root is None else loader.construct_document(root)
     except yaml.YAMLError as problem:
         raise YamlError(_message(problem)) from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise YamlError("yaml: anchor value contains itself") from None
 
 
 def not_a_mapping(text: str, path: tuple[str, ...]) -> YamlError:
     """The error for a value at `path` that should have been a service's mapping."""
-    node = yaml.compose(text, Loader=_Loader)
+    loader = _Loader(text)
+    node = loader.get_node() if loader.check_node() else None
     for key in path:
         if isinstance(node, MappingNode):
             node = next(value for name, value in node.value if name.value == key)
@@ -98,7 +184,7 @@ def _message(problem: yaml.YAMLError) -> str:
         line = problem.problem_mark.line + (0 if isinstance(problem, ParserError) else 1)
         words = _words(problem)
         return f"yaml: line {line}: {words}" if line else f"yaml: {words}"
-    return f"yaml: {str(problem).splitlines()[0]}"
+    return f"yaml: {str(problem).split(chr(10))[0]}"
 
 
 def _words(problem: yaml.MarkedYAMLError) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .failure import Failure
+from .govalue import type_name
 
 _STRING = ("string",)
 _BOOLEAN = ("boolean",)
@@ -36,6 +37,8 @@ _KEYS: dict[tuple[str, ...], str] = {
     _ANYTHING: "build extends",
 }
 _TYPES = {key: types for types, keys in _KEYS.items() for key in keys.split()}
+# Objects with names and values in them, and nothing deeper.
+_PAIRS = ("environment", "labels", "extra_hosts", "sysctls")
 _NAMED = {
     "string": "a string",
     "number": "a number",
@@ -49,14 +52,27 @@ _NAMED = {
 def check_service(name: str, service: Mapping[str, Any]) -> None:
     """Raise Failure for the first key that is unknown or of a wrong type."""
     for key, value in service.items():
+        _check_names(value)
         types = _TYPES.get(key)
         if types is None:
             raise Failure(f"Unsupported config option for {name} service: '{key}'")
-        if value is not None and not any(_is(value, type_) for type_ in types):
+        if value is not None and not any(_is(key, value, type_) for type_ in types):
             raise Failure(_wrong_type(name, key, value, types))
 
 
-def _is(value: Any, type_: str) -> bool:
+def _check_names(value: Any) -> None:
+    """Raise Failure for a key that is not text: there the client itself breaks off."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                kind = "nil" if name is None else type_name(name)
+                raise Failure(f"interface conversion: interface {{}} is {kind}, not string")
+            _check_names(item)
+    for item in value if isinstance(value, list) else ():
+        _check_names(item)
+
+
+def _is(key: str, value: Any, type_: str) -> bool:
     if type_ == "string":
         return isinstance(value, str)
     if type_ == "boolean":
@@ -64,14 +80,19 @@ def _is(value: Any, type_: str) -> bool:
     if type_ == "number":
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if type_ == "strings":
-        # A secret may also be written as an object, so lists of those pass here.
-        return isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
+        # A secret may also be written as an object.
+        allowed = (str, dict) if key == "secrets" else (str,)
+        return isinstance(value, list) and all(isinstance(item, allowed) for item in value)
     if type_ == "scalars":
         return isinstance(value, list) and not any(
             isinstance(item, (bool, list, dict)) for item in value
         )
     if type_ == "array":
         return isinstance(value, list)
+    if key in _PAIRS:
+        return isinstance(value, dict) and not any(
+            isinstance(item, (list, dict)) for item in value.values()
+        )
     return isinstance(value, dict)
 
 

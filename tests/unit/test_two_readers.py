@@ -1,0 +1,205 @@
+"""The laptop's reader of compose files and that of the rehearsal's client read every file alike, as
+rancher 0.6.7 does. They share no code: the client goes to the login node alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spin_rehearsal.rancher import composefile, goyaml
+from spin_rehearsal.rancher.failure import Failure
+from spin_rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
+from spin_rehearsal.rancher.variables import Variables
+from spinstack.config import compose, interpolation
+from spinstack.config import goyaml as laptop_goyaml
+
+# Some block of a service that is neither environment nor labels.
+BLOCK = "version: '2'\nservices:\n  web:\n    metadata:\n"
+
+
+def laptop(text: str) -> Any:
+    file = compose.parse(text, "docker-compose.yml")
+    if file.findings:
+        raise ValueError(file.findings[0].problem)
+    return file.data
+
+
+def client(text: str) -> Any:
+    return goyaml.load(text)
+
+
+BOTH = pytest.mark.parametrize("read", [laptop, client])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        *[(word, True) for word in ("y", "Y", "yes", "on", "On", "TRUE")],
+        *[(word, False) for word in ("n", "No", "off", "false")],
+        *[(word, None) for word in ("~", "null", "NULL", "")],
+        *[(text, text) for text in ("12:30", "60022:22", "1:2:3.5", "2020-99-99", "2020-01-01")],
+        *[(text, text) for text in ("nO", "tRue", "inf", "_1", "0o17", "0x", "1e999", "1e", "-_")],
+        *[(text, text) for text in ("0xffffffffffffffffff", "1.2.3", "<", "._5", "٣")],
+        ("680841e1", 6808410.0),
+        ("08", 8.0),
+        ("010", 8),
+        ("0x1F", 31),
+        ("-0x10", -16),
+        ("0b11", 3),
+        ("-0b11", -3),
+        ("1_000", 1000),
+        ("+12", 12),
+        ("1.10", 1.1),
+        ("1_0.5", 10.5),
+        (".5", 0.5),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", 2.0**64),
+        ("-9223372036854775809", -(2.0**63)),
+        ("-.inf", -math.inf),
+        ("+Infinity", math.inf),
+        ("!!str 12", "12"),
+        ("!!float 1.5", 1.5),
+        ("!!timestamp 2020-99-99", "2020-99-99"),
+        ("!odd 12", "12"),
+        ("! 12", 12),
+        ("!!binary aGk=", "hi"),
+        ("!!set {a, b}", {"a": None, "b": None}),
+        ("'12'", "12"),
+        ("{a: 1, a: 2}", {"a": 2}),
+        ("{on: 1, 08: 2, ~: 3}", {True: 1, 8.0: 2, None: 3}),
+    ],
+)  # fmt: skip
+def test_a_value(read: Callable[[str], Any], written: str, value: Any) -> None:
+    found = read(f"{BLOCK}      A: {written}\n")["services"]["web"]["metadata"]["A"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("block", "value"),
+    [
+        ("A: 1\n<<: {A: 2}", {"A": 2}),
+        ("<<: {A: 2}\nA: 1", {"A": 1}),
+        ("<<: {A: 1, B: 1}\n<<: {B: 2}", {"A": 1, "B": 2}),
+        ("<<: [{A: 1}, {A: 2, B: 2}]", {"A": 1, "B": 2}),
+        ("<<: {A: 1, <<: {A: 2}}", {"A": 2}),
+        ("'<<': {A: 1}", {"<<": {"A": 1}}),
+        ("A: &it {B: 1}\nC: {<<: *it, D: 2}", {"A": {"B": 1}, "C": {"B": 1, "D": 2}}),
+    ],
+)
+def test_merge_keys(read: Callable[[str], Any], block: str, value: Any) -> None:
+    indented = "".join(f"      {line}\n" for line in block.split("\n"))
+    assert read(BLOCK + indented)["services"]["web"]["metadata"] == value
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "block",
+    ["<<: 1", "<<: [1]", "A: !!int x", "A: !!float 5", "[a]: b", "A: &x {B: *x}", "A: !!bool 1"],
+)
+def test_what_is_refused(read: Callable[[str], Any], block: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read(f"{BLOCK}      {block}\n")
+
+
+@BOTH
+def test_names_are_text_and_only_the_first_document_counts(read: Callable[[str], Any]) -> None:
+    text = "version: 2\non: 1\nservices:\n  08:\n    on: 1\n    ~: 2\nvolumes: {no: {}}\n---\nx: ["
+    data = read(text)
+    assert data["version"] == "2"
+    assert (set(data), set(data["volumes"])) == ({"version", "on", "services", "volumes"}, {"no"})
+    assert data["services"] == {"08": {"on": 1, "": 2}}
+
+
+def on_the_laptop(text: str) -> dict[str, Any]:
+    file = compose.parse(text, "docker-compose.yml")
+    found = interpolation.findings(file, {"A": "x"})
+    if file.findings or [one for one in found if one.rule == "variable-form"]:
+        raise ValueError(file.findings or found)
+    services: dict[str, Any] = interpolation.filled(file, {"A": "x"})["services"]
+    return services
+
+
+def on_the_login_node(text: str) -> dict[str, Any]:
+    variables = Variables({"A": "x"}, {})
+    source = composefile.evaluate(composefile.Source("f", text), "demo", variables)
+    try:
+        return composefile.read([source], variables).services
+    except Failure as failure:
+        raise ValueError(str(failure)) from None
+
+
+READERS = pytest.mark.parametrize("read", [on_the_laptop, on_the_login_node])
+
+
+@READERS
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("12:30", "12:30"),
+        ("680841e1", "6.80841e+06"),
+        ("08", "8"),
+        ("yes", "true"),
+        ("", None),
+        ("1.50", "1.5"),
+        ("'$A ${A} $$A $Aé'", "x x $A xé"),
+        ("'{{.Name}}'", "<no value>"),
+        ("'{{`{{.Name}}`}}'", "{{.Name}}"),
+        ("'{{\"{{\"}}'", "{{"),
+        ("'a{{/* }} \" */}}b'", "ab"),
+        ("'}}'", "}}"),
+    ],
+)
+def test_a_variable_of_a_service(read: Callable[[str], Any], written: str, value: Any) -> None:
+    text = f"version: '2'\nservices:\n  web:\n    image: x\n    environment:\n      V: {written}\n"
+    assert read(text)["web"]["environment"]["V"] == value
+
+
+@READERS
+@pytest.mark.parametrize("line", ["# notemplating", "#notemplating", "\n # notemplating more"])
+def test_a_file_without_templates(read: Callable[[str], Any], line: str) -> None:
+    text = f"{line}\nversion: '2'\nservices:\n  web: {{image: x, hostname: '{{{{if'}}\n"
+    assert read(text)["web"]["hostname"] == "{{if"
+
+
+@READERS
+def test_a_block_that_is_not_read_may_hold_anything(read: Callable[[str], Any]) -> None:
+    text = "version: '2'\nx-old: {a: '${B:-c}', d: $(e)}\nservices: {web: {image: x}}\n"
+    assert read(text)["web"] == {"image": "x"}
+
+
+@given(st.text(st.sampled_from("${}AB5é_-:() x")))
+def test_the_same_dollar_signs_are_refused(text: str) -> None:
+    file = compose.ComposeFile("f", {"services": {"web": {"command": text}}})
+    refused = any(not one.name for one in interpolation.references(file))
+    try:
+        theirs = interpolate_text(text, Variables({"A": "x"}, {}))
+    except InvalidFormat:
+        assert refused
+    else:
+        assert not refused
+        assert interpolation.interpolate(text, {"A": "x"}) == theirs
+
+
+@given(st.text(st.sampled_from("0123456789abefxXo_+-.:yYnNtT~ ")))
+def test_the_same_words_are_no_text_and_stay_what_they_are_when_written(text: str) -> None:
+    tag, value = laptop_goyaml.plain(text)
+    theirs = goyaml._plain(text)
+    assert (tag, repr(value)) == (theirs[0], repr(theirs[1]))
+    shown = laptop_goyaml.dump({"V": text}, width=80)
+    node = next(laptop_goyaml.documents(shown)).value[0][1]
+    assert laptop_goyaml.scalar(node) == text
+    assert yaml.safe_load(shown) == {"V": text}
+
+
+def test_a_failed_template_ends_the_file_without_a_word(tmp_path: Path) -> None:
+    source = composefile.Source("f", "a: 1\nb: {{.Stack.Nosuch}}\nc: 3\n")
+    assert composefile.evaluate(source, "demo", Variables({}, {})).text == "a: 1\nb: "
