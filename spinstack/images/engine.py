@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from dataclasses import dataclass
 
@@ -72,7 +74,7 @@ def _ask(runner: Runner, name: str) -> Engine | SpinstackError | None:
         result = runner.run(command, timeout=ANSWER_WITHIN, changes=False)
     except SpinstackError:
         # The runner raises for a program that is missing and for one that is too slow.
-        return _silence(name) if shutil.which(name) else None
+        return (_elsewhere(name) or _silence(name)) if shutil.which(name) else None
     if not result.ok:
         return _refusal(name, result.stderr.strip() or result.stdout.strip())
     return Engine(name, is_podman=_is_podman(name, result.stdout))
@@ -90,12 +92,42 @@ def _is_podman(name: str, version: str) -> bool:
 def _refusal(name: str, said: str) -> SpinstackError:
     """Why an installed engine does not work, from what its client printed."""
     known = known_errors.find(said, "engine-version", {"engine": name, "start": _start(name)})
-    return SpinstackError(
+    if known is None or known.id == "engine-stopped":
+        elsewhere = _elsewhere(name, said)
+        if elsewhere:
+            return elsewhere
+    error = SpinstackError(
         known.cause if known else f"{name} is installed, but does not work",
         where=f"{name} version",
         remedy=known.remedy if known else f"get `{name} version` to work, then run this again",
         details=said,
     )
+    error.explained = known is not None
+    return error
+
+
+# The variables that lead a client to another engine than this machine's own, the strongest first
+# (docker(1), "Environment variables"; podman(1)).
+_ELSEWHERE = {
+    "docker": ("DOCKER_HOST", "DOCKER_CONTEXT"),
+    "podman": ("CONTAINER_HOST", "CONTAINER_CONNECTION"),
+}
+
+
+def _elsewhere(name: str, said: str = "") -> SpinstackError | None:
+    """The error for an engine that a variable names; None if none is set."""
+    variable = next(filter(os.environ.get, _ELSEWHERE.get(name, ())), "")
+    if not variable:
+        return None
+    value = re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]+@", r"\1:********@", os.environ[variable])
+    error = SpinstackError(
+        f"{name} can't reach the engine that {variable} names",
+        where=f"{variable}={value}",
+        remedy=f"correct {variable}, or use this machine's own engine: `unset {variable}`",
+        details=said,
+    )
+    error.explained = True
+    return error
 
 
 def _start(name: str) -> str:

@@ -279,7 +279,9 @@ def clock(name: str, date: str, here: float) -> Outcome:
         # It gives whole seconds: on average half of one has passed.
         there = email.utils.parsedate_to_datetime(date).timestamp() + 0.5
     except (TypeError, ValueError):
-        return Outcome("clock", "warning", "not compared: no server gave its time", _SET)
+        # That says nothing about the clock.
+        look = "get the registry to answer, then run `invoke doctor` again"
+        return Outcome("clock", "warning", f"not compared: {name} gave no time", look)
     off = here - there
     if abs(off) > CLOCK_MAY_BE_OFF:
         side = "ahead" if off > 0 else "behind"

@@ -102,9 +102,11 @@ def _usable(what: str, source: Source, facts: Facts) -> Item:
         return Item(Line("ok", what, source.path, _by(place, facts)))
     verb = "write to" if source.writable else "read"
     text = f"{facts.user} can't {verb} it; it belongs to {place.owner} ({place.mode})"
-    right = "g+rwx" if source.writable else "g+rX"
+    # Of its owner's rights nothing counts but those of the owner.
+    who = "u" if place.uid == facts.uid else "g"
+    right = f"{who}+rwx" if source.writable else f"{who}+rX"
     command = Command("chmod", right, source.path).shown()
-    remedy = f"run: {command}, or change its group"
+    remedy = f"run: {command}"
     if place.uid != facts.uid:
         remedy = f"ask {place.owner} to run: {command}; you must be in its group"
     return Item(Line("needs you", what, source.path, text, remedy))
@@ -118,6 +120,9 @@ def _source(source: Source, project_dir: str, facts: Facts) -> Item:
     there = source.path in facts.places and source.path not in facts.empty
     if there:
         return _checkout(source, facts) if source.checkout else _usable(source.name, source, facts)
+    hidden = _hidden(source.path, facts)
+    if hidden:
+        return Item(Line("needs you", source.name, source.path, *hidden))
     command = _clone(source.checkout, source.path) if source.checkout else (_make(source.path),)
     if not names.is_below(source.path, [project_dir]):
         remedy = "check the env file for a typo, or run on the login node: "
@@ -129,6 +134,22 @@ def _source(source: Source, project_dir: str, facts: Facts) -> Item:
         text = f"cloned at {source.checkout.ref or 'its default branch'}"
     line = Line("made", source.name, source.path, text)
     return Item(line, Step(f"make {source.name}", command, must=False))
+
+
+def _hidden(path: str, facts: Facts) -> tuple[str, str] | None:
+    """What can be said of a missing path below a closed directory, and what to do: whether it is
+    there nobody can see."""
+    there = [part for part in facts.way_to(path) if part in facts.places]
+    place = facts.places[there[-1]] if there else None
+    if path in there or place is None or place.passable or place.uid == facts.uid:
+        return None
+    last = there[-1]
+    text = f"can't be seen: {last} is closed; it belongs to {place.owner} ({place.mode})"
+    return text, f"ask {place.owner} to run: {_passable(last)}; then run setup again"
+
+
+def _passable(path: str) -> str:
+    return Command("chmod", "o+x", "--", path).shown()
 
 
 def _clone(checkout: Checkout, path: str) -> tuple[Command, ...]:

@@ -29,8 +29,12 @@ class Wait:
     remedy: str
     personal: bool = False
 
-    def error(self) -> SpinstackError:
-        return SpinstackError(self.in_vain, where=self.where, remedy=self.remedy)
+    def error(self, reason: str = "") -> SpinstackError:
+        """`reason`: in the words of what failed."""
+        what = f"{self.in_vain}: {reason}" if reason else self.in_vain
+        error = SpinstackError(what, where=self.where, remedy=self.remedy)
+        error.explained = True
+        return error
 
 
 def for_agent(agent: str, host: str) -> Wait:

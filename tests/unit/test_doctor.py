@@ -198,6 +198,7 @@ def test_the_clock_is_compared_with_the_registrys(
     outcome = doctor_network.clock("registry.spin.nersc.gov", told, 1000.5)
     assert outcome.state == state
     assert said in outcome.found
+    assert ("synchronize" in outcome.remedy) == ("90 s" in said)
     assert doctor_network.clock("127.0.0.1:5000", told, 1000.5).state == "ok"
 
 

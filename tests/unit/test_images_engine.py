@@ -66,6 +66,37 @@ def test_an_engine_that_refuses_says_why(
     assert caught.value.details == stderr
 
 
+NO_ADDRESS = 'error during connect: Get "http://nowhere": dial tcp: lookup nowhere: no such host'
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("docker", "DOCKER_HOST"), ("docker", "DOCKER_CONTEXT"),
+                           ("podman", "CONTAINER_HOST"), ("podman", "CONTAINER_CONNECTION")]
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "said",
+    ["Cannot connect to the Docker daemon at tcp://nowhere:1. Is the docker daemon running?",
+     "unable to parse docker host `nowhere`", NO_ADDRESS, None],
+)  # fmt: skip
+def test_a_variable_that_leads_elsewhere_is_named(
+    installed: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    variable: str,
+    said: str | None,
+) -> None:
+    installed(name)
+    monkeypatch.setenv(variable, "tcp://me:s3cret@nowhere:1")
+    answers = {f"{name} version": Result(stderr=said, code=1)} if said else {}
+    with pytest.raises(SpinstackError) as caught:
+        find(Absent(answers), name)
+    assert variable in caught.value.what
+    assert caught.value.where == f"{variable}=tcp://me:********@nowhere:1"
+    assert f"unset {variable}" in caught.value.remedy
+    # The general remedy for an engine that is stopped takes the place of no other.
+    assert caught.value.explained
+
+
 def test_absence_and_silence_are_told_apart(installed: Callable[..., None]) -> None:
     installed()
     with pytest.raises(SpinstackError, match="neither docker nor podman"):

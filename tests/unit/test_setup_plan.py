@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_a_closed_directory_of_somebody_else_is_to_be_asked_for() -> None:
     assert line.where == "/global/cfs/cdirs/desi"
     assert "belongs to bob (drwxrwx---)" in line.text
     assert line.remedy == "ask bob to run: chmod o+x -- /global/cfs/cdirs/desi"
+
+
+def test_what_a_closed_directory_hides_is_not_to_be_created() -> None:
+    """Its line and that of the directory ask for the same."""
+    code = dataclasses.replace(CODE, path="/global/cfs/cdirs/bob/nightwatch")
+    hidden, closed = lines(code, {"/global/cfs/cdirs/bob": CLOSED})[1:]
+    assert "can't be seen" in hidden.text
+    assert hidden.remedy == f"{closed.remedy}; then run setup again"
+    # Below a directory that is open it is missing.
+    (missing, _) = lines(code, {"/global/cfs/cdirs/bob": BOB})[1:]
+    assert "is missing" in missing.text
+
+
+def test_the_owner_is_not_told_to_open_it_to_the_group() -> None:
+    static = Source("STATIC_DIR", f"{PROJECT}/output", writable=True)
+    line = lines(static, {static.path: ALICE}, access=access(static.path, mine="rx"))[1]
+    assert line.remedy == f"run: chmod u+rwx {static.path}"
 
 
 def test_where_a_link_leads_is_walked_too() -> None:

@@ -163,8 +163,9 @@ class FabricLoginNode(ChannelNode):
             return waits.for_host(f"{hop.user}@{hop.original_host}", where).error()
         way = self._way(hop)
         if way:
-            what = f"{way.in_vain}: {_reason(error)}"
-            return SpinstackError(what, where=f"{way.where} ({where})", remedy=way.remedy)
+            made = way.error(_reason(error))
+            made.where += f" ({where})"
+            return made
         return SpinstackError(
             f"the login node {hop.host} can't be reached: {_reason(error)}",
             where=where,

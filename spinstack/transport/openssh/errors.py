@@ -129,8 +129,9 @@ def _unreachable(lines: list[str], attempt: Attempt) -> SpinstackError | None:
     host, way = known.named.get("host", ""), attempt.way
     if way and not host:
         # It ended or was silent; what it printed about that, if anything, says more.
-        what = f"{way.in_vain}: {known.cause}"
-        return SpinstackError(what, where=way.where, remedy=way.remedy, details=_end(lines))
+        error = way.error(known.cause)
+        error.details = _end(lines)
+        return error
     other = f"{host}: " if host and host != attempt.host else ""
     return SpinstackError(
         f"the login node {attempt.host} can't be reached: {other}{known.cause}",
