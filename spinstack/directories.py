@@ -101,12 +101,17 @@ class Directory:
         with suppress(FileNotFoundError):
             os.unlink(half, dir_fd=self._descriptor)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(half, flags, 0o600, dir_fd=self._descriptor), "wb") as stream:
-            stream.write(data)
-            os.fchmod(stream.fileno(), mode)
-            if owner:
-                os.fchown(stream.fileno(), *owner)
-        os.rename(half, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+        descriptor = os.open(half, flags, 0o600, dir_fd=self._descriptor)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                os.fchmod(stream.fileno(), mode)
+                if owner:
+                    os.fchown(stream.fileno(), *owner)
+            os.rename(half, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+        except BaseException:
+            os.unlink(half, dir_fd=self._descriptor)
+            raise
 
     def read(self, name: str) -> bytes | None:
         """A small file, None if there is none."""

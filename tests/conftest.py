@@ -42,6 +42,11 @@ def _installed(*programs: str) -> Callable[[], bool]:
     return lambda: any(shutil.which(program, path=sbin) for program in programs)
 
 
+def _can_mount() -> bool:
+    """In a container root may not."""
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+
+
 # A part of the world that a test may need: how to see whether it is there.
 PARTS: dict[str, Callable[[], bool]] = {
     "engine": _engine_answers,
@@ -57,6 +62,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "nginx": _installed("nginx"),
     "chromium": _installed("chromium", "chromium-browser", "google-chrome"),
     "root": lambda: os.geteuid() == 0,
+    "mount": lambda: shutil.which("unshare") is not None and _can_mount(),
 }
 
 

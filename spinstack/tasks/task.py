@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from invoke.context import Context
     from invoke.parser.argument import Argument
 
-    from spinstack.errors import SpinstackError
 
 TO = "destination from invoke.yaml, such as dev (default: the one set there)"
 YES = "answer yes to every question"
@@ -121,8 +120,10 @@ def _told(
         raise Exit(code=1) from None
     except Exception as error:
         # Whatever it is, people get three lines; the rest is for whoever fixes it.
+        from spinstack.tasks import defects
+
         _trace_if_asked()
-        console.error(_defect(error))
+        console.error(defects.explained(error))
         raise Exit(code=1) from None
 
 
@@ -133,18 +134,3 @@ def _trace_if_asked() -> None:
 
     if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
         traceback.print_exc()
-
-
-def _defect(error: Exception) -> SpinstackError:
-    """A bug of ours."""
-    import traceback
-
-    from spinstack.errors import SpinstackError
-
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return SpinstackError(
-        f"this is a bug in spinstack: {type(error).__name__}: {error}",
-        where=where,
-        remedy="please report it, with what the same command shows as `invoke --debug …`",
-    )

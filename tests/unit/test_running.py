@@ -22,7 +22,7 @@ from spinstack.tasks.task import task
             1,
             "a bug in spinstack: ZeroDivisionError: a defect",
         ),
-        (OSError(28, "No space left on device"), 1, "No space left on device"),
+        (OSError(28, "No space left"), 1, "error: a disk of this machine is full: No space left"),
         (KeyboardInterrupt(), 1, "stopped by Ctrl-C"),
     ],
 )
