@@ -76,7 +76,11 @@ class Directory:
             os.fchown(self._descriptor, *owner)
 
     def _check(self, status: os.stat_result, owners: set[int], forbidden: int) -> None:
-        if problem := problem_of(status, owners, forbidden):
+        # A topmost one is checked for what others could do to it; those below stand in it.
+        problem = problem_of(status, owners, forbidden)
+        if forbidden:
+            problem = problem or _problem_above(self.path)
+        if problem:
             what, where = f"{self._what} {problem}", str(self.path)
             raise SpinstackError(what, where=where, remedy=self._remedy)
 
@@ -138,6 +142,14 @@ def problem_of(status: os.stat_result, owners: set[int], forbidden: int) -> str:
     return ""
 
 
+def _problem_above(path: Path) -> str:
+    """Why others could exchange the directory itself, empty if they can't."""
+    mode = path.parent.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        return "is in a directory where everybody can exchange it"
+    return ""
+
+
 def read_small(name: str | Path, *, at: int | None = None) -> bytes | None:
     """The content of a file that anybody may have put there, in the open directory `at`: None
     unless it is a small, regular file. Waits for nothing, as opening a FIFO would."""
@@ -165,6 +177,7 @@ def check(directory: Path, *, what: str, remedy: str) -> bool:
     """Whether the directory exists. Raises SpinstackError for one that `Directory` refuses."""
     try:
         problem = problem_of(directory.lstat(), {os.geteuid()}, OTHERS_WRITE)
+        problem = problem or _problem_above(directory)
     except FileNotFoundError:
         return False
     if problem:

@@ -116,6 +116,11 @@ def test_a_part_of_the_storage_that_another_user_prepared_is_refused(
     assert _untouched(precious) and not where.storage.exists()
 
 
+def test_a_storage_that_everybody_can_exchange_is_refused(shared: Path) -> None:
+    shared.chmod(0o777)
+    assert "everybody can exchange it" in _started(paths.of("default")).what
+
+
 @pytest.mark.real("root")
 def test_the_sample_follows_no_link_of_the_one_it_is_given_to(precious: Path, shared: Path) -> None:
     project = shared / "project"
