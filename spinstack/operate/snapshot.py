@@ -17,7 +17,7 @@ from spinstack.platforms.base import Container, Phase, ServiceState
 from spinstack.platforms.health import site
 from spinstack.remote.stack import RemoteStack
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step, StepResult, json_object
+from spinstack.transport.script import Step, StepResult, json_object, number
 
 if TYPE_CHECKING:
     from spinstack.operate.stats import Stats
@@ -136,7 +136,8 @@ class _Rounds:
         self._name = told
         if word != "end":
             return None
-        self.code = int(code) if code.isdecimal() else 1
+        found = number(code)
+        self.code = 1 if found is None else found
         outputs = {name: "\n".join(lines) for name, lines in self._lines.items()}
         self._lines.clear()
         return outputs

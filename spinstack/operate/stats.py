@@ -17,7 +17,7 @@ from spinstack.errors import UsageError
 from spinstack.platforms.base import NO_CONTAINER, Platform, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.transport.command import Command, Raw, program
-from spinstack.transport.script import Step, json_objects
+from spinstack.transport.script import Step, json_objects, number
 
 # Seconds that a service has to answer.
 LIMIT = 3
@@ -84,9 +84,9 @@ def beside(
 def _questions(there: StackClient, listing: Step, asked: Mapping[str, Sequence[str]]) -> Command:
     """`ask.sh`, preceded by what it needs."""
     lines = [f"mark={shlex.quote(_MARK)}", f"most={MOST}", _function("listing", listing.body())]
-    for number, (service, words) in enumerate(asked.items()):
+    for index, (service, words) in enumerate(asked.items()):
         question = there.platform.ask(there.stack, service, words, LIMIT)
-        lines.append(_function(f"question_{number}", question.script()))
+        lines.append(_function(f"question_{index}", question.script()))
     lines += [f"services=({shlex.join(asked)})", program(_ASK)]
     return Command(Raw("\n".join(lines)))
 
@@ -109,7 +109,8 @@ def read(
         head, _, text = part.partition("\n")
         service, _, code = head.rpartition(" ")
         if code != str(NO_CONTAINER):
-            answers[service] = _told(text, int(code) if code.isdecimal() else 1, platform)
+            found = number(code)
+            answers[service] = _told(text, 1 if found is None else found, platform)
     nothing = Stats(problem=_NOTHING)
     up = {state.name for state in services if state.up}
     return {name: answers.get(name, nothing) for name in asked if name in up or name in answers}

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from spinstack.transport.script import number
+
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
     from spinstack.config.stack import Stack
@@ -167,8 +169,7 @@ class Container:
     @property
     def number(self) -> int:
         """The last part of its name: `nw-desi-web-2` has 2; 0 without one."""
-        last = self.name.rsplit("-", 1)[-1]
-        return int(last) if last.isdigit() else 0
+        return number(self.name.rsplit("-", 1)[-1]) or 0
 
 
 def running(containers: Sequence[Container]) -> list[Container]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from spinstack.platforms.base import Endpoint, ServiceState, StateWords
+from spinstack.transport.script import number
 
 WORD = "row"
 _FIELDS = 7
@@ -74,5 +75,6 @@ def last_look(lines: Iterable[str]) -> str:
 
 
 def _endpoint(text: str) -> Endpoint | None:
-    address, _, port = text.rpartition(":")
-    return Endpoint(address, int(port)) if port.isdigit() else None
+    address, _, text = text.rpartition(":")
+    port = number(text)
+    return Endpoint(address, port) if port is not None else None

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path, PurePosixPath
 
 from spinstack.transport.command import Command, Raw, program
-from spinstack.transport.script import ScriptResult, Step
+from spinstack.transport.script import ScriptResult, Step, number
 
 _FOLLOW = Path(__file__).with_name("follow.sh")
 # A job whose journal has been silent for this many seconds is dead.
@@ -76,7 +76,7 @@ def under_way_step(root: PurePosixPath) -> Step:
 def age(found: ScriptResult) -> int | None:
     """What `under_way_step` printed; None if no change is running on its own."""
     text = found.output("change under way").strip()
-    return int(text) if text.lstrip("-").isdigit() else None
+    return number(text)
 
 
 def listen_step(root: PurePosixPath) -> Step:

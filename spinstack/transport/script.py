@@ -232,6 +232,16 @@ _BEGIN = re.compile(r"^\{", re.MULTILINE)
 _END = re.compile(r"\s*?$", re.MULTILINE)
 
 
+def number(text: str) -> int | None:
+    """A whole number that a program printed, an exit code or seconds since 1970 at most; None for
+    anything else."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+# Such digits only as `int` reads, and a time that is one: the year 5138 is the last.
+_NUMBER = re.compile("-?[0-9]{1,11}")
+
+
 def write_line(text: str, path: PurePosixPath) -> Command:
     """Write a line to a file, atomically, and through no link that somebody else put there."""
     partial = f"{path}.new"

@@ -11,16 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinstack.console.console import Console
+from spinstack.deploy import journal as deploy_journal
 from spinstack.errors import SpinstackError
-from spinstack.platforms import health
-from spinstack.platforms.base import Garbled, ServiceState
+from spinstack.platforms import health, rows
+from spinstack.platforms.base import Container, Garbled, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.platforms.health import Rounds
 from spinstack.platforms.rancher1 import states as rancher_states
 from spinstack.platforms.rancher1.platform import Rancher1
+from spinstack.remote import changes
 from spinstack.remote.errors import LockLost, must_not_fail, refused
+from spinstack.remote.journal import Journal
 from spinstack.transport.login_node import RecordingLoginNode
-from spinstack.transport.script import StepResult
+from spinstack.transport.script import ScriptResult, StepResult
 
 GOOD = json.dumps({"Service": {"state": "active"}, "Name": "demo/web"})
 WARNING = 'time="2025-11-03T04:05:06Z" level=warning msg="something is old"'
@@ -48,6 +51,20 @@ def test_an_answer_is_told_from_garbage(text: str, garbled: bool) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(Garbled):
         rancher_states.parse(text, "demo")
+
+
+@pytest.mark.parametrize("odd", ["²", "--5", "9" * 5000, "9" * 20, "٣", "-", "1e9"])
+def test_what_is_no_number_is_taken_for_none(odd: str) -> None:
+    assert Container("1i1", f"demo-web-{odd}", "running").number in (0, 5)
+    words = Rancher1().words
+    (state,) = rows.parse(f"row|demo/web|active||no|10.0.0.1:{odd}|f|m", "demo", words)
+    assert not state.endpoints
+    told = Journal("J")
+    for line in (f"begin render {odd}", f"end {odd}"):
+        told.take(f"spinstack-J {odd} {line}")
+    assert told.steps[0].code == 1
+    assert deploy_journal.as_value("J", told)
+    assert changes.age(ScriptResult([StepResult("change under way", odd, 0)])) in (None, 5)
 
 
 def rounds(*texts: str) -> list[list[ServiceState]]:
