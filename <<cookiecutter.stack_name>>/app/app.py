@@ -8,7 +8,8 @@ from pathlib import Path
 
 import uwsgi
 from capacity import cores, fewest
-from nightwatch_web import libraries, preload
+from nightwatch_web import deadline, libraries, preload
+from nightwatch_web.deadline import Clocks
 from nightwatch_web.options import parse
 from nightwatch_web.routes import create_app
 
@@ -20,4 +21,19 @@ sys.pycache_prefix = str(Path(tempfile.gettempdir(), "pycache"))
 
 # Half of the threads that are always there make pages; the others answer what takes no time.
 app = create_app(parse(sys.argv[1:]), slots=fewest(cores()) * uwsgi.cores // 2)
-uwsgi.post_fork_hook = preload.in_background
+clocks = Clocks(uwsgi.numproc, uwsgi.cores)
+app.wsgi_app = clocks.timed(app.wsgi_app, uwsgi.worker_id)  # type: ignore[method-assign]
+
+
+def watch() -> None:
+    """What the mule of app.ini does."""
+    deadline.watch(clocks, uwsgi.opt.get("harakiri", 0))
+
+
+def after_fork() -> None:
+    """In each new process of uWSGI's. The mule makes no pages."""
+    if not uwsgi.mule_id():
+        preload.in_background()
+
+
+uwsgi.post_fork_hook = after_fork

@@ -19,9 +19,10 @@ address() {
 
 # Port 9 of this container, where nothing listens, stands for an unknown address: nginx
 # answers 502 until there is one. Twice the same server: what a dying worker did not answer is
-# retried once. After 3 failures nobody has to wait for it, for 1 s.
+# retried once. After 5 failures, more than one worker has threads, nobody has to wait for it, for
+# 1 s.
 write() {
-    server="server ${1:-127.0.0.1:9} max_fails=3 fail_timeout=1s;"
+    server="server ${1:-127.0.0.1:9} max_fails=5 fail_timeout=1s;"
     printf '%s\n%s\n' "$server" "$server" > "$file.new" && mv "$file.new" "$file"
 }
 

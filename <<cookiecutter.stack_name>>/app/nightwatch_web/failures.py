@@ -7,6 +7,7 @@ from html import escape
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from nightwatch_web import ended
 from nightwatch_web.addresses import BadAddress
 
 
@@ -36,6 +37,14 @@ class Broken(Failure):
 
     status = 502
     title = "This page could not be made"
+
+
+class TookTooLong(Failure):
+    """What the address asks for was ended by the time limit a moment ago."""
+
+    status = 504
+    title = "This page takes too long to make"
+    retry_after = ended.REMEMBERED
 
 
 class Unavailable(Failure):
@@ -91,7 +100,7 @@ def show_failures(app: Flask) -> None:
 
     @app.errorhandler(Failure)
     def failure(error: Failure) -> Response:
-        if error.status >= 500 and not isinstance(error, Busy):
+        if error.status >= 500 and not isinstance(error, Busy | TookTooLong):
             app.logger.error("%s: %s", type(error).__name__, error, exc_info=error.__cause__)
         return page(error.status, error.title, str(error), type(error))
 

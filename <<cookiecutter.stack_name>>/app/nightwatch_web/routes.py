@@ -12,10 +12,10 @@ from flask import Flask, Response, redirect, request, send_file
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as Answer
 
-from nightwatch_web import addresses, mounted, plots
+from nightwatch_web import addresses, ended, mounted, plots
 from nightwatch_web.addresses import ImagePage, Spectra
 from nightwatch_web.building import build_once
-from nightwatch_web.failures import Missing, Unavailable, show_failures
+from nightwatch_web.failures import Missing, TookTooLong, Unavailable, show_failures
 from nightwatch_web.options import Options
 from nightwatch_web.tree import Tree
 from nightwatch_web.turns import held, slot
@@ -156,6 +156,7 @@ class Site:
         if not image.is_file():
             raise Missing(f"There is no image {page.input} among the data.")
         target = self.tree.inside(path)
+        _refuse_what_took_too_long()
 
         def build(unfinished: Path) -> None:
             with slot(self.slots):
@@ -169,6 +170,7 @@ class Site:
 
         A page that took long is good for longer, so that a page that everybody looks at does
         not occupy the application all the time."""
+        _refuse_what_took_too_long()
         started = time.monotonic()
         with held(request.path), slot(self.slots):
             html = make()
@@ -202,3 +204,12 @@ def _sent(file: Path) -> Answer:
         return send_file(os.fspath(file), max_age=GOOD_FOR, conditional=True)
     except FileNotFoundError as error:
         raise Missing(f"{file.name} has just been removed.") from error
+
+
+def _refuse_what_took_too_long() -> None:
+    """Raises TookTooLong. Only for what makes pages: what else was lost with it takes no time."""
+    if ended.lately(ended.quoted(request.environ["PATH_INFO"])):
+        raise TookTooLong(
+            "It was ended since it took longer than a page may. Asking for less, for fewer nights "
+            f"say, may help; this page can be tried again {ended.REMEMBERED} seconds later."
+        )

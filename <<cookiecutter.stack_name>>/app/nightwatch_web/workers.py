@@ -10,11 +10,11 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nightwatch_web import mounted
+from nightwatch_web import ended, mounted
 
 # As app.ini has it.
 STATS = "/tmp/uwsgi-stats"
@@ -29,7 +29,8 @@ def read(path: str = STATS) -> dict[str, Any]:
         connection.settimeout(PATIENCE)
         connection.connect(path)
         parts = iter(lambda: connection.recv(65536), b"")
-        return dict(json.loads(b"".join(parts)))
+        # Addresses are in it as they came: any bytes.
+        return dict(json.loads(b"".join(parts).decode("latin-1"), strict=False))
 
 
 def lines(stats: Mapping[str, Any], now: float) -> list[str]:
@@ -37,10 +38,10 @@ def lines(stats: Mapping[str, Any], now: float) -> list[str]:
     workers = stats["workers"]
     awake = [worker for worker in workers if worker["status"] != "cheap"]
     busy = sum(worker["status"].startswith("busy") for worker in awake)
-    cut_off = sum(worker["harakiri_count"] for worker in workers)
     return [
         f"{len(awake)} of up to {len(workers)} workers run, {busy} at work, "
-        f"{stats['listen_queue']} requests wait, {cut_off} were cut off for taking too long",
+        f"{stats['listen_queue']} requests wait, "
+        f"{cut_off(workers)} were cut off for taking too long",
         *(
             f"worker {worker['id']}: {worker['status']}, {worker['requests']} requests, "
             f"{worker['rss'] / 1e6:.0f} MB, started {(now - worker['last_spawn']) / 60:.0f} min ago"
@@ -67,10 +68,15 @@ def told(stats: Mapping[str, Any], now: float) -> dict[str, Any]:
         "megabytes": round(sum(map(memory, [stats, *awake])) / 1e6),
         "longest_seconds": max(int(now - min(begun)), 0) if begun else None,
         "waiting": stats["listen_queue"],
-        "cut_off": sum(worker["harakiri_count"] for worker in workers),
+        "cut_off": cut_off(workers),
         "import_problem": "" if problem in (None, mounted.PENDING) else problem,
     }
     return {"summary": summary(fields), **fields}
+
+
+def cut_off(workers: Iterable[Mapping[str, Any]]) -> int:
+    """How many requests were ended for taking too long, by deadline.py or by uWSGI itself."""
+    return ended.count() + sum(worker["harakiri_count"] for worker in workers)
 
 
 def memory(process: Mapping[str, Any]) -> int:
