@@ -161,9 +161,9 @@ def _services(session: Session) -> Answers:
         return {}
     try:
         services = yaml.safe_load(path.read_bytes()).get("services") or {}
-    except (OSError, yaml.YAMLError, AttributeError):
+    except (OSError, ValueError, yaml.YAMLError, AttributeError):
         return {}
-    return {str(name): "service" for name in services}
+    return {str(name): "service" for name in services} if isinstance(services, dict) else {}
 
 
 def _images(session: Session) -> Answers:

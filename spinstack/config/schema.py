@@ -24,6 +24,8 @@ class Key:
         self.types = types
         self.meaning = meaning
         self.default = default
+        # Whether a mapping has only single values in it.
+        self.flat = name in ("env", "build_args")
 
     @property
     def wanted(self) -> str:
@@ -32,8 +34,8 @@ class Key:
             str: "text",
             int: "a number",
             bool: "true or false",
-            list: "a list",
-            dict: "a mapping",
+            list: "a list of text",
+            dict: "a mapping of single values" if self.flat else "a mapping",
         }
         return " or ".join(names[kind] for kind in self.types)
 
@@ -108,7 +110,7 @@ def from_variables(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(key: Key, text: str) -> Any:
-    if key.types == NUMBER and text.isdigit():
+    if key.types == NUMBER and text.isascii() and text.isdigit():
         return int(text)
     if key.types == YES_NO and text.lower() in ("1", "true", "yes", "0", "false", "no"):
         return text.lower() in ("1", "true", "yes")
@@ -135,6 +137,10 @@ def check(
 def _check_type(key: Key, value: Any, where: str) -> None:
     # bool is a kind of int in Python; a port is not.
     fits = isinstance(value, key.types) and not (isinstance(value, bool) and bool not in key.types)
+    if isinstance(value, list):
+        fits = fits and all(isinstance(item, str) for item in value)
+    if isinstance(value, dict) and key.flat:
+        fits = fits and not any(isinstance(item, (list, dict)) for item in value.values())
     if value is not None and not fits:
         raise UsageError(
             f"the setting {key.name} must be {key.wanted}, not {value!r}",

@@ -124,7 +124,9 @@ def load(config: Any, directory: Path) -> Settings:
     """
     raw = schema.from_variables(plain(config.get("spinstack") or {}))
     schema.check(raw, schema.STACK_KEYS, "spinstack", also=schema.DESTINATION_KEYS)
-    for name, values in (raw.get("destinations") or {}).items():
+    # A name such as 1 or on is no text to YAML.
+    raw["destinations"] = {str(key): it for key, it in (raw.get("destinations") or {}).items()}
+    for name, values in raw["destinations"].items():
         path = f"spinstack.destinations.{name}"
         if values is not None and not isinstance(values, dict):
             raise UsageError(f"{name} must be a mapping", where=path, remedy="see invoke.yaml")
@@ -183,7 +185,14 @@ _CHOICES = {
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(key): str(value) for key, value in (values or {}).items()}
+    return {str(key): _text(value) for key, value in (values or {}).items()}
+
+
+def _text(value: Any) -> str:
+    """A single value as it would be written: a boolean as in YAML, nothing as nothing."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _path(text: str | None) -> Path | None:
@@ -296,7 +305,7 @@ def _checkouts(checkouts: Mapping[str, Any], where: str) -> tuple[Checkout, ...]
 
 def _included(path: Path, name: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(
             f"the settings of the destination {name} can't be read: {error.strerror}",
@@ -304,7 +313,7 @@ def _included(path: Path, name: str) -> dict[str, Any]:
             remedy="for the rehearsal, first run `invoke rehearsal.start`; for another "
             "destination, add --to NAME",
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or an impossible date
         raise UsageError(
             f"not valid YAML: {error}", where=str(path), remedy="fix the file"
         ) from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spinstack.config import compose, env_file
+from spinstack.config import compose, env_file, release_files
 from spinstack.config import services as config_services
 from spinstack.config.compose import ComposeFile
 from spinstack.config.env_file import Variable
@@ -178,16 +178,16 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
 def further_env_files(
     file: ComposeFile, own: str, directory: Path
 ) -> tuple[dict[str, dict[str, Variable]], list[Finding]]:
-    """The env files of services besides the stack's own, where they exist: the variables by file,
-    and what is wrong with their lines. Raises SpinstackError for an unreadable one."""
+    """The env files of services besides the stack's own, if they are part of a release: variables
+    by file, and what is wrong with their lines. Raises SpinstackError for an unreadable one."""
     written = [service for service in file.services.values() if isinstance(service, dict)]
     names = {PurePosixPath(n).as_posix() for it in written for n in config_services.env_files(it)}
+    released = {path.relative_to(directory).as_posix() for path in release_files.files(directory)}
     found, findings = {}, []
-    for name in sorted(names - {own}):
-        if (directory / name).is_file():
-            text = _text(directory / name)
-            found[name], wrong = env_file.parse(text, name, names_alone=True)
-            findings += wrong
+    for name in sorted((names - {own}) & released):
+        text = _text(directory / name)
+        found[name], wrong = env_file.parse(text, name, names_alone=True)
+        findings += wrong
     return found, findings
 
 

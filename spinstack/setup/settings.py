@@ -239,7 +239,7 @@ def _lines_of(file: Path) -> dict[Path_, int]:
     if file.suffix not in (".yaml", ".yml"):
         return {}
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return dict(_lines(root, ())) if root else {}
@@ -255,7 +255,7 @@ def _lines(node: yaml.Node, path: Path_) -> Iterator[tuple[Path_, int]]:
 
 def _yaml(file: Path) -> dict[str, Any]:
     """The values of an included file, which the settings have already read without error."""
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    values = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     return values if isinstance(values, dict) else {}
 
 

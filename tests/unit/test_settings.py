@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from invoke.config import Config
 
 from spinstack.config import schema, settings
@@ -63,6 +66,9 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"destinations": {"dev": {"include": "/none/x.yml"}}}, "rehearsal.start"),
         ({"centre": {"ports": {"world": ["x"]}}}, "overrides of the centre's rules are not valid"),
         ({"platform": "kubernetes"}, "one of cattle"),
+        ({"modules": [1]}, "the setting modules must be a list of text, not [1]"),
+        ({"env": {"A": [1]}}, "the setting env must be a mapping of single values"),
+        ({"destinations": {1: {}}, "destination": "2"}, "one of 1"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(changes: dict[str, Any], said: str) -> None:
@@ -70,6 +76,46 @@ def test_a_wrong_setting_is_named_with_its_remedy(changes: dict[str, Any], said:
         load(**changes).destination()
     assert said in str(error.value)
     assert error.value.exit_code == 2
+
+
+def test_single_values_are_text_as_they_would_be_written() -> None:
+    env = {"A": True, "B": None, "C": 60001, "D": date(2020, 1, 2)}
+    found = load(env=env).destination().env
+    assert found == {"A": "true", "B": "", "C": "60001", "D": "2020-01-02"}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text("ab-:/", max_size=3) | st.integers(), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+KEYS = st.sampled_from([key.name for key in (*schema.STACK_KEYS, *schema.DESTINATION_KEYS)])
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=2), st.dictionaries(KEYS, VALUES, max_size=2))
+def test_any_values_are_read_or_refused(everywhere: dict[str, Any], there: dict[str, Any]) -> None:
+    own = {"environment": "dev-cattle", **there}
+    try:
+        load(**{"destinations": {"dev": own}, **everywhere}).destination()
+    except UsageError as error:
+        assert error.what
+
+
+@pytest.mark.parametrize("text", ["user: 2020-99-99\n", "user: [\n", "- a\n"])
+def test_an_included_file_that_is_no_settings(tmp_path: Path, text: str) -> None:
+    (tmp_path / "it.yml").write_text(text)
+    with pytest.raises(UsageError) as error:
+        load(destinations={"dev": {"include": str(tmp_path / "it.yml")}}).destination()
+    assert str(tmp_path / "it.yml") in str(error.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_an_included_file(tmp_path: Path) -> None:
+    (tmp_path / "it.yml").write_bytes(b"\xef\xbb\xbfenvironment: dev-cattle\n")
+    found = load(destinations={"dev": {"include": str(tmp_path / "it.yml")}}).destination()
+    assert found.environment == "dev-cattle"
 
 
 def test_rules_of_the_centre_can_be_overridden() -> None:
