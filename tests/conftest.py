@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -50,6 +51,7 @@ def _can_mount() -> bool:
 # A part of the world that a test may need: how to see whether it is there.
 PARTS: dict[str, Callable[[], bool]] = {
     "engine": _engine_answers,
+    "uv": lambda: bool(shutil.which("uv")) or Path(sys.executable).with_name("uv").exists(),
     "compose": _compose_answers,
     "sshd": _installed("sshd"),
     # PAM's module for one-time codes; its package brings this program, too.

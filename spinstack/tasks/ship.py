@@ -11,6 +11,35 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 
+@task(
+    "ship",
+    help={"to": TO, "upgrade": "take the newest version of every package that fits", "json": JSON},
+)
+def requirements(
+    session: Session, to: str | None = None, upgrade: bool = False, json: bool = False
+) -> None:
+    """Choose the versions of the images' Python packages, after a change in requirements.in.
+
+    Writes requirements.txt beside it, with exact versions and hashes, dependencies included, and
+    prints what has changed. Versions that still fit are kept, unless --upgrade is given. Needs
+    uv (pip install uv).
+    """
+    from dataclasses import asdict
+
+    from spinstack.deploy import packages
+
+    changed = packages.pin(session, upgrade=upgrade)
+    if session.dry:
+        return
+    if json:
+        session.console.json([asdict(change) for change in changed])
+        return
+    for change in changed:
+        session.console.result(f"{change.name}: {change.before} → {change.now}")
+    if not changed:
+        session.console.result("nothing has changed")
+
+
 @task("ship", help={"to": TO, "force": "rebuild even if nothing changed", "json": JSON})
 def build(session: Session, to: str | None = None, force: bool = False, json: bool = False) -> None:
     """Build the images whose files changed.
@@ -274,6 +303,7 @@ TOPIC = Topic(
     "ship",
     "From the laptop to Spin",
     (
+        requirements,
         build,
         push,
         render,

@@ -72,6 +72,7 @@ MESSAGES = {
     "registry-http": 'Get "https://10.1.2.3:5000/v2/": http: server gave HTTP response to HTTPS client',
     "no-engine": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
     "no-module.mounted": "ModuleNotFoundError: No module named 'nightwatch'",
+    "no-module.part": "ModuleNotFoundError: No module named 'numpy._core'",
     "no-module": "ModuleNotFoundError: No module named 'fitsio'",
     "no-app": "unable to load app 0 (mountpoint='') (callable not found or import error)",
     "setgid": "cannot setgid() as non-root user",
@@ -122,6 +123,7 @@ MORE = [
     ("no-name", "dial tcp: lookup registry.spin.nersc.gov on 10.2.5.5:53: no such host"),
     ("git-missing", "remote: Repository not found."),
     ("no-module.mounted", "ModuleNotFoundError: No module named 'desimodel.io'"),
+    ("no-module.part", "ImportError: cannot import name 'Panel' from 'bokeh.models' (/opt/x.py)"),
 ]
 
 

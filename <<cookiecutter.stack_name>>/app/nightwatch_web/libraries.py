@@ -28,9 +28,12 @@ NAMES = (
     "bokeh.transform",
     "fitsio",
     "flask",
+    "healpy",
+    "importlib_resources",
     "jinja2",
     "matplotlib",
     "numpy.lib.recfunctions",
+    "pandas",
     "scipy.ndimage",
 )
 
