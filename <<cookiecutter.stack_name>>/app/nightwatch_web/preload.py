@@ -28,7 +28,7 @@ def _load_at_last() -> None:
 
 
 def load() -> bool:
-    """Imports now; whether that worked. A failure is told in the log, once for all workers, and
+    """Imports now; whether that worked. A failure is logged, unless another worker has done so, and
     whoever asks for a page that needs the code tries again."""
     before, now = mounted.problem(), ""
     try:
