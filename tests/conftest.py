@@ -91,9 +91,9 @@ APART = {
     f"test_{name}.py"
     for name in (
         *("benchmarks", "check_access", "completion", "end_to_end_wheel", "images"),
-        *("images_nginx", "images_under_way", "login_node", "one_time", "operate_ssh"),
-        *("registry_images", "serving", "serving_failures", "serving_links", "serving_uwsgi"),
-        *("spin_service", "wires", "wires_one_time", "wires_waits"),
+        *("images_nginx", "images_under_way", "login_node", "one_time", "operate_ssh", "packages"),
+        *("registry_images", "serving", "serving_failures", "serving_limit", "serving_links"),
+        *("serving_uwsgi", "spin_service", "wires", "wires_one_time", "wires_waits"),
     )
 }
 
