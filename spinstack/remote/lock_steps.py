@@ -55,11 +55,11 @@ def lock_step(root: PurePosixPath, owner: Owner) -> Step:
 
 
 def _safe(root: PurePosixPath) -> Command:
-    """Fails, and prints UNSAFE, for a link that somebody else made, which could lead into our own
-    home, and for a directory that everybody may write to. The names can be foreseen, and the
-    group can write to the project directory."""
+    """Fails, and prints UNSAFE, for a link that somebody else (not root) made, which could lead
+    into our own home, and for a directory that everybody may write to. The names can be foreseen,
+    and the group can write to the project directory."""
     places = (str(root), *(str(root / name) for name in ("releases", "changes")))
-    bad = Raw('"(" -type l ! -user "$UID" -o ! -type l -perm -002 ")"')
+    bad = Raw('"(" -type l ! -user "$UID" ! -user 0 -o ! -type l -perm -002 ")"')
     printed = ("-printf", f"{UNSAFE} %y %p\\n", Raw("2>/dev/null | grep ."))
     return Command(Raw("!"), "find", *places, "-maxdepth", "0", bad, *printed)
 

@@ -62,6 +62,23 @@ def _answer(status: Status) -> str:
     return Path(status.login_answer_file).read_text().strip()
 
 
+def _as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, user=65534, group=65534, extra_groups=[], cwd="/", capture_output=True, text=True
+    )
+
+
+def test_another_user_of_this_machine_reads_no_secret_and_drives_nothing(here: Status) -> None:
+    refused = [_as_nobody("cat", here.login_answer_file), _as_nobody("ls", here.private)]
+    homes = Path(here.storage) / "global" / "homes" / "d" / "demo"
+    refused += [_as_nobody("ls", str(homes)), _as_nobody("touch", f"{here.storage}/file")]
+    assert all("Permission denied" in done.stderr for done in refused), refused
+    code = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}")
+    for method, path in (("GET", "projects"), ("POST", "keys"), ("GET", "projects/1a1/secrets")):
+        asked = _as_nobody(*code, "-X", method, f"{here.spin}/v2-beta/{path}")
+        assert asked.stdout == "401", path
+
+
 def _ssh(
     status: Status, *words: str, data: bytes = b"", within: float = 60
 ) -> subprocess.CompletedProcess[bytes]:

@@ -104,7 +104,7 @@ def append_command(root: PurePosixPath, template: str, *, make: bool = True) -> 
     lines = ["(", UMASK.script()] if make else ["(", f"test -d {project} || exit 0", UMASK.script()]
     lines += [f"mkdir -p {there} && cd {there} || exit", f"line={shlex.quote(template)}"]
     # Appending would follow it, perhaps into a file of ours.
-    theirs = f'find {FILE} -type l ! -user "$UID" 2>/dev/null | grep -q .'
+    theirs = f'find {FILE} -type l ! -user "$UID" ! -user 0 2>/dev/null | grep -q .'
     lines += [f"if {theirs}; then echo {FILE} is a link of somebody else; exit 1; fi"]
     lines += [_fill(key, mark, value) for (key, mark), value in _FILLED.items()]
     lines += [
