@@ -1,23 +1,34 @@
-"""The Dockerfiles of a stack: which base images they build on."""
+"""The Dockerfiles of a stack: which base images they build on, and which files they copy."""
 
 from __future__ import annotations
 
+import difflib
+import json
+import posixpath
 import re
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from spinstack.config.settings import ImageSetting, Settings
+from spinstack.images.dockerignore import Ignore
 from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import ImageName
 
 _ARG = re.compile(r"\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE)
+# Its sources are files of the build context, unless they come from another stage or a URL.
+_COPY = re.compile(r"\s*(?:COPY|ADD)\s+(.*)", re.IGNORECASE | re.DOTALL)
+_HERE_DOCUMENT = re.compile(r"<<-?([\"']?)([A-Za-z_]\w*)\1")
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 
 
 def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
-    """Base images whose tag may point to another image tomorrow."""
+    """Base images whose tag may point to another image tomorrow, and files to copy that are not
+    there."""
     for image in settings.images:
-        for number, reference in _bases(settings, image):
+        yield from _missing_sources(settings, image)
+        for number, reference in bases(settings, image):
             try:
                 name = ImageName.parse(reference)
             except ValueError:
@@ -29,12 +40,9 @@ def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
                 yield Finding("image-base", where, problem, remedy, "warning")
 
 
-def _bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
+def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
     """Line and reference of each `FROM` with an image, build arguments at their defaults."""
-    try:
-        text = (settings.directory / image.context / "Dockerfile").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return
+    text = _text(settings.directory / image.context / "Dockerfile")
     arguments: dict[str, str] = {}
     stages = {"scratch"}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -46,3 +54,83 @@ def _bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]
                 yield number, reference
             if base[2]:
                 stages.add(base[2])
+
+
+def _missing_sources(settings: Settings, image: ImageSetting) -> Iterator[Finding]:
+    context = settings.directory / image.context
+    try:
+        ignore = Ignore.parse(_text(context / ".dockerignore"))
+    except ValueError:
+        return  # a build says so
+    for number, instruction in _instructions(_text(context / "Dockerfile")):
+        copy = _COPY.match(instruction)
+        for source in _sources(copy[1]) if copy else ():
+            where = f"{image.context}/Dockerfile:{number}"
+            there = _matching(context, source)
+            if not there:
+                names = sorted(path.name for path in context.glob("*"))
+                near = difflib.get_close_matches(source, names, 1)
+                remedy = f"change it to {near[0]}" if near else f"put it into {image.context}/"
+                problem = f"{source}, which it copies, is not in {image.context}/"
+                yield Finding("image-copy", where, problem, remedy)
+            elif all(_left_out(ignore, context, path) for path in there):
+                problem = f"{source}, which it copies, is left out by {image.context}/.dockerignore"
+                remedy = f"add !{source} as the last line of {image.context}/.dockerignore"
+                yield Finding("image-copy", where, problem, remedy)
+
+
+def _sources(words: str) -> list[str]:
+    """The files and patterns that a COPY or ADD takes from the build context, as far as that can
+    be told without building: none with a variable, for one."""
+    flags = re.match(r"(?:--\S+\s+)*", words)
+    assert flags
+    try:
+        rest = words[flags.end() :]
+        told = json.loads(rest) if rest.startswith("[") else shlex.split(rest)
+    except ValueError:
+        return []
+    if "--from=" in flags[0] or not all(isinstance(word, str) for word in told):
+        return []
+    return [word for word in told[:-1] if not re.search(r"\$|^<<|://|^git@", word)]
+
+
+def _matching(context: Path, source: str) -> list[Path]:
+    """What a source means: paths are relative to the context, whatever they begin with."""
+    path = posixpath.normpath(f"/{source}").lstrip("/")
+    if re.search(r"[*?[]", path):
+        return list(context.glob(path))
+    return [context / path] if (context / path).exists() else []
+
+
+def _left_out(ignore: Ignore, context: Path, path: Path) -> bool:
+    """Whether nothing of the path gets into the build context."""
+    name = path.relative_to(context).as_posix()
+    if name == "." or not ignore.ignores(name):
+        return False
+    return not path.is_dir() or ignore.can_skip(name)
+
+
+def _instructions(text: str) -> Iterator[tuple[int, str]]:
+    """The instructions of a Dockerfile as one line each, with the number of their first line;
+    without comments and here-documents."""
+    lines = iter(enumerate(text.splitlines(), start=1))
+    for number, line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        whole = line.rstrip()
+        while whole.endswith("\\"):
+            _, more = next(lines, (0, ""))
+            whole = whole if more.lstrip().startswith("#") else f"{whole[:-1]} {more.strip()}"
+        for _, end in _HERE_DOCUMENT.findall(whole):
+            for _, inside in lines:
+                if inside.strip() == end:
+                    break
+        yield number, whole
+
+
+def _text(path: Path) -> str:
+    """Empty if there is no such text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

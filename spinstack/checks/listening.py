@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spinstack.checks import nginx_conf
+from spinstack.checks import dockerfile, nginx_conf
 from spinstack.checks.nginx_conf import Directive
 from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
 from spinstack.platforms.base import HealthCheck
-from spinstack.rules.finding import Finding
+from spinstack.rules.finding import Finding, Severity
 from spinstack.rules.service import Service
 
 # uWSGI's options that open a port.
@@ -65,6 +65,7 @@ def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Liste
             remedy = "correct the line or the block that it is in"
             problem = f"nginx can't parse it: {error}"
             found.append(Finding("nginx-syntax", f"{name}:{error.line}", problem, remedy))
+    found += _directives(settings, listener)
     for conf in listener.confs.values():
         for directive in nginx_conf.everywhere(conf):
             if directive.name == "listen" and _opens_port(directive):
@@ -74,6 +75,29 @@ def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Liste
     if listener.context and not listener.confs:
         listener.ports |= _uwsgi_ports(listener)
     return listener, found
+
+
+def _directives(settings: Settings, listener: Listener) -> Iterator[Finding]:
+    """What nginx would reject without looking at arguments. Another version of nginx than the one
+    whose directives are known may have more: then it is only a warning."""
+    version = nginx_conf.known().version
+    bases = [
+        reference
+        for image in settings.images
+        if (settings.directory / image.context).resolve() == listener.context
+        for _, reference in dockerfile.bases(settings, image)
+    ]
+    is_known = any(re.search(rf"nginx:{re.escape(version)}\b", base) for base in bases)
+    for name, conf in listener.confs.items():
+        for directive, fix in nginx_conf.wrong_braces(conf):
+            problem = f"the braces of {directive.name} are wrong"
+            yield Finding("nginx-syntax", f"{name}:{directive.line}", problem, fix)
+        for directive, near in nginx_conf.unknown(conf):
+            problem = f"nginx {version} has no directive {directive.name}"
+            remedy = f"change it to {near}" if near else "remove it with all that belongs to it"
+            severity: Severity = "error" if is_known else "warning"
+            where = f"{name}:{directive.line}"
+            yield Finding("nginx-directive", where, problem, remedy, severity)
 
 
 def _opens_port(directive: Directive) -> bool:

@@ -1,4 +1,5 @@
-"""nginx's configuration language: text in, directives with their lines out. Pure.
+"""nginx's configuration language: text in, directives with their lines out, and which of them
+nginx does not have.
 
 Source: nginx's own parser (`ngx_conf_read_token`): words end at white space, `;` or `{`; quotes
 and backslashes escape; `${` belongs to a variable; `#` starts a comment where a word may start.
@@ -6,9 +7,17 @@ and backslashes escape; `${` belongs to a variable; `#` starts a comment where a
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+# The words in these blocks are values.
+_TABLES = ("charset_map", "geo", "map", "split_clients", "types")
 
 
 class Unreadable(ValueError):
@@ -88,6 +97,48 @@ def _begins_another(token: _Token, words: list[_Token]) -> bool:
         and token.column == first.column
         and re.fullmatch(r"[a-z_]+", token.text) is not None
     )
+
+
+@dataclass(frozen=True)
+class Known:
+    """The directives that a version of nginx has, such as `1.28`."""
+
+    version: str
+    blocks: frozenset[str]
+    plain: frozenset[str]
+
+
+@cache
+def known() -> Known:
+    """Those of `nginx_directives.yaml`."""
+    text = Path(__file__).with_name("nginx_directives.yaml").read_text(encoding="utf-8")
+    data = yaml.safe_load(text)
+    return Known(data["version"], frozenset(data["blocks"]), frozenset(data["plain"]))
+
+
+def unknown(directives: list[Directive]) -> Iterator[tuple[Directive, str]]:
+    """Directives that nginx does not have, each with the name that was meant, empty if none is
+    near. None if a module is loaded that may have others."""
+    if any(directive.name == "load_module" for directive in directives):
+        return
+    names = known().blocks | known().plain
+    for directive in directives:
+        if directive.name not in names:
+            near = difflib.get_close_matches(directive.name, sorted(names), 1)
+            yield directive, near[0] if near else ""
+        elif directive.name not in _TABLES:
+            yield from unknown(directive.block or [])
+
+
+def wrong_braces(directives: list[Directive]) -> Iterator[tuple[Directive, str]]:
+    """Directives that need a block and have none, or the other way round, each with the fix."""
+    for directive in directives:
+        if directive.block is None and directive.name in known().blocks - known().plain:
+            yield directive, f"put {{ behind {' '.join(directive.words)}, and }} at its end"
+        elif directive.block is not None and directive.name in known().plain - known().blocks:
+            yield directive, f"end {directive.name} with ; instead of {{"
+        elif directive.name not in _TABLES:
+            yield from wrong_braces(directive.block or [])
 
 
 def everywhere(directives: list[Directive]) -> Iterator[Directive]:

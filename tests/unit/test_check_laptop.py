@@ -15,7 +15,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from spin_rehearsal.rancher import schema
-from spinstack.checks import nginx_conf, stack
+from spinstack.checks import stack
 from spinstack.config import settings
 from spinstack.config import stack as config_stack
 from spinstack.images.tag import ImageSpec, reference
@@ -112,6 +112,9 @@ FAULTS = [
     ("image-tag", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:latest", 0),
     ("image-base", "web/Dockerfile", "nginx:1.28.0-bookworm", "nginx:latest", 1),
     ("image-base", "web/Dockerfile", "FROM ${NGINX_IMAGE}", "FROM nginx", 0),
+    ("image-copy", "web/Dockerfile", "COPY main.conf", "COPY main.cnf", 0),
+    ("image-copy", "web/Dockerfile", "COPY start.sh /usr", "COPY --chown=1:1 start.sh no/such*.sh /usr", 0),
+    ("image-copy", "app/Dockerfile", "sbom.py /tmp/", "\\\n  sbom.pi /tmp/", 0),
     ("numeric-id", COMPOSE, "    retain_ip: true", "    group_add: [desi]", 0),
     ("image-unused", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:1.28", None),
     ("user-numeric", COMPOSE, "    user: '${UID}:${GROUP_ID}'\n", "", None),
@@ -128,6 +131,10 @@ FAULTS = [
     ("health-check", RANCHER, "    health_check:\n      port: 5000", "    metadata:\n      port: 5000", None),
     ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080", 0),
     ("nginx-syntax", NGINX, "    location / {", "    location / {{", 0),
+    ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080 {}", 0),
+    ("nginx-directive", NGINX, "sendfile on;", "sendfil on;", 0),
+    ("nginx-directive", NGINX, "    absolute_redirect off;", "    no_such_thing_at_all on;", 0),
+    ("nginx-directive", "web/main.conf", "    server_tokens", "    server_token", 0),
     ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server ap:5000;", 0),
     ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server app:5055;", 0),
     ("nginx-upstream", START, "port=5001", "port=5055", 0),
@@ -240,50 +247,46 @@ def test_any_file_that_is_yaml_gives_findings_and_no_exception(
         assert finding.rule and finding.where
 
 
-@pytest.mark.parametrize(
-    ("text", "problem", "line"),
-    [
-        ("server {\n  listen 80;\n", "the { of server is never closed", 1),
-        ("server {\n}\n}\n", "one } too many", 3),
-        ("listen 80;\nserver {}\n}", "one } too many", 3),
-        ("server { listen 80 }", "listen does not end with ;", 1),
-        ("a;\nb", "b does not end with ;", 2),
-        ("listen 80\nserver_name x;", "listen does not end with ;", 1),
-        ("\n;", "unexpected ;", 2),
-        ("a 'b;\n", "the ' is never closed", 1),
-    ],
-)
-def test_what_nginx_could_not_read_is_told_with_its_line(
-    text: str, problem: str, line: int
-) -> None:
-    with pytest.raises(nginx_conf.Unreadable) as caught:
-        nginx_conf.parse(text)
-    assert (str(caught.value), caught.value.line) == (problem, line)
+def test_an_nginx_of_another_version_may_have_other_directives(directory: Path) -> None:
+    replaced(directory / NGINX, "sendfile on;", "sendfil on;")
+    (told,) = check(directory)
+    assert (told.severity, told.remedy) == ("error", "change it to sendfile")
+    replaced(directory / "web/Dockerfile", "nginx:1.28.0-bookworm", "nginx:1.29.3-bookworm")
+    (told,) = check(directory)
+    assert (told.rule, told.severity) == ("nginx-directive", "warning")
 
 
-def test_nginx_words() -> None:
-    parsed = nginx_conf.parse(
-        """# a comment { ;
-        location ~ "^/a{2}" { return 200 'x;y # }'; }  # }
-        set $a ${b}c; if ($x ~ a\\;b) { }
-        """
+def test_what_copies_take_as_docker_does(directory: Path) -> None:
+    """None of it is missing; then it is left out of the context."""
+    web = directory / "web"
+    dockerfile = web / "Dockerfile"
+    text = dockerfile.read_text() + "\n".join(
+        [
+            'COPY ["main.conf", "/my place/"]',
+            "COPY --from=build /no/such /x",
+            "ADD https://example.org/no-such /x",
+            "ARG name=x",
+            "COPY $name /x",
+            "COPY ../main.conf /start.sh *.sh . /x/",
+            "COPY <<END /x",
+            "COPY no-such /y",
+            "END",
+            "# COPY no-such /y",
+            "RUN echo \\",
+            "  # a comment",
+            "  COPY no-such /y",
+        ]
     )
-    assert [directive.words for directive in nginx_conf.everywhere(parsed)] == [
-        ["location", "~", "^/a{2}"],
-        ["return", "200", "x;y # }"],
-        ["set", "$a", "${b}c"],
-        ["if", "($x", "~", "a\\;b)"],
-    ]
-
-
-@given(st.text(st.sampled_from("{};#\"'\\ \n$ab")) | st.text())
-def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        parsed = nginx_conf.parse(text)
-    except nginx_conf.Unreadable as error:
-        assert 1 <= error.line <= text.count("\n") + 1
-    else:
-        assert all(directive.words for directive in nginx_conf.everywhere(parsed))
+    dockerfile.write_text(text)
+    assert check(directory) == []
+    (web / ".dockerignore").write_text("*.conf\n")
+    found = check(directory)
+    assert {told.rule for told in found} == {"image-copy"}
+    # As it says.
+    lines = {told.remedy.split("add ")[1].split(" as")[0] for told in found}
+    with (web / ".dockerignore").open("a") as ignore:
+        ignore.write("\n".join(sorted(lines)))
+    assert check(directory) == []
 
 
 def test_a_broken_compose_file_hides_no_wrong_environment(directory: Path) -> None:
