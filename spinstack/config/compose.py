@@ -21,6 +21,7 @@ from spinstack.rules.finding import Finding
 EXTENSION = "x-"
 # Of these, the client makes text of every value.
 _TEXTS = ("environment", "labels")
+_TEXT_PATHS = [(key,) for key in _TEXTS]
 # Section, name, key of a service: the client reads these as text, whatever they look like.
 _TEXT_KEYS = 3
 
@@ -29,7 +30,9 @@ _TEXT_KEYS = 3
 class ComposeFile:
     """A parsed compose file: `data` as written, the line of each key by its path, findings
     about what could not be read. `advice`: findings about what could. `twice`: key, first and
-    later line of duplicate keys. `no_text`: keys inside a service that are not text, by path."""
+    later line of duplicate keys. `no_text`: keys inside a service that are not text, by path.
+    `changed`: variables and labels that reach the container otherwise than written, with what
+    YAML takes them for, by path."""
 
     source: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +41,7 @@ class ComposeFile:
     advice: list[Finding] = field(default_factory=list)
     twice: list[tuple[str, int, int]] = field(default_factory=list)
     no_text: dict[tuple[str, ...], str] = field(default_factory=dict)
+    changed: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def where(self, *path: str) -> str:
         """File and line of a key, or of the nearest key above it."""
@@ -139,7 +143,13 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             return [self._value(*self._noted(item, path, i)) for i, item in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        return str(node.value) if path == ("version",) else goyaml.scalar(node)
+        if path == ("version",):
+            return str(node.value)
+        value = goyaml.scalar(node)
+        becomes_text = path[:1] == ("services",) and path[2:3] in _TEXT_PATHS
+        if becomes_text and value is not None and goyaml.shown(value) != node.value:
+            self._file.changed[path] = "boolean" if isinstance(value, bool) else "number"
+        return value
 
     def _noted(
         self, node: yaml.Node, path: tuple[str, ...], index: int

@@ -153,7 +153,7 @@ class _Reader:
         """A finding if a key's value is neither a list nor a mapping."""
         value = self.values.get(key)
         if value is not None and not isinstance(value, (list, dict)):
-            problem = f"{key} of {self.name} has a value of the wrong type: {value!r}"
+            problem = f"{key} of {self.name} has a value of the wrong type"
             remedy = f"write {key}: with NAME: VALUE in it"
             self.findings.append(Finding("compose-type", self._where(key), problem, remedy))
 

@@ -30,8 +30,8 @@ FAULTS = [
     ("variable-form", "    labels: {note: '${GROUP_ID-1}'}", "${GROUP_ID-1} can't be read", "write ${GROUP_ID}, and set a default in the env file"),
     ("compose-key", "    environment: {ON: 1}", "the key ON is read as true, and Rancher takes only text", "quote it: 'ON'"),
     ("compose-key", "    labels: {08: x}", "the key 08 is read as the number 8.0, and Rancher takes only text", "quote it: '08'"),
-    ("compose-type", "    environment: 5", "environment of app has a value of the wrong type: '5'", "environment must be a list of text values (quote them) or a mapping"),
-    ("compose-type", "    environment: {A: [1]}", "environment of app has a value of the wrong type: {'A': ['1']}", None),
+    ("compose-type", "    environment: 5", "environment of app has a value of the wrong type", "environment must be a list of text values (quote them) or a mapping of single values"),
+    ("compose-type", "    environment: {A: [1]}", "environment of app has a value of the wrong type", None),
     ("compose-type", "    hostname: 680841e1", "hostname of app has a value of the wrong type: 6808410.0", None),
     ("compose-type", "    hostname: yes", "hostname of app has a value of the wrong type: True", None),
     ("yaml", "    labels: {A: !!int x}", "cannot decode !!str `x` as a !!int", None),
@@ -62,12 +62,29 @@ def test_what_the_client_would_refuse_or_change_is_told_once_and_where_it_is(
         "    labels: {A: 'b}}', B: $GROUP_IDé}\n    # {{.Name}} in a comment",
         "    {{/* a comment\n    of two lines */}}",
         "    labels: {note: 'built $$(date), cost $$5, in $$'}",
-        "    environment: {OPENING_TIME: 12:30, DAY: 2020-99-99, COMMIT: 680841e1, A: y, 'ON': 1}",
+        "    environment: {OPENING_TIME: 12:30, DAY: 2020-99-99, COMMIT: '680841e1', A: 5, 'ON': 1}",
+        "    environment: {A: 1.5, B: true, C: , D: 60037}",
         "    labels: !odd {A: !odd b, C: !!timestamp 2020-99-99}",
     ],
 )
 def test_what_the_client_reads_well_has_no_finding(directory: Path, line: str) -> None:
     replaced(directory / COMPOSE, HERE, line)
+    assert check(directory) == []
+
+
+@pytest.mark.parametrize("written", ["680841e1", "08", "yes", "1.50", "1_000", "0x1F", "1e3"])
+def test_a_variable_that_reaches_the_container_otherwise_is_a_warning(
+    directory: Path, written: str
+) -> None:
+    number = replaced(directory / COMPOSE, HERE, f"    environment: {{COMMIT: {written}}}")
+    (found,) = check(directory)
+    assert (found.rule, found.where, found.severity) == (
+        "compose-text",
+        f"{COMPOSE}:{number}",
+        "warning",
+    )
+    assert written not in found.line(), "it may be a password"
+    replaced(directory / COMPOSE, f"COMMIT: {written}", f"COMMIT: '{written}'")
     assert check(directory) == []
 
 

@@ -56,6 +56,13 @@ def _services(file: ComposeFile, destination: Destination) -> Iterator[Finding]:
                 f"the key {written} is read as {_read_as(path[-1])}, and Rancher takes only text"
             )
             yield Finding("compose-key", file.where(*path), problem, f"quote it: '{written}'")
+    for path, kind in file.changed.items():
+        place = (file.lines[path], path[-1])
+        if place not in seen:
+            seen.add(place)
+            # Without the value, which may be a password.
+            problem = f"Rancher reads the value of {path[-1]} as a {kind} and passes it on changed"
+            yield Finding("compose-text", file.where(*path), problem, "quote the value", "warning")
 
 
 def _read_as(key: str) -> str:
@@ -71,7 +78,7 @@ def _directory(stack: Stack) -> Iterator[Finding]:
 
 def _version(file: ComposeFile, wanted: str) -> list[Finding]:
     version = file.data.get("version")
-    if str(version) == wanted and not isinstance(version, float):
+    if version == wanted:
         return []
     problem = f"compose file version {version!r}"
     remedy = f"write version: '{wanted}' (Rancher 1 reads no other)"
@@ -100,7 +107,9 @@ def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding
         problem = f"Rancher does not know the key {key!r} of the service {name}"
         yield Finding("compose-key", where, problem, compose_keys.nearest(key))
     elif wanted := compose_keys.wanted(key, value):
-        problem = f"{key} of {name} has a value of the wrong type: {value!r}"
+        # A variable may be a password.
+        shown = "" if key in ("environment", "labels") else f": {value!r}"
+        problem = f"{key} of {name} has a value of the wrong type{shown}"
         yield Finding("compose-type", where, problem, f"{key} must be {wanted}")
 
 

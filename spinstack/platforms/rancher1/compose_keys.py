@@ -88,7 +88,10 @@ def wanted(key: str, value: Any) -> str:
         return "" if _SIZE.fullmatch(value) else "a number of bytes, or a size such as 512m"
     if value is None or any(_is(key, value, type_) for type_ in types):
         return ""
-    return " or ".join(_WANTED[type_] for type_ in types)
+    return " or ".join(
+        "a mapping of single values" if type_ == "object" and key in _PAIRS else _WANTED[type_]
+        for type_ in types
+    )
 
 
 def _is(key: str, value: Any, type_: str) -> bool:
