@@ -45,7 +45,7 @@ def versions(session: Session) -> Outcome:
 def _made_from(stack: Path) -> str:
     """Which version of the template the stack was made from, if cruft has noted it."""
     try:
-        noted = json.loads((stack / ".cruft.json").read_text(encoding="utf-8"))
+        noted = json.loads((stack / ".cruft.json").read_text(encoding="utf-8-sig"))
         return f"; the stack is from template {noted['commit'][:8]}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""

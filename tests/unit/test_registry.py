@@ -85,6 +85,13 @@ def test_finds_the_credentials_that_docker_keeps() -> None:
     assert "a:b" not in repr(credentials(RecordingRunner(), DOCKER, REGISTRY))
 
 
+def test_a_byte_order_mark_before_what_docker_keeps_is_no_part_of_it() -> None:
+    keep(Path.home(), {"auths": {REGISTRY: entry("ann", "b")}})
+    path = Path.home() / ".docker" / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert credentials(RecordingRunner(), DOCKER, REGISTRY) == Credentials("ann", "b")
+
+
 def test_asks_the_credential_helper() -> None:
     keep(Path.home(), {"auths": {REGISTRY: {}}, "credsStore": "x", "credHelpers": {REGISTRY: "y"}})
     answer = Result('{"ServerURL":"","Username":"ann","Secret":"s3cret"}')
