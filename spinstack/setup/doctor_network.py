@@ -50,7 +50,7 @@ class Node:
     @property
     def name(self) -> str:
         """Its name in known_hosts files."""
-        return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+        return known_hosts.name_of(self.host, self.port)
 
 
 def node_of(destination: Destination) -> Node:
@@ -160,7 +160,8 @@ def _judged(node: Node, key: paramiko.PKey) -> Outcome:
             "host key",
             "problem",
             f"CHANGED: {shown}, known as {fabric_login.fingerprint(expected)}",
-            f"ask the centre whether it changed its key; if so, run: ssh-keygen -R '{node.name}'",
+            "ask the centre whether it changed its key; if so, run: "
+            + known_hosts.forget(node.name, node.known_hosts),
         )
     return Outcome(
         "host key",

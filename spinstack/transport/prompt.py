@@ -19,6 +19,10 @@ ONCE = (
     "wait for the next one-time code (each works once, for 30 s) and type the password directly "
     "followed by the six digits, without a space; or renew the key (invoke login --sshproxy)"
 )
+KEYS = (
+    "it accepts only keys: set identity_file in invoke.yaml to one that it knows, or get one with "
+    "`invoke login --sshproxy`"
+)
 
 Prompt = Callable[[str], str]
 

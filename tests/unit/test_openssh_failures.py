@@ -60,7 +60,7 @@ CONFIG = """\
          "bob@jump refused the login: Authentication failed (it allows: publickey)",
          "Permissions 0644 for '/k' are too open."),
         ("Received disconnect from 1.2.3.4 port 22:2: Too many authentication failures",
-         "bob@login refused the login: Authentication failed", "login"),
+         "bob@login refused the login: Too many authentication failures", "login"),
         (CHANGED, "the host key of login has CHANGED: someone may be intercepting the connection",
          "offered ED25519 SHA256:abcdef0123, known by /home/bob/.ssh/known_hosts:7"),
         ("No ED25519 host key is known for login and you have requested strict checking.\r\n"

@@ -358,7 +358,10 @@ def test_a_key_that_rancher_refuses_is_no_good_key(place: Place) -> None:
     line = place.setup()["Rancher key"]
     assert line.state == "needs you"
     assert "Rancher does not accept the account's key" in line.text
-    assert "spin-keygen.sh" in line.remedy
+    assert "move ~/.rancher/cli.json on the login node away" in line.remedy
+    assert "`invoke setup`" in line.remedy
+    (place.node.home / ".rancher/cli.json").unlink()
+    assert place.setup()["Rancher key"].state == "made"
 
 
 def test_a_login_node_without_rancher_is_told_and_the_rest_is_made(place: Place) -> None:

@@ -60,6 +60,7 @@ def findings(
         return [Finding("rancher-states", where, *cause)]
     if not states:
         problem = "Rancher does not list what runs; other stacks' ports were not checked"
-        remedy = "try again; if it keeps failing, create a new key with spin-keygen.sh there"
+        remedy = "try again; if it keeps failing, move ~/.rancher/cli.json there away, then run "
+        remedy += f"`invoke setup --to {destination.name}`"
         return [Finding("rancher-states", where, problem, remedy, "warning")]
     return []

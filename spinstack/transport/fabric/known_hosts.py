@@ -9,17 +9,36 @@ import paramiko
 from paramiko.hostkeys import HostKeyEntry
 
 from spinstack.errors import UsageError
+from spinstack.transport.command import Command
+
+
+def name_of(host: str, port: int) -> str:
+    """The name of a host in these files."""
+    return host if port == 22 else f"[{host}]:{port}"
 
 
 def keys(name: str, paths: Iterable[Path]) -> dict[str, paramiko.PKey]:
-    """The host's known keys by type; of several the first. `name`: as in these files, such as
-    `[HOST]:PORT`. Raises UsageError for a file that can't be read."""
+    """The host's known keys by type; of several the first. `name`: as in these files.
+
+    Raises UsageError for a file that can't be read.
+    """
     found: dict[str, paramiko.PKey] = {}
     for path in paths:
-        for entry in _entries(path):
-            if entry.key and any(_is(name, given) for given in entry.hostnames or ()):
-                found.setdefault(entry.key.get_name(), entry.key)
+        for key in _keys(name, path):
+            found.setdefault(key.get_name(), key)
     return found
+
+
+def forget(name: str, paths: Iterable[Path]) -> str:
+    """The commands that remove the host's keys from the files that have them."""
+    held = [path for path in dict.fromkeys(paths) if any(_keys(name, path))]
+    return " && ".join(Command("ssh-keygen", "-R", name, "-f", str(p)).shown() for p in held)
+
+
+def _keys(name: str, path: Path) -> Iterator[paramiko.PKey]:
+    for entry in _entries(path):
+        if entry.key and any(_is(name, given) for given in entry.hostnames or ()):
+            yield entry.key
 
 
 def _is(name: str, given: str) -> bool:

@@ -75,13 +75,13 @@ class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
             ) from None
 
 
-def changed_host_key(error: paramiko.BadHostKeyException) -> SpinstackError:
-    """The error for a host whose key is not the known one."""
+def changed_host_key(error: paramiko.BadHostKeyException, forget: str) -> SpinstackError:
+    """The error for a host whose key is not the known one. `forget`: what removes that."""
     return SpinstackError(
         f"the host key of {error.hostname} has CHANGED: someone may be intercepting the connection",
         where=f"known {fingerprint(error.expected_key)}, offered {fingerprint(error.key)}",
-        remedy="ask the centre whether it changed its key; if it did, run "
-        f"`ssh-keygen -R {error.hostname!r}` and log in again",
+        remedy=f"ask the centre whether it changed its key; if it did, run `{forget}` and log in "
+        "again",
     )
 
 

@@ -92,7 +92,8 @@ class FabricLoginNode(ChannelNode):
             with self._told(hop):
                 hop.open()
         except paramiko.BadHostKeyException as error:
-            raise fabric_login.changed_host_key(error) from None
+            forget = known_hosts.forget(*self._known(hop))
+            raise fabric_login.changed_host_key(error, forget) from None
         except paramiko.AuthenticationException as error:
             raise self._refused(hop, login, error) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
@@ -116,12 +117,16 @@ class FabricLoginNode(ChannelNode):
             return waits.for_jump(host, hop.gateway.original_host)
         return waits.for_proxy_command(host) if hop.gateway else None
 
-    def _trust(self, hop: Connection) -> None:
+    def _known(self, hop: Connection) -> tuple[str, list[Path]]:
+        """The hop's name in known hosts files, and these; accepted keys go to the last."""
         own = self._destination.known_hosts_file or Path("~/.ssh/known_hosts")
         names = hop.ssh_config.get("userknownhostsfile", "").split()
         names = ["~/.ssh/known_hosts", *names, str(own)]
         paths = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - any text
-        name = hop.host if hop.port == 22 else f"[{hop.host}]:{hop.port}"
+        return known_hosts.name_of(hop.host, hop.port), paths
+
+    def _trust(self, hop: Connection) -> None:
+        name, paths = self._known(hop)
         client = hop.client
         for kind, key in known_hosts.keys(name, paths).items():
             client.get_host_keys().add(name, kind, key)

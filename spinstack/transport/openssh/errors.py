@@ -81,10 +81,10 @@ def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
     # The last one: a banner can say anything.
     found = [*re.finditer(r"(?:(\S+@\S+): )?Permission denied \((\S*)\)", text)]
     denied = found[-1] if found else None
-    if not denied and "Too many authentication failures" not in text:
-        return None
+    if not denied:
+        return _too_many_keys(text, attempt)
     # A host on the way, perhaps.
-    name, ways = (denied[1] or attempt.name, denied[2]) if denied else (attempt.name, "")
+    name, ways = denied[1] or attempt.name, denied[2]
     prompts = "keyboard-interactive" in ways or "password" in ways
     if prompts and attempt.unasking:
         line, remedy = attempt.unasking
@@ -106,8 +106,18 @@ def _refused(text: str, attempt: Attempt) -> SpinstackError | None:
     return SpinstackError(
         f"{name} refused the login: Authentication failed{told}",
         where="; ".join(re.findall(_NOTE, text)) or attempt.where,
-        remedy=prompt.ONCE,
+        remedy=prompt.ONCE if prompts else prompt.KEYS,
     )
+
+
+def _too_many_keys(text: str, attempt: Attempt) -> SpinstackError | None:
+    """The host gave up before it asked for anything: no code was wrong."""
+    offered = "Too many authentication failures"
+    known = known_errors.explain(offered) if offered in text else None
+    if known is None:
+        return None
+    what = f"{attempt.name} refused the login: {offered}"
+    return SpinstackError(what, where=attempt.where, remedy=known.remedy)
 
 
 def _configuration(text: str) -> SpinstackError | None:

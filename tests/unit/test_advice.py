@@ -1,0 +1,133 @@
+"""What errors and findings advise can be done as it is written: the tasks, options, files and
+settings that they name exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+import yaml
+
+from spinstack.config import schema
+from spinstack.console.error_table import packaged
+from spinstack.tasks import ns
+from spinstack.transport.fabric import known_hosts
+from spinstack.transport.fabric.login import changed_host_key
+from tests.conftest import REPOSITORY
+
+TEMPLATE = REPOSITORY / "<<cookiecutter.stack_name>>"
+# Options of Invoke itself.
+INVOKES = {"--debug", "--dry", "--list", "--help", "--echo"}
+
+
+def _strings() -> Iterator[tuple[str, str]]:
+    """Every text in the package's code, what is filled in left as `…`; docstrings too, which are
+    the tasks' help."""
+    for path in sorted((REPOSITORY / "spinstack").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            where = f"{path.relative_to(REPOSITORY)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.JoinedStr):
+                parts = (p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
+                yield where, "".join(map(str, parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield where, node.value
+
+
+def _advice() -> Iterator[tuple[str, str]]:
+    for entry in packaged():
+        yield f"known_errors.yaml, {entry.id}", " ".join(f"{entry.cause} {entry.remedy}".split())
+    rules = yaml.safe_load((REPOSITORY / "spinstack/checks/rules.yaml").read_text())
+    for name, rule in rules.items():
+        yield f"rules.yaml, {name}", str(rule)
+    yield from _strings()
+
+
+ADVICE = list(_advice())
+
+
+def _commands() -> Iterator[tuple[str, str, list[str]]]:
+    """Where a command is named, its task, and its options."""
+    command = re.compile(
+        r"\binvoke ([a-z][a-z-]*(?:\.[a-z-]+)?)(?=[\s`'\",;:)…]|\.?$)((?:[^`;,\n]*))"
+    )
+    for where, text in ADVICE:
+        for quoted in re.findall(r"`(invoke [^`]*)`", text):
+            found = command.match(quoted)
+            if found:
+                yield where, found[1], re.findall(r"(?<=\s)--?[a-z][a-z-]*", found[2])
+
+
+def test_every_command_that_is_advised_exists() -> None:
+    tasks = {name: ns[name] for name in ns.task_names}
+    for names in ns.task_names.values():
+        tasks.update((name, ns[name]) for name in names)
+    named = list(_commands())
+    assert len(named) > 100
+    for where, name, options in named:
+        assert name in tasks, f"{where}: invoke {name}"
+        known = {flag for arg in tasks[name].get_arguments() for flag in _flags(arg.names)}
+        assert set(options) <= known | INVOKES, f"{where}: invoke {name} {options}"
+
+
+def _flags(names: tuple[str, ...]) -> set[str]:
+    return {f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}" for name in names}
+
+
+def test_every_file_of_a_stack_that_is_advised_exists() -> None:
+    for where, text in ADVICE:
+        if where.startswith("known_errors"):
+            for name in re.findall(r"\b(?:app|web)/[\w./]*\w", text):
+                assert (TEMPLATE / name).exists(), f"{where}: {name}"
+
+
+@pytest.mark.parametrize(
+    "words", [r"\(setting (\w+)\)", r"\bset (\w+) in invoke\.yaml", r"\bset (?:the )?(\w+): "]
+)
+def test_every_setting_that_is_advised_exists(words: str) -> None:
+    known = {key.name for key in (*schema.STACK_KEYS, *schema.DESTINATION_KEYS)}
+    # Below a checkout, and below an image.
+    known |= {"ref", "url", "context"}
+    found = [(where, name) for where, text in ADVICE for name in re.findall(words, text, re.I)]
+    assert found
+    for where, name in found:
+        assert name in known, f"{where}: {name}"
+
+
+def test_what_is_advised_for_uwsgi_stands_in_its_settings() -> None:
+    settings = (TEMPLATE / "app/app.ini").read_text()
+    for entry in packaged():
+        for name in re.findall(r"(?:raise|of) ([\w-]+) in app/app\.ini", entry.remedy):
+            assert re.search(rf"^{name} = ", settings, re.MULTILINE), f"{entry.id}: {name}"
+
+
+def test_fewer_workers_as_advised_leave_uwsgi_startable(tmp_path: Path) -> None:
+    """It refuses as many processes that are always there as there may be."""
+    text = (TEMPLATE / "app/capacity.py").read_text()
+    for limit in range(1, 9):
+        changed = re.sub(r"^LIMIT = \d+$", f"LIMIT = {limit}", text, flags=re.MULTILINE)
+        module: dict[str, Any] = {"__name__": "capacity"}
+        exec(changed, module)
+        assert all(module["fewest"](n) < module["most"](n) <= limit for n in (1, 2, 4, 64))
+
+
+@pytest.mark.parametrize("port", [22, 2222])
+def test_a_changed_host_key_is_forgotten_by_the_command_that_is_advised(
+    tmp_path: Path, port: int
+) -> None:
+    key, other = (paramiko.ECDSAKey.generate() for _ in range(2))
+    name, path = known_hosts.name_of("login.example", port), tmp_path / "known hosts"
+    path.write_text(f"{name} {key.get_name()} {key.get_base64()}\n")
+    error = changed_host_key(
+        paramiko.BadHostKeyException("login.example", other, key),
+        known_hosts.forget(name, [tmp_path / "none", path]),
+    )
+    (command,) = re.findall(r"`(.*)`", error.remedy)
+    subprocess.run(shlex.split(command), check=True, capture_output=True)
+    assert known_hosts.keys(name, [path]) == {}
