@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from spinstack.config import settings
 from spinstack.errors import SpinstackError
 from spinstack.transport import connect as transport_connect
 from spinstack.transport.channel_node import ChannelNode
 from spinstack.transport.command import Command
 from spinstack.transport.script import Script, Step
 
-from . import openssh
+from . import one_time, openssh
 
 pytestmark = pytest.mark.real("sshd")
 
@@ -223,3 +226,51 @@ def test_a_host_that_greets_and_then_is_silent_is_not_away(
     with silent(listening, b"SSH-2.0-OpenSSH_9.2\r\n"):
         error, _ = fail(port=listening.getsockname()[1])
     assert "the host answers, but does not finish the login" in error.what
+
+
+@pytest.mark.real("root", "one-time codes")
+def test_a_second_factor_that_nobody_confirms(wire: str, tmp_path: Path) -> None:
+    """The host has its answer, and waits for something else."""
+    with one_time.login_node(tmp_path) as server:
+        (tmp_path / "password-is-right").write_text("#!/bin/sh\nexec sleep 60\n")
+        answer = tmp_path / "answer"
+        answer.write_text(server.person.answer() + "\n")
+        answer.chmod(0o600)
+        way = server.settings(wire=wire, login_answer_file=str(answer))
+        own = {"environment": "dev-cattle", "project_dir": "/x", **way}
+        raw = {"stack": "x", "destinations": {"test": own}}
+        to = settings.load({"spinstack": raw}, Path("/")).destination("test")
+        told: list[str] = []
+        with pytest.raises(SpinstackError) as raised:
+            transport_connect.login_node(to, told.append).run(SCRIPT)
+    assert "waited in vain for an answer to a question or a second factor" in raised.value.what
+    assert "`invoke login` in a terminal" in raised.value.remedy
+
+
+def test_an_agent_with_too_many_keys_is_told_as_such(
+    sshd: openssh.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is advised then helps. The other wire tries files before the agent."""
+    path, key = tmp_path / "agent", f"  IdentityFile {sshd.identity}\n"
+    way = f"Host spin-login\n  HostName 127.0.0.1\n  Port {sshd.port}\n"
+    config = openssh.own_config(monkeypatch, tmp_path)
+    other = {"host": "spin-login", "port": None, "identity_file": None, "wire": "openssh"}
+    node = transport_connect.login_node(openssh.destination(sshd, **other))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL) as agent:
+        try:
+            while not path.exists():
+                time.sleep(0.05)
+            for number in range(7):
+                openssh.keygen("-t", "ed25519", "-N", "", "-f", str(tmp_path / f"key{number}"))
+                add = ["ssh-add", "-q", str(tmp_path / f"key{number}")]
+                subprocess.run(add, check=True, stderr=subprocess.DEVNULL)
+            config.write_text(way + key)
+            with pytest.raises(SpinstackError, match="Too many authentication failures") as raised:
+                node.run(SCRIPT)
+            assert "`IdentitiesOnly yes`, both for that host" in raised.value.remedy
+            config.write_text(way + key + "  IdentitiesOnly yes\n")
+            assert node.run(SCRIPT).complete
+        finally:
+            node.close()
+            agent.terminate()
