@@ -61,7 +61,7 @@ def test_what_the_container_could_not_use_is_told(stage: Stage, site: str) -> No
     try:
         finding = found(stage)["mount-access"]
         assert "app" in finding["problem"] and "can't read" in finding["problem"]
-        assert finding["where"].startswith("docker-compose.yml:")
+        assert finding["where"].startswith("stack.env:")
         assert "ask 4711" in finding["remedy"] or "ask UNKNOWN" in finding["remedy"]
     finally:
         os.chown(data, before.st_uid, before.st_gid)
