@@ -142,7 +142,7 @@ def test_a_service_gets_its_env_files_and_then_its_own_variables(stack_settings:
     stack = config_stack.read(stack_settings, IMAGES, Rancher1.beside)
     found = stack.environment(stack.compose.services["app"], {"GROUP_ID": "58102", "X": "y"})
     assert found == {"A": "1", "B": "12:30", "C": "1e+06", "GROUP_ID": "58102", "X": "y"}
-    assert findings(stack_settings) == []
+    assert findings(stack_settings) == ["docker-compose.yml:6 compose-text"]
     made = upload.make(stack, stack_settings.destination())
     with tarfile.open(fileobj=io.BytesIO(made.archive)) as tar:
         packed = tar.extractfile("more.env")
