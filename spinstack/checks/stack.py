@@ -48,7 +48,9 @@ def _destination(destination: Destination) -> list[Finding]:
     )
     if destination.user == PLACEHOLDER_USER:
         problem = f"{PLACEHOLDER_USER!r} is only a placeholder"
-        remedy = "set it to your login name at the centre, here or in ~/.invoke.yaml"
+        remedy = (
+            "set it to your login name at the centre, here or below `spinstack:` in ~/.invoke.yaml"
+        )
         findings.append(Finding("user-name", f"{where}, user", problem, remedy))
     return findings
 

@@ -45,7 +45,8 @@ def must_be_settled(states: Sequence[ServiceState], doing: str) -> None:
             error = SpinstackError(
                 f"can't {doing}: {state.name} is {state.phase.value}",
                 where=f"{state.stack}; nothing was changed",
-                remedy="it is stuck: remove it with `invoke rm`, then run `invoke deploy`"
+                remedy=f"it is stuck: remove it with `invoke rm --service {state.name}`, then run "
+                "`invoke deploy`"
                 if state.stuck
                 else "wait some seconds until `invoke status` shows it settled, then run it again",
                 details=state.message,

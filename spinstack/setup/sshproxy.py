@@ -55,7 +55,7 @@ def _command(destination: Destination, person: str) -> Command:
         raise UsageError(
             "the setting user is missing",
             where=f"the destination {destination.name}",
-            remedy="add user: in ~/.invoke.yaml or in invoke.yaml",
+            remedy="add `user: NAME` below `spinstack:` in invoke.yaml or ~/.invoke.yaml",
         )
     words = [str(destination.sshproxy or destination.centre.sshproxy.program), "-u", person or user]
     if person and person != user:

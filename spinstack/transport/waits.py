@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
+from spinstack.transport.command import Command
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
 
 # Seconds after which a person is told what the login waits for.
 TOLD_AFTER = 5.0
@@ -60,25 +65,33 @@ def for_jump(host: str, jump: str) -> Wait:
     )
 
 
-def for_proxy_command(host: str) -> Wait:
+def by_hand(to: Destination) -> str:
+    """The command that shows how a login there goes."""
+    words = ["ssh", "-v", *(["-p", str(to.port)] if to.port else [])]
+    return Command(*words, f"{to.user}@{to.host}" if to.user else to.host).shown()
+
+
+def for_proxy_command(to: Destination) -> Wait:
     """For the command that the ssh config runs to reach the host."""
+    host = to.host
     return Wait(
         f"the login waits for the ProxyCommand that the ssh config has for {host}",
         f"the login node {host} can't be reached through its ProxyCommand",
         f"ProxyCommand of {host} in the ssh config",
-        f"see how far `ssh -v {host}` gets; without it, remove ProxyCommand for {host} from "
+        f"see how far `{by_hand(to)}` gets; without it, remove ProxyCommand for {host} from "
         "~/.ssh/config",
     )
 
 
-def for_start(host: str) -> Wait:
+def for_start(to: Destination) -> Wait:
     """For all that is done before a connection is tried."""
+    host = to.host
     return Wait(
         f"the login looks up {host}, or waits for a command of the ssh config (Match exec)",
         f"the login to {host} did not begin: looking up its name, or a command of the ssh config "
         "(Match exec), does not end",
         host,
-        f"see where `ssh -v {host}` stops",
+        f"see where `{by_hand(to)}` stops",
     )
 
 

@@ -15,9 +15,10 @@ import paramiko
 import pytest
 import yaml
 
-from spinstack.config import schema
+from spinstack.config import schema, settings
 from spinstack.console.error_table import packaged
 from spinstack.tasks import ns
+from spinstack.transport import waits
 from spinstack.transport.fabric import known_hosts
 from spinstack.transport.fabric.login import changed_host_key
 from tests.conftest import REPOSITORY
@@ -131,3 +132,14 @@ def test_a_changed_host_key_is_forgotten_by_the_command_that_is_advised(
     (command,) = re.findall(r"`(.*)`", error.remedy)
     subprocess.run(shlex.split(command), check=True, capture_output=True)
     assert known_hosts.keys(name, [path]) == {}
+
+
+def test_what_is_to_be_tried_by_hand_goes_the_way_of_the_settings() -> None:
+    own = {"environment": "dev-cattle", "project_dir": "/x", "host": "login.example"}
+    for more, command in (
+        ({}, "ssh -v login.example"),
+        ({"user": "me", "port": 2222}, "ssh -v -p 2222 me@login.example"),
+    ):
+        raw = {"stack": "x", "destinations": {"there": {**own, **more}}}
+        to = settings.load({"spinstack": raw}, Path("/")).destination("there")
+        assert waits.by_hand(to) == command

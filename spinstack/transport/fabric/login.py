@@ -50,8 +50,8 @@ class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
             raise SpinstackError(
                 f"the host key of {hostname} is not known",
                 where=shown,
-                remedy="log in once with ssh in a terminal, compare the fingerprint with the one "
-                "that the centre publishes, and accept it there",
+                remedy="run the same command in a terminal; it asks whether this is the "
+                "fingerprint that the centre publishes",
             )
         answer = self._ask(
             f"The host {hostname} is not known yet. Its key:\n  {shown}\n"

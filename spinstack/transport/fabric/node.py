@@ -115,7 +115,7 @@ class FabricLoginNode(ChannelNode):
             return waits.for_jump(host, hop.original_host)
         if isinstance(hop.gateway, Connection):
             return waits.for_jump(host, hop.gateway.original_host)
-        return waits.for_proxy_command(host) if hop.gateway else None
+        return waits.for_proxy_command(self._destination) if hop.gateway else None
 
     def _known(self, hop: Connection) -> tuple[str, list[Path]]:
         """The hop's name in known hosts files, and these; accepted keys go to the last."""

@@ -17,7 +17,8 @@ class Attempt:
     default; `asked`: a person, or a file, could answer; `outdated`: what is wrong with a
     certificate, if anything; `unreachable`: what to do if the host does not respond; `way`: the
     jump host or ProxyCommand on the way to it; `unasking`: a line of the ssh config that keeps
-    ssh from answering prompts, and how to change it."""
+    ssh from answering prompts, and how to change it; `by_hand`: the command that shows how a
+    login goes."""
 
     name: str
     host: str
@@ -27,6 +28,7 @@ class Attempt:
     unreachable: str
     way: Wait | None = None
     unasking: tuple[str, str] | None = None
+    by_hand: str = "ssh -v"
 
     @property
     def where(self) -> str:
@@ -53,7 +55,7 @@ def explained(said: str, attempt: Attempt) -> SpinstackError:
         or SpinstackError(
             f"ssh could not log in to {attempt.name}: {lines[-1] if lines else 'no message'}",
             where=attempt.where,
-            remedy=f"see what `ssh -v {attempt.name}` prints",
+            remedy=f"see what `{attempt.by_hand}` prints",
             details=_end(lines),
         )
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError
-from spinstack.transport import certificate, prompt
+from spinstack.transport import certificate, prompt, waits
 from spinstack.transport.openssh import errors, process
 from spinstack.transport.openssh.route import Route, configured
 
@@ -179,6 +179,7 @@ def _failure(route: Route, asked: Asking, said: str) -> SpinstackError:
         unreachable=destination.when_unreachable,
         way=route.way,
         unasking=route.unasking,
+        by_hand=waits.by_hand(destination),
     )
     error = errors.explained(said, attempt)
     if isinstance(error, errors.UnknownHost):

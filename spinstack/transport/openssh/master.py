@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.transport import waits
 from spinstack.transport.openssh import login, mux, sockets
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Master:
             raise SpinstackError(
                 f"the login to {self.name} ended immediately",
                 where=str(self.socket),
-                remedy=f"see what `ssh -v {self.name}` prints, or set wire: fabric",
+                remedy=f"see what `{waits.by_hand(self._destination)}` prints, or set wire: fabric",
             )
         return there
 

@@ -54,7 +54,7 @@ class Route:
         jump, command = self._value("proxyjump"), self._value("proxycommand")
         if jump:
             return waits.for_jump(self.destination.host, jump.split(",")[0])
-        return waits.for_proxy_command(self.destination.host) if command else None
+        return waits.for_proxy_command(self.destination) if command else None
 
     @property
     def identity_files(self) -> list[Path]:
@@ -87,7 +87,7 @@ class Route:
         if stage is Stage.WAY:
             return self.way
         if stage is Stage.START:
-            return waits.for_start(host)
+            return waits.for_start(self.destination)
         if stage in (Stage.QUESTION, Stage.ANSWER):
             return waits.for_answer(self.name, self._where)
         agent = waits.agent_at(self._value("identityagent")) if stage is Stage.AGENT else ""
