@@ -73,7 +73,17 @@ def make(work: Path) -> Place:
     for name in FILES:
         (place.stack / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(baked / name, place.stack / name)
+    for service in SERVICES:
+        _copy_nothing(place.stack / service / "Dockerfile")
     return place
+
+
+def _copy_nothing(dockerfile: Path) -> None:
+    """A deploy refuses a COPY of a file that is not there. Nothing is built here, so none is
+    needed."""
+    lines = dockerfile.read_text().splitlines(keepends=True)
+    kept = (line for line in lines if not line.startswith("COPY ") or "--from=" in line)
+    dockerfile.write_text("".join(kept))
 
 
 def _engine(place: Place) -> None:
