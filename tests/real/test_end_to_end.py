@@ -80,7 +80,7 @@ def test_a_browser_shows_calendar_night_exposure_and_a_plot_made_on_demand(
     plot = visit(site + PLOT, ARTEFACTS / "plot.png", height=940)
     assert "<h1>Camera r1, exposure 311038</h1>" in plot.dom
     # Bokeh's scripts have put the figure where the page had an empty place.
-    assert '<div class="bk-Figure">' in plot.dom
+    assert '<canvas class="bk"' in plot.dom
     assert (static / PLOT).stat().st_size > 100_000
 
     for page in (calendar, night, exposure, plot):
