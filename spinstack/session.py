@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack.console.console import Console
 from spinstack.errors import UsageError
+from spinstack.text import harmless
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -166,7 +167,7 @@ class Session:
                 f"this needs a yes, and there is no terminal: {question}", remedy="add --yes"
             )
         with self.console.paused():
-            answer = input(f"{question} [yes/no] ")
+            answer = input(harmless(f"{question} [yes/no] "))
         if answer.strip().lower() not in ("y", "yes"):
             raise UsageError("nothing was changed", remedy="answer yes, or add --yes")
 

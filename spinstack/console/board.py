@@ -105,7 +105,7 @@ class Board:
                     continue
                 try:
                     self._show()
-                except OSError:  # the terminal is gone, but the work continues
+                except OSError:  # the terminal is gone, or the disk full, but the work continues
                     return
 
     def _show(self) -> None:

@@ -3,19 +3,26 @@
 Progress goes to standard error, results to standard output, so that `$(invoke url)` and
 `--json` give only the result. Colour and live lines only on a terminal
 (rich's rules: NO_COLOR, TERM=dumb).
+
+Whatever is shown may come from elsewhere: its control characters never reach a terminal. Our own
+colours and movements are added afterwards.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from spinstack.console import streams
 from spinstack.console.board import Board
 from spinstack.console.progress import StepDisplay
-from spinstack.console.terminal import is_plain
+from spinstack.console.terminal import can_move, is_plain
+from spinstack.text import HARMFUL, harmless, one_line, split_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
     from spinstack.errors import SpinstackError
 
 __all__ = ["Console", "StepDisplay", "columns"]
+
+_CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
 class Console:
@@ -86,7 +95,8 @@ class Console:
         from rich.text import Text
 
         style = "green" if mark == "✓" else "red"
-        self.rich.print(Text.assemble((mark, style), f" {line} ", (took, "dim")))
+        with streams.expendable():
+            self.rich.print(Text.assemble((mark, style), f" {line} ", (took, "dim")))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -114,18 +124,20 @@ class Console:
             self.note(f"  fix:   {known.remedy}")
 
     def _print(self, text: str, style: str = "") -> None:
-        """A line on standard error, as it is; its style where there are colours."""
-        if is_plain(sys.stderr):
-            print(text, file=sys.stderr, flush=True)
-        else:
-            self.rich.print(text, style=style, markup=False)
+        """A line on standard error; its style where there are colours."""
+        text = harmless(text)
+        with streams.expendable():
+            if is_plain(sys.stderr):
+                print(text, file=sys.stderr, flush=True)
+            else:
+                self.rich.print(text, style=style, markup=False)
 
     def error(self, error: SpinstackError) -> None:
         """Details first, then what failed, where, why if it is known, and what to do."""
         from spinstack.console import known_errors
 
         if error.details:
-            for line in error.details.rstrip().splitlines():
+            for line in split_lines(error.details.rstrip()):
                 self._print("  | " + line, "dim")
         first, *rest = error.lines()
         self._print(first, "bold red")
@@ -137,31 +149,59 @@ class Console:
             self._print(line)
 
     def result(self, text: str) -> None:
-        """The result, on standard output."""
-        with self._board.aside():
-            print(text)
-            sys.stdout.flush()
+        """The result, on standard output. Like all that follow, it raises SpinstackError if that
+        can't be written, and BrokenPipeError if nobody reads it any more."""
+        self._out(lambda: print(harmless(text)))
+
+    def page(self, text: str) -> None:
+        """A result in place of what a terminal shows."""
+        clear = _CLEAR if can_move(sys.stdout) else ""
+        self._out(lambda: print(clear + harmless(text)))
 
     def marked(self, mark: str, style: str, text: str) -> None:
         """A line of the result that begins with a coloured word."""
+        self._coloured(harmless(mark) + " ", style, harmless(text))
+
+    def verbatim(self, text: str, label: str = "", style: str = "") -> None:
+        """A line of a log, or a file, behind a coloured label; where it goes into a pipe or a file,
+        nothing in it is changed."""
+        shown = harmless if sys.stdout.isatty() else str
+        self._coloured(shown(label), style, shown(text))
+
+    def _coloured(self, mark: str, style: str, text: str) -> None:
         if is_plain(sys.stdout):
-            self.result(f"{mark} {text}")
+            self._out(lambda: print(mark + text))
             return
-        from rich.console import Console as RichConsole
         from rich.text import Text
 
-        with self._board.aside():
-            out = RichConsole(highlight=False, soft_wrap=True)
-            out.print(Text.assemble((mark, style), f" {text}"))
+        self._out(lambda: self._rich_out.print(Text.assemble((mark, style), text)))
 
-    def json(self, value: Any) -> None:
-        """The result for a script."""
-        self.result(json.dumps(value, indent=2, ensure_ascii=False))
+    @cached_property
+    def _rich_out(self) -> RichConsole:
+        from rich.console import Console as RichConsole
+
+        return RichConsole(highlight=False, soft_wrap=True)
+
+    def _out(self, write: Callable[[], None]) -> None:
+        with self._board.aside(), streams.needed():
+            write()
+            sys.stdout.flush()
+
+    def json(self, value: Any, *, indent: int | None = 2) -> None:
+        """The result for a script; `indent=None`: on one line. Control characters are escaped, and
+        what another encoding than UTF may lack, so its values are never changed."""
+        narrow = not (sys.stdout.encoding or "").lower().startswith("utf")
+        text = json.dumps(value, indent=indent, ensure_ascii=narrow)
+        self.result(_ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def table(self, headings: list[str], rows: list[list[str]]) -> None:
         """Columns on standard output, as wide as their widest cell."""
         for line in columns(headings, rows):
             self.result(line)
+
+
+# What JSON can escape: control characters, and what is no text in any encoding.
+_ESCAPED = re.compile(f"[{HARMFUL}\ud800-\udfff]")
 
 
 def _is_a_stop(error: BaseException) -> bool:
@@ -173,8 +213,9 @@ def _is_a_stop(error: BaseException) -> bool:
 
 def columns(headings: list[str], rows: list[list[str]]) -> list[str]:
     """The lines of a table whose columns are as wide as their widest cell."""
-    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    shown = [[one_line(harmless(cell)) for cell in row] for row in [headings, *rows]]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [headings, *rows]
+        for row in shown
     ]

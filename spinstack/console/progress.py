@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from spinstack.text import harmless, one_line
+
 # Seconds: between two updates; until a step gets a live line, and its amount a bar.
 TICK, A_MOMENT, BAR_AFTER = 0.1, 0.2, 1.0
 
@@ -31,10 +33,10 @@ class Amount:
 
 
 class StepDisplay:
-    """A running step."""
+    """A running step. All its texts are harmless, and of one line."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = _shown(name)
         self.began = time.monotonic()
         self.outcome = ""
         self.doing = ""
@@ -47,7 +49,7 @@ class StepDisplay:
 
     def detail(self, text: str) -> None:
         """What it is waiting for; shown only while it runs."""
-        self.doing = text.strip()[:_LONGEST_DETAIL]
+        self.doing = _shown(text)[:_LONGEST_DETAIL]
 
     def bytes(self, done: float, total: float) -> None:
         """How much is uploaded; a bar if it takes longer than a second."""
@@ -56,11 +58,11 @@ class StepDisplay:
 
     def parts(self, done: float, total: float, told: str) -> None:
         """How many parts are done, in words such as `step 4/9`."""
-        self.amount = Amount(done, total, told)
+        self.amount = Amount(done, total, _shown(told))
 
     def done(self, outcome: str) -> None:
         """Its outcome, shown when the step ends."""
-        self.outcome = outcome
+        self.outcome = _shown(outcome)
 
     def sign(self) -> str:
         """A heartbeat: a line in a log that says that it is still running."""
@@ -68,6 +70,10 @@ class StepDisplay:
             part for part in (self.amount.told if self.amount else "", self.doing) if part
         )
         return f"… {self.name:<18} {far[:80]}{' ' if far else ''}{self.seconds:.0f} s"
+
+
+def _shown(text: str) -> str:
+    return one_line(harmless(text))
 
 
 def bytes_told(done: float, total: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import getpass
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any, TextIO
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images.engine import Engine
 from spinstack.images.errors import LOGIN, explained
+from spinstack.text import harmless, read_json
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
 
@@ -30,7 +30,7 @@ def read_password(prompt: str, stdin: TextIO) -> str:
     """
     if stdin.isatty():
         try:
-            password = getpass.getpass(prompt)
+            password = getpass.getpass(harmless(prompt))
         except EOFError:
             password = ""
     else:
@@ -142,7 +142,7 @@ def _config_files(engine: Engine) -> list[Path]:
 
 def _json_mapping(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        value = read_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -166,7 +166,7 @@ def _from_helper(runner: Runner, helper: str, registry: str) -> Credentials | No
     command = Command(f"docker-credential-{helper}", "get")
     try:
         result = runner.run(command, input=registry, timeout=ANSWER_WITHIN, changes=False)
-        answer = json.loads(result.stdout) if result.ok else {}
+        answer = read_json(result.stdout) if result.ok else {}
         return Credentials(answer["Username"], answer["Secret"])
     except (SpinstackError, ValueError, KeyError, TypeError):
         return None

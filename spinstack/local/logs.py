@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
@@ -26,12 +25,13 @@ def show(session: Session, service: str, *, tail: int, follow: bool) -> None:
     _must_be_known(here, service)
     stack.needs_to_run(here)
     words = ["logs", "--tail", str(tail), *(["--follow"] if follow else [])]
-    words += [] if sys.stdout.isatty() else here.program.plain_logs
+    words += here.program.plain_logs
     words += [service] if service else []
 
     def take(line: str) -> None:
         if not compose_program.is_chatter(line):
-            session.console.result(line)
+            label, bar, text = line.partition(" | ")
+            session.console.verbatim(text if bar else line, label + bar if bar else "", "cyan")
 
     limit = None if follow else WITHIN
     try:

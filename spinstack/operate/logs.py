@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json as jsons
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spinstack import times
-from spinstack.console.terminal import is_plain
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate.control import chosen
 from spinstack.operate.selection import check_name, service_names
@@ -20,6 +17,7 @@ from spinstack.platforms.base import ALL, LogLine, LogQuery
 from spinstack.platforms.client import StackClient
 from spinstack.platforms.logs import in_order
 from spinstack.remote.access import connected
+from spinstack.text import whole_number
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -29,6 +27,8 @@ Show = Callable[[LogLine], None]
 
 # Lines of each service by default.
 LINES = 100
+# Seconds: before any log.
+_LONG_AGO = 10**9
 # How many of the last lines are searched for known errors.
 EXPLAINED = 2000
 
@@ -71,9 +71,10 @@ def lines_wanted(tail: str, since: str) -> int:
         return ALL if since else LINES
     if tail == "all":
         return ALL
-    if not tail.isdecimal():
+    number = whole_number(tail)
+    if number is None or number < 0:
         raise UsageError(f"--tail {tail} is not a number", remedy="use --tail 100 or --tail all")
-    return int(tail)
+    return number
 
 
 def moment(since: str) -> str:
@@ -82,7 +83,7 @@ def moment(since: str) -> str:
     if not since or _is_moment(since):
         return since
     before = times.seconds(since)
-    if before is None:
+    if before is None or before > _LONG_AGO:
         raise UsageError(
             f"--since {since} is not a time",
             remedy="use, for example, 10m, 2h, 1d or 2026-01-31T04:05:00Z",
@@ -161,34 +162,15 @@ class Printer:
         self._console = session.console
         self._heard = heard
         self._width = max(map(len, names)) if len(names) > 1 else 0
-        self._print = (None if json else _coloured(names)) or self._print_plain
+        self._colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
         self.show: Show = self._json if json else self._text
 
     def _json(self, line: LogLine) -> None:
         entry = {"service": line.service, "container": line.container, "text": line.text}
-        self._console.result(jsons.dumps(entry, ensure_ascii=False))
+        self._console.json(entry, indent=None)
 
     def _text(self, line: LogLine) -> None:
         self._heard.append(line.text)
         label = line.container or (line.service if self._width else "")
         prefix = f"{label:<{self._width}} | " if label else ""
-        self._print(line.service, prefix, line.text)
-
-    def _print_plain(self, service: str, prefix: str, text: str) -> None:
-        self._console.result(prefix + text)
-
-
-def _coloured(names: Sequence[str]) -> Callable[[str, str, str], None] | None:
-    """What prints the prefix in the colour of its service; None if there are no colours."""
-    if is_plain(sys.stdout):
-        return None
-    from rich.console import Console
-    from rich.text import Text
-
-    out = Console(highlight=False, soft_wrap=True)
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-
-    def show(service: str, prefix: str, line: str) -> None:
-        out.print(Text.assemble((prefix, colours[service]), line))
-
-    return show if out.is_terminal else None
+        self._console.verbatim(line.text, prefix, self._colours.get(line.service, ""))

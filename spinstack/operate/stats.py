@@ -16,8 +16,9 @@ from typing import Any
 from spinstack.errors import UsageError
 from spinstack.platforms.base import NO_CONTAINER, Platform, ServiceState
 from spinstack.platforms.client import StackClient
+from spinstack.text import one_line, split_lines, whole_number
 from spinstack.transport.command import Command, Raw, program
-from spinstack.transport.script import Step, json_objects, number
+from spinstack.transport.script import Step, json_objects
 
 # Seconds that a service has to answer.
 LIMIT = 3
@@ -109,8 +110,8 @@ def read(
         head, _, text = part.partition("\n")
         service, _, code = head.rpartition(" ")
         if code != str(NO_CONTAINER):
-            found = number(code)
-            answers[service] = _told(text, 1 if found is None else found, platform)
+            number = whole_number(code)
+            answers[service] = _told(text, 1 if number is None else number, platform)
     nothing = Stats(problem=_NOTHING)
     up = {state.name for state in services if state.up}
     return {name: answers.get(name, nothing) for name in asked if name in up or name in answers}
@@ -120,9 +121,9 @@ def _told(text: str, code: int, platform: Platform) -> Stats:
     # Killed at once after the limit, or only by force.
     if code in (124, 137):
         return Stats(problem=f"no answer within {LIMIT} s")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in split_lines(text) if line.strip()]
     # SIGPIPE: it was still printing.
-    if code == 141 or len(text.encode()) >= MOST:
+    if code == 141 or len(text.encode(errors="replace")) >= MOST:
         return Stats(problem=f"its answer is longer than {MOST} bytes")
     if code:
         # The last line sums up a program's failure, even a Python traceback.
@@ -137,6 +138,6 @@ def _told(text: str, code: int, platform: Platform) -> Stats:
 
 
 def _shown(text: str) -> str:
-    """One line that is harmless to a terminal."""
-    line = "".join(char if char.isprintable() else " " for char in text).strip()
+    """As much of it as fits on one line."""
+    line = one_line(text)
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsons
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,7 +9,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from spinstack.console.console import columns
-from spinstack.console.terminal import can_move
 from spinstack.errors import SpinstackError
 from spinstack.operate import snapshot
 from spinstack.operate.snapshot import Overview
@@ -20,9 +18,6 @@ from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-
-
-CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
 def status(session: Session, *, watch: bool, json: bool) -> None:
@@ -71,16 +66,15 @@ def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:
 
 def _watch(session: Session, there: RemoteStack, json: bool) -> None:
     """One round after another: in place on a terminal; as JSON, one line each."""
-    clear = CLEAR if can_move(sys.stdout) else ""
 
     def seen(found: Overview) -> None:
         if json:
-            session.console.result(jsons.dumps(as_json(found), ensure_ascii=False))
+            session.console.json(as_json(found), indent=None)
         else:
-            session.console.result(clear + _picture(found))
+            session.console.page(_picture(found))
 
     def failed(error: SpinstackError) -> None:
-        session.console.result(clear + f"{there.where}  {_clock()}\n")
+        session.console.page(f"{there.where}  {_clock()}\n")
         session.console.error(error)
 
     snapshot.watch(there, seen, failed)

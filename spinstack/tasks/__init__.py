@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spinstack.console import streams
 from spinstack.tasks import (
     doctor,
     env,
@@ -43,4 +44,5 @@ TOPICS = (
 
 ns = collected("spinstack", TOPICS)
 
+streams.prepare()
 explain_unreadable(Path.cwd())

@@ -89,9 +89,10 @@ def completion(context: Context, shell: str) -> None:
     New shells then complete tasks, options, destinations, services and images: for
     `spinstack` anywhere, for `invoke` in the directory of a stack.
     """
+    from spinstack.console.console import Console
     from spinstack.tasks import shell_completion
 
-    print(shell_completion.script(shell), end="")
+    Console().result(shell_completion.script(shell).rstrip("\n"))
 
 
 TOPIC = Topic("make", "Is this machine ready?", (doctor, completion))

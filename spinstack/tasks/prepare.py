@@ -40,9 +40,10 @@ def new(
         spinstack new --no-input --answer stack_name=my-site --answer web_port=60021
     """
     from spinstack import template
+    from spinstack.console.console import Console
 
     made = template.make(output, answer or (), ask=not no_input, dry=context.config.run.dry)
-    print(made)
+    Console().result(str(made))
 
 
 @task(

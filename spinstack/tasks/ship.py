@@ -80,7 +80,7 @@ def render(session: Session, to: str | None = None) -> None:
     | diff dev -
     """
     session.stack.require_readable()
-    session.console.result(session.platform.rendered(session.stack, session.destination))
+    session.console.verbatim(session.platform.rendered(session.stack, session.destination))
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})

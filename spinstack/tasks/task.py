@@ -97,6 +97,7 @@ def _told(
 ) -> Any:
     from invoke.exceptions import Exit
 
+    from spinstack.console import streams
     from spinstack.console.console import Console
     from spinstack.errors import SpinstackError
     from spinstack.session import Session
@@ -116,7 +117,8 @@ def _told(
         raise Exit(code=1) from None
     except BrokenPipeError:
         # Whoever read the output has seen enough (`| head`).
-        sys.stderr.close()
+        streams.give_up(sys.stdout)
+        streams.give_up(sys.stderr)
         raise Exit(code=1) from None
     except Exception as error:
         # Whatever it is, people get three lines; the rest is for whoever fixes it.

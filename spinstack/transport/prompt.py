@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spinstack.errors import UsageError
+from spinstack.text import harmless
 
 # Where NERSC's sshproxy.sh writes its key, next to the certificate `nersc-cert.pub`.
 SSHPROXY_KEY = Path("~/.ssh/nersc")
@@ -37,7 +38,7 @@ def ask_on_terminal(prompt: str) -> str:
     from spinstack.console.board import paused
 
     with paused():
-        return getpass.getpass(prompt if prompt.endswith(" ") else prompt + " ")
+        return getpass.getpass(harmless(prompt if prompt.endswith(" ") else prompt + " "))
 
 
 def answers_from(path: Path) -> Prompt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import signal
@@ -11,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from spinstack.console import streams
+from spinstack.text import harmless
 from spinstack.transport.channel import Channel
 from spinstack.transport.command import Command
 
@@ -73,6 +76,9 @@ class Relay:
         self._channel = channel
         self._input = input
         self._gates = {1: Gate(mark), 2: Gate(mark)}
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {1: decoder("replace"), 2: decoder("replace")}
+        self._raw = False
         self._last_keys = b"\r"
         self._ended = False
         self.left = False
@@ -92,7 +98,9 @@ class Relay:
             return self._carry(None, None)
 
     def on_terminal(self) -> int | None:
-        """The same, with our keys and our window's size going to it."""
+        """The same, with our keys and our window's size going to it; what it prints is a terminal's
+        own, and not changed."""
+        self._raw = True
         with _raw_keys(), _resizes() as resized:
             return self._carry(sys.stdin.fileno(), resized)
 
@@ -159,9 +167,12 @@ class Relay:
     def _write(self, stream: int, data: bytes) -> bool:
         visible = self._gates[stream].through(data)
         target = sys.stdout if stream == 1 else sys.stderr
+        if target.isatty() and not self._raw:
+            visible = harmless(self._decoders[stream].decode(visible)).encode()
         if visible:
-            target.buffer.write(visible)
-            target.buffer.flush()
+            with streams.needed() if stream == 1 else streams.expendable():
+                target.buffer.write(visible)
+                target.buffer.flush()
         return bool(data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def test_inside(running: SmallSite) -> None:
     shell.type("\x03", "$ ")
     shell.type("exit 5\r")
     assert shell.code() == 5
+
+
+def test_what_a_container_prints_moves_no_terminal(running: SmallSite) -> None:
+    says = r"printf '\033]0;TITLE\007\033[2J boo\n' >/proc/1/fd/1"
+    done(running, "exec", "--service", "app", "--command", shlex.join(["sh", "-c", says]))
+    looking = person(running, "logs", "--service", "app", "--tail", "3")
+    looking.wait_for("^[]0;TITLE^G^[[2J boo")
+    assert looking.code() == 0
+    assert "TITLE\x07" not in looking.shown
+    into_a_file = done(running, "logs", "--service", "app", "--tail", "3").out
+    assert "\x1b]0;TITLE\x07\x1b[2J boo\n" in into_a_file
 
 
 def test_stop_start_scale(running: SmallSite) -> None:

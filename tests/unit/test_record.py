@@ -128,11 +128,6 @@ def test_a_long_error_is_cut_so_that_the_line_is_one_write() -> None:
     assert json.loads(long)["detail"].startswith("é" * 100)
 
 
-def test_control_characters_of_others_do_not_reach_the_terminal() -> None:
-    (found,) = record.parse(record.line(replace(FULL, detail="\x1b[2Jgone")))
-    assert found.detail == " [2Jgone"
-
-
 # Short enough for one write, or the detail is cut: that is another test's.
 texts = st.text(st.characters(exclude_categories=("C", "Z")), max_size=20)
 

@@ -105,6 +105,7 @@ def test_a_module_of_tasks_is_imported_for_its_descriptions(stack: Path, home: P
     names = added(stack, home, "--list")
     own = {name for name in names if name.startswith("spinstack.")}
     kept = {"spinstack.tasks", "spinstack.errors", "spinstack.config", "spinstack.config.schema"}
+    kept |= {"spinstack.text", "spinstack.console", "spinstack.console.streams"}
     assert {name for name in own if not name.startswith("spinstack.tasks.")} <= kept
 
 

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from spinstack import __version__
+from spinstack.text import one_line
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import UMASK, Step, json_object
 
@@ -148,7 +149,7 @@ def _record(text: str) -> Record | None:
     value = json_object(text)
     if value is None:
         return None
-    texts = {key: _shown(value.get(key)) for key in _TEXTS}
+    texts = {key: _text(value.get(key)) for key in _TEXTS}
     record = Record(**texts, dirty=value.get("dirty") is True, images=_images(value.get("images")))
     try:
         record.moment  # noqa: B018 - raises ValueError for a line without a time
@@ -159,10 +160,8 @@ def _record(text: str) -> Record | None:
 
 def _images(value: Any) -> dict[str, str]:
     items = value.items() if isinstance(value, dict) else ()
-    return {_shown(key): _shown(reference) for key, reference in items}
+    return {_text(key): _text(reference) for key, reference in items}
 
 
-def _shown(value: Any) -> str:
-    """Others write to the file, too: nothing that would move a terminal's cursor."""
-    text = value if isinstance(value, str) else ""
-    return "".join(one if one.isprintable() else " " for one in text)
+def _text(value: Any) -> str:
+    return one_line(value) if isinstance(value, str) else ""
