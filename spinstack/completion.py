@@ -154,14 +154,14 @@ def _destinations(session: Session) -> Answers:
 
 def _services(session: Session) -> Answers:
     """Read from the compose file alone: the whole stack's files take longer than a TAB may."""
-    import yaml
+    from spinstack.text import read_yaml
 
     path = session.directory / session.settings.compose_file
     if not path.is_file():
         return {}
     try:
-        services = yaml.safe_load(path.read_bytes()).get("services") or {}
-    except (OSError, ValueError, yaml.YAMLError, AttributeError):
+        services = read_yaml(path.read_bytes()).get("services") or {}
+    except (OSError, ValueError, AttributeError):
         return {}
     return {str(name): "service" for name in services} if isinstance(services, dict) else {}
 

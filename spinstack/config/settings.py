@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spinstack.config import schema
 from spinstack.errors import UsageError
 from spinstack.rules import centre
+from spinstack.text import read_yaml
 
 
 class NotAStack(UsageError):
@@ -305,7 +304,7 @@ def _checkouts(checkouts: Mapping[str, Any], where: str) -> tuple[Checkout, ...]
 
 def _included(path: Path, name: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        values = read_yaml(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"the settings of the destination {name} can't be read: {error.strerror}",
@@ -313,10 +312,8 @@ def _included(path: Path, name: str) -> dict[str, Any]:
             remedy="for the rehearsal, first run `invoke rehearsal.start`; for another "
             "destination, add --to NAME",
         ) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or an impossible date
-        raise UsageError(
-            f"not valid YAML: {error}", where=str(path), remedy="fix the file"
-        ) from None
+    except ValueError as error:
+        raise UsageError(str(error), where=str(path), remedy="fix the file") from None
     if not isinstance(values, dict):
         raise UsageError("not a mapping of settings", where=str(path), remedy="fix the file")
     schema.check(values, schema.DESTINATION_KEYS, str(path))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spinstack.errors import UsageError
+from spinstack.text import read_yaml
 
 TABLE = Path(__file__).with_name("known_errors.yaml")
 # A stack's own, beside its invoke.yaml.
@@ -83,14 +84,13 @@ def own(stack: Path) -> tuple[Entry, ...]:
 
 def _content(path: Path) -> Any:
     """What a YAML file holds. Raises UsageError."""
-    import yaml
-
-    # Libyaml's reader takes a tenth of the time, if PyYAML was built with it.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path.name} can't be read: {error}", where=str(path)) from None
+        return read_yaml(path.read_bytes())
+    except OSError as error:
+        problem = f"{path.name} can't be read: {error.strerror}"
+    except ValueError as error:
+        problem = f"{path.name} is {error}"
+    raise UsageError(problem, where=str(path), remedy="fix the file, or restore it from git")
 
 
 def _entry(value: Any, where: str, when: tuple[str, ...] = (), group: str = "") -> Entry:
@@ -102,7 +102,7 @@ def _entry(value: Any, where: str, when: tuple[str, ...] = (), group: str = "") 
         raise UsageError("a known error is incomplete", where=where, remedy=remedy)
     try:
         pattern = re.compile(texts["pattern"], re.IGNORECASE)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         problem = f"the pattern is not a regular expression: {error}"
         raise UsageError(problem, where=where, remedy="see Python's module re") from None
     source = texts.get("source", "the stack")

@@ -21,6 +21,7 @@ from spinstack.config.settings import Destination, ImageSetting, Settings, plain
 from spinstack.config.stack import COMPUTED_THERE, Stack
 from spinstack.errors import SpinstackError
 from spinstack.session import Session
+from spinstack.text import read_yaml
 
 PACKAGE = "package default"
 ROOT = "spinstack"
@@ -240,7 +241,7 @@ def _lines_of(file: Path) -> dict[Path_, int]:
         return {}
     try:
         root = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return dict(_lines(root, ())) if root else {}
 
@@ -255,7 +256,7 @@ def _lines(node: yaml.Node, path: Path_) -> Iterator[tuple[Path_, int]]:
 
 def _yaml(file: Path) -> dict[str, Any]:
     """The values of an included file, which the settings have already read without error."""
-    values = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    values = read_yaml(file.read_bytes())
     return values if isinstance(values, dict) else {}
 
 

@@ -23,7 +23,8 @@ from spinstack.tasks import (
     setup,
     ship,
 )
-from spinstack.tasks.settings_file import explain_unreadable
+from spinstack.tasks.settings_file import allow_empty_sections, explain_unreadable
+from spinstack.tasks.task import improve_parsing
 from spinstack.tasks.topics import collected
 
 TOPICS = (
@@ -45,4 +46,6 @@ TOPICS = (
 ns = collected("spinstack", TOPICS)
 
 streams.prepare()
+improve_parsing()
+allow_empty_sections()
 explain_unreadable(Path.cwd())

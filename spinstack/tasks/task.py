@@ -92,6 +92,35 @@ def task(
     return decorate
 
 
+def improve_parsing() -> None:
+    """From now on, `--help` after a task shows its help even where a value may come, for which
+    Invoke would take it; and a value that is no number is an error, not a traceback."""
+    from invoke.exceptions import Exit
+    from invoke.parser.parser import ParseMachine
+
+    usual = ParseMachine.handle
+
+    def handle(machine: ParseMachine, token: str) -> None:
+        context = machine.context
+        task = context.name if context and token not in context.flags else None
+        if task and token in ("--help", "-h"):
+            machine.flag = None
+            for argument in context.missing_positional_args:
+                argument.set_value("", cast=False)
+            machine.initial.flags[token].value = task
+            return
+        try:
+            usual(machine, token)
+        except ValueError:
+            from spinstack.text import harmless
+
+            flag = machine.flag.name if machine.flag else ""
+            message = f"error: --{flag} needs a number, not {harmless(token[:40])!r}"
+            raise Exit(message, code=2) from None
+
+    ParseMachine.handle = handle  # type: ignore[assignment]
+
+
 def _told(
     task: StackTask[Any], context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:

@@ -1,37 +1,106 @@
-"""A broken invoke.yaml: three lines, from the very program that would trip over it."""
+"""Settings that Invoke can't read: three lines, from the very program that would trip over it."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+OWN = "spinstack:\n  stack: demo\n  destinations:\n    dev: {host: there}\n"
+# `spinstack` reads a person's file after it knows of us, `invoke` before.
+INVOKE, SPINSTACK = ("-m", "invoke"), ("-c", "from spinstack.program import main; main()")
+NO_YAML = "the settings are not valid YAML"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    (tmp_path / "stack" / "home").mkdir(parents=True)
+    (tmp_path / "stack" / "tasks.py").write_text("from spinstack.tasks import ns\n")
+    (tmp_path / "stack" / "invoke.yaml").write_text(OWN)
+    return tmp_path / "stack"
+
+
+def typed(stack: Path, program: tuple[str, ...] = INVOKE, **more: str) -> tuple[int, str]:
+    words = [sys.executable, *program, "url", "--to", "nowhere"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(stack / "home"), **more}
+    done = subprocess.run(words, cwd=stack, env=environment, capture_output=True, text=True)
+    assert done.stderr.count("\n") <= 3, done.stderr
+    return done.returncode, done.stderr
+
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"spinstack: [\n", "the settings are not valid YAML (line 2)"),
+        (b"spinstack: [\n", f"{NO_YAML} (line 2)"),
         (b"just text\n", "the settings are not a mapping"),
-        (b"spinstack: \x80\n", "the settings are not valid YAML"),
-        (b"spinstack: {user: 2020-99-99}\n", "the settings are not valid YAML"),
-        (b"spinstack: 5\n", "spinstack: is not a mapping"),
-        (b"spinstack: [stack]\n", "spinstack: is not a mapping"),
-        (b"spinstack: {stack: s, user: {a: b}}\n", "the setting user must be text"),
-        (b"spinstack: {2020-01-01: 1}\n", "the key 2020-01-01 is not text"),
-        (b"spinstack: {destinations: {on: {user: a}}}\n", "the key True is not text"),
-        (b"tasks: 5\n", "Invoke can't use the settings below tasks"),
+        (b"- a list\n", "the settings are not a mapping"),
+        (b"spinstack:\n  user: \x80\n", f"{NO_YAML} (line 2)"),
+        (b"spinstack:\n  user: 2026-13-01\n", f"{NO_YAML}: month must be in 1..12"),
+        (b"spinstack: " + b"[" * 5000, f"{NO_YAML} (line 1): exceeded maximum nesting depth"),
+        (b"spinstack: 5\n", "the setting spinstack is a single value, but must be a mapping"),
+        (b"spinstack: [stack]\n", "the setting spinstack is a single value"),
+        (b"spinstack: {2020-01-01: 1}\n", "2020-01-01, which is not text"),
+        (b"tasks: 5\n", "the setting tasks is a single value, but must be a mapping"),
+        (b"run: [a]\n", "the setting run is a single value, but must be a mapping"),
+        (
+            b"spinstack:\n  destinations:\n    2024: {host: h}\n",
+            "2024, which is not text",
+        ),
     ],
 )
-def test_broken_settings_are_told_without_a_traceback(
-    tmp_path: Path, text: bytes, said: str
+def test_broken_settings_are_told_without_a_traceback(stack: Path, text: bytes, said: str) -> None:
+    (stack / "invoke.yaml").write_bytes(text)
+    code, told = typed(stack)
+    assert code == 2
+    assert said in told
+    assert f"where: {stack / 'invoke.yaml'}" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"spinstack:\n\tuser: me\n", f"{NO_YAML} (line 2)"),
+        (b"- a list\n", "the settings are not a mapping"),
+        (b"spinstack:\n  user: \x80\n", f"{NO_YAML} (line 2)"),
+        (b"spinstack: 2026-01-01\n", "the setting spinstack is a single value"),
+    ],
+)
+@pytest.mark.parametrize("name", [".invoke.yaml", ".invoke.yml"])
+def test_a_persons_own_are_told_by_their_path(
+    stack: Path, text: bytes, said: str, name: str
 ) -> None:
-    (tmp_path / "invoke.yaml").write_bytes(text)
-    (tmp_path / "tasks.py").write_text("from spinstack.tasks import ns\n")
-    words = [sys.executable, "-m", "invoke", "check"]
-    typed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert typed.returncode == 2
-    assert said in typed.stderr
-    assert str(tmp_path / "invoke.yaml") in typed.stderr
-    assert "Traceback" not in typed.stderr
+    (stack / "home" / name).write_bytes(text)
+    code, told = typed(stack, SPINSTACK)
+    assert code == 2
+    assert said in told
+    assert f"where: {stack / 'home' / name}" in told
+    assert "git" not in told
+
+
+def test_those_that_are_named_are_told_too(stack: Path) -> None:
+    (stack / "more.yaml").write_text("spinstack: [\n")
+    code, told = typed(stack, INVOKE, INVOKE_RUNTIME_CONFIG=str(stack / "more.yaml"))
+    assert code == 2
+    assert f"where: {stack / 'more.yaml'}" in told
+
+
+@pytest.mark.parametrize("program", [INVOKE, SPINSTACK])
+@pytest.mark.parametrize("text", ["spinstack:\n#  user: me\n", "spinstack:\n  destinations:\n", ""])
+def test_a_section_in_which_nothing_is_left_changes_nothing(
+    stack: Path, text: str, program: tuple[str, ...]
+) -> None:
+    without = typed(stack, program)
+    assert without[0] == 2
+    assert "no destination 'nowhere'" in without[1]
+    (stack / "home" / ".invoke.yaml").write_text(text)
+    assert typed(stack, program) == without
+
+
+def test_nothing_but_an_empty_section_is_no_stack(stack: Path) -> None:
+    (stack / "invoke.yaml").write_text("spinstack:\n")
+    code, told = typed(stack)
+    assert code == 2
+    assert "this is not a stack's directory" in told

@@ -197,7 +197,10 @@ def test_a_stack_has_words_of_its_own_which_go_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [", "can't be read"),
+        ("a: [", "is not valid YAML"),
+        ("a: 2026-13-01", "is not valid YAML: month must be in 1..12"),
+        ("- {id: x, pattern: 2026-01-01, cause: c, remedy: r}", "is incomplete"),
+        ("- {id: x, pattern: 'a{99999999999}', cause: c, remedy: r}", "not a regular expression"),
         ("a: b", "is not a list"),
         ("- id: x", "is incomplete"),
         ("- {id: x, pattern: '(', cause: c, remedy: r}", "not a regular expression"),
