@@ -16,6 +16,7 @@ from spin_rehearsal import debian_images
 from spinstack import template
 from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
 
@@ -83,7 +84,7 @@ def _without_pulled(
 
 
 def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
+    lines = split_lines(text.strip())
     return lines[-1] if lines else "no reason given"
 
 

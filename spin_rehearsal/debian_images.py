@@ -7,7 +7,6 @@ layer, so that it is made, stored and pushed once.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from spin_rehearsal import packages
 from spinstack.errors import SpinstackError
+from spinstack.text import read_json, split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
 
@@ -156,7 +156,7 @@ def _is_current(runner: Runner, engine: str, name: str) -> bool:
     answer = runner.run(command, timeout=60, changes=False)
     if not answer.ok or runner.dry:
         return False
-    labels = json.loads(answer.stdout) or {}
+    labels = read_json(answer.stdout) or {}
     return bool(labels.get(RECIPE_LABEL) == _recipe())
 
 
@@ -198,7 +198,7 @@ def _bootstrap(runner: Runner, archive: Path) -> None:
             "mmdebstrap could not build the base images",
             remedy="see its output above; most often Debian's package mirror can't be reached, or "
             "the disk is full",
-            details="\n".join(done.stderr.splitlines()[-12:]),
+            details="\n".join(split_lines(done.stderr)[-12:]),
         )
 
 

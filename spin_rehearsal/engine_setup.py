@@ -12,6 +12,7 @@ from pathlib import Path
 from spin_rehearsal import packages
 from spinstack.errors import SpinstackError
 from spinstack.images.engine import find
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
 
@@ -134,4 +135,4 @@ def _own_dockerd() -> int | None:
 
 
 def _tail(log: Path, lines: int = 12) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(split_lines(log.read_text(errors="replace"))[-lines:])

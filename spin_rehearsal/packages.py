@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spinstack.errors import SpinstackError
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Runner
 
@@ -89,7 +90,7 @@ def _apt(runner: Runner, *words: str) -> str | None:
     )
     if done.ok:
         return None
-    return "\n".join((done.stdout + done.stderr).splitlines()[-12:])
+    return "\n".join(split_lines(done.stdout + done.stderr)[-12:])
 
 
 @contextmanager

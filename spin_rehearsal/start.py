@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from spin_rehearsal.supervisor_lock import supervisor_pid
 from spinstack import sample
 from spinstack.directories import Directory
 from spinstack.errors import SpinstackError
+from spinstack.text import read_json, split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import LocalRunner, Runner
 
@@ -193,7 +193,7 @@ def tail(file: Path, lines: int = 15) -> str:
     """The last lines of a file, nothing if there is none."""
     if not file.exists():
         return ""
-    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    return "\n".join(split_lines(file.read_text(encoding="utf-8", errors="replace"))[-lines:])
 
 
 def status(name: str = DEFAULT_NAME) -> Status:
@@ -221,7 +221,7 @@ def status(name: str = DEFAULT_NAME) -> Status:
 def _stacks(where: Places) -> list[str]:
     """`name (state)` of each stack that the Spin service has written down."""
     try:
-        stacks = json.loads(where.spin_state.read_text(encoding="utf-8"))["stacks"]
+        stacks = read_json(where.spin_state.read_text(encoding="utf-8"))["stacks"]
     except (FileNotFoundError, ValueError, KeyError):
         return []
     return [

@@ -16,6 +16,7 @@ from spin_rehearsal.paths import Places
 from spinstack.directories import Directory, read_small, write_private
 from spinstack.errors import SpinstackError
 from spinstack.rules import centre
+from spinstack.text import read_json
 
 HOST = "127.0.0.1"
 
@@ -70,7 +71,7 @@ def load(file: Path) -> State | None:
     Raises SpinstackError if the file holds something else.
     """
     try:
-        return State(**json.loads(file.read_text(encoding="utf-8")))
+        return State(**read_json(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
@@ -170,8 +171,8 @@ def mark_storage(state: State, where: Places, storage: Directory) -> None:
 def _mark(content: bytes | None) -> dict[str, str]:
     """A marker's content, empty if it is none."""
     try:
-        found = json.loads(content or b"{}")
-    except (ValueError, RecursionError):
+        found = read_json(content or b"{}")
+    except ValueError:
         return {}
     keys = ("private", "node_address")
     whole = isinstance(found, dict) and all(isinstance(found.get(key), str) for key in keys)

@@ -17,6 +17,7 @@ from spin_rehearsal.spin.service import SpinService
 from spin_rehearsal.state import State
 from spin_rehearsal.supervisor_lock import supervisor_pid
 from spinstack.errors import SpinstackError
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import LocalRunner, Runner
 
@@ -136,7 +137,7 @@ def remove_images(runner: Runner, engine: str, registry: str) -> None:
     form = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"
     listed = runner.run(Command(engine, "image", "ls", "--digests", "--format", form))
     names: list[str] = []
-    for line in listed.stdout.splitlines():
+    for line in split_lines(listed.stdout):
         tagged, _, digested = line.partition(" ")
         if tagged.startswith(f"{registry}/"):
             names.append(digested if tagged.endswith(":<none>") else tagged)

@@ -12,12 +12,14 @@ from spinstack.errors import UsageError
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAY = r"(\d{4})-(\d\d)-(\d\d)"
 _CLOCK = r"(\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?"
+# The end of 9999.
+_LAST = 253402300799
 _MOMENT = re.compile(rf"{_DAY}(?:[T ]{_CLOCK} ?(Z|UTC|[+-]\d\d:?\d\d)?)?")
 
 
 def seconds(text: str) -> int | None:
     """`10m`, `2h30m`, `1d`, `2w` in seconds; None for anything else."""
-    parts = re.findall(r"(\d+)([smhdw])", text, re.ASCII)
+    parts = re.findall(r"(\d{1,9})([smhdw])", text, re.ASCII)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     return sum(int(number) * _UNITS[unit] for number, unit in parts)
@@ -64,6 +66,12 @@ def _zone(text: str | None) -> timezone | None:
         return timezone.utc
     minutes = int(text[1:3]) * 60 + int(text[-2:])
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def after_1970(seconds: float) -> datetime:
+    """The moment so many seconds after the beginning of 1970, in UTC; the last that there is for
+    more of them."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LAST), timezone.utc)
 
 
 def told(found: datetime) -> str:

@@ -14,6 +14,7 @@ from spin_rehearsal.spin import containers
 from spin_rehearsal.spin.containers import Place
 from spin_rehearsal.spin.errors import StartFailure
 from spin_rehearsal.spin.launch import Launch
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Result, Runner
 
@@ -114,7 +115,7 @@ class Engine:
         if not wanted:
             return {}
         result = self._run(containers.look(self.name, wanted), looks=True)
-        sights = dict(_sight(line) for line in result.stdout.splitlines() if line.startswith("{"))
+        sights = dict(_sight(line) for line in split_lines(result.stdout) if line.startswith("{"))
         missing = set(wanted) - set(sights)
         if missing and result.stderr.lower().count("no such container") < len(missing):
             raise StartFailure(said(result))
@@ -135,7 +136,7 @@ class Engine:
 
 def said(result: Result) -> str:
     """The engine's words about a failure: the daemon's own line, else the last."""
-    lines = [line.strip() for line in (result.stderr or result.stdout).splitlines()]
+    lines = [line.strip() for line in split_lines(result.stderr or result.stdout)]
     told = [line for line in lines if line and not line.startswith(("See '", "Run '"))]
     daemon = [line for line in told if "Error response from daemon" in line]
     return next(iter([*daemon, *reversed(told)]), f"the engine failed with exit code {result.code}")

@@ -15,6 +15,7 @@ from spinstack.images.dockerignore import Ignore
 from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import ImageName
+from spinstack.text import split_lines
 
 _ARG = re.compile(r"\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE)
 # Its sources are files of the build context, unless they come from another stage or a URL.
@@ -45,7 +46,7 @@ def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
     text = _text(settings.directory / image.context / "Dockerfile")
     arguments: dict[str, str] = {}
     stages = {"scratch"}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         if argument := _ARG.match(line):
             arguments[argument[1]] = argument[2].strip("\"'")
         elif base := _FROM.match(line):
@@ -113,7 +114,7 @@ def _left_out(ignore: Ignore, context: Path, path: Path) -> bool:
 def _instructions(text: str) -> Iterator[tuple[int, str]]:
     """The instructions of a Dockerfile as one line each, with the number of their first line;
     without comments and here-documents."""
-    lines = iter(enumerate(text.splitlines(), start=1))
+    lines = iter(enumerate(split_lines(text), start=1))
     for number, line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
             continue

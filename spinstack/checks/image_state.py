@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from spinstack.config.settings import Destination
@@ -12,6 +11,7 @@ from spinstack.images import registry, registry_login
 from spinstack.images.engine import Engine
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import ImageName, Service
+from spinstack.text import read_json
 from spinstack.transport.runner import Runner
 
 # Seconds for the engine to look up an image.
@@ -48,7 +48,7 @@ def _platform(runner: Runner, engine: Engine, reference: str) -> str:
     command = engine.command("image", "inspect", reference)
     result = runner.run(command, timeout=_WITHIN, changes=False)
     try:
-        image = json.loads(result.stdout)[0] if result.ok else {}
+        image = read_json(result.stdout)[0] if result.ok else {}
         return f"{image['Os']}/{image['Architecture']}"
     except (ValueError, LookupError, TypeError):
         return ""

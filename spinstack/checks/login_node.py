@@ -12,6 +12,7 @@ from spinstack.config.settings import Destination
 from spinstack.platforms.base import Platform
 from spinstack.rules.finding import Finding, Severity
 from spinstack.rules.service import Mount, Service
+from spinstack.text import whole_number
 
 # A release is some 30 kB, a night of pages hundreds of MB.
 LITTLE_KB = 1_000_000
@@ -179,8 +180,8 @@ def _access(seen: Survey, use: Use, entry: Entry) -> Iterator[Finding]:
 def container_ids(service: Service) -> tuple[int | None, frozenset[int]]:
     """The numeric user and groups of a service's processes; None if the image decides."""
     uid, _, gid = service.user.partition(":")
-    groups = frozenset(int(text) for text in (gid, *service.group_add) if text.isdigit())
-    return (int(uid) if uid.isdigit() else None), groups
+    numbers = map(whole_number, (gid, *service.group_add))
+    return whole_number(uid), frozenset(number for number in numbers if number is not None)
 
 
 def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Survey) -> str:

@@ -138,7 +138,7 @@ def _put(text: str, at: int, more: str) -> str:
 def _root(text: str) -> yaml.MappingNode | None:
     try:
         node = next(goyaml.documents(text), None)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None
     return node if isinstance(node, yaml.MappingNode) else None
 

@@ -5,7 +5,6 @@ Only if links lead elsewhere does the walk need another round, over the same con
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from spinstack.checks import walk
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
 from spinstack.platforms.base import Platform, TakenPort
+from spinstack.text import read_json, split_lines
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, ScriptResult, Step
@@ -100,7 +100,7 @@ def _follow(
 def _survey(
     result: ScriptResult, destination: Destination, platform: Platform, ways: dict[str, Way]
 ) -> Survey:
-    account = re.findall(r"^\d+(?: \d+)*$", result.output("account"), re.MULTILINE)
+    account = re.findall(r"^[0-9]{1,10}(?: [0-9]{1,10})*$", result.output("account"), re.MULTILINE)
     uid = int(account[0]) if account else None
     groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
     free, used = _space(result.output("disk space"))
@@ -125,7 +125,7 @@ def _survey(
 
 def _space(output: str) -> tuple[int | None, int | None]:
     """Free kilobytes and percent used, from POSIX `df -P`."""
-    match = re.search(r"\s\d+\s+\d+\s+(\d+)\s+(\d+)%\s", output)
+    match = re.search(r"\s\d+\s+\d+\s+(\d{1,18})\s+(\d{1,18})%\s", output)
     return (int(match[1]), int(match[2])) if match else (None, None)
 
 
@@ -158,15 +158,15 @@ _NEAR = 95.0
 def quotas(output: str) -> Iterator[Quota]:
     """The quotas that are used up or nearly so, from the output of either command."""
     try:
-        told = json.loads(output[output.index("[") :])
+        told = read_json(output[output.index("[") :])
     except ValueError:
-        for line in output.splitlines():
+        for line in split_lines(output):
             if _OVER.search(line):
                 yield Quota(line.strip(), "grace" not in line.lower())
         return
     for entry in told if isinstance(told, list) else []:
         for what in ("space", "inode") if isinstance(entry, dict) else ():
-            match = re.fullmatch(r"([0-9.]+)%?", str(entry.get(f"{what}_perc")))
+            match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]*)?)%?", str(entry.get(f"{what}_perc")))
             percent = float(match[1]) if match else 0.0
             if percent >= _NEAR:
                 problem = f"{percent} % of the {what} quota of {entry.get('fs')} is used"

@@ -17,6 +17,7 @@ from spinstack.checks.login_node import Use, container_ids
 from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry
 from spinstack.rules.finding import Finding, Severity
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, Step, json_objects
@@ -87,18 +88,23 @@ def step(paths: list[str]) -> Step:
 
 def parse(output: str, paths: list[str]) -> list[Tree]:
     """The trees, from the output of either program."""
-    lines = output.splitlines()
-    trees = [_from_json(found) for found in json_objects(output) if "tree" in found]
+    lines = split_lines(output)
+    trees = list(filter(None, map(_from_json, json_objects(output))))
     return trees or list(_from_find(lines, paths))
 
 
-def _from_json(found: dict[str, Any]) -> Tree:
-    first = tuple(_entry(mode, uid, gid, path) for mode, uid, gid, path in found["first"])
-    return Tree(found["tree"], found["directories"], found["closed"], first, found["unreadable"])
+def _from_json(found: dict[str, Any]) -> Tree | None:
+    """None for any other object."""
+    try:
+        first = tuple(_entry(mode, uid, gid, str(path)) for mode, uid, gid, path in found["first"])
+        counts = [int(found[key]) for key in ("directories", "closed", "unreadable")]
+        return Tree(str(found["tree"]), counts[0], counts[1], first, counts[2])
+    except (LookupError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _from_find(lines: list[str], paths: list[str]) -> Iterator[Tree]:
-    matches = [re.fullmatch(r"([0-7]+) (\d+) (\d+) (/.*)", line) for line in lines]
+    matches = [re.fullmatch(r"([0-7]+) (\d{1,10}) (\d{1,10}) (/.*)", line) for line in lines]
     entries = [
         _entry(int(match[1], 8), int(match[2]), int(match[3]), match[4])
         for match in matches

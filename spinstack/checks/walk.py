@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 
 # How many links Linux follows in one path (path_resolution(7)).
@@ -77,13 +78,14 @@ def stat_command(paths: Iterable[str]) -> Command:
 
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
-_LINE = re.compile(rf"([0-9a-f]+) (\d+) (\d+) (\S+) (\S+) {_QUOTED}(?: -> {_QUOTED})?")
+_ID = r"(\d{1,10})"
+_LINE = re.compile(rf"([0-9a-f]+) {_ID} {_ID} (\S+) (\S+) {_QUOTED}(?: -> {_QUOTED})?")
 
 
 def parse(output: str, asked: Iterable[str]) -> dict[str, Entry | None]:
     """The answers of `stat_command`; None for each path that it has no answer for."""
     table: dict[str, Entry | None] = dict.fromkeys(asked)
-    for line in output.splitlines():
+    for line in split_lines(output):
         match = _LINE.fullmatch(line.rstrip("\r"))
         if match:
             path, target = _unquoted(match[6]), _unquoted(match[7] or "")

@@ -83,7 +83,7 @@ def counting_devices() -> "set[int]":
     devices = set()  # type: set[int]
     try:
         with open("/proc/self/mountinfo", "rb") as mounts:  # noqa: PTH123
-            lines = mounts.read().decode("utf-8", "replace").splitlines()
+            lines = mounts.read().decode("utf-8", "replace").split("\n")
     except OSError:
         return devices
     for line in lines:

@@ -7,10 +7,12 @@ destinations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from spinstack.errors import UsageError
+from spinstack.text import HARMFUL, whole_number
 
 
 class Key:
@@ -110,8 +112,9 @@ def from_variables(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(key: Key, text: str) -> Any:
-    if key.types == NUMBER and text.isascii() and text.isdigit():
-        return int(text)
+    number = whole_number(text) if key.types == NUMBER else None
+    if number is not None:
+        return number
     if key.types == YES_NO and text.lower() in ("1", "true", "yes", "0", "false", "no"):
         return text.lower() in ("1", "true", "yes")
     return text
@@ -147,3 +150,27 @@ def _check_type(key: Key, value: Any, where: str) -> None:
             where=where,
             remedy=f"{key.name}: {key.meaning}",
         )
+    for path, text in _texts(value, where):
+        if _CONTROL.search(text):
+            raise UsageError(
+                f"the setting {path.rpartition('.')[2]} has a control character in it",
+                where=path,
+                remedy="remove it; an editor shows it as ^@ or <U+0085>, for example",
+            )
+
+
+# No program takes them in an argument, or shows them.
+_CONTROL = re.compile(f"[{HARMFUL}\ud800-\udfff]")
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Every text in a value, with where it is."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield where, str(key)
+            yield from _texts(item, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item, where)

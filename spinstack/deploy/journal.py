@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from spinstack import times
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote.access import remote_stack
 from spinstack.remote.follow import Follow
@@ -44,7 +44,7 @@ class View(Follow):
 
 def lines(step: JournalStep) -> list[str]:
     """A step: when it began (UTC), its name, how it ended, and its output if that matters."""
-    at = datetime.fromtimestamp(step.begun, timezone.utc)
+    at = times.after_1970(step.begun)
     end = "ok" if step.ok else f"exit code {step.code}" if step.code is not None else "not ended"
     head = f"{at:%Y-%m-%d %H:%M:%S}  {step.name:<24} {end:<14} {step.seconds:.0f} s"
     said = [line for line in step.lines if line.strip()]
@@ -98,7 +98,7 @@ def as_value(job_id: str, told: Journal) -> dict[str, object]:
         "steps": [
             {
                 "name": step.name,
-                "begun": datetime.fromtimestamp(step.begun, timezone.utc).isoformat(),
+                "begun": times.after_1970(step.begun).isoformat(),
                 "seconds": step.seconds,
                 "exit_code": step.code,
                 "output": step.output.strip(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from spinstack.errors import SpinstackError
 from spinstack.images.engine import Engine
 from spinstack.images.errors import Failure
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, Word
 from spinstack.transport.runner import Runner
 
@@ -102,7 +103,7 @@ def is_chatter(line: str) -> bool:
 
 
 def without_chatter(output: str) -> str:
-    return "\n".join(line for line in output.splitlines() if not is_chatter(line))
+    return "\n".join(line for line in split_lines(output) if not is_chatter(line))
 
 
 def _version(runner: Runner, words: tuple[str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from spinstack.console import known_errors
 from spinstack.errors import SpinstackError
+from spinstack.text import read_json
 from spinstack.transport.command import Command, Word
 from spinstack.transport.probe import is_loopback
 from spinstack.transport.runner import Runner
@@ -83,7 +83,7 @@ def _ask(runner: Runner, name: str) -> Engine | SpinstackError | None:
 def _is_podman(name: str, version: str) -> bool:
     """Podman's client reports `OsArch`, Docker's `Os` and `Arch`."""
     try:
-        client = json.loads(version)["Client"]
+        client = read_json(version)["Client"]
         return name == "podman" or "OsArch" in client
     except (ValueError, KeyError, TypeError):
         return name == "podman"

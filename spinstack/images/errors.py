@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from spinstack.console import known_errors
 from spinstack.console.error_table import Occasion
 from spinstack.errors import SpinstackError
+from spinstack.text import split_lines
 
 # How many lines of the output are shown with the sentence.
 TAIL = 15
@@ -54,7 +55,7 @@ def explained(failure: Failure, output: str, fields: Mapping[str, str]) -> Spins
 
 def tail(output: str) -> str:
     """The last lines, without empty ones and Docker's advertisement for BuildKit."""
-    lines = [line.rstrip() for line in output.splitlines()]
+    lines = [line.rstrip() for line in split_lines(output)]
     return "\n".join([line for line in lines if line and not is_chatter(line)][-TAIL:])
 
 

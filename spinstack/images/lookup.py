@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
 from spinstack.images.tag import CONTENT_LABEL
+from spinstack.text import read_json
 
 if TYPE_CHECKING:
     from spinstack.images.engine import Engine
@@ -64,7 +64,7 @@ def locals_of(runner: Runner, engine: Engine, references: Sequence[str]) -> dict
     if not result.stdout.strip() or (not result.ok and len(references) == 1):
         return {}
     try:
-        found: list[dict[str, Any]] = json.loads(result.stdout)
+        found: list[dict[str, Any]] = read_json(result.stdout)
         if len(references) == 1:
             return {references[0]: _understood(found[0])}
         tagged = {tag: value for value in found for tag in value.get("RepoTags") or ()}

@@ -66,7 +66,7 @@ _LAYER = re.compile(
     r"([0-9a-f]{12}): (Preparing|Waiting|Pushing|Pushed|Layer already exists|Mounted from)\b(.*)"
 )
 _BLOB = re.compile(r"Copying blob (?:sha256:)?([0-9a-f]{12})[0-9a-f]* *(.*)")
-_FIGURES = re.compile(r"([\d.]+) ?([kKMGT]i?)?B ?/ ?([\d.]+) ?([kKMGT]i?)?B")
+_FIGURES = re.compile(r"([\d.]{1,20}) ?([kKMGT]i?)?B ?/ ?([\d.]{1,20}) ?([kKMGT]i?)?B")
 _POWERS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
 
 

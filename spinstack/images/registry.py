@@ -6,7 +6,6 @@ pushes, and skips by itself what the registry already has.
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.error
 import urllib.parse
@@ -20,6 +19,7 @@ from typing import IO, Any
 from spinstack.images.registry_login import ANSWER_WITHIN, Credentials, mapping_of
 from spinstack.images.tag import CONTENT_LABEL
 from spinstack.rules.service import ImageName
+from spinstack.text import read_json
 from spinstack.transport.probe import is_loopback
 
 # A manifest is a few kB; the registry specification asks for 4 MiB at most.
@@ -51,7 +51,7 @@ def manifest(image: ImageName, login: Credentials | None) -> Manifest | None:
     url = f"{scheme}://{image.registry}/v2/{image.path}/manifests/{image.tag}"
     try:
         headers, body = _asked(url, login)
-        value = json.loads(body)
+        value = read_json(body)
         config = mapping_of(value, "config").get("digest", "")
         return Manifest(headers.get("Docker-Content-Digest", ""), str(config))
     except (OSError, ValueError, LookupError, AttributeError, HTTPException):
@@ -72,7 +72,7 @@ def made_of(
     scheme = "http" if is_loopback(image.registry) else "https"
     url = f"{scheme}://{image.registry}/v2/{image.path}/blobs/{manifest.config}"
     try:
-        value = json.loads(_asked(url, login)[1])
+        value = read_json(_asked(url, login)[1])
         content = mapping_of(mapping_of(value, "config"), "Labels").get(CONTENT_LABEL)
         return (str(content), f"{value['os']}/{value['architecture']}") if content else None
     except (OSError, ValueError, LookupError, AttributeError, TypeError, HTTPException):
@@ -153,7 +153,7 @@ def _authorization(challenge: str, login: Credentials | None, seconds: float) ->
     query = urllib.parse.urlencode({k: v for k, v in asked.items() if k in ("service", "scope")})
     url = f"{realm}{'&' if parts.query else '?'}{query}"
     _, body = _get(url, {"Authorization": login.basic()} if login else {}, seconds)
-    answer = json.loads(body)
+    answer = read_json(body)
     return f"Bearer {answer.get('token') or answer['access_token']}"
 
 

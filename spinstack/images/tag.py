@@ -17,6 +17,7 @@ from pathlib import Path
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images.dockerignore import Ignore
 from spinstack.rules.service import ImageName
+from spinstack.text import split_lines
 
 # Changes when the computation changes, so that old and new tags can't be mixed up.
 _SCHEME = b"spinstack image content 1"
@@ -119,10 +120,10 @@ def content_tag(spec: ImageSpec) -> str:
 
 def declared_args(dockerfile: str) -> frozenset[str]:
     """The names that the ARG lines of a Dockerfile declare."""
-    lines = (line for line in dockerfile.splitlines() if not line.lstrip().startswith("#"))
+    lines = (line for line in split_lines(dockerfile) if not line.lstrip().startswith("#"))
     whole = re.sub(r"[\\`][ \t]*\n", " ", "\n".join(lines))
     names: set[str] = set()
-    for line in whole.splitlines():
+    for line in split_lines(whole):
         words = line.split()
         if words and words[0].upper() == "ARG":
             names.update(word.partition("=")[0] for word in words[1:])

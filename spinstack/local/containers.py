@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from spinstack.errors import SpinstackError
 from spinstack.images.engine import Engine
+from spinstack.text import read_json
 from spinstack.transport.runner import Runner
 
 # Seconds for a question to the engine.
@@ -67,7 +67,7 @@ def of_project(runner: Runner, engine: Engine, project: str) -> list[Container]:
     told = runner.run(engine.command("inspect", *ids), timeout=LOOK_WITHIN, changes=False)
     try:
         # One that was removed meanwhile is missing from the output, and makes it fail.
-        found = [_container(value) for value in json.loads(told.stdout or "[]")]
+        found = [_container(value) for value in read_json(told.stdout or "[]")]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _silent(engine, told.stderr or told.stdout[:400]) from None
     return sorted(found, key=lambda container: container.service)

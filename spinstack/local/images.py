@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from spinstack.images import registry, registry_login
 from spinstack.images.engine import Engine
 from spinstack.images.tag import CONTENT_LABEL
 from spinstack.rules.service import ImageName
+from spinstack.text import read_json
 from spinstack.transport.runner import Runner
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _inspected(runner: Runner, engine: Engine) -> list[dict[str, Any]]:
     command = engine.command("image", "inspect", *names)
     told = runner.run(command, timeout=LOOK_WITHIN, changes=False)
     try:
-        values: list[dict[str, Any]] = json.loads(told.stdout or "[]")
+        values: list[dict[str, Any]] = read_json(told.stdout or "[]")
     except ValueError:
         raise _silent(engine, told.stderr or told.stdout[:400]) from None
     return values

@@ -4,7 +4,6 @@ user, capabilities and mounts, and read-only; a port on 127.0.0.1; removed when 
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from spinstack.images.progress import BuildProgress
 from spinstack.local import images, stack, up
 from spinstack.local.compose_file import HERE
 from spinstack.sample.owner import GID
+from spinstack.text import read_json, whole_number
 from spinstack.transport import runner
 from spinstack.transport.command import Command
 
@@ -119,8 +119,9 @@ def _inside(session: Session, users: list[str], reference: str) -> int:
                 return int(port.inside)
     checks = session.platform.health_checks(session.stack) or {}
     for name in users:
-        if name in checks and checks[name].port.isdigit():
-            return int(checks[name].port)
+        number = whole_number(checks[name].port) if name in checks else None
+        if number:
+            return number
     for exposed in _exposed(session, reference):
         return exposed
     raise UsageError(
@@ -134,11 +135,11 @@ def _exposed(session: Session, reference: str) -> Iterable[int]:
     command = session.engine.command("image", "inspect", reference)
     result = session.runner.run(command, timeout=images.LOOK_WITHIN, changes=False)
     try:
-        ports = json.loads(result.stdout)[0]["Config"].get("ExposedPorts") or {}
+        ports = read_json(result.stdout)[0]["Config"].get("ExposedPorts") or {}
     except (ValueError, LookupError, TypeError, AttributeError):
         return
-    for port in sorted(ports):
-        yield int(port.partition("/")[0])
+    numbers = (whole_number(str(port).partition("/")[0]) for port in sorted(map(str, ports)))
+    yield from filter(None, numbers)
 
 
 def _words(alone: Alone, name: str, outside: int) -> list[str]:

@@ -15,6 +15,7 @@ from spinstack.local.compose_file import Derived, own_files
 from spinstack.local.containers import Container
 from spinstack.local.stack import LocalStack, person
 from spinstack.sample.owner import GID
+from spinstack.text import whole_number
 from spinstack.transport import probe
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def _needs_cache(local: LocalStack) -> bool:
 def _group(session: Session) -> int:
     """The group that the services run as, whose files the sample's are."""
     for service in session.stack.services(session.destination)[0]:
-        group = service.user.partition(":")[2]
-        if group.isdigit():
-            return int(group)
+        group = whole_number(service.user.partition(":")[2])
+        if group is not None:
+            return group
     return GID
 
 

@@ -16,8 +16,9 @@ from spinstack.platforms import base
 from spinstack.platforms.base import Container, Phase, ServiceState
 from spinstack.platforms.health import site
 from spinstack.remote.stack import RemoteStack
+from spinstack.text import whole_number
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step, StepResult, json_object, number
+from spinstack.transport.script import Step, StepResult, json_object
 
 if TYPE_CHECKING:
     from spinstack.operate.stats import Stats
@@ -136,8 +137,8 @@ class _Rounds:
         self._name = told
         if word != "end":
             return None
-        found = number(code)
-        self.code = 1 if found is None else found
+        number = whole_number(code)
+        self.code = 1 if number is None else number
         outputs = {name: "\n".join(lines) for name, lines in self._lines.items()}
         self._lines.clear()
         return outputs

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spinstack.transport.script import number
+from spinstack.text import whole_number
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -169,7 +169,8 @@ class Container:
     @property
     def number(self) -> int:
         """The last part of its name: `nw-desi-web-2` has 2; 0 without one."""
-        return number(self.name.rsplit("-", 1)[-1]) or 0
+        last = self.name.rsplit("-", 1)[-1]
+        return whole_number(last) or 0
 
 
 def running(containers: Sequence[Container]) -> list[Container]:

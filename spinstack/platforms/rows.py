@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from spinstack.platforms.base import Endpoint, ServiceState, StateWords
-from spinstack.transport.script import number
+from spinstack.text import whole_number
 
 WORD = "row"
 _FIELDS = 7
@@ -75,6 +75,6 @@ def last_look(lines: Iterable[str]) -> str:
 
 
 def _endpoint(text: str) -> Endpoint | None:
-    address, _, text = text.rpartition(":")
-    port = number(text)
-    return Endpoint(address, port) if port is not None else None
+    address, _, port = text.rpartition(":")
+    number = whole_number(port)
+    return None if number is None else Endpoint(address, number)

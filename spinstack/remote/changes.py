@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path, PurePosixPath
 
+from spinstack.text import whole_number
 from spinstack.transport.command import Command, Raw, program
-from spinstack.transport.script import ScriptResult, Step, number
+from spinstack.transport.script import ScriptResult, Step
 
 _FOLLOW = Path(__file__).with_name("follow.sh")
 # A job whose journal has been silent for this many seconds is dead.
@@ -75,8 +76,7 @@ def under_way_step(root: PurePosixPath) -> Step:
 
 def age(found: ScriptResult) -> int | None:
     """What `under_way_step` printed; None if no change is running on its own."""
-    text = found.output("change under way").strip()
-    return number(text)
+    return whole_number(found.output("change under way").strip())
 
 
 def listen_step(root: PurePosixPath) -> Step:

@@ -10,6 +10,7 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Platform
 from spinstack.remote import lock_steps
 from spinstack.remote.owner import Owner, parse_owner
+from spinstack.text import split_lines
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
 # By step: what it means, whatever it printed, when one fails that must not, and the remedy.
@@ -105,11 +106,12 @@ class Locked(SpinstackError):
 
 def not_locked(output: str, root: PurePosixPath) -> SpinstackError:
     """Why the lock could not be taken."""
-    for line in output.splitlines():
+    for line in split_lines(output):
         word, _, rest = line.partition(" ")
         if word == lock_steps.UNSAFE:
-            return _unsafe(*rest.split(" ", 1))
-    if lock_steps.TAKEN in output.splitlines():
+            kind, _, path = rest.partition(" ")
+            return _unsafe(kind, path)
+    if lock_steps.TAKEN in split_lines(output):
         return Locked(parse_owner(output), root)
     return not_written(output, str(root), "the lock")
 

@@ -27,6 +27,7 @@ from spinstack.remote import lock_steps, notes
 from spinstack.remote.changes import mark_word, place
 from spinstack.remote.history import record
 from spinstack.remote.owner import Owner
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, Raw, Secret, joined
 from spinstack.transport.script import PLAIN_SHELL, UMASK, Step
 
@@ -182,7 +183,7 @@ def start_step(job: Job) -> Step:
     """
     where, text = job.place, job.script()
     packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    bulk = Secret(packed, label=f"<a script of {len(text.splitlines())} lines>")
+    bulk = Secret(packed, label=f"<a script of {len(split_lines(text))} lines>")
     script, journal = str(where / "script"), str(where / "journal")
     # Names contain the time of the laptop's clock, which may be slow: never remove this one.
     old = (

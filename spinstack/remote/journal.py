@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from spinstack.remote import changes
-from spinstack.transport.script import number
+from spinstack.text import whole_number
 
 # How a change can end; the words of `job.sh`.
 DONE = "done"
@@ -94,7 +94,7 @@ class Journal:
         return self.steps[-1] if self.steps and self.steps[-1].code is None else None
 
     def _take_mark(self, seconds: str = "0", word: str = "", rest: str = "") -> None:
-        at = float(max(number(seconds) or 0, 0))
+        at = float(max(whole_number(seconds) or 0, 0))
         step = self._open
         if step and step.lines and not step.lines[-1]:
             # Each mark starts with a newline of its own.
@@ -103,7 +103,7 @@ class Journal:
             self.steps.append(JournalStep(rest, at))
             self._on_begin(self.steps[-1])
         elif word == "end" and step:
-            code = number(rest)
+            code = whole_number(rest)
             step.code = 1 if code is None else code
             step.ended = at
             self._on_end(step)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
 from spinstack.remote.owner import Owner
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import UMASK, Step, json_object, write_line
 
@@ -124,7 +125,7 @@ def parse_releases(output: str) -> list[tuple[ReleaseNote, bool]]:
         if name:
             found.append((parse_note("\n".join(entry), name), ran))
 
-    for line in output.splitlines():
+    for line in split_lines(output):
         words = line.split(" ")
         if len(words) == 3 and words[0] == "release":
             close()

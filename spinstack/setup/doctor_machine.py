@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import shutil
@@ -18,6 +17,7 @@ from spinstack.images import compose_program
 from spinstack.images import engine as images_engine
 from spinstack.rules import finding
 from spinstack.setup.doctor import Outcome, State
+from spinstack.text import read_json
 from spinstack.transport.command import Command
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def versions(session: Session) -> Outcome:
 def _made_from(stack: Path) -> str:
     """Which version of the template the stack was made from, if cruft has noted it."""
     try:
-        noted = json.loads((stack / ".cruft.json").read_text(encoding="utf-8-sig"))
+        noted = read_json((stack / ".cruft.json").read_text(encoding="utf-8-sig"))
         return f"; the stack is from template {noted['commit'][:8]}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""

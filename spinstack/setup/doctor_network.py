@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
 
+from spinstack import times
 from spinstack.errors import UsageError
 from spinstack.images import engine as images_engine
 from spinstack.images import registry as images_registry
@@ -219,7 +219,7 @@ def _validity(path: Path, renew: str) -> Outcome:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return times.after_1970(seconds).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def registry(session: Session) -> Sequence[Outcome]:

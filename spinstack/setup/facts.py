@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from spinstack.config.settings import Destination
 from spinstack.platforms.base import Platform
 from spinstack.remote.history.checkouts import Source, git_step
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Script, ScriptResult, Step
 
@@ -112,16 +113,17 @@ def parse(
 ) -> Facts:
     """The facts from what the script printed."""
     paths = [project_dir, *(source.path for source in sources)]
+    numbered = {str(number): path for number, path in enumerate(paths)}
     account = [*result.output("account").split(), "", ""]
-    places, real, access = {}, {}, {}
+    places: dict[str, Place] = {}
+    real: dict[str, str] = {}
+    access: dict[str, str] = {}
     for name, *parts in _facts(result.output("directories")):
         if name == "place" and len(parts) == 4:
             uid, owner, mode, path = parts
             places[path] = Place(uid, f"uid {uid}" if owner == "UNKNOWN" else owner, mode)
-        elif name == "real":
-            real[paths[int(parts[0])]] = parts[1]
-        elif name == "access":
-            access[paths[int(parts[0])]] = parts[1]
+        elif name in ("real", "access") and parts[0] in numbered and len(parts) == 2:
+            (real if name == "real" else access)[numbered[parts[0]]] = parts[1]
     repositories, empty = {}, []
     for source in sources:
         if source.checkout is None:
@@ -149,7 +151,7 @@ def parse(
 
 def _facts(output: str) -> Iterator[list[str]]:
     """Each line's parts; a path, which comes last, may have tabs of its own."""
-    for line in output.splitlines():
+    for line in split_lines(output):
         name, tab, rest = line.partition("\t")
         if tab:
             yield [name, *rest.split("\t", 3 if name == "place" else 1)]
@@ -167,7 +169,7 @@ def _repository(output: str, ref: str) -> Repository | None:
     # A commit is not a ref: only the checkout can tell whether it knows it.
     commit = facts.get("known", "") if re.fullmatch("[0-9a-f]{7,40}", ref) else ""
     target = tag or branch or commit if ref else heads.get("HEAD", "")
-    said = [line for line in output.splitlines() if "\t" not in line and line.strip()]
+    said = [line for line in split_lines(output) if "\t" not in line and line.strip()]
     return Repository(
         head=facts["head"],
         origin=facts.get("origin", ""),

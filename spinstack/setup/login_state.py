@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spinstack import times
 from spinstack.transport import certificate as transport_certificate
 from spinstack.transport.connect import OPENSSH
 
@@ -141,12 +141,12 @@ def lasting(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    return f"{times.after_1970(seconds):%Y-%m-%d %H:%M} UTC"
 
 
 def iso(seconds: float) -> str:
     """For a script: ISO 8601 with time zone."""
-    return f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{times.after_1970(seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def now() -> float:

@@ -19,6 +19,7 @@ from spinstack.rules import names
 from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding
 from spinstack.setup.facts import Facts, Place, Repository
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.script import Step
 
@@ -271,7 +272,7 @@ def failed(line: Line, reason: str, remedy: str) -> Line:
 
 def why(output: str) -> tuple[str, str]:
     """What a program's output says about its failure, and what to do."""
-    lines = [line for line in output.strip().splitlines() if line.strip()]
+    lines = [line for line in split_lines(output.strip()) if line.strip()]
     telling = [line for line in lines if re.match("(fatal|error|mkdir|mv|chmod):", line)]
     reason = next(iter(telling or lines[-1:]), "it printed nothing")
     known = known_errors.explain(output)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
 from pathlib import Path
+
+from spinstack import times
 
 # "Forever", in the certificate format of OpenSSH (PROTOCOL.certkeys).
 FOREVER = 2**64 - 1
@@ -59,4 +60,4 @@ def validity(key: Path) -> tuple[int, int] | None:
 def _told(seconds: int) -> str:
     if seconds == FOREVER:
         return "never"
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    return f"{times.after_1970(seconds):%Y-%m-%d %H:%M} UTC"

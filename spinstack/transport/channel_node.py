@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 
 from spinstack.errors import SpinstackError
+from spinstack.text import encoded
 from spinstack.transport import relay as transport_relay
 from spinstack.transport.channel import Channel, Pty
 from spinstack.transport.command import Command
@@ -175,13 +176,13 @@ def _unasked(text: str) -> str:
 def _evaluated(text: str) -> str:
     """In base64: the login shell that reads it first may be csh, which interprets exclamation
     marks and newlines even in quotes."""
-    return f'eval "$(printf %s {base64.b64encode(text.encode()).decode()} | base64 -d)"'
+    return f'eval "$(printf %s {base64.b64encode(encoded(text)).decode()} | base64 -d)"'
 
 
 def _reply(channel: Channel, reply: str | None) -> None:
     if reply is None:
         return
     try:
-        channel.write(reply.encode() + b"\n")
+        channel.write(encoded(reply) + b"\n")
     except OSError:  # it has ended meanwhile: the next read says how
         return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from spinstack.errors import SpinstackError
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, joined
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult, StepResult
@@ -112,7 +113,7 @@ class PrintingLoginNode:
         for step in script.steps:
             self._show(f"  # {step.name}")
             for command in step.commands:
-                for line in command.shown().splitlines():
+                for line in split_lines(command.shown()):
                     self._show(f"  {line}")
             result.steps.append(StepResult(step.name, "", 0, step.must))
         return result
@@ -172,7 +173,7 @@ class RecordingLoginNode:
             if on_begin:
                 on_begin(step.name)
             result.steps.append(StepResult(step.name, output, code, step.must))
-            if on_line and any(on_line(step.name, line) for line in output.splitlines()):
+            if on_line and any(on_line(step.name, line) for line in split_lines(output)):
                 return result
             if code and step.must:
                 break

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spinstack.text import split_lines
+
 # Seconds for one answer; people don't wait for a page that takes longer.
 ANSWER_WITHIN = 10.0
 # Bytes of an answer that are read.
@@ -32,7 +34,7 @@ class Answer:
 
     def remarks(self, word: str) -> list[str]:
         """The lines `word: …` of a page that begins with a line `ok`, without the word."""
-        first, *lines = self.text.splitlines() or [""]
+        first, *lines = split_lines(self.text) or [""]
         return remarks(lines, word) if first == "ok" else []
 
     def __str__(self) -> str:

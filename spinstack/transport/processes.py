@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spinstack.text import encoded
+
 # Seconds that a program has to clean up before it is killed.
 GRACE = 5.0
 
@@ -87,7 +89,7 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 def collected(program: Program, running: Running) -> tuple[str, str, int]:
     """Standard output, standard error, exit code. Raises subprocess.TimeoutExpired."""
     with _started(program, stderr=subprocess.PIPE) as process, running.holding(process):
-        given = None if program.input is None else program.input.encode()
+        given = None if program.input is None else encoded(program.input)
         out, err = process.communicate(given, timeout=program.timeout)
     return _text(out), _text(err), process.returncode
 
@@ -104,7 +106,7 @@ def streamed(program: Program, running: Running, on_line: Callable[[str], None])
         _killed_after(process, program.timeout) as late,
     ):
         if process.stdin is not None and program.input is not None:
-            process.stdin.write(program.input.encode())
+            process.stdin.write(encoded(program.input))
             process.stdin.close()
         assert process.stdout is not None
         for line in io.TextIOWrapper(process.stdout, "utf-8", errors="replace"):

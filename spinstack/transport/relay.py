@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import select
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 from spinstack.console import streams
 from spinstack.text import harmless
+from spinstack.transport import waiting
 from spinstack.transport.channel import Channel
 from spinstack.transport.command import Command
 
@@ -126,7 +126,7 @@ class Relay:
         ended_at = 0.0
         while True:
             patience = 0.02 if self._ended else 0.2
-            ready, _, _ = select.select([*self._channel.filenos(), *ours], [], [], patience)
+            ready = waiting.readable([*self._channel.filenos(), *ours], patience)
             if keys in ready and not self._type(keys):
                 self.left = True
                 return None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from spinstack.errors import SpinstackError, Stopped
+from spinstack.text import split_lines
 from spinstack.transport import processes
 from spinstack.transport.command import Command
 
@@ -204,7 +205,7 @@ class RecordingRunner:
                 answer = self.answers[prefix]
                 result = answer.pop(0) if isinstance(answer, list) else answer
                 if on_line:
-                    for line in result.stdout.splitlines():
+                    for line in split_lines(result.stdout):
                         on_line(line)
                 return result
         raise AssertionError(f"not expected: {shown}")

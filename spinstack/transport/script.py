@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from spinstack.text import split_lines, whole_number
 from spinstack.transport.command import Command, Raw
 
 # What a person's start-up files may have set for every shell, undone.
@@ -144,6 +145,7 @@ class Transcript:
         self._on_end = on_end
         self._rest = ""
         self._lines: list[str] | None = None
+        self._numbered = {str(number): step for number, step in enumerate(script.steps)}
 
     def feed(self, text: str) -> None:
         """Take in the next piece of output, cut anywhere."""
@@ -152,36 +154,41 @@ class Transcript:
             self._take(line)
 
     def _take(self, line: str) -> None:
-        words = line.rstrip("\r").split(" ")
-        if words[0] == self._mark:
-            self._take_mark(words[1:])
+        word, _, told = line.rstrip("\r").partition(" ")
+        if word == self._mark:
+            self._take_mark(told)
         elif self._lines is not None:
             if not self._script.endless:
                 self._lines.append(line)
             if self._on_line:
                 self._on_line(self.result.steps[-1].name, line.rstrip("\r"))
 
-    def _take_mark(self, words: Sequence[str]) -> None:
-        if words[0] == "begin":
-            step = self._script.steps[int(words[1])]
-            self.result.steps.append(StepResult(step.name, must=step.must))
-            self._lines = []
-            if self._on_begin:
-                self._on_begin(step.name)
-        elif words[0] == "end":
-            self._end(int(words[1]), int(words[2]))
-        elif words[0] == "done":
+    def _take_mark(self, told: str) -> None:
+        """What is no mark of this script is skipped."""
+        word, *numbers = told.split(" ")
+        if told == "done":
             self.result.complete = True
-        elif words[0] == "over":
+        elif told == "over":
             self.over = True
+        elif word == "begin" and len(numbers) == 1 and numbers[0] in self._numbered:
+            self._begin(self._numbered[numbers[0]])
+        elif word == "end" and len(numbers) == 2 and self._lines is not None:
+            code = whole_number(numbers[1])
+            self._end(1 if code is None else code)
 
-    def _end(self, number: int, code: int) -> None:
+    def _begin(self, step: Step) -> None:
+        self.result.steps.append(StepResult(step.name, must=step.must))
+        self._lines = []
+        if self._on_begin:
+            self._on_begin(step.name)
+
+    def _end(self, code: int) -> None:
         step = self.result.steps[-1]
         # The mark begins with a newline of its own, which is not part of the output.
         step.output = "\n".join(self._lines or [])
         step.code = code
         self._lines = None
-        if code != 0 and self._script.steps[number].must:
+        if code != 0 and step.must:
             self.result.complete = True
         if self._on_end:
             self._on_end(step)
@@ -203,8 +210,20 @@ TIME_IS_UP, KILLED = 124, 137
 
 
 def tail(output: str, lines: int = 15) -> str:
-    """The last lines."""
-    return "\n".join(output.strip().splitlines()[-lines:])
+    """The last lines, for people: without data, which may hold the values of variables."""
+    return "\n".join(map(_brief, split_lines(output.strip())[-lines:]))
+
+
+def _brief(line: str) -> str:
+    if _DATA.search(line):
+        return f"({len(line)} characters of data)"
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+# JSON, whole or cut off anywhere: how it begins, a key, how it ends.
+_DATA = re.compile(r'^\s*(\{"|\[[{"])|[{,]\s*"[^"]*"\s*:|"\s*[}\]]')
+# Characters of a line that says what failed.
+_LONGEST = 500
 
 
 def json_object(output: str) -> dict[str, Any] | None:
@@ -225,21 +244,21 @@ def json_objects(output: str) -> Iterator[dict[str, Any]]:
             at = begin.end()
             continue
         if _END.match(output, at):
-            yield value
+            yield _encodable(value) if _SURROGATE.search(output, begin.start(), at) else value
+
+
+def _encodable(value: dict[str, Any]) -> dict[str, Any]:
+    """The same value without halves of characters, which JSON may have and no other text."""
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 _BEGIN = re.compile(r"^\{", re.MULTILINE)
 _END = re.compile(r"\s*?$", re.MULTILINE)
-
-
-def number(text: str) -> int | None:
-    """A whole number that a program printed, an exit code or seconds since 1970 at most; None for
-    anything else."""
-    return int(text) if _NUMBER.fullmatch(text) else None
-
-
-# Such digits only as `int` reads, and a time that is one: the year 5138 is the last.
-_NUMBER = re.compile("-?[0-9]{1,11}")
 
 
 def write_line(text: str, path: PurePosixPath) -> Command:

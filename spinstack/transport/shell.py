@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from spinstack.errors import SpinstackError
+from spinstack.text import encoded
 from spinstack.transport.channel import Channel
 from spinstack.transport.command import Secret
 from spinstack.transport.login_node import ConnectionLost, OnBegin, OnLine, OnSent
@@ -126,12 +127,12 @@ class _Run:
         words = (word for step in self._script.steps for one in step.commands for word in one.words)
         if any(isinstance(word, Secret) for word in words):
             return b""
-        packed = base64.b64encode(gzip.compress(self._script.text(self._mark).encode(), mtime=0))
+        packed = base64.b64encode(gzip.compress(encoded(self._script.text(self._mark)), mtime=0))
         return packed if len(packed) <= LARGEST_FIRST else b""
 
     def send(self, channel: Channel, on_sent: OnSent | None) -> None:
         """As the shell's loop reads it. If it can't be sent, the output may say why."""
-        text = self._script.text(self._mark).encode()
+        text = encoded(self._script.text(self._mark))
         data = f"{len(text)}\n".encode() + text
         try:
             for begin in range(0, len(data), PIECE):

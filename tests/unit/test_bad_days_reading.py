@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spinstack.console.console import Console
 from spinstack.deploy import journal as deploy_journal
 from spinstack.errors import SpinstackError
-from spinstack.platforms import health, rows
+from spinstack.platforms import client, health, rows
 from spinstack.platforms.base import Container, Garbled, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.platforms.health import Rounds
@@ -45,6 +45,25 @@ WARNING = 'time="2025-11-03T04:05:06Z" level=warning msg="something is old"'
 )
 def test_an_answer_is_told_from_garbage(text: str, garbled: bool) -> None:
     assert rancher_states.is_garbled(text) is garbled
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_what_is_no_line_feed_ends_no_line(sign: str) -> None:
+    """Go's JSON leaves most of them as they are."""
+    label = {"labels": {"note": f"caf{sign} bar"}}
+    service = {"state": "active", "launchConfig": label}
+    text = json.dumps({"Service": service, "Name": "demo/web"}, ensure_ascii=False)
+    [state] = rancher_states.parse(f"{WARNING}\n{text}\r\n", "demo")
+    assert state.name == "web"
+
+
+@pytest.mark.parametrize("cut", [0, 30, 60])
+def test_an_answer_that_cannot_be_understood_is_shown_short_and_without_values(cut: int) -> None:
+    variables = {"DB_PASSWORD": "moose-and-elk", "MORE": "x" * 25_000}
+    service = {"state": "active", "launchConfig": {"environment": variables}}
+    text = json.dumps({"Name": "other/db", "Service": service})[cut:] + "}"
+    error = client.garbled(f"Killed\n{text}", Rancher1(), "there")
+    assert error.details == f"Killed\n({len(text)} characters of data)"
 
 
 @given(st.text())

@@ -10,8 +10,9 @@ from typing import Any
 from spinstack.platforms.base import NO_CONTAINER, Container, Garbled
 from spinstack.platforms.rancher1.commands import rancher
 from spinstack.platforms.rancher1.output import REMOVED, is_garbled
+from spinstack.text import whole_number
 from spinstack.transport.command import Command, Raw, program
-from spinstack.transport.script import Step, json_objects, number
+from spinstack.transport.script import Step, json_objects
 
 # Prints the id of the first healthy container of a name.
 _HEALTHY = Path(__file__).with_name("healthy_container.awk")
@@ -56,8 +57,8 @@ def _container(entry: dict[str, Any]) -> Container:
 
 def _service(name: str, stack: str) -> str:
     """`nw-desi-web-1` of the stack nw-desi belongs to web; empty for other stacks."""
-    middle, _, last = name.removeprefix(f"{stack}-").rpartition("-")
-    return middle if name.startswith(f"{stack}-") and number(last) is not None else ""
+    middle, _, number = name.removeprefix(f"{stack}-").rpartition("-")
+    return middle if name.startswith(f"{stack}-") and whole_number(number) is not None else ""
 
 
 def ask(stack: str, service: str, words: Sequence[str], seconds: int) -> Command:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spinstack.text import split_lines
 from spinstack.transport.script import json_object
 
 _PLAIN = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="?(?P<text>.*?)"?\s*$')
@@ -45,7 +46,7 @@ class LogLine:
 def parse_log(output: str) -> list[LogLine]:
     """The CLI's log lines, with and without a terminal's colours; all else is skipped."""
     lines = []
-    for line in output.splitlines():
+    for line in split_lines(output):
         bare = re.sub(r"\x1b\[[0-9;]*m", "", line)
         match = _PLAIN.match(bare) or _TERMINAL.match(bare)
         if match:
@@ -59,7 +60,7 @@ def complaints(output: str, levels: Iterable[str] = COMPLAINTS) -> list[str]:
     in their place. What it says twice or three times, in front of the same cause, is given once."""
     wanted = set(levels)
     texts = [line.text for line in parse_log(output) if line.level in wanted]
-    texts += [line for line in output.splitlines() if re.match(f"error |{_PAGE}", line)]
+    texts += [line for line in split_lines(output) if re.match(f"error |{_PAGE}", line)]
     found: dict[str, str] = {}
     for text in texts:
         found.setdefault(_REPEATED.sub("", text), text)
@@ -68,7 +69,7 @@ def complaints(output: str, levels: Iterable[str] = COMPLAINTS) -> list[str]:
 
 def is_garbled(text: str) -> bool:
     """Whether a command with `--format json` printed anything but objects and log lines."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in split_lines(text) if line.strip()]
     objects = [line for line in lines if line.startswith("{")]
     if not objects:
         # It exits 0 on failures: where there is nothing to list, it prints no error either.

@@ -9,6 +9,7 @@ import paramiko
 from paramiko.hostkeys import HostKeyEntry
 
 from spinstack.errors import UsageError
+from spinstack.text import split_lines
 from spinstack.transport.command import Command
 
 
@@ -59,7 +60,7 @@ def _entries(path: Path) -> Iterator[HostKeyEntry]:
             remedy="make it a file that you can read, or move it away; then the login asks about "
             "the host's key again",
         ) from None
-    for line in content.decode("utf-8", "replace").splitlines():
+    for line in split_lines(content.decode("utf-8", "replace")):
         try:
             entry = HostKeyEntry.from_line(line.strip())
         except Exception:  # whatever a line holds, paramiko's parsers raise all kinds

@@ -50,7 +50,7 @@ class SSHConfig(paramiko.SSHConfig):
             ) from None
 
     def _lines(self, content: bytes, path: Path) -> Iterator[str]:
-        for number, line in enumerate(content.splitlines(), 1):
+        for number, line in enumerate(content.split(b"\n"), 1):
             self._at = f"{path}:{number}"
             yield line.decode("utf-8")
 

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import pty
-import select
 import signal
 import struct
 import termios
@@ -14,6 +13,7 @@ import time
 import tty
 from pathlib import Path
 
+from spinstack.transport import waiting
 from spinstack.transport.channel import OPEN_SECONDS, WRITE_SECONDS, Pty
 from spinstack.transport.openssh import mux
 
@@ -56,8 +56,7 @@ class OpenSSHChannel:
     def write(self, data: bytes) -> None:
         left = memoryview(data)
         while left:
-            _, ready, _ = select.select([], [self._ends.input], [], WRITE_SECONDS)
-            if not ready:
+            if not waiting.writable(self._ends.input, WRITE_SECONDS):
                 raise TimeoutError(f"it has accepted nothing for {WRITE_SECONDS} s")
             with contextlib.suppress(BlockingIOError):
                 left = left[os.write(self._ends.input, left) :]
@@ -65,13 +64,13 @@ class OpenSSHChannel:
     def read(self, seconds: float) -> bytes | None:
         if self._ends.output not in self._open:
             return b""
-        ready, _, _ = select.select([self._ends.output], [], [], seconds)
+        ready = waiting.readable([self._ends.output], seconds)
         return self._take(self._ends.output) if ready else None
 
     def read_error(self) -> bytes:
         if self._ends.error not in self._open:
             return b""
-        ready, _, _ = select.select([self._ends.error], [], [], 0)
+        ready = waiting.readable([self._ends.error], 0)
         return self._take(self._ends.error) if ready else b""
 
     def _take(self, end: int) -> bytes:
@@ -93,8 +92,7 @@ class OpenSSHChannel:
         deadline = time.monotonic() + seconds
         while self._awaited:
             left = max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select([self._client.socket], [], [], left)
-            if not ready:
+            if not waiting.readable([self._client.socket.fileno()], left):
                 break
             self._listen()
         return self._code
@@ -103,11 +101,10 @@ class OpenSSHChannel:
         """Read a message of the master; after its end nothing more comes."""
         try:
             kind, body = self._client.receive()
+            if kind == mux.EXIT_MESSAGE:
+                self._code = mux.exit_code(body)
         except OSError:
             self._client.close()
-            return
-        if kind == mux.EXIT_MESSAGE:
-            self._code = int(struct.unpack(">I", body[4:8])[0])
 
     @property
     def alive(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.text import split_lines
 from spinstack.transport import prompt
 from spinstack.transport.waits import Wait
 
@@ -35,6 +36,8 @@ class Attempt:
         return f"{self.host}, port {self.port}" if self.port else self.host
 
 
+# Characters of a line: more say nothing, and would take long to search.
+_LONGEST = 1000
 # Why a key was not used.
 _NOTE = r"Load key .*|Permissions \d+ for .*|(?:Warning: )?Identity file .* not accessible.*"
 
@@ -45,7 +48,8 @@ class UnknownHost(SpinstackError):
 
 def explained(said: str, attempt: Attempt) -> SpinstackError:
     """The error for what ssh printed. Unknown text is shown as it is."""
-    lines = [line.strip() for line in said.replace("\r", "\n").splitlines() if line.strip()]
+    whole = (line.strip() for line in split_lines(said.replace("\r", "\n")))
+    lines = [line[:_LONGEST] for line in whole if line]
     text = "\n".join(lines)
     return (
         _host_key(text, attempt)

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -100,7 +101,8 @@ class Master:
     def _open(self) -> Alive:
         # Left by a master that was killed, or by another machine with the same name.
         gone = "the previous login has ended; " if self._lock.read_text() else ""
-        self.socket.unlink(missing_ok=True)
+        with self._usable(self.socket):
+            self.socket.unlink(missing_ok=True)
         check_program()
         self._say(
             f"{gone}logging in to {self.name}; the login stays open for {PERSIST_HOURS} hours"
@@ -141,13 +143,27 @@ class Master:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """One command logs in at a time: the second finds the login of the first."""
-        with self._lock.open("a") as lock:
+        with self._usable(self._lock):
+            opened = self._lock.open("a")
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 self._say(f"waiting for another command that is logging in to {self.name}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    @contextlib.contextmanager
+    def _usable(self, path: Path) -> Iterator[None]:
+        """Raises SpinstackError if something else is there."""
+        try:
+            yield
+        except OSError as error:
+            raise SpinstackError(
+                f"the login to {self.name} can't be kept open: {error.strerror}",
+                where=str(path),
+                remedy=f"rm -r {shlex.quote(str(path))}",
+            ) from None
 
     def _stuck(self) -> SpinstackError:
         return SpinstackError(

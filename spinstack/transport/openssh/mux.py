@@ -12,6 +12,8 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+from spinstack.text import encoded
+
 VERSION = 4
 # Requests and answers, by the names and numbers of PROTOCOL.mux.
 HELLO = 0x00000001
@@ -26,6 +28,8 @@ ALIVE = 0x80000005
 SESSION_OPENED = 0x80000006
 
 _NO_ESCAPE = 0xFFFFFFFF
+# Bytes of a message; more than the master's answers ever have.
+_LARGEST = 256 * 1024
 # A master answers at once; it never waits for anything.
 ANSWER_SECONDS = 5.0
 
@@ -69,7 +73,7 @@ class Client:
         kind, body = self.receive()
         if kind != ALIVE:
             raise Refused(_reason(kind, body))
-        return int(struct.unpack(">I", body[4:8])[0])
+        return _number(body[4:8])
 
     def terminate(self) -> None:
         """End the master, and the connection with all its sessions."""
@@ -101,9 +105,11 @@ class Client:
 
     def receive(self) -> tuple[int, bytes]:
         """The next message: its kind, and what follows it."""
-        (size,) = struct.unpack(">I", self._exactly(4))
+        size = _number(self._exactly(4))
+        if size > _LARGEST:
+            raise Refused(f"a message of {size} bytes")
         message = self._exactly(size)
-        return struct.unpack(">I", message[:4])[0], message[4:]
+        return _number(message[:4]), message[4:]
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -121,8 +127,20 @@ class Client:
         self.socket.sendall(struct.pack(">II", len(body) + 4, kind) + body)
 
 
+def _number(data: bytes) -> int:
+    """Raises Refused if it is not all there."""
+    if len(data) != 4:
+        raise Refused("a message that is too short")
+    return int(struct.unpack(">I", data)[0])
+
+
+def exit_code(body: bytes) -> int:
+    """Of an EXIT_MESSAGE. Raises Refused."""
+    return _number(body[4:8])
+
+
 def _text(text: str) -> bytes:
-    data = text.encode()
+    data = encoded(text)
     return struct.pack(">I", len(data)) + data
 
 

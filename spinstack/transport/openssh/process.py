@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from spinstack.transport import waits
+from spinstack.transport import waiting, waits
 from spinstack.transport.openssh.progress import Progress, Stage
 from spinstack.transport.waits import Wait
 
@@ -109,7 +108,7 @@ def _listen(
     with _told_of_its_end(process) as end:
         while True:
             ended = process.poll() is not None
-            ready, _, _ = select.select([said, *end], [], [], 0 if ended else 0.05)
+            ready = waiting.readable([said, *end], 0 if ended else 0.05)
             data = _read(said) if said in ready else b""
             text = progress.feed(data)
             whole += text

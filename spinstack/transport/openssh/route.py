@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spinstack.text import split_lines
 from spinstack.transport import waits
 from spinstack.transport.openssh.progress import Stage
 
@@ -28,7 +29,7 @@ def configured(destination: Destination) -> dict[str, list[str]]:
         return {}
     found: dict[str, list[str]] = {}
     # File names may be in any encoding.
-    for line in os.fsdecode(done.stdout).splitlines():
+    for line in split_lines(os.fsdecode(done.stdout)):
         key, _, value = line.partition(" ")
         found.setdefault(key, []).append(value)
     return found
