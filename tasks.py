@@ -148,10 +148,11 @@ def test(context: Context, only_unit: bool = False, options: str = "") -> None:
     # What pytest makes of the tests is kept, or each worker would make it anew each time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     more = shlex.split(options)
-    # On all cores; those with real parts in two groups, of which each is a worker's (see
-    # tests/conftest.py). The others wait for programs now and then: one worker more is at work.
-    workers = ("-n", str((os.cpu_count() or 1) + 1), "tests/unit") if only_unit else ("-n", "auto")
-    _live(context, sys.executable, "-m", "pytest", *workers, *more)
+    # Those with real parts in three groups, of which each is a worker's (see tests/conftest.py).
+    # All wait for programs now and then: one worker more than there are cores is at work.
+    workers = ("-n", str((os.cpu_count() or 1) + 1))
+    only = ("tests/unit",) if only_unit else ()
+    _live(context, sys.executable, "-m", "pytest", *workers, *only, *more)
 
 
 def _prepare_real_parts(context: Context) -> None:

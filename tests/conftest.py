@@ -85,8 +85,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
-# Modules of tests/real whose parts are their own. All others share a rehearsal on the stage, or
-# start one that may want the same ports.
+# Modules of tests/real whose parts are their own. All others share a rehearsal on a stage, of
+# which there are two side by side, or start further ones.
 APART = {
     f"test_{name}.py"
     for name in (
@@ -98,14 +98,20 @@ APART = {
 }
 
 
+# Those on the second stage.
+SECOND = ("test_end_to_end", "test_history", "test_local", "test_operate", "test_re", "test_setup")
+
+
 def group(test: str) -> str:
     """What runs in one worker of pytest-xdist, one test after the other: a module, which then
-    makes its fixtures once; of those with real parts all on the stage, and all that measure
-    how fast parts of their own are."""
+    makes its fixtures once; of those with real parts all on a stage, and all whose parts are
+    their own."""
     module = Path(test.partition("::")[0])
     if module.parent.name != "real":
         return str(module)
-    return "apart" if module.name in APART else "on the stage"
+    if module.name in APART:
+        return "apart"
+    return "on the second stage" if module.name.startswith(SECOND) else "on the first stage"
 
 
 @pytest.hookimpl(optionalhook=True)
