@@ -238,7 +238,10 @@ def _ps_breaks(there: There, hung: Path) -> None:
     """As when its time is up."""
     program = there.home / "bin" / "rancher"
     first = 'import sys\nif sys.argv[1] == "ps":\n    sys.exit(124)\n'
-    program.write_text(program.read_text().replace("import fcntl", f"{first}import fcntl", 1))
+    broken = program.with_name("broken")
+    broken.write_text(program.read_text().replace("import fcntl", f"{first}import fcntl", 1))
+    broken.chmod(0o755)
+    broken.replace(program)  # in one step: it may be started at any moment
     hung.unlink()
 
 

@@ -121,7 +121,7 @@ def test_dry_shows_what_is_asked_and_asks_nobody(
     session = StackSession(baked(tmp_path), {"": Result()}, dry=True)
     run(tasks_doctor.doctor, session)
     shown = capsys.readouterr().out
-    assert "# connects to perlmutter.nersc.gov, port 22" in shown
+    assert "# connects to perlmutter.nersc.gov;" in shown
     assert "ssh -V" in session.programs.calls
 
 
