@@ -33,6 +33,7 @@ def watch() -> None:
 def after_fork() -> None:
     """In each new process of uWSGI's. The mule makes no pages."""
     if not uwsgi.mule_id():
+        clocks.clear(uwsgi.worker_id())
         preload.in_background()
 
 

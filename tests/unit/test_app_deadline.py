@@ -60,10 +60,19 @@ def test_a_thread_is_timed_while_it_runs_the_application() -> None:
 
     timed = clocks.timed(application, lambda: 2)
     assert timed({"uwsgi.core": 1}, print) == [b"page"]
-    assert seen[0] == pytest.approx(time.time(), abs=60)
+    assert seen[0] == pytest.approx(time.monotonic(), abs=60)
     with pytest.raises(OSError):
         timed({"uwsgi.core": 1, "fail": True}, print)
     assert [clocks.begun(worker, core) for worker in (1, 2) for core in (0, 1)] == [0, 0, 0, 0]
+
+
+def test_a_worker_does_not_inherit_the_times_of_one_that_was_killed() -> None:
+    clocks = Clocks(2, 2)
+    clocks.set(1, 1, NOW - 400)
+    clocks.set(2, 1, NOW - 400)
+    clocks.clear(1)
+    stats = {"workers": [{"id": n, "pid": n, "cores": [core(1, "/a")]} for n in (1, 2)]}
+    assert [late.pid for late in overdue(stats, clocks, NOW, 240)] == [2]
 
 
 def test_what_was_ended_is_not_begun_again_for_a_while(tmp_path: Path) -> None:
@@ -93,3 +102,6 @@ def test_what_was_ended_is_forgotten() -> None:
     assert ended.lately("/a", now) and ended.lately("/b", now) and not ended.lately("/c", now)
     assert not ended.lately("/a", now + 20) and ended.lately("/b", now + 20)
     assert not ended.lately("/b", now + 100)
+    # uWSGI does not always know the address.
+    ended.remember("", now)
+    assert not ended.lately("/c", now)

@@ -41,19 +41,24 @@ class Clocks:
         self._begun = memoryview(mmap.mmap(-1, 8 * processes * threads)).cast("d")
 
     def begun(self, worker: int, core: int) -> float:
-        """Seconds since 1970; 0 for a thread that does not. `worker` and `core`: uWSGI's numbers,
-        from 1 and from 0."""
+        """When it began, as `time.monotonic` counts for all processes of a machine; 0 for a thread
+        that does not run it. `worker` and `core`: uWSGI's numbers, from 1 and from 0."""
         return self._begun[(worker - 1) * self._threads + core]
 
     def set(self, worker: int, core: int, begun: float) -> None:
         self._begun[(worker - 1) * self._threads + core] = begun
+
+    def clear(self, worker: int) -> None:
+        """For a worker that begins: one that was killed before it has left its times."""
+        for core in range(self._threads):
+            self.set(worker, core, 0)
 
     def timed(self, application: WSGI, worker: Callable[[], int]) -> WSGI:
         """The application, timed. `worker`: says which one this process is."""
 
         def timed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             thread = worker(), environ["uwsgi.core"]
-            self.set(*thread, time.time())
+            self.set(*thread, time.monotonic())
             try:
                 return application(environ, start_response)
             finally:
@@ -84,7 +89,7 @@ def watch(clocks: Clocks, harakiri: Any) -> None:
             stats = workers.read()
         except (OSError, ValueError):
             continue  # uWSGI is starting, or about to stop
-        late = [request for request in overdue(stats, clocks, time.time(), limit) if limit]
+        late = [request for request in overdue(stats, clocks, time.monotonic(), limit) if limit]
         for request in late:
             if request.pid not in killed:
                 _tell(request, limit)
@@ -98,7 +103,7 @@ def watch(clocks: Clocks, harakiri: Any) -> None:
 
 def overdue(stats: Mapping[str, Any], clocks: Clocks, now: float, limit: int) -> Iterator[Overdue]:
     """Requests that have taken `limit` seconds or will have in a moment. `stats`: uWSGI's own
-    statistics; `now`: seconds since 1970."""
+    statistics; `now`: as `Clocks` counts."""
     for worker in stats["workers"]:
         for core in worker["cores"]:
             begun = clocks.begun(worker["id"], core["id"])
@@ -110,7 +115,8 @@ def overdue(stats: Mapping[str, Any], clocks: Clocks, now: float, limit: int) ->
 
 
 def _tell(request: Overdue, limit: int) -> None:
-    ended.remember(request.address)
+    with suppress(OSError):  # /tmp is full: it is ended all the same, and may be begun again
+        ended.remember(request.address)
     print(
         f"HARAKIRI: {request.method} {request.address} was ended at {request.seconds} s, just "
         f"before the {limit} s that harakiri in app.ini allows. "

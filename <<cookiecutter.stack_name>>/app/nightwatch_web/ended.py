@@ -33,8 +33,8 @@ def lately(address: str, now: float | None = None) -> bool:
             return False
     except FileNotFoundError:
         return False
-    told = (line.split() for line in _lines())
-    return any(which == address and now - float(when) < REMEMBERED for when, which in told)
+    told = (line.partition(" ") for line in _lines())
+    return any(which == address and now - float(when) < REMEMBERED for when, _, which in told)
 
 
 def count() -> int:
