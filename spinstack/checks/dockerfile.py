@@ -99,7 +99,8 @@ def _matching(context: Path, source: str) -> list[Path]:
     """What a source means: paths are relative to the context, whatever they begin with."""
     path = posixpath.normpath(f"/{source}").lstrip("/")
     if re.search(r"[*?[]", path):
-        return list(context.glob(path))
+        # To Docker `**` within a name is `*`; Python refuses it.
+        return list(context.glob(re.sub(r"\*{2,}", "*", path)))
     return [context / path] if (context / path).exists() else []
 
 

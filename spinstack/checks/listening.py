@@ -87,12 +87,14 @@ def _directives(settings: Settings, listener: Listener) -> Iterator[Finding]:
         if (settings.directory / image.context).resolve() == listener.context
         for _, reference in dockerfile.bases(settings, image)
     ]
+    # In any of the files: it may have directives that stand in another.
+    loads = any(it.name == "load_module" for conf in listener.confs.values() for it in conf)
     is_known = any(re.search(rf"nginx:{re.escape(version)}\b", base) for base in bases)
     for name, conf in listener.confs.items():
         for directive, fix in nginx_conf.wrong_braces(conf):
             problem = f"the braces of {directive.name} are wrong"
             yield Finding("nginx-syntax", f"{name}:{directive.line}", problem, fix)
-        for directive, near in nginx_conf.unknown(conf):
+        for directive, near in () if loads else nginx_conf.unknown(conf):
             problem = f"nginx {version} has no directive {directive.name}"
             remedy = f"change it to {near}" if near else "remove it with all that belongs to it"
             severity: Severity = "error" if is_known else "warning"

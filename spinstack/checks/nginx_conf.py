@@ -117,10 +117,8 @@ def known() -> Known:
 
 
 def unknown(directives: list[Directive]) -> Iterator[tuple[Directive, str]]:
-    """Directives that nginx does not have, each with the name that was meant, empty if none is
-    near. None if a module is loaded that may have others."""
-    if any(directive.name == "load_module" for directive in directives):
-        return
+    """Directives that nginx without further modules does not have, each with the name that was
+    meant, empty if none is near."""
     names = known().blocks | known().plain
     for directive in directives:
         if directive.name not in names:

@@ -62,14 +62,20 @@ def pin(session: Session, *, upgrade: bool = False) -> list[Change]:
 
 
 def _compile(runner: Runner, context: Path, *, upgrade: bool) -> None:
+    if not (context / OPTIONS).exists():
+        raise UsageError(
+            f"there is no {OPTIONS}, which says how packages are chosen",
+            where=str(context),
+            remedy=f"copy {OPTIONS} from a stack that `spinstack new` makes",
+        )
     words = ["pip", "compile", "--quiet", "--config-file", OPTIONS, WANTED, "--output-file", PINNED]
     words += ["--upgrade"] if upgrade else []
     result = runner.run(Command(_uv(runner), *words), cwd=context, timeout=_WITHIN)
     if not result.ok:
         raise SpinstackError(
-            "uv found no versions for what is asked for",
+            "uv could not choose versions for what is asked for",
             where=str(context / WANTED),
-            remedy="correct that file, by the reason above",
+            remedy="correct what the lines above name, then run the same command again",
             details=tail(result.stderr),
         )
 

@@ -117,7 +117,9 @@ _ELSEWHERE = {
 def _elsewhere(name: str, said: str = "") -> SpinstackError | None:
     """The error for an engine that a variable names; None if none is set."""
     variable = next(filter(os.environ.get, _ELSEWHERE.get(name, ())), "")
-    if not variable:
+    # A socket is this machine's, such as that of an engine without root.
+    own = r"unix:.*|npipe:.*|default"
+    if not variable or re.fullmatch(own, os.environ[variable]):
         return None
     value = re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]+@", r"\1:********@", os.environ[variable])
     error = SpinstackError(

@@ -92,6 +92,7 @@ FAULTS = [
     ("line-ends", START, "#!/bin/sh\n", "#!/bin/sh\r\n", 0),
     ("directory-name", INVOKE, "stack: nightwatch-desi", "stack: nightwatch-two", None),
     ("env-line", ENV, "WEB_PORT=60037", "WEB_PORT = 60037", 0),
+    ("env-line", ENV, "WEB_PORT=60037", "WEB_PORT=60037\nTITLE=a\0b", 1),
     ("env-quotes", ENV, "WEB_PORT=60037", "WEB_PORT='60037'", 0),
     ("env-twice", ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nWEB_PORT=60038\n", 1),
     ("env-file-missing", COMPOSE, "./stack.env", "./.env", 0),
@@ -256,6 +257,14 @@ def test_an_nginx_of_another_version_may_have_other_directives(directory: Path) 
     assert (told.rule, told.severity) == ("nginx-directive", "warning")
 
 
+def test_a_module_of_nginx_brings_directives_for_all_files(directory: Path) -> None:
+    replaced(directory / NGINX, "sendfile on;", "sendfile on; js_import site.js;")
+    assert [found.rule for found in check(directory)] == ["nginx-directive"]
+    main = directory / "web" / "main.conf"
+    main.write_text(f"load_module modules/ngx_http_js_module.so;\n{main.read_text()}")
+    assert check(directory) == []
+
+
 def test_what_copies_take_as_docker_does(directory: Path) -> None:
     """None of it is missing; then it is left out of the context."""
     web = directory / "web"
@@ -263,6 +272,7 @@ def test_what_copies_take_as_docker_does(directory: Path) -> None:
     text = dockerfile.read_text() + "\n".join(
         [
             'COPY ["main.conf", "/my place/"]',
+            "COPY main** st**.sh /x/",
             "COPY --from=build /no/such /x",
             "ADD https://example.org/no-such /x",
             "ARG name=x",

@@ -97,6 +97,21 @@ def test_a_variable_that_leads_elsewhere_is_named(
     assert caught.value.explained
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("DOCKER_HOST", "unix:///run/user/1000/docker.sock"), ("DOCKER_CONTEXT", "default")],
+)
+def test_a_variable_that_names_this_machine_s_engine_is_not_blamed(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    installed("docker")
+    monkeypatch.setenv(variable, value)
+    said = f"Cannot connect to the Docker daemon at {value}. Is the docker daemon running?"
+    with pytest.raises(SpinstackError) as caught:
+        find(Absent({"docker version": Result(stderr=said, code=1)}), "docker")
+    assert "unset" not in caught.value.remedy and "start" in caught.value.remedy
+
+
 def test_absence_and_silence_are_told_apart(installed: Callable[..., None]) -> None:
     installed()
     with pytest.raises(SpinstackError, match="neither docker nor podman"):

@@ -65,7 +65,7 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ("build-no-network", "build", "Temporary failure resolving 'deb.debian.org'"),
     ("build-certificate", "build", "SSLError(SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED])"),
     ("build-no-hash", "build", "ERROR: Hashes are required in --require-hashes mode, but they are missing"),
-    ("build-no-hash", "build", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."),
+    ("build-other-hash", "build", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."),
     ("build-no-wheel", "build", "ERROR: No matching distribution found for numpy==1.26.4"),
     ("up-port-taken", "local-up", "Bind for 127.0.0.1:60037 failed: port is already allocated"),
     ("up-not-shared", "local-up", "The path /data is not shared from the host and is not known to Docker."),

@@ -43,10 +43,16 @@ def test_uv_is_asked(stack: Path, uv: Path) -> None:
 def test_its_reason_is_shown(stack: Path, uv: Path) -> None:
     reason = "Because you require numpy<2 and numpy>=2, your requirements are unsatisfiable."
     session = StackSession(stack, {COMPILE: Result(stderr=reason, code=1)})
-    with pytest.raises(SpinstackError, match="no versions") as error:
+    with pytest.raises(SpinstackError, match="could not choose versions") as error:
         packages.pin(session)
     assert error.value.details == reason
     assert error.value.where.endswith("app/requirements.in")
+
+
+def test_a_stack_without_options_for_uv(stack: Path, uv: Path) -> None:
+    (stack / "app/uv.toml").unlink()
+    with pytest.raises(UsageError, match=r"there is no uv\.toml"):
+        packages.pin(StackSession(stack))
 
 
 def test_without_uv_it_is_told_how_to_get_it(stack: Path, uv: Path) -> None:
