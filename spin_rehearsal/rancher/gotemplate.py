@@ -15,7 +15,7 @@ from .govalue import NO_VALUE, NoField, field, shown, true
 
 # What stands in quotes or in a comment does not end an action.
 _ACTION = re.compile(
-    r"""\{\{(- )?((?:/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`|[^"`])*?)( -)?\}\}""", re.DOTALL
+    r"""\{\{(- )?(/\*.*?\*/|(?:"(?:\\.|[^"\\\n])*"|`[^`]*`|[^"`])*?)( -)?\}\}""", re.DOTALL
 )
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|`[^`]*`)|(?P<number>-?\d+(?:\.\d+)?)"""

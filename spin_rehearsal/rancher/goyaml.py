@@ -63,7 +63,8 @@ def _plain(text: str) -> tuple[str, Any]:
         return _BOOL, bool(_TRUE.fullmatch(text))
     # Only in a number are underscores passed over.
     bare = text.replace("_", "") if text[0] in "+-0123456789" else text
-    if _WHOLE.fullmatch(bare):
+    # None of 64 bits has more signs; Python reads no more than 4,300.
+    if _WHOLE.fullmatch(bare) and len(bare.lstrip("+-0")) <= 64:
         value = _whole(bare)
         if -(2**63) <= value < 2 ** (63 if bare[0] in "+-" else 64):
             return _INT, value

@@ -63,7 +63,8 @@ def plain(text: str) -> tuple[str, Any]:
 
 
 def _number(text: str) -> float | None:
-    if _WHOLE.fullmatch(text):
+    # None of 64 bits has more signs than in octal; Python reads no more than 4,300.
+    if _WHOLE.fullmatch(text) and len(text.lstrip("+-0")) <= 22:
         digits = text.lstrip("+-")
         base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
         number = int(text, base)

@@ -19,7 +19,7 @@ SECTIONS = ("services", "containers", "volumes", "networks")
 
 _REFERENCE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_][A-Za-z0-9_]*)|\{(?P<braced>[A-Za-z0-9_]+)\}"
-    r"|(?P<refused>\{[^}\s]*\}?|[^\s{]?))"
+    r"|(?P<refused>\{[^}\n]*\}|\{[^}\s]*|[^\s{]?))"
 )
 # What a form such as `${NAME:-default}` is about.
 _MEANT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)[^A-Za-z0-9_].*\}")

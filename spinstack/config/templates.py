@@ -16,7 +16,7 @@ NO_VALUE = "<no value>"
 _KNOWN = ("Values", "Stack", "Release", "Environment")
 
 _ACTION = re.compile(
-    r"""\{\{(?P<inside>(?:/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`|[^"`])*?)\}\}""", re.DOTALL
+    r"""\{\{(?P<inside>/\*.*?\*/|(?:"(?:\\.|[^"\\\n])*"|`[^`]*`|[^"`])*?)\}\}""", re.DOTALL
 )
 _COMMENT = re.compile(r"/\*.*\*/", re.DOTALL)
 _CONSTANT = re.compile(r"""\s*(?:`(?P<raw>[^`]*)`|"(?P<quoted>[^"\\\n]*)")\s*""")

@@ -162,6 +162,13 @@ def test_a_block_that_nobody_reads_is_not_looked_at(directory: Path) -> None:
     assert check(directory) == []
 
 
+def test_a_default_with_a_blank_is_told_as_a_default(directory: Path) -> None:
+    replaced(directory / COMPOSE, "    retain_ip: true", "    labels: {a: '${NAME:-hello world}'}")
+    (found,) = errors(check(directory))
+    assert found.rule == "variable-form"
+    assert found.remedy == "write ${NAME}, and set a default in the env file"
+
+
 def test_a_block_has_one_finding_for_each_fault_however_often_it_is_merged(directory: Path) -> None:
     path = directory / COMPOSE
     for service in ("app", "web"):

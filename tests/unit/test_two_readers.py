@@ -171,6 +171,18 @@ def test_a_file_without_templates(read: Callable[[str], Any], line: str) -> None
 
 
 @READERS
+def test_comments_in_an_action_that_does_not_end_take_no_time(read: Callable[[str], Any]) -> None:
+    """Each could be read in two ways: 2^60 of them would never end."""
+    with pytest.raises((ValueError, Failure)):
+        read("version: '2'\nservices: {web: {image: x, hostname: '{{ " + "/* */ " * 60 + "'}}\n")
+
+
+@READERS
+def test_a_number_may_have_any_length(read: Callable[[str], Any]) -> None:
+    read(f"version: '2'\nservices: {{web: {{image: x, metadata: {{a: {'1' * 5000}}}}}}}\n")
+
+
+@READERS
 def test_a_block_that_is_not_read_may_hold_anything(read: Callable[[str], Any]) -> None:
     text = "version: '2'\nx-old: {a: '${B:-c}', d: $(e)}\nservices: {web: {image: x}}\n"
     assert read(text)["web"] == {"image": "x"}
