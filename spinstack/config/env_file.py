@@ -97,6 +97,9 @@ def _wrong(name: str, equals: str, value: str, where: str) -> Finding | None:
             "write a name of letters, digits and _, then = without spaces around it, and a value"
         )
         return Finding("env-line", where, problem, remedy)
+    if set(value) & set("\r\0"):
+        problem = f"the value of {name} has a line break or a NUL in it"
+        return Finding("env-line", where, problem, "remove it: a value is the rest of one line")
     commented = _COMMENTED.fullmatch(value.strip())
     if commented:
         problem = f"the value of {name} has a comment behind it, which would be part of it"

@@ -157,6 +157,12 @@ def _check_type(key: Key, value: Any, where: str) -> None:
                 where=path,
                 remedy="remove it; an editor shows it as ^@ or <U+0085>, for example",
             )
+        if key.name == "env" and "\n" in text:
+            raise UsageError(
+                f"the variable {path.rpartition('.')[2]} has a line break in it",
+                where=path,
+                remedy="write its value on one line: an env file has no longer ones",
+            )
 
 
 # No program takes them in an argument, or shows them.

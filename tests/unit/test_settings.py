@@ -58,6 +58,7 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"destinations": {"dev": {"enviroment": "x"}}}, "destinations.dev.enviroment"),
         ({"destinations": {"dev": {"environment": 7}}}, "must be text, not 7"),
         ({"port": True}, "must be a number, not True"),
+        ({"env": {"TITLE": "a\nb"}}, "the variable TITLE has a line break in it"),
         ({"user": "alice\0"}, "the setting user has a control character in it"),
         ({"destinations": {"dev": {"host": "a\x1b[2J"}}}, "the setting host has a control"),
         ({"modules": ["spin", "x\0"]}, "the setting modules has a control character in it"),
