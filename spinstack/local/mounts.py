@@ -83,8 +83,8 @@ def prepare(found: list[Source], cache: Path, owner: tuple[int, int]) -> None:
         lay_out(cache, owner=owner)
     if missing := [source.path for source in found if source.kind == "empty"]:
         giver = owner if os.geteuid() == 0 else None
-        remedy = f"remove {cache}"
-        with Directory(cache, None, what="the directory for local files", remedy=remedy) as own:
+        what, remedy = "the directory for local files", f"remove {cache}"
+        with Directory(cache, None, what=what, remedy=remedy, owner=giver) as own:
             for path in missing:
                 own.directory(path.relative_to(cache).as_posix(), 0o755, giver)
 

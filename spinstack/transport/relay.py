@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ CHUNK = 65536
 LEAVE = b"\r~."
 # How long output may still come after the command has ended; seconds.
 DRAIN_SECONDS = 2.0
+_UNFINISHED = re.compile(r"(?:\r|\x1b(?:\[[0-9;:]*)?)\Z")
 
 
 def script(prepare: Command, command: Command, mark: str, *, terminal: bool) -> str:
@@ -68,6 +70,22 @@ class Gate:
         return rest[end + 1 :]
 
 
+class Foreign:
+    """What a command prints, for a terminal: it comes in pieces that may end anywhere."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = ""
+
+    def harmless(self, data: bytes, *, last: bool) -> bytes:
+        """The next piece. The end of a line, or a colour, that is not whole waits for the next
+        one, unless this is the last."""
+        text = self._begun + self._decoder.decode(data, last)
+        whole = text if last else _UNFINISHED.sub("", text)
+        self._begun = text[len(whole) :]
+        return harmless(whole).encode()
+
+
 class Relay:
     """One command's channel. `input` is given to it first. `before`: what came before the
     command began; `left`: whether the person left it, or our terminal was closed."""
@@ -76,8 +94,7 @@ class Relay:
         self._channel = channel
         self._input = input
         self._gates = {1: Gate(mark), 2: Gate(mark)}
-        decoder = codecs.getincrementaldecoder("utf-8")
-        self._decoders = {1: decoder("replace"), 2: decoder("replace")}
+        self._foreign = {1: Foreign(), 2: Foreign()}
         self._raw = False
         self._last_keys = b"\r"
         self._ended = False
@@ -140,6 +157,8 @@ class Relay:
                 ended_at = ended_at or time.monotonic()
                 if self._ended or time.monotonic() - ended_at > DRAIN_SECONDS:
                     self._show()
+                    for stream in self._gates:
+                        self._write(stream, b"")
                     return code
             elif not self._channel.alive:
                 return None
@@ -168,7 +187,7 @@ class Relay:
         visible = self._gates[stream].through(data)
         target = sys.stdout if stream == 1 else sys.stderr
         if target.isatty() and not self._raw:
-            visible = harmless(self._decoders[stream].decode(visible)).encode()
+            visible = self._foreign[stream].harmless(visible, last=not data)
         if visible:
             with streams.needed() if stream == 1 else streams.expendable():
                 target.buffer.write(visible)

@@ -128,6 +128,7 @@ def test_known_hosts_are_read_as_ssh_reads_them(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_bytes(
         b"# schl\xfcssel\nbroken\nspin ssh-rsa AAAA\nspin ssh-rsa \xfc\xfc\n"
+        + f"|1|abc|def {key.get_name()} {key.get_base64()}\n".encode()
         + f"{hashed} {key.get_name()} {key.get_base64()} comment\n".encode()
         + f"spin,x {key.get_name()} {other.get_base64()}\n".encode()
     )

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinstack import text
+from spinstack.transport.relay import Foreign
 from tests.real.at_terminal import AtTerminal
 
 # Every method of the console that shows something, given what the argument holds.
@@ -103,6 +104,15 @@ class Channel:
 
 sys.exit(Relay(Channel(), b"mark").plain())
 """
+
+
+@given(st.lists(st.text(st.sampled_from("a\r\n\x1b[31mé;"))), st.integers(1, 5))
+def test_what_comes_in_pieces_is_shown_as_what_comes_whole(parts: list[str], size: int) -> None:
+    data = "".join(parts).encode()
+    pieces, foreign = [data[at : at + size] for at in range(0, len(data), size)], Foreign()
+    shown = b"".join(foreign.harmless(piece, last=False) for piece in pieces)
+    shown += foreign.harmless(b"", last=True)
+    assert shown.decode() == text.harmless(data.decode())
 
 
 def test_a_command_that_is_not_interactive_moves_no_terminal(tmp_path: Path) -> None:

@@ -43,9 +43,12 @@ def _keys(name: str, path: Path) -> Iterator[paramiko.PKey]:
 
 
 def _is(name: str, given: str) -> bool:
-    if given.startswith("|1|"):
+    if not given.startswith("|1|"):
+        return name == given
+    try:
         return paramiko.HostKeys.hash_host(name, given) == given
-    return name == given
+    except (ValueError, AssertionError, IndexError):
+        return False
 
 
 def _entries(path: Path) -> Iterator[HostKeyEntry]:
