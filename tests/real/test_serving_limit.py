@@ -78,4 +78,5 @@ def test_a_request_that_takes_too_long_is_ended_and_told(limited: Site):
     # Those that were asked of the same worker were asked of another then.
     assert set(statuses) == {404}
     told = json.loads(limited.in_app("python3 -m nightwatch_web.workers --json"))
-    assert told["cut_off"] == 2
+    # Others that began in the worker before it was stuck were as late.
+    assert told["cut_off"] >= 2
