@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spinstack.rules.finding import Finding
+from spinstack.text import split_lines
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A number, a path or a text in quotes, and a comment behind it.
 _COMMENTED = re.compile(r"""("[^"]*"|'[^']*'|[0-9]+|[^\s#]*/[^\s#]*)\s+(#.*)""")
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,6 @@ class Variable:
 
     value: str
     line: int
-
-
-def lines(text: str) -> list[str]:
-    """The lines of an env file, each with its end, without a byte order mark."""
-    return re.findall(r"[^\n]*\n|[^\n]+", text.removeprefix(_BYTE_ORDER_MARK))
 
 
 def parse(
@@ -42,8 +37,7 @@ def parse(
     """
     variables: dict[str, Variable] = {}
     findings = []
-    for number, whole in enumerate(lines(text), start=1):
-        line = whole.rstrip("\r\n")
+    for number, line in enumerate(split_lines(text), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if names_alone and _NAME.fullmatch(line.strip()):

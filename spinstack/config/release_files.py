@@ -54,8 +54,17 @@ def check_size(directory: Path) -> None:
 
 
 def _named(directory: Path) -> Iterator[Path]:
-    """Everything but directories whose name lets it be part of a release."""
-    for path in sorted(directory.iterdir()):
+    """Everything but directories whose name lets it be part of a release. Raises SpinstackError
+    for a directory that can't be read."""
+    try:
+        inside = sorted(directory.iterdir())
+    except OSError as error:
+        raise SpinstackError(
+            f"the directory {directory.name} can't be read: {error.strerror}",
+            where=str(directory),
+            remedy="make it readable, or move it out of the stack's directory",
+        ) from None
+    for path in inside:
         if path.name.startswith(".") or path.name in LEFT_OUT or path.suffix == ".pyc":
             continue
         if path.is_dir() and not path.is_symlink():

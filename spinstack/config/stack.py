@@ -150,14 +150,14 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
     unreadable; what is wrong inside is in `findings`.
     """
     directory = settings.directory
-    text = _text(directory / settings.compose_file)
+    text = read_text(directory / settings.compose_file)
     parsed = compose.parse(text, settings.compose_file)
     more = {
-        name: compose.parse(_text(directory / name), name, optional=True)
+        name: compose.parse(read_text(directory / name), name, optional=True)
         for name in beside
         if (directory / name).exists()
     }
-    env, env_findings = env_file.parse(_text(directory / settings.env_file), settings.env_file)
+    env, env_findings = env_file.parse(read_text(directory / settings.env_file), settings.env_file)
     more_env, more_findings = further_env_files(parsed, settings.env_file, directory)
     files = (parsed, *more.values())
     findings = [found for file in files for found in (*file.findings, *file.advice)]
@@ -182,16 +182,21 @@ def further_env_files(
     by file, and what is wrong with their lines. Raises SpinstackError for an unreadable one."""
     written = [service for service in file.services.values() if isinstance(service, dict)]
     names = {PurePosixPath(n).as_posix() for it in written for n in config_services.env_files(it)}
+    wanted = names - {PurePosixPath(own).as_posix()}
+    found: dict[str, dict[str, Variable]] = {}
+    findings: list[Finding] = []
+    if not wanted:  # the directory may be large
+        return found, findings
     released = {path.relative_to(directory).as_posix() for path in release_files.files(directory)}
-    found, findings = {}, []
-    for name in sorted((names - {own}) & released):
-        text = _text(directory / name)
+    for name in sorted(wanted & released):
+        text = read_text(directory / name)
         found[name], wrong = env_file.parse(text, name, names_alone=True)
         findings += wrong
     return found, findings
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file of the stack, its line ends as they are. Raises SpinstackError."""
     if path.exists() and not path.is_file():  # opening a FIFO would wait for ever
         raise SpinstackError(
             f"{path.name} is not a file",

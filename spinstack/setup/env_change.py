@@ -14,12 +14,13 @@ from pathlib import Path
 
 from spinstack.checks import stack as checks_stack
 from spinstack.config import env_file
-from spinstack.config.stack import Stack
+from spinstack.config.stack import Stack, read_text
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.rules import finding
 from spinstack.rules.finding import Finding
 from spinstack.session import Session
 from spinstack.setup import settings
+from spinstack.text import split_lines
 from spinstack.transport import runner
 from spinstack.transport.command import Command
 
@@ -59,7 +60,7 @@ def edited(text: str, sets: Mapping[str, str], unsets: Iterable[str]) -> str:
     that counts (the last one) is changed. Raises UsageError if a variable to remove does not
     exist.
     """
-    lines = env_file.lines(text)
+    lines = split_lines(text, ends=True)
     for name in unsets:
         kept = [line for line in lines if _name(line) != name]
         if len(kept) == len(lines):
@@ -124,19 +125,6 @@ def _of_env(found: Finding, stack: Stack) -> bool:
     return found.where.partition(":")[0] == stack.env_name
 
 
-def read(path: Path) -> str:
-    """The text with its line endings as they are, without a byte order mark. Raises
-    SpinstackError."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpinstackError(
-            f"can't read {path.name}: {error}",
-            where=str(path),
-            remedy="make it a readable file in UTF-8",
-        ) from None
-
-
 def write(path: Path, text: str) -> None:
     """Replace the file completely or not at all, keeping mode and owner. Raises
     SpinstackError."""
@@ -196,9 +184,9 @@ def in_editor(session: Session, path: Path, before: str) -> str:
             where=settings.editor(),
             remedy=f"set EDITOR to one that works; your copy is {copy}",
         )
-    after = read(copy)
+    after = read_text(copy)
     refuse(path, new_errors(session, after), f"correct your text, which is kept in {copy}")
-    if read(path) != before:
+    if read_text(path) != before:
         raise SpinstackError(
             f"somebody else has changed {path.name} meanwhile",
             where=str(path),

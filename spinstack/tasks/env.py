@@ -80,10 +80,11 @@ def _show(session: Session, *, json: bool) -> None:
 
 
 def _change(session: Session, set: Sequence[str], unset: Sequence[str], *, json: bool) -> None:
+    from spinstack.config.stack import read_text
     from spinstack.setup import env_change
 
     path = session.directory / session.settings.env_file
-    before = env_change.read(path)
+    before = read_text(path)
     if not (set or unset):
         if session.dry:
             session.console.result(f"# opens a copy of {path} in an editor, checks it, writes it")

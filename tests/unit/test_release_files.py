@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spinstack.config import release_files
 from spinstack.errors import SpinstackError
-from tests.unit.stack_session import baked
+from tests.unit.stack_session import StackSession, baked
 
 SECRET = "the content of a private key"
 
@@ -66,6 +68,25 @@ def test_a_link_out_of_the_stack_is_named_and_not_followed(
     output = done.stdout + done.stderr
     assert "web/notes.txt" in output and str(outside) in output
     assert SECRET not in output
+
+
+def test_a_directory_that_cannot_be_read_is_named(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that an engine made for root."""
+    (stack / "cache").mkdir()
+    usual = Path.iterdir
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path.name == "cache":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return usual(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    # It is no concern of who only wants to know the stack's variables.
+    assert StackSession(stack).stack.env
+    with pytest.raises(SpinstackError, match="the directory cache can't be read"):
+        release_files.check(stack)
 
 
 def test_links_that_stay_inside_are_part_of_a_release(stack: Path, tmp_path: Path) -> None:
