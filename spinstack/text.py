@@ -62,6 +62,10 @@ def whole_number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
+# What is no text in any encoding, or moves a terminal.
+NO_TEXT = re.compile(f"[{HARMFUL}\ud800-\udfff]")
+
+
 def read_json(text: str | bytes) -> Any:
     """A JSON value. Raises ValueError for everything else, however deep or long."""
     try:
@@ -90,3 +94,6 @@ def read_yaml(data: bytes) -> Any:
     # A date that there is not, a number of more digits than Python reads.
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"not valid YAML: {error}") from None
+    # PyYAML's constructors, for a value that does not fit its tag.
+    except (LookupError, AttributeError, TypeError, OverflowError):
+        raise ValueError("not valid YAML: a value does not fit its tag (!!…)") from None

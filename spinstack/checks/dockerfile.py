@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import posixpath
 import re
 import shlex
@@ -46,7 +47,7 @@ def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
     text = _text(settings.directory / image.context / "Dockerfile")
     arguments: dict[str, str] = {}
     stages = {"scratch"}
-    for number, line in enumerate(split_lines(text), start=1):
+    for number, line in _instructions(text):
         if argument := _ARG.match(line):
             arguments[argument[1]] = argument[2].strip("\"'")
         elif base := _FROM.match(line):
@@ -101,7 +102,8 @@ def _matching(context: Path, source: str) -> list[Path]:
     if re.search(r"[*?[]", path):
         # To Docker `**` within a name is `*`; Python refuses it.
         return list(context.glob(re.sub(r"\*{2,}", "*", path)))
-    return [context / path] if (context / path).exists() else []
+    # A Path raises for a name that no file can have.
+    return [context / path] if os.path.exists(context / path) else []  # noqa: PTH110
 
 
 def _left_out(ignore: Ignore, context: Path, path: Path) -> bool:

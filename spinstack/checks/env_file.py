@@ -3,6 +3,7 @@ used, and the files that services name are part of the release."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -108,6 +109,7 @@ def in_release(stack: Stack, relative: str) -> bool:
         return False
     parts = path.relative_to(root).parts
     hidden = any(part.startswith(".") or part in release_files.LEFT_OUT for part in parts)
-    if path.is_dir():
+    # A Path raises for a name that no file can have.
+    if os.path.isdir(path):  # noqa: PTH112
         return not hidden and any(True for _ in release_files.files(path))
-    return path.is_file() and not hidden
+    return os.path.isfile(path) and not hidden  # noqa: PTH113

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import yaml
 
+# Far deeper than any configuration.
+_DEEPEST = 100
 # The words in these blocks are values.
 _TABLES = ("charset_map", "geo", "map", "split_clients", "types")
 
@@ -79,6 +81,8 @@ def parse(text: str) -> list[Directive]:
             here.append(made)
             words = []
             if token.text == "{":
+                if len(opened) == _DEEPEST:
+                    raise Unreadable("blocks are nested too deeply", token.line)
                 made.block = []
                 opened.append(made)
     if words:

@@ -92,7 +92,7 @@ def _more_documents(file: ComposeFile, documents: Iterator[yaml.Node]) -> None:
     try:
         second = next(documents, None)
         line = second.start_mark.line + 1 if second else 0
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
     if line:
@@ -146,6 +146,8 @@ class _Builder:
         if path == ("version",):
             return str(node.value)
         value = goyaml.scalar(node)
+        if isinstance(value, str) and "\0" in value:
+            raise yaml.MarkedYAMLError(problem="a NUL in a text", problem_mark=node.start_mark)
         becomes_text = path[:1] == ("services",) and path[2:3] in _TEXT_PATHS
         if becomes_text and value is not None and goyaml.shown(value) != node.value:
             self._file.changed[path] = "boolean" if isinstance(value, bool) else "number"

@@ -9,7 +9,6 @@ are both merged; of several documents, the first is read.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -89,14 +88,18 @@ def _float(text: str) -> float | None:
 
 def documents(text: str) -> Iterator[yaml.Node]:
     """The nodes of each document; the client reads the first. Raises yaml.YAMLError."""
-    loader = Loader(text)
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            assert node is not None
-            yield node
-    finally:
-        loader.dispose()
+        loader = Loader(text)
+        try:
+            while loader.check_node():
+                node = loader.get_node()
+                assert node is not None
+                yield node
+        finally:
+            loader.dispose()
+    # PyYAML's scanner: an escape beyond Unicode, a version of thousands of digits.
+    except (ValueError, OverflowError) as error:
+        raise yaml.YAMLError(str(error)) from None
 
 
 def scalar(node: yaml.ScalarNode) -> Any:
@@ -105,7 +108,7 @@ def scalar(node: yaml.ScalarNode) -> Any:
     if node.tag == _BINARY:
         try:
             return base64.b64decode(text, validate=False).decode("utf-8", "replace")
-        except binascii.Error:
+        except ValueError:
             problem = "!!binary value contains invalid base64 data"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
     if node.tag == _STR or node.tag not in _RESOLVED:

@@ -7,12 +7,11 @@ destinations.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from spinstack.errors import UsageError
-from spinstack.text import HARMFUL, whole_number
+from spinstack.text import NO_TEXT, whole_number
 
 
 class Key:
@@ -151,7 +150,7 @@ def _check_type(key: Key, value: Any, where: str) -> None:
             remedy=f"{key.name}: {key.meaning}",
         )
     for path, text in _texts(value, where):
-        if _CONTROL.search(text):
+        if NO_TEXT.search(text):
             raise UsageError(
                 f"the setting {path.rpartition('.')[2]} has a control character in it",
                 where=path,
@@ -163,10 +162,6 @@ def _check_type(key: Key, value: Any, where: str) -> None:
                 where=path,
                 remedy="write its value on one line: an env file has no longer ones",
             )
-
-
-# No program takes them in an argument, or shows them.
-_CONTROL = re.compile(f"[{HARMFUL}\ud800-\udfff]")
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -195,7 +195,13 @@ def _text(value: Any) -> str:
 
 
 def _path(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:
+        raise UsageError(
+            f"{text!r} is in the home directory of somebody whom this machine does not know",
+            remedy="write the whole path",
+        ) from None
 
 
 # Key -> how its value becomes the destination's field; other values are used as they are.
@@ -316,5 +322,9 @@ def _included(path: Path, name: str) -> dict[str, Any]:
         raise UsageError(str(error), where=str(path), remedy="fix the file") from None
     if not isinstance(values, dict):
         raise UsageError("not a mapping of settings", where=str(path), remedy="fix the file")
-    schema.check(values, schema.DESTINATION_KEYS, str(path))
+    try:
+        schema.check(values, schema.DESTINATION_KEYS, str(path))
+    except RecursionError:
+        problem = "an alias in it contains itself"
+        raise UsageError(problem, where=str(path), remedy="fix the file") from None
     return values

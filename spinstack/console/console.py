@@ -11,7 +11,6 @@ colours and movements are added afterwards.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from spinstack.console import streams
 from spinstack.console.board import Board
 from spinstack.console.progress import StepDisplay
 from spinstack.console.terminal import can_move, is_plain
-from spinstack.text import HARMFUL, harmless, one_line, split_lines
+from spinstack.text import NO_TEXT, harmless, one_line, split_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,16 +191,12 @@ class Console:
         what another encoding than UTF may lack, so its values are never changed."""
         narrow = not (sys.stdout.encoding or "").lower().startswith("utf")
         text = json.dumps(value, indent=indent, ensure_ascii=narrow)
-        self.result(_ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+        self.result(NO_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def table(self, headings: list[str], rows: list[list[str]]) -> None:
         """Columns on standard output, as wide as their widest cell."""
         for line in columns(headings, rows):
             self.result(line)
-
-
-# What JSON can escape: control characters, and what is no text in any encoding.
-_ESCAPED = re.compile(f"[{HARMFUL}\ud800-\udfff]")
 
 
 def _is_a_stop(error: BaseException) -> bool:

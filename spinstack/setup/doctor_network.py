@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import os
 import shutil
 import socket
 import time
@@ -90,7 +91,8 @@ def _known_hosts(destination: Destination, configured: str) -> tuple[Path, ...]:
     """The files with known hosts; `configured`: the ssh config's UserKnownHostsFile."""
     names = ["~/.ssh/known_hosts", *configured.split(), "/etc/ssh/ssh_known_hosts"]
     own = destination.known_hosts_file
-    return tuple(path.expanduser() for path in (*([own] if own else []), *map(Path, names)))
+    expanded = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - any text
+    return (*([own] if own else []), *expanded)
 
 
 def login_node(session: Session) -> Sequence[Outcome]:

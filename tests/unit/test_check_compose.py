@@ -204,6 +204,41 @@ def test_the_compose_file_itself_needs_them(directory: Path, text: str) -> None:
     assert [one.rule for one in errors(check(directory))] == ["compose-services"]
 
 
+NESTED = "[" * 50_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'services: {web: {image: "\\Uffffffff"}}',
+        'services: {web: {image: "\\U00110000"}}',
+        "%YAML 1." + "9" * 6000 + "\n---\nservices: {web: {image: x}}",
+        'services: {web: {image: !!binary "é"}}',
+        "services: {web: {image: !!binary abc}}",
+        'services: {web: {image: x, env_file: "a\\0b"}}',
+        f"services: {NESTED}",
+        f"services: {{web: {{image: x}}}}\n---\n{NESTED}",
+    ],
+)
+def test_no_text_is_a_bug_of_ours(directory: Path, text: str) -> None:
+    (directory / COMPOSE).write_text(f"{text}\n" if text[0] == "%" else f"version: '2'\n{text}\n")
+    assert "yaml" in {one.rule.partition("-")[0] for one in errors(check(directory))}
+
+
+def test_a_name_that_no_file_can_have_is_a_file_that_is_missing(directory: Path) -> None:
+    name = "x" * 300
+    replaced(directory / COMPOSE, "./stack.env", f"./{name}")
+    dockerfile = directory / "web" / "Dockerfile"
+    dockerfile.write_text(f"{dockerfile.read_text()}COPY {name} /x\n")
+    assert {"env-file-missing", "image-copy"} <= {one.rule for one in errors(check(directory))}
+
+
+def test_two_services_on_one_line_are_both_looked_at(directory: Path) -> None:
+    text = "version: '2'\nservices: {app: {image: x:1}, web: {image: 5}}\n"
+    (directory / COMPOSE).write_text(text)
+    assert "compose-type" in {one.rule for one in errors(check(directory))}
+
+
 def test_a_second_document_is_not_read(directory: Path) -> None:
     path = directory / COMPOSE
     lines = path.read_text().count("\n")

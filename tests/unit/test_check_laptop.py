@@ -279,6 +279,7 @@ def test_what_copies_take_as_docker_does(directory: Path) -> None:
             "COPY $name /x",
             "COPY ../main.conf /start.sh *.sh . /x/",
             "COPY <<END /x",
+            "FROM nights",
             "COPY no-such /y",
             "END",
             "# COPY no-such /y",

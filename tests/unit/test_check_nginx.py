@@ -58,6 +58,11 @@ def test_directives_that_nginx_lacks() -> None:
     assert [found.name for found, _ in nginx_conf.wrong_braces(parsed)] == ["location"]
 
 
+def test_blocks_in_blocks_without_end_are_refused() -> None:
+    with pytest.raises(nginx_conf.Unreadable, match="nested too deeply"):
+        nginx_conf.parse("a {" * 3000 + "}" * 3000)
+
+
 @given(st.text(st.sampled_from("{};#\"'\\ \n$ab")) | st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

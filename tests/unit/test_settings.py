@@ -58,6 +58,7 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"destinations": {"dev": {"enviroment": "x"}}}, "destinations.dev.enviroment"),
         ({"destinations": {"dev": {"environment": 7}}}, "must be text, not 7"),
         ({"port": True}, "must be a number, not True"),
+        ({"identity_file": "~no-such-person/key"}, "somebody whom this machine does not know"),
         ({"env": {"TITLE": "a\nb"}}, "the variable TITLE has a line break in it"),
         ({"user": "alice\0"}, "the setting user has a control character in it"),
         ({"destinations": {"dev": {"host": "a\x1b[2J"}}}, "the setting host has a control"),
@@ -108,7 +109,13 @@ def test_any_values_are_read_or_refused(everywhere: dict[str, Any], there: dict[
         assert error.what
 
 
-@pytest.mark.parametrize("text", ["user: 2020-99-99\n", "user: [\n", "- a\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("user: 2020-99-99\n", "user: [\n", "- a\n", "user: !!bool foo\n", "port: !!int ''\n"),
+        *("user: !!timestamp foo\n", "centre: &c {x: *c}\n"),
+    ],
+)
 def test_an_included_file_that_is_no_settings(tmp_path: Path, text: str) -> None:
     (tmp_path / "it.yml").write_text(text)
     with pytest.raises(UsageError) as error:
