@@ -112,7 +112,11 @@ def _value(loader: Any, node: Node) -> Any:
     if isinstance(node, MappingNode):
         return loader.construct_mapping(node, deep=True)
     if node.tag == _BINARY:
-        return base64.b64decode(node.value).decode("utf-8", "replace")
+        try:
+            return base64.b64decode(node.value).decode("utf-8", "replace")
+        except ValueError:
+            problem = "!!binary value contains invalid base64 data"
+            raise ConstructorError(None, None, problem, node.start_mark) from None
     if node.tag not in _RESOLVED:
         return node.value
     tag, value = _plain(node.value)
@@ -164,11 +168,10 @@ def load(text: str) -> Any:
 
 def not_a_mapping(text: str, path: tuple[str, ...]) -> YamlError:
     """The error for a value at `path` that should have been a service's mapping."""
-    loader = _Loader(text)
-    node = loader.get_node() if loader.check_node() else None
+    _, node = _document(text)
     for key in path:
         if isinstance(node, MappingNode):
-            node = next(value for name, value in node.value if name.value == key)
+            node = next(value for name, value in reversed(node.value) if name.value == key)
     assert node is not None
     line = node.start_mark.line + 1
     shown = f" `{node.value}`" if isinstance(node, ScalarNode) else ""

@@ -178,6 +178,18 @@ def test_comments_in_an_action_that_does_not_end_take_no_time(read: Callable[[st
 
 
 @READERS
+def test_what_is_no_binary_data_is_refused(read: Callable[[str], Any]) -> None:
+    with pytest.raises((ValueError, Failure), match="invalid base64"):
+        read("version: '2'\nservices: {web: {image: !!binary abc}}\n")
+
+
+def test_a_service_that_is_no_mapping_is_found_where_the_client_finds_it() -> None:
+    for text in ("x: &x {web: 5}\nservices: {<<: *x}", "services: {web: {image: x}, web: 5}"):
+        told = goyaml.not_a_mapping(f"version: '2'\n{text}\n", ("services", "web"))
+        assert "cannot unmarshal !!int `5` into" in str(told)
+
+
+@READERS
 def test_a_number_may_have_any_length(read: Callable[[str], Any]) -> None:
     read(f"version: '2'\nservices: {{web: {{image: x, metadata: {{a: {'1' * 5000}}}}}}}\n")
 

@@ -41,28 +41,34 @@ def _services(file: ComposeFile, destination: Destination) -> Iterator[Finding]:
             "compose-type", file.where("services"), "services: is not a mapping", "fix it"
         )
     seen = set()
+    for key, finding in _of_keys(file, destination):
+        # One for each place in the file, however many services merge it.
+        place = (finding.where, finding.rule, key)
+        if place not in seen:
+            seen.add(place)
+            yield finding
+
+
+def _of_keys(file: ComposeFile, destination: Destination) -> Iterator[tuple[str, Finding]]:
+    """Each finding with its key."""
     for name, service in file.services.items():
         for key, value in service.items() if isinstance(service, dict) else ():
-            place = (file.lines.get(("services", name, key)), key)
-            if place not in seen:
-                seen.add(place)
-                yield from _key(file, name, key, value)
-                yield from _forbidden(file, name, key, value, destination)
+            for found in _key(file, name, key, value):
+                yield key, found
+            for found in _forbidden(file, name, key, value, destination):
+                yield key, found
     for path, written in file.no_text.items():
-        place = (file.lines[path], written)
-        if path[0] == "services" and place not in seen:
-            seen.add(place)
+        if path[0] == "services":
             problem = (
                 f"the key {written} is read as {_read_as(path[-1])}, and Rancher takes only text"
             )
-            yield Finding("compose-key", file.where(*path), problem, f"quote it: '{written}'")
+            remedy = f"quote it: '{written}'"
+            yield written, Finding("compose-key", file.where(*path), problem, remedy)
     for path, kind in file.changed.items():
-        place = (file.lines[path], path[-1])
-        if place not in seen:
-            seen.add(place)
-            # Without the value, which may be a password.
-            problem = f"Rancher reads the value of {path[-1]} as a {kind} and passes it on changed"
-            yield Finding("compose-text", file.where(*path), problem, "quote the value", "warning")
+        # Without the value, which may be a password.
+        problem = f"Rancher reads the value of {path[-1]} as a {kind} and passes it on changed"
+        remedy = "quote the value"
+        yield path[-1], Finding("compose-text", file.where(*path), problem, remedy, "warning")
 
 
 def _read_as(key: str) -> str:
