@@ -27,7 +27,8 @@ LAST_LINES = 20
 # How things stand after a failure, and what to do then unless the failure itself knows better.
 _NOW = {
     journal.TAKEN_BACK: ("the previous version is running again", "fix the cause and deploy again"),
-    journal.BACK_NOT_WELL: ("the previous version is not healthy", "see `invoke status`"),
+    # What is said of it depends on what was seen: `_not_well`.
+    journal.BACK_NOT_WELL: ("", "see `invoke status`"),
     journal.STAYS: (
         "the containers were left in place for inspection; the site is not up",
         "fix the cause (`invoke logs` shows more) and deploy again",
@@ -113,9 +114,13 @@ def _not_well(told: Journal, session: Session) -> str:
     """What was seen after a rollback, or without one: the upgrade may not have begun."""
     waited = told.step("wait for the old ones")
     seen = waited or told.step("look again")
-    states = health.shown(_states(rows.last_look(seen.lines), session)) if seen else ""
+    looks = [look for look in rows.rounds(seen.lines if seen else ()) if look[1]]
+    lines, code = looks[-1] if looks else ([], "")
+    now = health.shown(_states("\n".join(lines), session)) or "nothing"
+    if code != "0":
+        now = "unknown: no answer"
     what = "the previous version is not healthy" if waited else "nothing was running before"
-    return f"{what} (now: {states or 'nothing'})"
+    return f"{what} (now: {now})"
 
 
 def _untouched(told: Journal) -> str:
@@ -157,7 +162,8 @@ def _not_brought_up(step: JournalStep, told: Journal, session: Session) -> Spins
     """The platform's program may have waited for the containers until the time was up."""
     if step.code == TIME_IS_UP and not watched(step, session).all_up:
         return _not_healthy(step, told, session)
-    said = [line for line in step.lines if not rows.is_look(line)]
+    # Its own output comes after the last look at the states beside it.
+    said, _ = list(rows.rounds(step.lines))[-1]
     return _refused(replace(step, lines=said), told, session)
 
 

@@ -64,11 +64,6 @@ def last_round(lines: Iterable[str]) -> str:
     return "\n".join(next(filter(None, reversed([said for said, _ in rounds(lines)])), []))
 
 
-def is_look(line: str) -> bool:
-    """Whether the line is of a look at the states, not of a command beside it."""
-    return line.startswith((f"{WORD}|", "round "))
-
-
 def last_look(lines: Iterable[str]) -> str:
     """All that the last look printed that came to its end; empty if it printed nothing."""
     return "\n".join(next(reversed([said for said, code in rounds(lines) if code]), []))

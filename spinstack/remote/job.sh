@@ -24,8 +24,8 @@
 outcome=failed
 # Services that are not healthy, whose last log lines are to be shown; the site's address, to ask.
 ill=() site=
-# Whether it is too late to stop; a file for a command's output.
-final='' said=
+# Whether it is too late to stop; a file for a command's output; when one is ended (SECONDS).
+final='' said='' deadline=
 # What the last look has seen, by service.
 declare -A state=() health=() moving=()
 
@@ -67,7 +67,7 @@ order() {
     while kill -0 "$pid" 2>/dev/null; do
         if stopping; then
             cut=75
-        elif [ -n "${deadline-}" ] && ((SECONDS >= deadline)); then
+        elif [ -n "$deadline" ] && ((SECONDS >= deadline)); then
             cut=124
         fi
         if [ "$cut" -ne 0 ]; then
@@ -75,7 +75,7 @@ order() {
             [ "$cut" -ne 124 ] || look
             break
         fi
-        if [ -n "${deadline-}" ] && ((SECONDS >= next)); then
+        if [ -n "$deadline" ] && ((SECONDS >= next)); then
             look
             next=$((SECONDS + 1))
         fi

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from spinstack.deploy import deploy
+from spinstack.deploy import deploy, outcome
 from spinstack.errors import SpinstackError
+from spinstack.remote import journal
+from spinstack.remote.journal import Journal
 from tests.unit.left_there import at, change, wait_for
 from tests.unit.test_deploy import ILL, TestSession, directory, past, session, site, there
 from tests.unit.there import There, running
@@ -152,6 +154,29 @@ def test_what_is_said_of_the_version_before_was_seen(session: TestSession, there
     assert error.value.now == (
         "the previous version is not healthy (now: api inactive, web healthy)"
     )
+
+
+def test_a_variable_of_the_account_ends_no_step(session: TestSession, there: There) -> None:
+    profile = there.home / ".bash_profile"
+    profile.write_text(f"{profile.read_text()}export deadline=0\n")
+    there.has(web=running())
+    deploy.deploy(session)
+
+
+def test_of_a_platform_that_does_not_answer_nothing_is_said_to_be_seen(
+    session: TestSession,
+) -> None:
+    """The last look had no answer, the one before it had."""
+    told = Journal("J")
+    for line in (
+        *("spinstack-J 1 begin bring up", "no", "spinstack-J 2 end 1"),
+        *("spinstack-J 3 begin wait for the old ones", "row|demo/web|active|unhealthy|no|||"),
+        *("round 0", "out of reach", "round 1", "spinstack-J 9 end 1"),
+        f"spinstack-J 9 over {journal.BACK_NOT_WELL}",
+    ):
+        told.take(line)
+    error = outcome.failure(told, session)
+    assert error.now == "the previous version is not healthy (now: unknown: no answer)"
 
 
 def test_where_nothing_ran_nothing_runs_again(session: TestSession, there: There) -> None:
