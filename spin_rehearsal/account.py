@@ -32,8 +32,9 @@ class Account:
     switch: bool
 
     @property
-    def owner(self) -> tuple[int, int]:
-        return self.uid, self.gid
+    def owner(self) -> tuple[int, int] | None:
+        """Whom files are given to; None if sessions are ourselves."""
+        return (self.uid, self.gid) if self.switch else None
 
     def environment(self, term: str = "", connection: str = "") -> dict[str, str]:
         """What sshd sets for a session, and nothing of this process's own."""
@@ -97,7 +98,7 @@ def lay_out(
     the names that `module load` knows. Raises SpinstackError if one of the directories is a
     link, or belongs to somebody else.
     """
-    owner = account.owner if account.switch else None
+    owner = account.owner
 
     def own(path: Path, mode: int) -> Directory:
         above = storage.directory(path.parent.relative_to(places.storage).as_posix())

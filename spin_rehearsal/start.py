@@ -114,14 +114,13 @@ def _prepare(name: str, where: Places, engine: str, runner: Runner, say: Say) ->
     with account.open_storage(where) as storage:
         state.mark_storage(decided, where, storage)
         who = account.of(where)
-        owner = who.owner if who.switch else None
         project = account.lay_out(where, who, decided.centre(where).modules, storage)
         python = _session_python(where, runner, say)
         with ThreadPoolExecutor(1) as beside:
             images = beside.submit(base_images.ensure, runner, engine, say)
             decided.save(where)
             install(where.spin, python, decided.spin_url)
-            sample.fill(project, owner)
+            sample.fill(project, who.owner)
             decided = replace(decided, build_args=images.result())
     decided.save(where)
     public_key = sshd.ensure_host_key(where.host_key)
@@ -131,8 +130,7 @@ def _prepare(name: str, where: Places, engine: str, runner: Runner, say: Say) ->
 
 def _session_python(where: Places, runner: Runner, say: Say) -> str:
     """A Python that login sessions may execute, installed if there is none."""
-    who = account.of(where)
-    numbers = who.owner if who.switch else (None, None)
+    numbers = account.of(where).owner or (None, None)
     try:
         return usable_python(*numbers)
     except SpinstackError:
