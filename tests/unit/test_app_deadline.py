@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -73,6 +76,35 @@ def test_a_worker_does_not_inherit_the_times_of_one_that_was_killed() -> None:
     clocks.clear(1)
     stats = {"workers": [{"id": n, "pid": n, "cores": [core(1, "/a")]} for n in (1, 2)]}
     assert [late.pid for late in overdue(stats, clocks, NOW, 240)] == [2]
+
+
+# app.py as uWSGI runs it, in the first worker after one that was killed, and then in the mule.
+AS_UWSGI_DOES = """
+import sys, types
+uwsgi = types.ModuleType("uwsgi")
+uwsgi.numproc, uwsgi.cores, uwsgi.opt = 2, 2, {}
+uwsgi.worker_id, uwsgi.mule_id = lambda: 1, lambda: 0
+sys.modules["uwsgi"], sys.argv = uwsgi, ["app", "-s", "."]
+import app
+for worker in (1, 2):
+    app.clocks.set(worker, 1, 1000)
+uwsgi.post_fork_hook()
+uwsgi.worker_id, uwsgi.mule_id = lambda: 0, lambda: 1
+uwsgi.post_fork_hook()
+print(app.clocks.begun(1, 1), app.clocks.begun(2, 1))
+"""
+
+
+def test_a_worker_begins_with_no_times(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_UWSGI_DOES],
+        env={**os.environ, "PYTHONPATH": str(baking.application())},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "0.0 1000.0\n", done.stderr
 
 
 def test_what_was_ended_is_not_begun_again_for_a_while(tmp_path: Path) -> None:
