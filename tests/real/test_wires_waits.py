@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ def sshd(tmp_path: Path) -> Iterator[openssh.Sshd]:
 
 
 @contextmanager
-def silent(listening: socket.socket, greeting: bytes = b"") -> Iterator[None]:
-    """A server that takes connections, says this, and then nothing any more."""
+def accepting(listening: socket.socket, serve: Callable[[socket.socket], None]) -> Iterator[None]:
+    """A server that serves each connection beside the others, and closes none."""
     kept = []
 
     def take() -> None:
@@ -58,7 +58,7 @@ def silent(listening: socket.socket, greeting: bytes = b"") -> Iterator[None]:
             except OSError:
                 return
             kept.append(connection)
-            connection.sendall(greeting)
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     threading.Thread(target=take, daemon=True).start()
     try:
@@ -67,6 +67,11 @@ def silent(listening: socket.socket, greeting: bytes = b"") -> Iterator[None]:
         listening.close()
         for connection in kept:
             connection.close()
+
+
+def silent(listening: socket.socket, greeting: bytes = b"") -> AbstractContextManager[None]:
+    """A server that takes connections, says this, and then nothing any more."""
+    return accepting(listening, lambda connection: connection.sendall(greeting))
 
 
 @contextmanager
@@ -148,7 +153,6 @@ def _listing(sshd: openssh.Sshd, listening: socket.socket, path: Path) -> Iterat
     blob = base64.b64decode(sshd.identity.with_suffix(".pub").read_text().split()[1])
     # RFC draft-miller-ssh-agent: SSH_AGENT_IDENTITIES_ANSWER, one key with an empty comment.
     body = b"\x0c" + (1).to_bytes(4, "big") + len(blob).to_bytes(4, "big") + blob + bytes(4)
-    kept = []
 
     def serve(connection: socket.socket) -> None:
         while True:
@@ -161,23 +165,10 @@ def _listing(sshd: openssh.Sshd, listening: socket.socket, path: Path) -> Iterat
             elif asked[:1] != b"\x0d":
                 connection.sendall(b"\0\0\0\1\x05")
 
-    def take() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            kept.append(connection)
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
     listening.bind(str(path))
     listening.listen()
-    threading.Thread(target=take, daemon=True).start()
-    try:
+    with accepting(listening, serve):
         yield
-    finally:
-        for connection in kept:
-            connection.close()
 
 
 @pytest.mark.parametrize("way", ["jump host", "ProxyCommand"])
