@@ -64,9 +64,25 @@ CHECKOUT_KEYS = (
     Key("ref", TEXT, "branch, tag or commit; the repository's default branch if not set"),
 )
 
+# Below `kubernetes:`, where the platform is kubernetes; a value that is not set is the centre's.
+KUBERNETES_KEYS = (
+    Key("cluster", TEXT, "one of the centre's clusters, for its context and host names"),
+    Key("context", TEXT, "the context in the kubeconfig; the cluster's name if not set"),
+    Key("namespace", TEXT, "the namespace that the stack is deployed to"),
+    Key("kubeconfig", TEXT, "the kubeconfig", "~/.kube/config"),
+    Key("kubectl", TEXT, "where kubectl runs: on the laptop, or on the login node", "laptop"),
+    Key("ingress_class", TEXT, "class of the ingress"),
+    Key("ingress_host", TEXT, "name of the site, if not the one that the centre gives it"),
+    Key("tls_secret", TEXT, "secret with the certificate of the site's name"),
+    Key("storage_class", TEXT, "storage class of the claims for named volumes"),
+    Key("pull_secret", TEXT, "secret with the login to the registry"),
+)
+
 DESTINATION_KEYS = (
     Key("include", TEXT, "a YAML file with more of these settings, written by another program"),
-    Key("platform", TEXT, "what runs the stack there", "cattle"),
+    Key("platform", TEXT, "what runs the stack there: cattle or kubernetes", "cattle"),
+    Key("profile", TEXT, "whose rules hold there: spin, or generic for any cluster", "spin"),
+    Key("kubernetes", MAPPING, "cluster, context, namespace and the like, on Kubernetes"),
     Key("host", TEXT, "login node, or its name in your ssh config", "perlmutter.nersc.gov"),
     Key("wire", TEXT, "openssh: one login a day; fabric: one per command; auto: either", "auto"),
     Key("port", NUMBER, "ssh port, if not 22 or the one in your ssh config"),

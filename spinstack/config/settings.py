@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinstack.config import schema
+from spinstack.config import kubernetes, schema
 from spinstack.errors import UsageError
 from spinstack.rules import centre
 from spinstack.text import read_yaml
@@ -50,6 +50,8 @@ class Destination:
 
     name: str
     platform: str
+    profile: str
+    kubernetes: kubernetes.Cluster | None
     host: str
     wire: str
     port: int | None
@@ -177,7 +179,8 @@ def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
 
 
 _CHOICES = {
-    "platform": ("cattle",),
+    "platform": ("cattle", "kubernetes"),
+    "profile": centre.PROFILES,
     "address": ("fqdn", "endpoint"),
     "wire": ("auto", "fabric", "openssh"),
 }
@@ -226,7 +229,9 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
     """Each key of the schema becomes a field. Raises UsageError for a wrong value."""
     where = f"spinstack.destinations.{name}"
     values = _layers(name, raw)
-    values["centre"] = _centre(values["centre"], where)
+    _check_choices(values, where)
+    values["centre"] = _centre(values["profile"], values["centre"], where)
+    values["kubernetes"] = _cluster(values, where)
     _check(values, where)
     values["checkouts"] = _checkouts(values["checkouts"], where)
     # Values for what is not set.
@@ -245,19 +250,21 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     includes, the settings for all destinations, the default."""
     own = (raw.get("destinations") or {}).get(name) or {}
     values = {key.name: key.default for key in schema.DESTINATION_KEYS}
-    values.update({key: raw[key] for key in values if raw.get(key) is not None})
-    included = _path(own.get("include") or values["include"])
-    if included:
-        values.update(_included(included, name))
-    values.update({key: value for key, value in own.items() if value is not None})
-    # A destination may set only what differs for a checkout, such as its ref.
-    checkouts = centre.merged(raw.get("checkouts") or {}, values["checkouts"] or {})
-    return {**values, "include": included, "checkouts": checkouts}
+    included = _path(own.get("include") or raw.get("include"))
+    layers = [raw, _included(included, name) if included else {}, own]
+    for layer in layers:
+        values.update({key: layer[key] for key in values if layer.get(key) is not None})
+    # A destination may set only what differs, such as a checkout's ref.
+    for key in ("checkouts", "kubernetes"):
+        values[key] = {}
+        for layer in layers:
+            values[key] = centre.merged(values[key], layer.get(key) or {})
+    return {**values, "include": included}
 
 
-def _centre(overrides: Mapping[str, Any], where: str) -> centre.Centre:
+def _centre(profile: str, overrides: Mapping[str, Any], where: str) -> centre.Centre:
     try:
-        return centre.load(overrides)
+        return centre.load(overrides, profile)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the overrides of the centre's rules are not valid: {error}",
@@ -266,14 +273,29 @@ def _centre(overrides: Mapping[str, Any], where: str) -> centre.Centre:
         ) from None
 
 
-def _check(values: Mapping[str, Any], where: str) -> None:
-    """Raises UsageError for a value that is missing, or of the right type but not allowed."""
+def _cluster(values: dict[str, Any], where: str) -> kubernetes.Cluster | None:
+    """Where on Kubernetes, None elsewhere; fills in what other platforms have to be told."""
+    if values["platform"] != "kubernetes":
+        return None
+    found = kubernetes.read(values["kubernetes"] or {}, values["centre"], f"{where}.kubernetes")
+    values["environment"] = values["environment"] or f"{found.context}/{found.namespace}"
+    if found.on_laptop:
+        values["project_dir"] = values["project_dir"] or kubernetes.NO_PROJECT_DIR
+    return found
+
+
+def _check_choices(values: Mapping[str, Any], where: str) -> None:
+    """Raises UsageError for a word that is not one of those allowed."""
     for key, allowed in _CHOICES.items():
         if values[key] not in allowed:
             remedy = f"use one of {', '.join(allowed)}"
             raise UsageError(
                 f"{key} can't be {values[key]!r}", where=f"{where}.{key}", remedy=remedy
             )
+
+
+def _check(values: Mapping[str, Any], where: str) -> None:
+    """Raises UsageError for a value that is missing, or of the right type but not allowed."""
     for key in ("environment", "project_dir"):
         if not values[key]:
             remedy = f"add {key}:"

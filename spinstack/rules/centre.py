@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+# The data files: Spin's rules, and those of no centre in particular.
+PROFILES = ("spin", "generic")
+
 
 @dataclass(frozen=True)
 class PortRange:
@@ -47,6 +50,31 @@ class SshProxy:
 
 
 @dataclass(frozen=True)
+class KubernetesCluster:
+    """A cluster of the centre: the context that its kubeconfig names, and the host name that it
+    gives an ingress, with `{ingress}` and `{namespace}` in it; empty if it gives none."""
+
+    context: str
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class KubernetesRules:
+    """What the centre's Kubernetes has and allows. `trusted_proxies`: networks whose word on a
+    visitor's address is taken, in CIDR notation; `host_paths`: directories below which hostPath
+    may mount, empty: anywhere; `stamps`: prefixes of labels and annotations that its webhooks add.
+    Of the texts, an empty one is the cluster's own default."""
+
+    clusters: Mapping[str, KubernetesCluster]
+    ingress_class: str
+    storage_class: str
+    pull_secret: str
+    trusted_proxies: tuple[str, ...]
+    host_paths: tuple[str, ...]
+    stamps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Centre:
     """The rules of one centre as data; see `spin.yaml` for the source of each."""
 
@@ -75,6 +103,7 @@ class Centre:
     compose_version: str
     login_prompt: str
     sshproxy: SshProxy
+    kubernetes: KubernetesRules
 
     @property
     def ports_open(self) -> tuple[PortRange, ...]:
@@ -82,17 +111,30 @@ class Centre:
         return self.ports_world + self.ports_lab + self.ports_centre
 
 
+def _kubernetes(data: Mapping[str, Any]) -> KubernetesRules:
+    clusters = data["clusters"] or {}
+    return KubernetesRules(
+        clusters={name: KubernetesCluster(**values) for name, values in clusters.items()},
+        ingress_class=data["ingress_class"],
+        storage_class=data["storage_class"],
+        pull_secret=data["pull_secret"],
+        trusted_proxies=tuple(data["trusted_proxies"]),
+        host_paths=tuple(data["host_paths"]),
+        stamps=tuple(data["stamps"]),
+    )
+
+
 def _ranges(texts: Iterable[str | int]) -> tuple[PortRange, ...]:
     return tuple(PortRange.parse(text) for text in texts)
 
 
 @cache
-def packaged() -> dict[str, Any]:
-    """The data file of the package, as plain values."""
-    text = Path(__file__).with_name("spin.yaml").read_text(encoding="utf-8")
+def packaged(profile: str = "spin") -> dict[str, Any]:
+    """A data file of the package, as plain values; `generic`: what it says over that of Spin."""
+    text = Path(__file__).with_name(f"{profile}.yaml").read_text(encoding="utf-8")
     data = yaml.safe_load(text)
     assert isinstance(data, dict)
-    return data
+    return data if profile == "spin" else merged(packaged(), data)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,10 +149,10 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def load(overrides: Mapping[str, Any] | None = None) -> Centre:
-    """The centre's rules, with the overrides of a stack's `invoke.yaml` (same shape as
-    `spin.yaml`). Raises ValueError or KeyError for overrides of a wrong shape."""
-    data = merged(packaged(), overrides or {})
+def load(overrides: Mapping[str, Any] | None = None, profile: str = "spin") -> Centre:
+    """The rules of a profile, one of PROFILES, with the overrides of a stack's `invoke.yaml` (same
+    shape as `spin.yaml`). Raises ValueError or KeyError for overrides of a wrong shape."""
+    data = merged(packaged(profile), overrides or {})
     ports, names, caps = data["ports"], data["names"], data["capabilities"]
     return Centre(
         ports_world=_ranges(ports["world"]),
@@ -138,4 +180,5 @@ def load(overrides: Mapping[str, Any] | None = None) -> Centre:
         compose_version=str(data["rancher"]["compose_version"]),
         login_prompt=data["login"]["prompt"],
         sshproxy=SshProxy(**data["login"]["sshproxy"]),
+        kubernetes=_kubernetes(data["kubernetes"]),
     )

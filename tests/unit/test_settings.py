@@ -33,6 +33,40 @@ def load(**changes: Any) -> settings.Settings:
     return settings.load({"spinstack": {**BASE, **changes}}, Path("/somewhere"))
 
 
+def on_kubernetes(**values: Any) -> dict[str, Any]:
+    return {"platform": "kubernetes", "kubernetes": values}
+
+
+def test_a_cluster_of_the_centre_brings_its_context_and_names() -> None:
+    found = load(
+        platform="kubernetes",
+        kubernetes={"namespace": "nightwatch"},
+        project_dir=None,
+        destinations={
+            "dev": {"kubernetes": {"cluster": "development"}},
+            "prod": {
+                "kubernetes": {"cluster": "production", "ingress_host": "nightwatch.example.org"}
+            },
+        },
+    )
+    dev, prod = found.destination("dev").kubernetes, found.destination("prod").kubernetes
+    assert dev and prod
+    assert (dev.context, dev.namespace, dev.on_laptop) == ("development", "nightwatch", True)
+    assert dev.site("demo") == "demo.nightwatch.development.svc.spin.nersc.org"
+    assert (dev.ingress_class, dev.pull_secret) == ("nginx", "registry-nersc")
+    assert prod.site("demo") == "nightwatch.example.org"
+
+
+def test_a_cluster_of_nobody_in_particular_has_no_rules_of_a_centre() -> None:
+    found = load(
+        profile="generic", **on_kubernetes(context="kind-kind", namespace="demo")
+    ).destination()
+    assert found.kubernetes
+    assert (found.kubernetes.pull_secret, found.kubernetes.site("demo")) == ("", "")
+    assert 1234 in found.centre.ports_open[0]
+    assert found.environment == "dev-cattle"
+
+
 def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) -> None:
     include = tmp_path / "destination.yml"
     include.write_text("user: demo\nport: 4022\nenvironment: dev-cattle\n")
@@ -70,7 +104,15 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"destinations": {"dev": {}}}, "the setting environment is missing"),
         ({"destinations": {"dev": {"include": "/none/x.yml"}}}, "rehearsal.start"),
         ({"centre": {"ports": {"world": ["x"]}}}, "overrides of the centre's rules are not valid"),
-        ({"platform": "kubernetes"}, "one of cattle"),
+        ({"platform": "swarm"}, "one of cattle, kubernetes"),
+        ({"platform": "kubernetes"}, "the setting context is missing"),
+        (on_kubernetes(cluster="development"), "the setting namespace is missing"),
+        (on_kubernetes(cluster="dev", namespace="nw"), "use one of development, production"),
+        (on_kubernetes(context="c", namespace="NW"), "namespace can't be 'NW'"),
+        (on_kubernetes(context="c", namespace="nw", kubectl="there"), "laptop, login"),
+        (on_kubernetes(context="c", namespace="nw", ingress_host="a/b"), "ingress_host can't be"),
+        (on_kubernetes(context="c", namespace="nw", storage="x"), "did you mean storage_class?"),
+        ({"profile": "nersc"}, "use one of spin, generic"),
         ({"modules": [1]}, "the setting modules must be a list of text, not [1]"),
         ({"env": {"A": [1]}}, "the setting env must be a mapping of single values"),
         ({"destinations": {1: {}}, "destination": "2"}, "one of 1"),
