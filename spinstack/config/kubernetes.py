@@ -25,12 +25,14 @@ NO_PROJECT_DIR = "/no-project-directory"
 class Cluster:
     """A namespace in a cluster. `kubeconfig`: as written, so that a `~` is that of the machine
     where kubectl runs; `host`: the site's name, or a pattern with `{ingress}` for it, empty if no
-    ingress is wanted; of the others an empty one is the cluster's own default."""
+    ingress is wanted; `uid`: whom the containers run as where the compose file says `${UID}`, None
+    if it is not set; of the others an empty one is the cluster's own default."""
 
     context: str
     namespace: str
     kubeconfig: str
     on_laptop: bool
+    uid: int | None
     ingress_class: str
     host: str
     tls_secret: str
@@ -83,6 +85,7 @@ def read(written: Mapping[str, Any], centre: Centre, where: str) -> Cluster:
         namespace=values["namespace"],
         kubeconfig=values["kubeconfig"],
         on_laptop=values["kubectl"] == "laptop",
+        uid=values["uid"] or None,
         ingress_class=values["ingress_class"] or rules.ingress_class,
         host=values["ingress_host"] or given,
         tls_secret=values["tls_secret"],
