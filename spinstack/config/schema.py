@@ -71,9 +71,7 @@ KUBERNETES_KEYS = (
     Key("namespace", TEXT, "the namespace that the stack is deployed to"),
     Key("kubeconfig", TEXT, "the kubeconfig", "~/.kube/config"),
     Key("kubectl", TEXT, "where kubectl runs: on the laptop, or on the login node", "laptop"),
-    Key(
-        "uid", NUMBER, "your user id at the centre (`id -u` there), for ${UID} in the compose file"
-    ),
+    Key("uid", NUMBER, "your user id at the centre, for ${UID} in the compose file"),
     Key("ingress_class", TEXT, "class of the ingress"),
     Key("ingress_host", TEXT, "name of the site, if not the one that the centre gives it"),
     Key("tls_secret", TEXT, "secret with the certificate of the site's name"),
