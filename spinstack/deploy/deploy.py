@@ -17,7 +17,6 @@ from spinstack.deploy.preflight import check
 from spinstack.deploy.run import Deployment
 from spinstack.errors import UsageError
 from spinstack.platforms.health import SiteFailed, address
-from spinstack.remote import upload
 from spinstack.remote.access import remote_stack
 from spinstack.remote.errors import Changed
 from spinstack.session import ask_if_protected
@@ -100,8 +99,7 @@ class _Wanted:
     def __init__(self, there: Deployment) -> None:
         session = there.session
         self._there = there
-        more = session.platform.release_files(session.stack, session.destination)
-        self._made = upload.make(session.stack, session.destination, more)
+        self._made = there.remote.make_release(session.stack)
 
     def plan(self) -> Plan:
         """What has to be done. Raises LeftUnfinished if somebody has to choose first."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from spinstack.config import release_files
 from spinstack.config.interpolation import interpolate
-from spinstack.remote import upload
 from spinstack.remote.access import remote_stack
 
 if TYPE_CHECKING:
@@ -48,13 +47,11 @@ def changes(session: Session) -> list[Change]:
     with session.login_node() as node:
         remote = remote_stack(session, node)
         there = remote.look()
-        release = str(remote.root / "releases" / (there.current or "-"))
+        release = remote.running_release(there.current)
+        content = remote.make_release(stack).content
         running = inspected(remote, [state.name for state in there.states], release)
     wanted, _ = stack.services(destination)
     values = {**stack.variables(destination), "UID": there.uid}
-    content = upload.make(
-        stack, destination, session.platform.release_files(stack, destination)
-    ).content
     same_files = there.current.rsplit("-", 1)[-1] == content
     found: list[Change] = []
     for service in wanted:

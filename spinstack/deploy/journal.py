@@ -68,7 +68,7 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
         if not found and not session.dry:
             raise UsageError(
                 f"there is no journal of {change!r}" if change else "there is no journal yet",
-                where=str(remote.root / "changes"),
+                where=remote.changes_place,
                 remedy="see `invoke history`; only the journals of the last changes are kept",
             )
         view = View(session, found or "<change>", steps=not (raw or as_json), raw=raw)
@@ -84,7 +84,7 @@ def show(session: Session, change: str, *, raw: bool, as_json: bool) -> None:
     if not view.journal.outcome:
         raise SpinstackError(
             "the change has stopped responding before it ended",
-            where=str(remote.root / "changes" / found),
+            where=f"{remote.changes_place}/{found}",
             remedy="see `invoke status`; run `invoke deploy` to finish a deploy",
         )
 

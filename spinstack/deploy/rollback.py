@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.deploy.plan import LeftUnfinished, Plan, must_have_two_steps
@@ -34,9 +33,9 @@ def confirm(session: Session, *, yes: bool) -> None:
         session.confirm(
             f"Keep the upgrade of {names}? This removes the previous containers.", yes=yes
         )
-        directory = _begun_directory(change)
+        release = _begun(change)
         with recorded(session, change.remote.node, "confirm"), session.console.step("confirm"):
-            change.remote.confirm(directory)
+            change.remote.confirm(release)
 
 
 def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
@@ -61,13 +60,13 @@ def _take_back(change: LockedStack, *, yes: bool) -> None:
     session.confirm(
         f"Roll back the upgrade of {names}? The previous containers run again.", yes=yes
     )
-    directory = _begun_directory(change)
+    release = _begun(change)
     with (
         recorded(session, change.remote.node, "rollback", "the open upgrade"),
         session.console.step("roll back") as step,
     ):
         services = session.stack.service_names if session.dry else change.found.unconfirmed
-        change.remote.roll_back(directory, services)
+        change.remote.roll_back(release, services)
         step.done(names)
     if not session.dry:
         _look_after(change)
@@ -155,14 +154,9 @@ def _unconfirmed(change: LockedStack) -> str:
     return " and ".join(change.found.unconfirmed)
 
 
-def _begun_directory(change: LockedStack) -> PurePosixPath:
-    """The directory of the release that the unfinished upgrade deploys."""
-    return change.remote.root / "releases" / _begun(change)
-
-
 def _begun(change: LockedStack) -> str:
-    """The id of that release, as it was noted. If the upgrade was begun without spinstack, the
-    newest release has to do; raises SpinstackError if there is none."""
+    """The id of the release that the unfinished upgrade deploys, as it was noted. If it was begun
+    without spinstack, the newest release has to do; raises SpinstackError if there is none."""
     if change.session.dry:
         return "<release begun>"
     if change.found.unfinished and change.found.unfinished.release:
@@ -173,6 +167,6 @@ def _begun(change: LockedStack) -> str:
         return newest.id
     raise SpinstackError(
         "the upgrade was not begun with spinstack, and no release is uploaded",
-        where=str(change.remote.root / "releases"),
+        where=change.remote.releases_place,
         remedy="finish the upgrade by hand on the login node",
     )

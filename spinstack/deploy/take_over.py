@@ -86,11 +86,12 @@ def unlock(session: Session, *, yes: bool) -> str:
     """Break the lock of somebody who is not coming back. Returns who it was."""
     with session.login_node() as node:
         remote = remote_stack(session, node)
-        owner, alive = remote.at_work()
+        owner, age = remote.at_work()
+        alive = age is not None and age < changes.SILENT_SECONDS
         if owner is None and not session.dry:
             raise SpinstackError(
                 "there is no lock",
-                where=str(remote.root / "lock"),
+                where=remote.lock_place,
                 remedy="go ahead: nothing has to be unlocked",
             )
         told = owner.told() if owner else "nobody"

@@ -14,7 +14,7 @@ from spinstack.operate import control
 from spinstack.operate.selection import check_name, done, named, one_service, service_names
 from spinstack.platforms.base import Phase, ServiceState
 from spinstack.platforms.health import shown
-from spinstack.remote import changes, lock, lock_steps
+from spinstack.remote import lock
 from spinstack.remote.access import connected
 from spinstack.remote.history.write import recorded
 from spinstack.session import ask_if_protected
@@ -159,11 +159,9 @@ def _states(session: Session, there: RemoteStack) -> list[ServiceState]:
     """The services as they are. Raises Locked while somebody, even we ourselves, is changing the
     stack: a deploy fails if its services are stopped or removed meanwhile."""
     states = there.platform.states()
-    result = there.run(
-        lock_steps.read_lock_step(there.root), changes.under_way_step(there.root), states
-    )
-    if not session.dry and result["lock owner"].ok:
-        lock.refuse_while_locked(session, there.root, result)
+    result = there.run(*there.lock_steps(), states)
+    if not session.dry:
+        lock.refuse_while_locked(session, there, result)
     return there.read_states(result.output(states.name))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
@@ -18,7 +17,7 @@ from spinstack.platforms.health import site
 from spinstack.remote.stack import RemoteStack
 from spinstack.text import whole_number
 from spinstack.transport.command import Command, Raw
-from spinstack.transport.script import Step, StepResult, json_object
+from spinstack.transport.script import Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.operate.stats import Stats
@@ -145,19 +144,7 @@ class _Rounds:
 
 
 def _steps(there: RemoteStack) -> list[Step]:
-    current = there.root / "current"
-    return [
-        there.platform.states(),
-        there.platform.containers(),
-        Step("release", (Command("readlink", str(current)),), must=False),
-        _file_step("note", current / "release.json"),
-        _file_step("unfinished", there.root / "unfinished.json"),
-    ]
-
-
-def _file_step(name: str, path: PurePosixPath) -> Step:
-    """Reads a file that may be missing: releases of other tools have none."""
-    return Step(name, (Command("cat", str(path), Raw("2>/dev/null")),), must=False)
+    return [there.platform.states(), there.platform.containers(), *there.noted_steps()]
 
 
 def _watch_step(steps: Sequence[Step]) -> Step:
@@ -183,14 +170,15 @@ def _overview(there: RemoteStack, outputs: dict[str, str]) -> Overview:
     platform = there.platform
     services = there.read_states(outputs.get(platform.states().name, ""))
     containers = there.read_containers(outputs.get(platform.containers().name, ""))
+    noted = there.read_noted(outputs)
     return Overview(
         stack=there.stack,
         destination=there.destination.name,
         environment=there.destination.environment,
         services=[_counted(service, containers) for service in services],
         containers=containers,
-        release=PurePosixPath(outputs.get("release", "").strip()).name,
-        note=json_object(outputs.get("note", "")) or {},
-        unfinished=json_object(outputs.get("unfinished", "")) or {},
+        release=noted.release,
+        note=dict(noted.note),
+        unfinished=dict(noted.unfinished),
         url=site(services, there.destination),
     )

@@ -280,7 +280,8 @@ class Platform(Protocol):
     `two_steps`: whether an upgrade can stay open until it is confirmed or rolled back (if not, no
     word of `words` has a phase in OPEN); `words`: those that `read_states` and
     `ChangeCommands.rows` use for states, apart from a reason; `beside`: files that it reads
-    besides the compose file, if they exist.
+    besides the compose file, if they exist; `keeps_notes`: whether it keeps the lock, the
+    releases and the history of a stack itself.
 
     A step that asks (`states`, `containers`, …) has a name that no step of `remote/` and `checks/`
     has; a dry run shows it and reads an empty answer, which never raises.
@@ -303,6 +304,8 @@ class Platform(Protocol):
     def slow(self) -> int: ...
     @property
     def two_steps(self) -> bool: ...
+    @property
+    def keeps_notes(self) -> bool: ...
     @property
     def words(self) -> StateWords: ...
     @property

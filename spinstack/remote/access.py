@@ -8,18 +8,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
-from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
     from spinstack.remote.found import Found
+    from spinstack.remote.stack import RemoteStack
     from spinstack.session import Session
     from spinstack.transport.login_node import Answer, LoginNode
 
 
 def remote_stack(session: Session, node: LoginNode) -> RemoteStack:
     """The session's stack over a connection."""
+    from spinstack.remote.directory import DirectoryStack
+
     settings = session.settings
-    return RemoteStack(
+    return DirectoryStack(
         node, session.destination, session.platform, settings.stack, settings.env_file
     )
 

@@ -82,10 +82,10 @@ class LockLost(SpinstackError):
 class Changed(SpinstackError):
     """Between our look and our lock somebody deployed, or began or ended an upgrade."""
 
-    def __init__(self, root: PurePosixPath) -> None:
+    def __init__(self, place: str) -> None:
         super().__init__(
             "somebody has just changed the stack",
-            where=str(root),
+            where=place,
             remedy="see `invoke history`, then run the command again",
         )
 
@@ -93,12 +93,12 @@ class Changed(SpinstackError):
 class Locked(SpinstackError):
     """Somebody else is changing the stack; `owner`: who, if that could be read."""
 
-    def __init__(self, owner: Owner | None, root: PurePosixPath) -> None:
+    def __init__(self, owner: Owner | None, place: str) -> None:
         doing = f" ({owner.doing})" if owner and owner.doing else ""
         follow = " (`invoke journal` follows it)" if owner and owner.job else ""
         super().__init__(
             f"locked by {owner.told() if owner else 'somebody'}{doing}",
-            where=str(root / "lock"),
+            where=place,
             remedy=f"wait until it is done{follow}; if it is certainly dead, run `invoke unlock`",
         )
         self.owner = owner
@@ -112,7 +112,7 @@ def not_locked(output: str, root: PurePosixPath) -> SpinstackError:
             kind, _, path = rest.partition(" ")
             return _unsafe(kind, path)
     if lock_steps.TAKEN in split_lines(output):
-        return Locked(parse_owner(output), root)
+        return Locked(parse_owner(output), str(root / "lock"))
     return not_written(output, str(root), "the lock")
 
 

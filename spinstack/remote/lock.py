@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
@@ -23,7 +22,7 @@ from spinstack.remote import changes
 from spinstack.remote.access import remote_stack, with_access
 from spinstack.remote.errors import Locked
 from spinstack.remote.found import Found
-from spinstack.remote.owner import Owner, make_owner, parse_owner
+from spinstack.remote.owner import Owner, make_owner
 from spinstack.remote.stack import RemoteStack
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def take_over(
     """
     holder = _holder(owner, last_sign_of_life if owner.job else None, me)
     if owner.who != me.who or _goes_on(session, remote, holder):
-        raise Locked(owner, remote.root)
+        raise Locked(owner, remote.lock_place)
     break_left(session, remote, owner)
 
 
@@ -153,13 +152,14 @@ def _goes_on(session: Session, remote: RemoteStack, holder: Holder) -> bool:
     return alive
 
 
-def refuse_while_locked(session: Session, root: PurePosixPath, found: ScriptResult) -> None:
-    """For tasks that take no lock. Raises Locked unless the lock that was found is stale."""
-    owner = parse_owner(found.output("lock owner")) or Owner("somebody", "some machine")
+def refuse_while_locked(session: Session, remote: RemoteStack, result: ScriptResult) -> None:
+    """For tasks that take no lock. Raises Locked if there is one, unless it is stale. `result`:
+    of its `lock_steps`."""
+    owner, age = remote.read_lock(result)
     me = Owner(who(session), socket.gethostname())
     # No lock is broken here, so nobody has to wait for a doubtful one.
-    if _holder(owner, changes.age(found), me).life is Life.ALIVE:
-        raise Locked(owner, root)
+    if owner and _holder(owner, age, me).life is Life.ALIVE:
+        raise Locked(owner, remote.lock_place)
 
 
 def _alive(pid: int) -> bool:

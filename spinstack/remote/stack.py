@@ -1,158 +1,186 @@
-"""A stack at its destination: what is running, and its directory on the global file system.
+"""A stack at its destination: what runs there, who is changing it, its releases.
 
-Combines the steps of its platform, `lock_steps.py`, `notes.py` and `upload.py` into scripts, runs
-them over the one connection and reads the answers into values.
+What flows and tasks work with. Where the lock and the notes are kept is not their business: in a
+directory on the global file system (`directory.py`), or in the cluster itself (`cluster/`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms.client import StackClient
-from spinstack.remote import changes, job, lock_steps, notes, upload
-from spinstack.remote.errors import (
-    MUST,
-    Changed,
-    Locked,
-    must_not_fail,
-    not_locked,
-    not_written,
-    refused,
-)
 from spinstack.remote.found import Found
 from spinstack.remote.notes import ReleaseNote
-from spinstack.remote.owner import Owner, parse_owner
-from spinstack.remote.upload import Release
-from spinstack.transport.command import Command
-from spinstack.transport.login_node import Answer, LoginNode
-from spinstack.transport.script import Script, ScriptResult, Step, StepResult
+from spinstack.remote.owner import Owner
+from spinstack.transport.script import ScriptResult, Step
 
 if TYPE_CHECKING:
-    from spinstack.config.settings import Destination
-    from spinstack.platforms.base import ChangeCommands, Grant, Platform
+    from spinstack.config.stack import Stack
+    from spinstack.platforms.base import Grant
     from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
+    from spinstack.remote.upload import Release
+    from spinstack.transport.login_node import Answer
 
-# Seconds to follow a change at most; each of its steps has a limit of its own.
-FOLLOWED = 7200.0
+
+@dataclass(frozen=True)
+class Noted:
+    """What is noted beside what runs. `release`: id of the running one; `note`: what was noted
+    about it; `unfinished`: the note of a change that was begun and not ended."""
+
+    release: str = ""
+    note: Mapping[str, Any] = field(default_factory=dict)
+    unfinished: Mapping[str, Any] = field(default_factory=dict)
 
 
-class RemoteStack(StackClient):
-    """One stack at one destination, over one connection."""
+class RemoteStack(StackClient, ABC):
+    """One stack at one destination, over one connection.
 
-    def __init__(
-        self,
-        node: LoginNode,
-        destination: Destination,
-        platform: Platform,
-        stack: str,
-        env_file: str,
-    ) -> None:
-        super().__init__(node, destination, platform, stack)
-        self._env_file = env_file
-        # The lock that we hold: whatever changes the stack first checks that it is still ours.
-        self._held: Owner | None = None
+    `lives_on`: whether a change goes on without us once it has begun. `expires`: whether the lock
+    of somebody who is gone ends by itself, and anybody may take it over.
+    """
+
+    lives_on = True
+    expires = False
 
     @property
+    @abstractmethod
     def root(self) -> PurePosixPath:
-        """The stack's directory on the global file system."""
-        return PurePosixPath(self.destination.project_dir, self.stack)
+        """The directory that has the journals of changes, where the scripts run."""
 
-    def failure(self, step: StepResult, what: str = "") -> SpinstackError:
-        if step.name in MUST:
-            return must_not_fail(step, self.node.name)
-        return super().failure(step, what)
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where the notes are, for messages; `lock_place`: the lock, `changes_place`: the
+        journals, `releases_place`: the releases."""
 
+    @property
+    @abstractmethod
+    def lock_place(self) -> str: ...
+    @property
+    @abstractmethod
+    def changes_place(self) -> str: ...
+    @property
+    @abstractmethod
+    def releases_place(self) -> str: ...
+
+    # Looking.
+
+    @abstractmethod
     def look(self, lock: Owner | None = None) -> Found:
         """Who we are there, whether the account has access, what is running, who is changing it.
 
         With `lock`, take the lock first. Raises Locked if somebody else has it.
         """
-        has_access = self.platform.has_access()
-        states = self.platform.states(if_access=True)
-        steps = (
-            Step("uid", (Command("id", "-u"),)),
-            *((lock_steps.lock_step(self.root, lock),) if lock else ()),
-            self.ready,
-            # First, so that a change that ends meanwhile is seen as still running.
-            *(() if lock else (self._read_lock, changes.under_way_step(self.root))),
-            notes.read_current_step(self.root),
-            notes.read_unfinished_step(self.root),
-            has_access,
-            states,
-        )
-        self._held = lock or self._held
-        result = self.node.run(Script(steps))
-        self._must_be_locked(result)
-        self.succeeded(result)
-        access = result[has_access.name].ok
-        if access and not result[states.name].ok:
-            what = f"{self.platform.title} does not say what is running"
-            raise self.failure(result[states.name], what)
-        current = PurePosixPath(result.output("current release").strip()).name
-        return Found(
-            uid=result.output("uid").strip(),
-            has_access=access,
-            states=self.read_states(result.output(states.name)) if access else [],
-            current=current if result["current release"].ok else "",
-            unfinished=parse_owner(result.output("unfinished")),
-            lock=self._lock_owner(result),
-            last_sign_of_life=changes.age(result),
-        )
 
-    def _must_be_locked(self, result: ScriptResult) -> None:
-        if result.failed and result.failed.name == "lock":
-            self._held = None
-            raise not_locked(result.failed.output, self.root)
+    @abstractmethod
+    def noted_steps(self) -> tuple[Step, ...]:
+        """Read what is noted; none of them may end a script."""
 
-    def _lock_owner(self, result: ScriptResult) -> Owner | None:
-        """Who has the lock, from the step that reads it; None if nobody has it."""
-        step = next((step for step in result.steps if step.name == "lock owner"), None)
-        if step is None or not step.ok or self.node.dry:
-            return None
-        return parse_owner(step.output) or Owner("somebody", "some machine")
+    @abstractmethod
+    def read_noted(self, outputs: Mapping[str, str]) -> Noted:
+        """From what these steps printed, by name."""
 
+    @abstractmethod
+    def lock_steps(self) -> tuple[Step, ...]:
+        """Read the lock; none of them may end a script."""
+
+    @abstractmethod
+    def read_lock(self, result: ScriptResult) -> tuple[Owner | None, int | None]:
+        """Who has the lock, None if nobody has it; seconds since the last heartbeat of their
+        change, None if it has none."""
+
+    def at_work(self) -> tuple[Owner | None, int | None]:
+        """As `read_lock`, now."""
+        from spinstack.transport.script import Script
+
+        return self.read_lock(self.succeeded(self.node.run(Script(self.lock_steps()))))
+
+    @abstractmethod
+    def releases(self) -> list[tuple[ReleaseNote, bool]]:
+        """The releases kept there, oldest first, each with whether it was confirmed."""
+
+    @abstractmethod
+    def running_release(self, release: str) -> str:
+        """The directory that the files of a release are mounted from; empty if there is none."""
+
+    # The lock.
+
+    @abstractmethod
     def unlock(self) -> None:
         """Give our lock back, if we have it."""
-        if self._held:
-            held, self._held = self._held, None
-            self.node.run(Script((lock_steps.free_lock_step(self.root, held),)))
 
-    def at_work(self) -> tuple[Owner | None, bool]:
-        """Who has the lock, None if nobody has it; whether there was a heartbeat of their change
-        in the last minute."""
-        result = self.succeeded(
-            self.node.run(Script((self._read_lock, changes.under_way_step(self.root))))
-        )
-        age = changes.age(result)
-        return self._lock_owner(result), age is not None and age < changes.SILENT_SECONDS
-
-    @property
-    def _read_lock(self) -> Step:
-        return lock_steps.read_lock_step(self.root)
-
-    def _ours(self) -> tuple[Step, ...]:
-        """The check that the lock is still ours; nothing if we took none."""
-        return (lock_steps.still_ours_step(self.root, self._held),) if self._held else ()
-
+    @abstractmethod
     def break_lock(self, owner: Owner) -> None:
         """Remove the owner's lock. Raises Locked if it is somebody else's by now."""
-        steps = (lock_steps.break_lock_step(self.root, owner), self._read_lock)
-        result = self.node.run(Script(steps))
-        if not result["break the lock"].ok:
-            now = self._lock_owner(result)
-            if now and now != owner:
-                raise Locked(now, self.root)
-            what = "the removal of the lock"
-            raise not_written(result.output("break the lock"), str(self.root), what)
 
+    @abstractmethod
     def says_something(self) -> bool:
         """Whether there is a heartbeat of the change that has the lock within some seconds."""
-        step = changes.listen_step(self.root)
-        return self.node.run(Script((step,)))[step.name].ok
+
+    # A change.
+
+    @abstractmethod
+    def make_release(self, stack: Stack) -> Release:
+        """The stack's files as a release. Raises SpinstackError if none can be made of them."""
+
+    @abstractmethod
+    def start(
+        self,
+        change: Job,
+        found: Found,
+        made: Release | None,
+        note: ReleaseNote,
+        follow: Follow,
+    ) -> int | None:
+        """Take the lock, keep the release if there is a new one, start the change and follow it.
+        Returns the exit code of the follow.
+
+        Raises Locked, Changed if things are no longer as they were found, SpinstackError if the
+        release can't be kept; nothing that is running has been touched then.
+        """
+
+    @abstractmethod
+    def follow(self, follow: Follow) -> int | None:
+        """Continue to follow a change that is running. Returns the exit code of the follow."""
+
+    @abstractmethod
+    def hold(self, job_id: str) -> None:
+        """Keep a change from making anything final while somebody is asked about it."""
+
+    @abstractmethod
+    def go_on(self, job_id: str) -> None:
+        """End `hold`."""
+
+    @abstractmethod
+    def ask_to_stop(self, job_id: str) -> None:
+        """Ask a change to roll back what it has done."""
+
+    @abstractmethod
+    def newest_change(self, wanted: str = "") -> str:
+        """The id of the newest change, or of the newest one whose id starts with `wanted`; empty
+        if there is none."""
+
+    @abstractmethod
+    def confirm(self, release: str) -> None:
+        """Remove the old containers after an upgrade to the release, and mark it as current."""
+
+    @abstractmethod
+    def roll_back(self, release: str, services: Sequence[str]) -> None:
+        """Bring the containers from before the open upgrade to the release back."""
+
+    @abstractmethod
+    def forget_upgrade(self) -> None:
+        """The upgrade is over, or never began."""
+
+    @abstractmethod
+    def remove_releases(self, ids: Sequence[str]) -> None:
+        """Remove releases that are no longer needed."""
 
     def get_access(self, grant: Grant, answer: Answer) -> None:
         """Run the program that gives the account access and answer its prompt. Raises
@@ -165,144 +193,3 @@ class RemoteStack(StackClient):
                 remedy="try again with the right password (without the one-time code)",
                 details=done.stdout.strip(),
             )
-
-    def start(
-        self,
-        change: Job,
-        found: Found,
-        made: Release | None,
-        note: ReleaseNote,
-        follow: Follow,
-    ) -> int | None:
-        """Take the lock, upload the release if there is one, start the change and follow it.
-        Returns the exit code of the follow.
-
-        Raises Locked, Changed if things are no longer as they were found, SpinstackError if the
-        release can't be written; nothing that is running has been touched then.
-        """
-        uploading = (
-            (upload.upload_step(made), notes.note_release_step(change.directory, note))
-            if made
-            else ()
-        )
-        take = lock_steps.hand_over_step if self._held else lock_steps.lock_step
-        steps = (
-            take(self.root, change.owner),
-            notes.as_it_was_step(self.root, found.current, found.unfinished),
-            *uploading,
-            lock_steps.still_ours_step(self.root, change.owner),
-            job.start_step(change),
-            changes.follow_step(self.root, change.id),
-        )
-        self._held = change.owner
-        try:
-            result = self.node.run(
-                Script(steps, seconds=FOLLOWED),
-                on_begin=follow.outer,
-                on_line=follow.line,
-                on_sent=follow.sent,
-            )
-        finally:
-            # Once started, the change gives the lock back itself, even if we are interrupted.
-            self._held = None if follow.started else self._held
-        self._must_be_locked(result)
-        if result.failed:
-            self._held = change.owner
-            self.unlock()
-            raise self._not_started(result.failed, change)
-        return result["follow"].code
-
-    def _not_started(self, step: StepResult, change: Job) -> SpinstackError:
-        if step.name == "as it was":
-            return Changed(self.root)
-        if step.name in MUST:
-            return must_not_fail(step, self.node.name)
-        return not_written(step.output, str(change.directory), "the release")
-
-    def follow(self, follow: Follow) -> int | None:
-        """Continue to follow a change that is running there. Returns the exit code of the
-        follow."""
-        step = changes.follow_step(self.root, follow.id, follow.journal.count)
-        follow.started = True
-        follow.rejoin()
-        script = Script((step,), seconds=FOLLOWED)
-        return self.node.run(script, on_line=follow.line)["follow"].code
-
-    def hold(self, job_id: str) -> None:
-        """Keep a change that is running there from making anything final while somebody is asked
-        about it."""
-        self.node.run(Script((changes.hold_step(self.root, job_id),), seconds=20))
-
-    def go_on(self, job_id: str) -> None:
-        """End `hold`."""
-        self.node.run(Script((changes.go_on_step(self.root, job_id),), seconds=20))
-
-    def newest_change(self, wanted: str = "") -> str:
-        """The id of the newest change, or of the newest one whose id starts with `wanted`; empty
-        if there is none."""
-        step = changes.newest_step(self.root, wanted)
-        return self.node.run(Script((step,)))[step.name].output.strip()
-
-    def ask_to_stop(self, job_id: str) -> None:
-        """Ask a change that is running there to roll back what it has done."""
-        result = self.node.run(Script((changes.stop_step(self.root, job_id),)))
-        if result.failed:
-            raise not_written(result.failed.output, str(self.root), "the request to stop")
-
-    def confirm(self, directory: PurePosixPath) -> None:
-        """Remove the old containers after an upgrade to the release in `directory`, and mark it
-        as current."""
-        confirm = Step("confirm", (self._commands.confirm,), must=False)
-        self._in_release(directory, "confirm", confirm)
-        current = notes.current_step(self.root, directory.name)
-        marked = self.node.run(Script((current, notes.finished_step(self.root))))
-        if marked.failed:
-            raise not_written(marked.failed.output, str(self.root), "the mark of the new release")
-
-    def roll_back(self, directory: PurePosixPath, services: Sequence[str]) -> None:
-        """Bring the old containers of these services back, one service at a time: if several are
-        given at once, one that has nothing to go back to blocks the others."""
-        put_back = self._commands.put_back
-        steps = [Step(f"roll back {name}", (put_back(name),), must=False) for name in services]
-        self._in_release(directory, "roll back", *steps)
-        self.forget_upgrade()
-
-    @property
-    def _commands(self) -> ChangeCommands:
-        return self.platform.change(self.stack, self._env_file, creating=False)
-
-    def _in_release(self, directory: PurePosixPath, verb: str, *steps: Step) -> None:
-        """Run steps of a change in its release's directory. Raises SpinstackError if the platform
-        complains about one."""
-        slow = self.platform.slow
-        enter = Step("enter the release", (Command("cd", str(directory)),))
-        script = (*self._ours(), self.ready, enter, *steps)
-        result = self.node.run(Script(script, seconds=slow * len(steps) + 60))
-        self.succeeded(result)
-        what = f"{self.platform.title} did not {verb} {self.stack}"
-        for step in steps:
-            wrong = refused(result[step.name], self.platform, what, self.where, slow)
-            if wrong:
-                raise wrong
-
-    def forget_upgrade(self) -> None:
-        """The upgrade is over, or never began."""
-        self.node.run(Script((notes.finished_step(self.root),)))
-
-    def releases(self) -> list[tuple[ReleaseNote, bool]]:
-        """The uploaded releases, oldest first, each with whether it was confirmed."""
-        step = notes.read_releases_step(self.root)
-        output = self.node.run(Script((step,))).output(step.name)
-        return [pair for pair in notes.parse_releases(output) if _is_id(pair[0].id)]
-
-    def remove_releases(self, ids: Sequence[str]) -> None:
-        """Remove uploaded releases, including files that containers mount: only for those that
-        are no longer needed."""
-        paths = [str(self.root / "releases" / name) for name in ids]
-        result = self.node.run(Script((Step("prune", (Command("rm", "-rf", *paths),)),)))
-        if result.failed:
-            raise not_written(result.failed.output, str(self.root), "the releases directory")
-
-
-def _is_id(name: str) -> bool:
-    return upload.ID.fullmatch(name) is not None

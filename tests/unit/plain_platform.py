@@ -320,6 +320,7 @@ class Plain:
     quick = QUICK
     slow = SLOW
     two_steps = False
+    keeps_notes = False
     words = StateWords(PHASES)
     beside = ()
     volume_driver = "directory"

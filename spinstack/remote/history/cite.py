@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from spinstack import times as typed_times
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms import base, health
-from spinstack.remote.history import checkouts, citation, citation_text, read, record, write
+from spinstack.remote.history import checkouts, citation, citation_text, place, read
 from spinstack.remote.history.citation import Citation
 from spinstack.transport.command import Command
 from spinstack.transport.script import Script, ScriptResult
@@ -34,7 +34,7 @@ def show(session: Session, at: str, *, json: bool, bibtex: bool) -> None:
     records = read.records_in(session, result)
     if session.dry:
         return
-    where = str(write.root(session) / record.FILE)
+    where = place.of(session).name
     found = citation.cite(records, moment or _newest(records), where)
     found = replace(
         found,
@@ -79,7 +79,7 @@ def _script(session: Session, sources: Sequence[Source], at: datetime | None) ->
     to = session.destination
     ready = replace(session.platform.ready(to), must=False)
     steps = (
-        record.read_step(write.root(session)),
+        place.of(session).read(),
         checkouts.git_step(),
         *checkouts.look_steps(sources, at),
         *(ready, session.platform.states(must=False)),

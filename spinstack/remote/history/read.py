@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from spinstack import times
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.remote.history import record, write
+from spinstack.remote.history import place, record
 from spinstack.remote.history.record import Record
 from spinstack.transport.script import Script, ScriptResult
 
@@ -33,7 +33,7 @@ def show(session: Session, since: str, limit: int, *, json: bool) -> None:
     if limit < 0:
         raise UsageError(f"--limit {limit} is negative", remedy="use, for example, --limit 50")
     with session.login_node() as node:
-        step = record.read_step(write.root(session))
+        step = place.of(session).read()
         found = records_in(session, node.run(Script((step,), seconds=60)))
     shown = newest(found, after, limit)
     if session.dry:
@@ -61,7 +61,7 @@ def records_in(session: Session, result: ScriptResult) -> list[Record]:
     if not told.ok:
         raise SpinstackError(
             "the history can't be read",
-            where=str(write.root(session) / record.FILE),
+            where=place.of(session).name,
             remedy="ask whoever deployed the stack to chmod g+r it, and o+x its directory",
             details=told.output.strip(),
         )

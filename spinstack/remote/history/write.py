@@ -9,11 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
-from spinstack.remote.history import record
+from spinstack.remote.history import place, record
 from spinstack.remote.history.record import Record
 from spinstack.transport.login_node import ConnectionLost
 from spinstack.transport.script import Script, StepResult
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
 # Seconds to allow for a line on a file system that is slow just now.
 SECONDS = 30.0
-
-
-def root(session: Session) -> PurePosixPath:
-    """The stack's directory at its destination, where the history is."""
-    return PurePosixPath(session.destination.project_dir, session.settings.stack)
 
 
 def note(
@@ -42,7 +36,7 @@ def note(
         why = told.output.strip().rpartition("\n")[2]
     except SpinstackError as error:
         why = error.what
-    history = root(session) / record.FILE
+    history = place.of(session).name
     session.console.warn(f"could not record {doing} in the history, {history}: {why}")
 
 
@@ -57,7 +51,7 @@ def _append(session: Session, node: LoginNode, doing: str, detail: str, outcome:
         release=record.RELEASE,
         detail=detail,
     )
-    step = record.append_step(root(session), made)
+    step = place.of(session).append(made)
     return node.run(Script((step,), seconds=SECONDS))[step.name]
 
 

@@ -1,0 +1,92 @@
+"""Our lock in a cluster: a Lease that we hold and renew, as long as nobody has taken it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+from spinstack.config.kubernetes import Cluster
+from spinstack.platforms.kubernetes.cluster import lease
+from spinstack.platforms.kubernetes.cluster.answers import Answer
+from spinstack.platforms.kubernetes.cluster.lease import Lease
+from spinstack.remote.owner import Owner, parse_owner
+from spinstack.transport.command import Command
+
+# Seconds between two signs of life; a lease ends after lease.DURATION without one.
+RENEWED_EVERY = 10.0
+
+# Runs a command about single objects, by the name of its step.
+Ask = Callable[[str, Command], Answer]
+
+
+class HeldLease:
+    """A lease that is ours until `renew` says otherwise."""
+
+    def __init__(self, ask: Ask, cluster: Cluster, held: Lease, owner: Owner) -> None:
+        self._ask, self._cluster = ask, cluster
+        self._lease = held
+        self._at = time.monotonic()
+        self.owner = owner
+
+    def renew(self) -> bool:
+        """Give a sign of life, if it is time for one. Whether the lease is still ours."""
+        if time.monotonic() - self._at < RENEWED_EVERY:
+            return True
+        return self.renew_now()
+
+    def renew_now(self) -> bool:
+        """The same, whether it is time or not."""
+        answer = self._ask("renew the lock", lease.renew(self._cluster, self._lease, _now()))
+        return self._took(answer)
+
+    def hand_over(self, owner: Owner) -> bool:
+        """To a change of ours. Whether it was still ours."""
+        command = lease.take(
+            self._cluster, self._lease.stack, self._lease, owner.nonce, asdict(owner), _now()
+        )
+        self.owner = owner
+        return self._took(self._ask("lock", command))
+
+    def release(self) -> None:
+        """Give it back, if it is still ours."""
+        self._ask("unlock", lease.release(self._cluster, self._lease, _now()))
+
+    def _took(self, answer: Answer) -> bool:
+        found = lease.read_answer(answer) if answer.ok else None
+        if found is None:
+            # In a dry run nothing is answered, and nothing is taken.
+            return answer.ok
+        self._lease, self._at = found, time.monotonic()
+        return True
+
+
+def take(
+    ask: Ask, cluster: Cluster, stack: str, found: Lease | None, owner: Owner
+) -> HeldLease | None:
+    """Take the lease, which was read as `found`; None if somebody was faster."""
+    answer = ask("lock", lease.take(cluster, stack, found, owner.nonce, asdict(owner), _now()))
+    if not answer.ok:
+        return None
+    held = lease.read_answer(answer) or Lease(stack, owner.nonce)
+    return HeldLease(ask, cluster, held, owner)
+
+
+def holder(found: Lease | None) -> Owner | None:
+    """Who has the lease; None if nobody has it."""
+    if found is None or not found.held:
+        return None
+    return parse_owner(json.dumps(dict(found.owner or {}))) or Owner("somebody", "some machine")
+
+
+def silent(found: Lease | None) -> int | None:
+    """Seconds since the holder's last sign of life, by two machines' clocks; None without one."""
+    if found is None or not found.held or found.renewed is None:
+        return None
+    return max(int((_now() - found.renewed).total_seconds()), 0)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
