@@ -51,7 +51,23 @@ STACK_KEYS = (
     Key("images", MAPPING, "images built from this directory: key, context, name"),
     Key("destinations", MAPPING, "named sets of the settings below"),
     Key("engine", TEXT, "docker or podman; detected if not set"),
+    Key("services", MAPPING, "service: its health check, and how many containers it has"),
     Key("stats", MAPPING, "service: command in its container whose output `status` shows"),
+)
+
+SERVICE_KEYS = (
+    Key("health", MAPPING, "what a container must answer: port, path and the like"),
+    Key("scale", NUMBER, "number of containers", 1),
+)
+
+# As in `healthcheck:` of a compose file, where that has them.
+HEALTH_KEYS = (
+    Key("port", NUMBER, "port inside the container"),
+    Key("path", TEXT, "page that must respond; a connection is enough if not set"),
+    Key("start_within", NUMBER, "seconds until a new container must be healthy", 60),
+    Key("interval", NUMBER, "seconds from one check to the next", 2),
+    Key("timeout", NUMBER, "seconds that an answer may take", 2),
+    Key("retries", NUMBER, "failed checks in a row that make a container unhealthy", 3),
 )
 
 IMAGE_KEYS = (

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinstack.config import kubernetes, schema
+from spinstack.config import kubernetes, schema, service_settings
+from spinstack.config.service_settings import ServiceSetting
 from spinstack.errors import UsageError
 from spinstack.rules import centre
 from spinstack.text import read_yaml
@@ -95,6 +96,7 @@ class Settings:
     compose_file: str
     env_file: str
     images: tuple[ImageSetting, ...]
+    services: Mapping[str, ServiceSetting]
     engine: str | None
     raw: Mapping[str, Any]
 
@@ -148,6 +150,7 @@ def load(config: Any, directory: Path) -> Settings:
         compose_file=raw.get("compose_file") or defaults["compose_file"],
         env_file=raw.get("env_file") or defaults["env_file"],
         images=_images(raw.get("images") or {}),
+        services=service_settings.read(raw.get("services") or {}, "spinstack.services"),
         engine=raw.get("engine"),
         raw=raw,
     )

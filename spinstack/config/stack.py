@@ -15,6 +15,7 @@ from spinstack.config import compose, env_file, release_files
 from spinstack.config import services as config_services
 from spinstack.config.compose import ComposeFile
 from spinstack.config.env_file import Variable
+from spinstack.config.service_settings import ServiceSetting
 from spinstack.config.settings import Destination, Settings
 from spinstack.errors import SpinstackError
 from spinstack.rules.finding import Finding
@@ -33,7 +34,8 @@ class Stack:
 
     `beside`: files that its platform reads besides the compose file, by name. `more_env`: the
     variables of further files under `env_file:` of services, by file. `findings`: what is wrong
-    with the files themselves. `images`: variable → reference.
+    with the files themselves. `images`: variable → reference. `service_settings`: the
+    setting `services`, by service.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stack:
     images: dict[str, str]
     findings: list[Finding] = field(default_factory=list)
     more_env: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
+    service_settings: Mapping[str, ServiceSetting] = field(default_factory=dict)
 
     def variables(self, destination: Destination) -> dict[str, str]:
         """The variables in the release's env file: the env file, overrides of the destination,
@@ -172,6 +175,7 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
         images=images,
         findings=findings,
         more_env=more_env,
+        service_settings=settings.services,
     )
 
 

@@ -67,6 +67,22 @@ def test_a_cluster_of_nobody_in_particular_has_no_rules_of_a_centre() -> None:
     assert found.environment == "dev-cattle"
 
 
+def test_a_service_has_a_health_check_and_a_number_of_containers() -> None:
+    found = load(
+        services={
+            "web": {"health": {"port": 8080, "path": "/healthz", "start_within": 90}, "scale": 2},
+            "db": {"health": {"port": 5432}},
+            "cron": None,
+        }
+    ).services
+    web, db = found["web"].health, found["db"].health
+    assert web and db
+    assert (web.port, web.path, web.start_within, found["web"].scale) == (8080, "/healthz", 90, 2)
+    assert (db.path, db.start_within, db.interval, db.timeout, db.retries) == ("", 60, 2, 2, 3)
+    assert (found["db"].scale, found["cron"].health) == (1, None)
+    assert db.where == "spinstack.services.db.health"
+
+
 def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) -> None:
     include = tmp_path / "destination.yml"
     include.write_text("user: demo\nport: 4022\nenvironment: dev-cattle\n")
@@ -99,6 +115,13 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"modules": ["spin", "x\0"]}, "the setting modules has a control character in it"),
         ({"images": {"app": {"context": "app"}}}, "spinstack.images.app"),
         ({"images": {"app": "app"}}, "must be a mapping"),
+        ({"services": {"app": {"heath": {}}}}, "did you mean health?"),
+        ({"services": {"app": "5000"}}, "app must be a mapping\n  where: spinstack.services.app"),
+        ({"services": {"app": {"health": {}}}}, "port is missing"),
+        ({"services": {"app": {"health": {"port": 70000}}}}, "write a number from 1 to 65535"),
+        ({"services": {"app": {"health": {"port": 1, "path": "ping"}}}}, "such as /healthz"),
+        ({"services": {"app": {"health": 5000}}}, "the setting health must be a mapping"),
+        ({"services": {"app": {"scale": 0}}}, "scale can't be 0"),
         ({"stack": ""}, "not a stack's directory"),
         ({"destination": "prd"}, "one of dev"),
         ({"destinations": {"dev": {}}}, "the setting environment is missing"),

@@ -1,0 +1,93 @@
+"""How a stack's services run, for every platform: the setting `services`, with the health check
+of each and how many containers it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spinstack.config import schema
+from spinstack.errors import UsageError
+
+# Good answers in a row until a container is healthy.
+HEALTHY_AFTER = 2
+
+_MOST = {"port": 65535}
+# Of a request line: no spaces, nothing that is not ASCII.
+_PATH = re.compile(r"/[!-~]*")
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a container must answer to be healthy: a GET of `path` on the port, or a connection if
+    the path is empty. It is asked every `interval` seconds, each answer may take `timeout`
+    seconds, `retries` bad ones in a row make it unhealthy; a new container has `start_within`
+    seconds to become healthy. `where`: the setting."""
+
+    port: int
+    path: str
+    start_within: int
+    interval: int
+    timeout: int
+    retries: int
+    where: str
+
+
+@dataclass(frozen=True)
+class ServiceSetting:
+    """A service: its health check, None without one, and its number of containers. `where`: the
+    setting."""
+
+    health: Health | None
+    scale: int
+    where: str
+
+
+def read(written: Mapping[str, Any], where: str) -> dict[str, ServiceSetting]:
+    """From the setting `services`, by service. Raises UsageError for what is missing, unknown or
+    wrong."""
+    return {str(name): _service(it, f"{where}.{name}") for name, it in written.items()}
+
+
+def _service(written: Any, where: str) -> ServiceSetting:
+    values = _values(written, schema.SERVICE_KEYS, where)
+    health = values["health"]
+    return ServiceSetting(
+        health=None if health is None else _health(health, f"{where}.health"),
+        scale=values["scale"],
+        where=where,
+    )
+
+
+def _health(written: Any, where: str) -> Health:
+    values = _values(written, schema.HEALTH_KEYS, where)
+    if values["port"] is None:
+        remedy = "add port: with the port inside the container"
+        raise UsageError("the setting port is missing", where=where, remedy=remedy)
+    path = values["path"] or ""
+    if path and not _PATH.fullmatch(path):
+        raise UsageError(
+            f"path can't be {path!r}",
+            where=f"{where}.path",
+            remedy="write a path such as /healthz, or leave it out to check for a connection only",
+        )
+    return Health(**{**values, "path": path}, where=where)
+
+
+def _values(written: Any, keys: tuple[schema.Key, ...], where: str) -> dict[str, Any]:
+    """A value for every key, all numbers within their range."""
+    if written is not None and not isinstance(written, dict):
+        known = ", ".join(f"{key.name}:" for key in keys)
+        name = where.rpartition(".")[2]
+        raise UsageError(f"{name} must be a mapping", where=where, remedy=f"set {known} in it")
+    given = {key: it for key, it in (written or {}).items() if it is not None}
+    schema.check(given, keys, where)
+    values = {**{key.name: key.default for key in keys}, **given}
+    for key, value in values.items():
+        most = _MOST.get(key)
+        if isinstance(value, int) and (value < 1 or (most and value > most)):
+            remedy = f"write a number from 1 to {most}" if most else "write a number from 1"
+            raise UsageError(f"{key} can't be {value}", where=f"{where}.{key}", remedy=remedy)
+    return values
