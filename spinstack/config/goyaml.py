@@ -182,6 +182,26 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def dump(data: Any, *, width: int) -> str:
-    """The data as YAML, in its own order, that reads the same here, in Go and in docker compose."""
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=width))
+class _BlockDumper(_Dumper):
+    """Writes text of several lines as such, and everything where it is, without aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _lines(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    if "\n" not in text:
+        return _text(dumper, text)
+    return dumper.represent_scalar(_STR, text, style="|")
+
+
+_BlockDumper.add_representer(str, _lines)
+
+
+def dump(data: Any, *, width: int, blocks: bool = False) -> str:
+    """The data as YAML, in its own order, that reads the same here, in Go and in docker compose.
+
+    `blocks`: text of several lines as a block, and nothing by an alias, for people to read.
+    """
+    dumper = _BlockDumper if blocks else _Dumper
+    return str(yaml.dump(data, Dumper=dumper, sort_keys=False, width=width, allow_unicode=blocks))

@@ -1,0 +1,48 @@
+"""When a container counts as started, as ready, and as alive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spinstack.platforms.kubernetes.health import Health
+
+# Seconds that a container which has just opened its port may take for its first answer: shorter,
+# and a healthy start leaves warnings among the events.
+_FIRST_ANSWER = 5
+# Not asked sooner than after so many seconds, nor answered for within fewer: a container that is
+# busy gets no visitors at once (readiness), and is replaced only when it stays so.
+_ALIVE_EVERY, _ALIVE_ANSWER = 10, 5
+
+
+def probes(check: Health) -> dict[str, Any]:
+    """The three probes of a container, none without a check."""
+    if not check.port:
+        return {}
+    ask = _ask(check)
+    found = {
+        "startupProbe": {
+            **ask,
+            "periodSeconds": 1,
+            "timeoutSeconds": max(check.timeout, _FIRST_ANSWER),
+            "failureThreshold": check.start_within,
+        },
+        "readinessProbe": {
+            **ask,
+            "periodSeconds": check.interval,
+            "timeoutSeconds": check.timeout,
+            "failureThreshold": check.retries,
+        },
+        "livenessProbe": {
+            **ask,
+            "periodSeconds": max(check.interval, _ALIVE_EVERY),
+            "timeoutSeconds": max(check.timeout, _ALIVE_ANSWER),
+            "failureThreshold": check.retries,
+        },
+    }
+    return found if check.restart else {k: v for k, v in found.items() if k != "livenessProbe"}
+
+
+def _ask(check: Health) -> dict[str, Any]:
+    if check.path:
+        return {"httpGet": {"path": check.path, "port": check.port}}
+    return {"tcpSocket": {"port": check.port}}
