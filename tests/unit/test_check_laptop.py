@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from spin_rehearsal.rancher import schema
 from spinstack.checks import stack
-from spinstack.config import settings
+from spinstack.config import compose_keys, settings
 from spinstack.config import stack as config_stack
 from spinstack.images.tag import ImageSpec, reference
-from spinstack.platforms.rancher1 import compose_keys
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding, errors
 from tests.unit import stack_session

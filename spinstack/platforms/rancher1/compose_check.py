@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from spinstack.config import compose_keys as keys
 from spinstack.config.compose import ComposeFile
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
@@ -109,10 +110,10 @@ def _twice(file: ComposeFile) -> Iterator[Finding]:
 
 def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding]:
     where = file.where("services", name, key)
-    if key not in compose_keys.TYPES:
+    if key not in keys.TYPES:
         problem = f"Rancher does not know the key {key!r} of the service {name}"
-        yield Finding("compose-key", where, problem, compose_keys.nearest(key))
-    elif wanted := compose_keys.wanted(key, value):
+        yield Finding("compose-key", where, problem, keys.nearest(key, compose_keys.RENAMED))
+    elif wanted := keys.wanted(key, value):
         # A variable may be a password.
         shown = "" if key in ("environment", "labels") else f": {value!r}"
         problem = f"{key} of {name} has a value of the wrong type{shown}"

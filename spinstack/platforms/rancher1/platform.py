@@ -89,7 +89,9 @@ class Rancher1:
         return files.health_checks(stack)
 
     def own_keys(self) -> tuple[frozenset[str], str]:
-        return compose_keys.RANCHER_ONLY, compose_keys.LABELS
+        from spinstack.config import compose_keys as keys
+
+        return keys.RANCHER_ONLY, keys.LABELS
 
     def ready(self, destination: Destination) -> Step:
         return commands.ready_step(destination.modules, destination.environment)
