@@ -134,16 +134,23 @@ class Session:
 
     def _node(self) -> LoginNode:
         if self.dry:
-            from spinstack.transport.command import Command
-            from spinstack.transport.login_node import PrintingLoginNode
-
-            to = self.destination
-            words = ["-p", str(to.port)] if to.port else []
-            words.append(f"{to.user}@{to.host}" if to.user else to.host)
-            return PrintingLoginNode(Command(*words).shown(), self.console.result)
+            return self._printing_node()
         from spinstack.transport import connect
 
         return connect.login_node(self.destination, self.console.note)
+
+    def _printing_node(self) -> LoginNode:
+        from spinstack.transport.command import Command
+        from spinstack.transport.login_node import PrintingLoginNode
+
+        to = self.destination
+        if to.on_laptop:
+            from spinstack.transport.laptop.node import PrintingLaptop
+
+            return PrintingLaptop(self.console.result)
+        words = ["-p", str(to.port)] if to.port else []
+        words.append(f"{to.user}@{to.host}" if to.user else to.host)
+        return PrintingLoginNode(Command(*words).shown(), self.console.result)
 
     def give(self, json: bool, fields: Mapping[str, Any], text: str = "") -> None:
         """A task's result: `fields` for a script, or a line for people; nothing in a dry run,

@@ -79,6 +79,16 @@ class Destination:
     included: Path | None
 
     @property
+    def on_laptop(self) -> bool:
+        """Whether scripts run on this machine, so that there is no login."""
+        return self.kubernetes is not None and self.kubernetes.on_laptop
+
+    @property
+    def place(self) -> str:
+        """Where scripts run, for messages: the login node's name, or this machine."""
+        return "this machine" if self.on_laptop else self.host
+
+    @property
     def when_unreachable(self) -> str:
         """What to do when the login node does not answer."""
         if self.included:

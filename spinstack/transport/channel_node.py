@@ -1,8 +1,7 @@
-"""A login node over channels: what both wires have in common. A wire only opens channels."""
+"""A login node over channels: what all wires have in common. A wire only opens channels."""
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 import time
@@ -12,6 +11,7 @@ from contextlib import closing
 from spinstack.errors import SpinstackError
 from spinstack.text import encoded
 from spinstack.transport import relay as transport_relay
+from spinstack.transport.bash import Bash, LoginBash
 from spinstack.transport.channel import Channel, Pty
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import (
@@ -39,13 +39,16 @@ class ChannelNode(ABC):
     name = ""
     # As the setting names it.
     wire = ""
+    bash: Bash = LoginBash()
+    # What to do if a command of a person can't be prepared.
+    unprepared = "check that the modules in the setting `modules` can be loaded there"
 
     def __init__(self) -> None:
         self._shell: Shell | None = None
 
     @abstractmethod
     def _open_channel(self, command: str, pty: Pty | None = None) -> Channel:
-        """Run a command in a session of its own, with the person's login shell on the login node.
+        """Run a command of `bash` in a session of its own.
 
         Raises SpinstackError if the login fails, ConnectionLost if it worked before.
         """
@@ -56,7 +59,7 @@ class ChannelNode(ABC):
 
     def _its_shell(self) -> Shell:
         if self._shell is None:
-            self._shell = Shell(self.name, self._session)
+            self._shell = Shell(self.name, self._session, self.bash)
         return self._shell
 
     def run(
@@ -85,7 +88,7 @@ class ChannelNode(ABC):
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
         """Each time the program has printed something and then waits, its last line is passed to
         `answer` once."""
-        words = _unasked(command.script())
+        words = self.bash.unasked(command.script())
         with closing(self._session(words, Pty("dumb", 200, 24))) as channel:
             deadline = time.monotonic() + seconds
             output, asked = "", ""
@@ -103,7 +106,7 @@ class ChannelNode(ABC):
         raise SpinstackError(
             f"{command.shown()} did not finish within {seconds:.0f} s",
             where=self.name,
-            remedy="run it by hand on the login node",
+            remedy=f"run it by hand on {self.name}",
         )
 
     def _code(self, channel: Channel) -> int:
@@ -117,7 +120,7 @@ class ChannelNode(ABC):
     ) -> int:
         mark = f"spinstack-{secrets.token_hex(8)}"
         text = transport_relay.script(prepare, command, mark, terminal=terminal)
-        words = _for_person(text) if terminal else _unasked(text)
+        words = self.bash.for_person(text) if terminal else self.bash.unasked(text)
         pty = (
             Pty(os.environ.get("TERM") or "xterm", *transport_relay.window()) if terminal else None
         )
@@ -134,16 +137,16 @@ class ChannelNode(ABC):
                 raise self._lost_in_command()
             if not relay.begun:
                 raise SpinstackError(
-                    "the command could not be started on the login node",
+                    f"the command could not be started on {self.name}",
                     where=self.name,
-                    remedy="check that the modules in the setting `modules` can be loaded there",
+                    remedy=self.unprepared,
                     details=relay.before,
                 )
             return code
 
     def _lost_in_command(self) -> ConnectionLost:
         return ConnectionLost(
-            f"the connection to {self.name} was lost while a command was running",
+            f"{self.bash.lost(self.name)} while a command was running",
             where=self.name,
             remedy="see `invoke status`, then run it again",
         )
@@ -159,24 +162,6 @@ class ChannelNode(ABC):
     def close(self) -> None:
         if self._shell:
             self._shell.close()
-
-
-def _for_person(text: str) -> str:
-    """A login shell that runs the text; its start-up files may ask the person questions too."""
-    return f"exec bash -l -c '{_evaluated(text)}'"
-
-
-def _unasked(text: str) -> str:
-    """The same without a person: start-up files that read their input find it empty, and neither
-    wait forever nor get what is meant for the text."""
-    inner = _evaluated(text).replace('"', r"\"").replace("$", r"\$")
-    return f"exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"exec <&4 4<&-; {inner}\"'"
-
-
-def _evaluated(text: str) -> str:
-    """In base64: the login shell that reads it first may be csh, which interprets exclamation
-    marks and newlines even in quotes."""
-    return f'eval "$(printf %s {base64.b64encode(encoded(text)).decode()} | base64 -d)"'
 
 
 def _reply(channel: Channel, reply: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The two wires to a login node, and which of them is used."""
+"""The wires to where scripts run, and which of them is used."""
 
 from __future__ import annotations
 
@@ -49,8 +49,12 @@ def _keeps_logins(destination: Destination) -> bool:
 
 
 def login_node(destination: Destination, say: Callable[[str], None] | None = None) -> LoginNode:
-    """A connection over the chosen wire; nothing is sent before it is used. `say` gets what
-    people should know about the login."""
+    """A connection over the chosen wire, or to this machine where kubectl runs there; nothing is
+    sent before it is used. `say` gets what people should know about the login."""
+    if destination.on_laptop:
+        from spinstack.transport.laptop.node import LaptopNode
+
+        return LaptopNode()
     if chosen(destination) == OPENSSH:
         from spinstack.transport.openssh.node import OpenSSHLoginNode
 

@@ -1,4 +1,4 @@
-"""The seam to the login node: one connection that runs scripts.
+"""The seam to the login node, or to this machine in its place: one connection that runs scripts.
 
 Everything above it is the same whether the connection is real (`channel_node.py`), printing
 (`--dry`) or recording (tests).
@@ -96,6 +96,10 @@ class PrintingLoginNode:
         self.name = name
         self._show = show
 
+    def _start(self, *, terminal: bool = False) -> str:
+        """The command line of the shell that reads a script."""
+        return f"ssh {'-t ' if terminal else ''}{self.name} bash -l"
+
     def open(self) -> None:
         return
 
@@ -108,7 +112,7 @@ class PrintingLoginNode:
         on_sent: OnSent | None = None,
     ) -> ScriptResult:
         limit = "until Ctrl-C" if script.endless else f"within {script.seconds:.0f} s"
-        self._show(f"$ ssh {self.name} bash -l   # {limit}")
+        self._show(f"$ {self._start()}   # {limit}")
         result = ScriptResult(complete=True)
         for step in script.steps:
             self._show(f"  # {step.name}")
@@ -119,14 +123,14 @@ class PrintingLoginNode:
         return result
 
     def converse(self, command: Command, answer: Answer, *, seconds: float = 60) -> Result:
-        self._show(f"$ ssh -t {self.name} bash -l -c {Command(command.shown()).shown()}")
+        self._show(f"$ {self._start(terminal=True)} -c {Command(command.shown()).shown()}")
         return Result()
 
     def interact(
         self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
     ) -> int:
         whole = Command(joined((prepare, command), "&&").shown())
-        self._show(f"$ ssh {'-t ' if terminal else ''}{self.name} bash -l -c {whole.shown()}")
+        self._show(f"$ {self._start(terminal=terminal)} -c {whole.shown()}")
         return 0
 
     def close(self) -> None:

@@ -1,16 +1,15 @@
-"""A `bash -l` on the login node that gets script after script, all in one session."""
+"""A bash where scripts run that gets script after script, all in one session."""
 
 from __future__ import annotations
 
-import base64
 import codecs
-import gzip
 import secrets
 import time
 from collections.abc import Callable, Iterator
 
 from spinstack.errors import SpinstackError
 from spinstack.text import encoded
+from spinstack.transport.bash import Bash
 from spinstack.transport.channel import Channel
 from spinstack.transport.command import Secret
 from spinstack.transport.login_node import ConnectionLost, OnBegin, OnLine, OnSent
@@ -25,38 +24,14 @@ LAST_WORDS = 1000
 # How often a silent connection is checked; seconds.
 LOOK_SECONDS = 1.0
 
-# Each script comes as a line with its size in bytes, then the script. It is read completely
-# before any of it runs, and by nothing else: start-up files that read their input find it
-# empty. The line is first read by the person's own login shell, even if that is csh: no quotes
-# within quotes, no exclamation mark, no line break. A script that bash can't read ends the shell.
-_LOOP = (
-    "exec <&4 4<&-; {first}while read -r spinstack_size; do "
-    r"LC_ALL=C IFS= read -r -N \$spinstack_size spinstack_text && "
-    r"eval \"\$spinstack_text\" || break; done"
-)
-_START = "exec sh -c 'exec 4<&0 </dev/null; exec bash -l -c \"{loop}\"'"
-# Nothing can be sent to a command before it has started, which takes a round trip; a script that
-# is part of the command itself does not wait for that.
-_FIRST = (
-    r"spinstack_text=\$(printf %s {packed} | base64 -d | gzip -dc); "
-    r"eval \"\$spinstack_text\" || exit; "
-)
-# Characters of such a script when it is packed. Some csh accept no words longer than 4096.
-LARGEST_FIRST = 3500
-
-
-def command(first: bytes = b"") -> str:
-    """What is run there: the loop, with a packed script before it."""
-    before = _FIRST.replace("{packed}", first.decode("ascii")) if first else ""
-    return _START.replace("{loop}", _LOOP.replace("{first}", before))
-
 
 class Shell:
     """`open_channel` starts a command in a session of its own on the connection."""
 
-    def __init__(self, name: str, open_channel: Callable[[str], Channel]) -> None:
+    def __init__(self, name: str, open_channel: Callable[[str], Channel], bash: Bash) -> None:
         self._name = name
         self._open_channel = open_channel
+        self._bash = bash
         self._channel: Channel | None = None
 
     def run(
@@ -69,9 +44,9 @@ class Shell:
     ) -> ScriptResult:
         """As `LoginNode.run`. A script that is left or cut off ends the shell; the next one gets a
         new shell."""
-        run = _Run(self._name, script, on_begin, on_line)
+        run = _Run(self._name, self._bash, script, on_begin, on_line)
         first = b"" if self._is_there() else run.packed()
-        channel = self._channel or self._open_channel(command(first))
+        channel = self._channel or self._open_channel(self._bash.loop(first))
         self._channel = channel
         finished = False
         try:
@@ -108,9 +83,15 @@ class _Run:
     """One script on its way through a shell."""
 
     def __init__(
-        self, name: str, script: Script, on_begin: OnBegin | None, on_line: OnLine | None
+        self,
+        name: str,
+        bash: Bash,
+        script: Script,
+        on_begin: OnBegin | None,
+        on_line: OnLine | None,
     ) -> None:
         self._name = name
+        self._bash = bash
         self._script = script
         self._mark = f"spinstack-{secrets.token_hex(8)}"
         self._left = False
@@ -127,13 +108,11 @@ class _Run:
         words = (word for step in self._script.steps for one in step.commands for word in one.words)
         if any(isinstance(word, Secret) for word in words):
             return b""
-        packed = base64.b64encode(gzip.compress(encoded(self._script.text(self._mark)), mtime=0))
-        return packed if len(packed) <= LARGEST_FIRST else b""
+        return self._bash.packed(encoded(self._script.text(self._mark)))
 
     def send(self, channel: Channel, on_sent: OnSent | None) -> None:
         """As the shell's loop reads it. If it can't be sent, the output may say why."""
-        text = encoded(self._script.text(self._mark))
-        data = f"{len(text)}\n".encode() + text
+        data = self._bash.framed(encoded(self._script.text(self._mark)))
         try:
             for begin in range(0, len(data), PIECE):
                 channel.write(data[begin : begin + PIECE])
@@ -159,7 +138,7 @@ class _Run:
         transcript = self._transcript
         if transcript.result.complete or self._left:
             return transcript.result
-        what = f"the connection to {self._name} was lost {self._where()}"
+        what = f"{self._bash.lost(self._name)} {self._where()}"
         if transcript.over:
             what = f"the shell on {self._name} was ended in the step {transcript.unfinished!r}"
         remedy = "run the same command again; every step can be repeated"
@@ -218,6 +197,6 @@ class _Run:
         steps = self._transcript.result.steps
         return SpinstackError(
             f"the output of the step {self._transcript.unfinished!r} on {self._name} does not end",
-            where=(steps[-1].output[-300:] if steps else "") or "login node",
+            where=(steps[-1].output[-300:] if steps else "") or self._name,
             remedy="run the step's commands by hand; --dry shows them",
         )

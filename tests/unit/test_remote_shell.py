@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from spinstack.errors import SpinstackError
+from spinstack.transport.bash import LARGEST_FIRST, LoginBash
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Script, Step
-from spinstack.transport.shell import LARGEST_FIRST, Shell
+from spinstack.transport.shell import Shell
 
 
 class Pipes:
@@ -62,7 +63,7 @@ class Wire:
 @contextmanager
 def shell() -> Iterator[tuple[Shell, Wire]]:
     wire = Wire()
-    made = Shell("somewhere", wire.open)  # type: ignore[arg-type]
+    made = Shell("somewhere", wire.open, LoginBash())  # type: ignore[arg-type]
     try:
         yield made, wire
     finally:
