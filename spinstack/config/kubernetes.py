@@ -44,6 +44,11 @@ class Cluster:
         return self.host.replace("{ingress}", stack)
 
     @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.context}, namespace {self.namespace}"
+
+    @property
     def local_kubeconfig(self) -> Path:
         """The kubeconfig on this machine."""
         return Path(self.kubeconfig).expanduser()

@@ -1,15 +1,18 @@
-"""Ctrl-C while following a change: the change continues on its own, or is rolled back, whichever
-the person who pressed it chooses.
+"""Ctrl-C while following a change: the person who pressed it chooses what becomes of it.
+
+A job on a login node continues on its own, or is rolled back. A change that this process makes
+itself is continued, left as it is, or rolled back.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spinstack.deploy.unseen import left_running
+from spinstack.deploy.unseen import left_as_it_is, left_running
 from spinstack.errors import SpinstackError
 from spinstack.remote import journal
 from spinstack.remote.errors import NotWritten
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
     from spinstack.remote.follow import Follow
     from spinstack.remote.stack import RemoteStack
     from spinstack.session import Session
+
+CONTINUE, LEAVE, BACK = "continue", "leave", "back"
+_BACK_WORDS = ("b", "take it back", "roll back", "rollback")
+# The answers to a question, each with other words for it; an empty one is the harmless one.
+THERE = {LEAVE: ("", "l", "leave it running"), BACK: _BACK_WORDS}
+HERE = {CONTINUE: ("", "c", "go on"), LEAVE: ("l",), BACK: _BACK_WORDS}
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,39 @@ class Interrupt:
         """
         if not self.following.started:
             raise self._never_began()
+        if not self.remote.lives_on:
+            return self._settle_here()
         if not self._is_unwanted():
             raise self._left_running()
         try:
             return self._take_back()
         except KeyboardInterrupt:
             raise self._left_running("it is being rolled back") from None
+
+    def _settle_here(self) -> int | None:
+        """The change stands still while its maker is asked. Pressed once more, or without a
+        terminal, it is left as it is."""
+        try:
+            answer = self._asked_here()
+            if answer == LEAVE:
+                raise KeyboardInterrupt
+            if answer == BACK:
+                return self._take_back()
+            return self.remote.follow(self.following)
+        except KeyboardInterrupt:
+            with suppress(SpinstackError, KeyboardInterrupt):
+                self.remote.leave()
+            raise left_as_it_is(self.doing, self.session.settings.stack) from None
+
+    def _asked_here(self) -> str:
+        if not sys.stdin.isatty():
+            return LEAVE
+        with self.session.console.paused():
+            print(f"\nThe {self.doing} stands still.", file=sys.stderr)
+            try:
+                return _chosen("Continue, leave it as it is, or roll it back?", HERE)
+            except EOFError:
+                return LEAVE
 
     def _never_began(self) -> SpinstackError:
         with suppress(SpinstackError):
@@ -62,7 +98,7 @@ class Interrupt:
                 with suppress(SpinstackError):
                     self.remote.hold(self.following.id)
                 print(f"\nThe {self.doing} continues on the login node.", file=sys.stderr)
-                back = _wants_it_back()
+                back = _chosen("Leave it running, or roll it back?", THERE) == BACK
             except (KeyboardInterrupt, EOFError):
                 back = False
         if not back:
@@ -87,11 +123,10 @@ class Interrupt:
         return left_running(self.doing, self.session.settings.stack, now)
 
 
-def _wants_it_back() -> bool:
+def _chosen(question: str, choices: Mapping[str, tuple[str, ...]]) -> str:
     """Ask until there is an answer that makes sense."""
     while True:
-        answer = input("Leave it running, or roll it back? [leave/back] ").strip().lower()
-        if answer in ("b", "back", "take it back", "roll back", "rollback"):
-            return True
-        if answer in ("", "l", "leave", "leave it running"):
-            return False
+        answer = input(f"{question} [{'/'.join(choices)}] ").strip().lower()
+        for choice, words in choices.items():
+            if answer in (choice, *words):
+                return choice

@@ -19,6 +19,7 @@ from spinstack.transport import probe
 from spinstack.transport.script import KILLED, TIME_IS_UP, StepResult, tail
 
 if TYPE_CHECKING:
+    from spinstack.console.console import Console
     from spinstack.session import Session
 
 # Lines of a service's log to show after a failure.
@@ -66,6 +67,14 @@ def site_warnings(told: Journal) -> list[str]:
     return probe.remarks(asked.lines, "warning") if asked else []
 
 
+def tell_visits(told: Journal, console: Console) -> None:
+    """What somebody saw who asked for the site all the while, if anybody did."""
+    visits = told.step("visits")
+    for line in visits.lines if visits else ():
+        well = line.endswith("none failed")
+        (console.note if well else console.warn)(line)
+
+
 def _states(text: str, session: Session) -> list[ServiceState]:
     return rows.parse(text, session.settings.stack, session.platform.words)
 
@@ -103,6 +112,9 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         return error
     if not error.remedy or (told.outcome == journal.TAKEN_BACK and step.code != job.STOPPED):
         error.remedy = remedy
+    kept = told.step("keep evidence")
+    if kept and kept.lines:
+        error.details = "\n".join(filter(None, (error.details, *kept.lines)))
     if told.outcome == journal.UNFINISHED:
         _add_rollback(error, step, told, session)
     # How to get out of an upgrade that hangs in between comes before what its cause was.

@@ -65,7 +65,7 @@ class Deployment:
         if it continues without us (Ctrl-C, a lost connection).
         """
         change = _job(self, note, plan, confirming=confirming)
-        if self.session.dry:
+        if self.session.dry and self.session.platform.detached:
             _show(change, self.session)
         following = Follow(
             self.session, change.id, creating=change.creating, uploaded=note.id if made else ""
@@ -117,6 +117,7 @@ class Deployment:
         if written and not written.ok:
             why = written.output.strip().rpartition("\n")[2]
             session.console.warn(f"could not record this in the history: {why}")
+        deploy_outcome.tell_visits(told, session.console)
         if told.outcome not in (journal.DONE, journal.LEFT_OPEN):
             raise deploy_outcome.failure(told, session)
         for line in deploy_outcome.site_warnings(told):

@@ -29,6 +29,7 @@ def found(session: Session, node: LoginNode, doing: str) -> Deployment:
     with session.console.step("look") as step:
         found = remote.look()
         step.done(_seen(found))
+    _tell_unfinished(session, found)
     return Deployment(session, remote, me, access.with_access(session, remote, found))
 
 
@@ -38,6 +39,16 @@ def _seen(found: Found) -> str:
         return ""
     told = ", ".join(f"{state.name} {state.shown}" for state in found.states)
     return f"uid {found.uid}: {told or 'nothing is running yet'}"
+
+
+def _tell_unfinished(session: Session, found: Found) -> None:
+    """Say what somebody has left who is gone. With two steps it is told, and decided, later."""
+    left = found.unfinished
+    if left and not found.lock and not session.platform.two_steps:
+        session.console.note(
+            f"the {left.doing or 'change'} of {left.release or 'a release'} by {left.told()} was "
+            "never finished"
+        )
 
 
 def refuse_another(deployment: Deployment) -> None:
@@ -59,7 +70,7 @@ def wait_for_own(deployment: Deployment) -> str | None:
     if lock is None or deployment.session.dry:
         return None
     age, url = deployment.found.last_sign_of_life, None
-    if lock.job and lock.who == deployment.me.who and age is not None:
+    if remote.lives_on and lock.job and lock.who == deployment.me.who and age is not None:
         url = _looked_on(deployment, lock, age)
     else:
         remote_lock.take_over(deployment.session, remote, lock, age, deployment.me)

@@ -26,6 +26,17 @@ def left_running(doing: str, stack: str, now: str = "") -> SpinstackError:
     return error
 
 
+def left_as_it_is(doing: str, stack: str) -> SpinstackError:
+    """After Ctrl-C, of a change that nobody carries on."""
+    error = SpinstackError(
+        f"left the {doing} as it is",
+        where=stack,
+        remedy="run `invoke deploy` to finish it, or `invoke rollback` to take it back",
+    )
+    error.now = "Kubernetes goes on with what it was told; nobody looks after it"
+    return error
+
+
 def cut_off(lost: ConnectionLost, doing: str, *, started: bool) -> ConnectionLost:
     """The lost connection, with what that means for a change that may have `started`."""
     if not started:

@@ -280,8 +280,7 @@ class Platform(Protocol):
     `two_steps`: whether an upgrade can stay open until it is confirmed or rolled back (if not, no
     word of `words` has a phase in OPEN); `words`: those that `read_states` and
     `ChangeCommands.rows` use for states, apart from a reason; `beside`: files that it reads
-    besides the compose file, if they exist; `keeps_notes`: whether it keeps the lock, the
-    releases and the history of a stack itself.
+    besides the compose file, if they exist.
 
     A step that asks (`states`, `containers`, …) has a name that no step of `remote/` and `checks/`
     has; a dry run shows it and reads an empty answer, which never raises.
@@ -305,7 +304,11 @@ class Platform(Protocol):
     @property
     def two_steps(self) -> bool: ...
     @property
-    def keeps_notes(self) -> bool: ...
+    def detached(self) -> bool:
+        """Whether a change is a job on the login node, made of the commands of `change`; if not, it
+        is made from here, step by step, and `change` must not be asked."""
+        ...
+
     @property
     def words(self) -> StateWords: ...
     @property

@@ -3,6 +3,8 @@ in the journal of a change. JSON would need a parser that the login node may not
 
     row|STACK/SERVICE|STATE|HEALTH|MOVING|ADDRESS:PORT …|FQDN|MESSAGE
 
+An address that is not asked by http has its scheme in front: `https://ADDRESS:PORT`.
+
 MOVING is `yes`, `error` or `no`, as in `ServiceState.transitioning`. Pure.
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from spinstack.platforms.base import Endpoint, ServiceState, StateWords
-from spinstack.text import whole_number
+from spinstack.text import one_line, whole_number
 
 WORD = "row"
 _FIELDS = 7
@@ -45,6 +47,15 @@ def parse(text: str, stack: str, words: StateWords) -> list[ServiceState]:
     return sorted(states, key=lambda state: state.name)
 
 
+def line(state: ServiceState) -> str:
+    """A service as such a line."""
+    points = " ".join(map(_written, state.endpoints))
+    moves = state.transitioning
+    fields = (f"{state.stack}/{state.name}", state.state, state.health, moves, points, state.fqdn)
+    # A reason may have a line break in it.
+    return "|".join((WORD, *fields, one_line(state.message)))
+
+
 def rounds(lines: Iterable[str]) -> Iterator[tuple[list[str], str]]:
     """What each look at the states printed, with its exit code, which a line `round CODE` ends;
     the code is empty if the last one was cut off."""
@@ -69,7 +80,15 @@ def last_look(lines: Iterable[str]) -> str:
     return "\n".join(next(reversed([said for said, code in rounds(lines) if code]), []))
 
 
+def _written(endpoint: Endpoint) -> str:
+    scheme = "" if endpoint.scheme == "http" else f"{endpoint.scheme}://"
+    return f"{scheme}{endpoint.ip}:{endpoint.port}"
+
+
 def _endpoint(text: str) -> Endpoint | None:
     address, _, port = text.rpartition(":")
+    scheme, there, host = address.partition("://")
     number = whole_number(port)
-    return None if number is None else Endpoint(address, number)
+    if number is None:
+        return None
+    return Endpoint(host, number, scheme) if there else Endpoint(address, number)

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 def remote_stack(session: Session, node: LoginNode) -> RemoteStack:
     """The session's stack over a connection."""
+    settings, cluster = session.settings, session.destination.kubernetes
+    if not session.platform.detached and cluster:
+        from spinstack.remote.cluster.stack import ClusterStack
+
+        return ClusterStack(node, session.destination, session.platform, settings.stack, cluster)
     from spinstack.remote.directory import DirectoryStack
 
-    settings = session.settings
     return DirectoryStack(
         node, session.destination, session.platform, settings.stack, settings.env_file
     )

@@ -44,7 +44,7 @@ class Follow:
     def __init__(
         self, session: Session, job_id: str, *, creating: bool = False, uploaded: str = ""
     ) -> None:
-        self._session = session
+        self.session = session
         self._names = {**_SHOWN, "bring up": "start" if creating else "upgrade"}
         self._uploaded = uploaded
         # The step on the console, and what takes it from there.
@@ -100,13 +100,13 @@ class Follow:
                 raise Failed
 
     def _show(self, name: str) -> StepDisplay:
-        self._display = self._end.enter_context(self._session.console.step(name))
+        self._display = self._end.enter_context(self.session.console.step(name))
         return self._display
 
     def _begun(self, step: JournalStep) -> None:
         self.leave()
         self._lines = []
-        self._watcher = Watcher(list(self._session.stack.service_names))
+        self._watcher = Watcher(list(self.session.stack.service_names))
         if step.name in self._names:
             self._show(self._names[step.name])
 
@@ -124,7 +124,7 @@ class Follow:
         if end == "round 0":
             self._watcher.take(
                 rows.parse(
-                    "\n".join(lines), self._session.settings.stack, self._session.platform.words
+                    "\n".join(lines), self.session.settings.stack, self.session.platform.words
                 )
             )
             self._tell(self._watcher.summary)

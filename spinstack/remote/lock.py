@@ -73,7 +73,8 @@ def _looked(session: Session, remote: RemoteStack, me: Owner) -> Found:
     except Locked as locked:
         if locked.owner is None:
             raise
-        age = remote.look().last_sign_of_life if locked.owner.job else None
+        seen = locked.owner.job or remote.expires
+        age = remote.look().last_sign_of_life if seen else None
         take_over(session, remote, locked.owner, age, me)
         return remote.look(me)
 
@@ -125,8 +126,10 @@ def take_over(
     `last_sign_of_life`: seconds since the last heartbeat of the change that has the lock; None if
     there was none yet, and a command of ours may be about to start it.
     """
-    holder = _holder(owner, last_sign_of_life if owner.job else None, me)
-    if owner.who != me.who or _goes_on(session, remote, holder):
+    age = last_sign_of_life if owner.job or remote.expires else None
+    holder = _holder(owner, age, me)
+    # A lock that ends by itself is nobody's once it has.
+    if (owner.who != me.who and not remote.expires) or _goes_on(session, remote, holder):
         raise Locked(owner, remote.lock_place)
     break_left(session, remote, owner)
 

@@ -157,6 +157,9 @@ class RemoteStack(StackClient, ABC):
     def go_on(self, job_id: str) -> None:
         """End `hold`."""
 
+    def leave(self) -> None:
+        """Leave a change as it is, after Ctrl-C: nothing where it goes on without us."""
+
     @abstractmethod
     def ask_to_stop(self, job_id: str) -> None:
         """Ask a change to roll back what it has done."""

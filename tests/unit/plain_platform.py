@@ -320,7 +320,7 @@ class Plain:
     quick = QUICK
     slow = SLOW
     two_steps = False
-    keeps_notes = False
+    detached = True
     words = StateWords(PHASES)
     beside = ()
     volume_driver = "directory"

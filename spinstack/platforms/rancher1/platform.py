@@ -50,7 +50,7 @@ class Rancher1:
     program = "rancher"
     look_by_hand = "rancher ps"
     two_steps = True
-    keeps_notes = False
+    detached = True
     words = StateWords(states.PHASES)
     beside = (compose_keys.FILE,)
     # The driver of Spin's own storage for volumes.

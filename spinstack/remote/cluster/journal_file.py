@@ -36,30 +36,28 @@ def directory(context: str, namespace: str, stack: str) -> Path:
 class JournalFile:
     """Writes the journal of one change, and hands each line on as it is written.
 
-    Used with `with`. What can't be written is told once, and does not end the change: it is more
-    important than its journal.
+    What can't be written is told once, and does not end the change: it is more important than
+    its journal.
     """
 
     def __init__(
-        self, root: Path, change: str, take: Callable[[str], None], warn: Callable[[str], None]
+        self, root: Path, change: str, take: Callable[[str], object], warn: Callable[[str], None]
     ) -> None:
         self.path = root / "changes" / change
         self._mark = mark_word(change)
         self._take, self._warn = take, warn
         self._file: IO[str] | None = None
-
-    def __enter__(self) -> JournalFile:
         try:
             with Directory(self.path, what="the directory of the journal", remedy=_REMEDY):
                 pass
             self._file = _private(self.path / "journal")
         except (OSError, SpinstackError) as error:
             self._lost(error)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         if self._file:
             self._file.close()
+        self._file = None
         _prune(self.path.parent)
 
     def mark(self, *words: object) -> None:
@@ -104,7 +102,7 @@ def _private(path: Path) -> IO[str]:
     """A new file that nobody else can read, in place of one that is there."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    return open(descriptor, "w", encoding="utf-8", errors="backslashreplace")
+    return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
 
 
 def _prune(changes: Path) -> None:
@@ -135,3 +133,11 @@ def lines(root: Path, change: str) -> list[str]:
     except OSError:
         return []
     return split_lines(data.decode("utf-8", "replace"))
+
+
+def age(root: Path, change: str) -> float | None:
+    """Seconds since something was written to a journal; None if there is none."""
+    try:
+        return max(time.time() - (root / "changes" / change / "journal").stat().st_mtime, 0)
+    except OSError:
+        return None

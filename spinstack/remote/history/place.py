@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from spinstack.remote.history import record
 from spinstack.remote.history.record import Record
+from spinstack.transport.script import Script, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.session import Session
-    from spinstack.transport.script import Step
+    from spinstack.transport.login_node import LoginNode
+
+# Seconds to allow for a line on a file system that is slow just now.
+SECONDS = 30.0
 
 
 class HistoryPlace(Protocol):
-    """Steps that read and extend a history; what they print is read by `record.parse`."""
+    """Reads and extends a history; what is read is parsed by `record.parse`."""
 
     @property
     def name(self) -> str:
@@ -25,8 +30,8 @@ class HistoryPlace(Protocol):
         """Named record.STEP; prints nothing if there is none yet, fails if it can't be read."""
         ...
 
-    def append(self, made: Record) -> Step:
-        """Named record.STEP."""
+    def append(self, node: LoginNode, made: Record) -> StepResult:
+        """Add a record. Raises SpinstackError if the connection fails."""
         ...
 
 
@@ -43,15 +48,17 @@ class HistoryFile:
     def read(self) -> Step:
         return record.read_step(self._root)
 
-    def append(self, made: Record) -> Step:
-        return record.append_step(self._root, made)
+    def append(self, node: LoginNode, made: Record) -> StepResult:
+        step = record.append_step(self._root, made)
+        return node.run(Script((step,), seconds=SECONDS))[step.name]
 
 
 def of(session: Session) -> HistoryPlace:
     """The history of the session's stack at its destination."""
     to, stack = session.destination, session.settings.stack
-    if session.platform.keeps_notes and to.kubernetes:
+    if not session.platform.detached and to.kubernetes:
         from spinstack.remote.history.cluster import ClusterHistory
 
-        return ClusterHistory(to.kubernetes, stack, to.user)
+        ready = session.platform.ready(to)
+        return ClusterHistory(to.kubernetes, stack, ready, to.user or getpass.getuser())
     return HistoryFile(PurePosixPath(to.project_dir, stack))

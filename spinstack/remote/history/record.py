@@ -95,6 +95,12 @@ def line_template(record: Record) -> str:
     return line(replace(record, when=WHEN))
 
 
+def filled_in(template: str, who: str) -> str:
+    """A line with its time and its author, for one who writes it now; RELEASE stays."""
+    when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return template.replace(f'"{WHEN}"', json.dumps(when)).replace(f'"{WHO}"', json.dumps(who))
+
+
 def append_command(root: PurePosixPath, template: str, *, make: bool = True) -> Command:
     """Append a line, its marks (WHEN, WHO, RELEASE) filled in, in a shell of its own.
 

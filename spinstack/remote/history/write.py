@@ -15,14 +15,11 @@ from spinstack.errors import SpinstackError
 from spinstack.remote.history import place, record
 from spinstack.remote.history.record import Record
 from spinstack.transport.login_node import ConnectionLost
-from spinstack.transport.script import Script, StepResult
+from spinstack.transport.script import StepResult
 
 if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.transport.login_node import LoginNode
-
-# Seconds to allow for a line on a file system that is slow just now.
-SECONDS = 30.0
 
 
 def note(
@@ -51,8 +48,7 @@ def _append(session: Session, node: LoginNode, doing: str, detail: str, outcome:
         release=record.RELEASE,
         detail=detail,
     )
-    step = place.of(session).append(made)
-    return node.run(Script((step,), seconds=SECONDS))[step.name]
+    return place.of(session).append(node, made)
 
 
 @contextmanager

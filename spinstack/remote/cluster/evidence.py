@@ -1,0 +1,43 @@
+"""What is known about a failure, kept before anything is brought back: that would erase it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from spinstack.platforms.base import LogQuery, ServiceState
+from spinstack.platforms.kubernetes.cluster import apply
+from spinstack.transport.script import Script, Step
+
+if TYPE_CHECKING:
+    from spinstack.remote.cluster.stack import ClusterStack
+
+# Lines of each log.
+LINES = 500
+# Lines of a log that are shown at once.
+SHOWN = 20
+
+
+def gathered(stack: ClusterStack, services: Sequence[str]) -> str:
+    """Objects, events, logs of the services, each under its name."""
+    steps = (
+        apply.describe_step(stack.cluster, stack.stack),
+        *(_log(stack, name, LINES) for name in services),
+    )
+    result = stack.node.run(Script((stack.ready, *steps), seconds=120))
+    return "\n".join(f"=== {step.name}\n{step.output}\n" for step in result.steps[1:])
+
+
+def log_step(stack: ClusterStack, service: str) -> Step:
+    """The last lines of a service's log."""
+    return _log(stack, service, SHOWN)
+
+
+def worth_showing(states: Sequence[ServiceState], services: Sequence[str]) -> list[str]:
+    """The services whose logs may say why: those that are not up, or all if all are."""
+    up = {state.name for state in states if state.up}
+    return [name for name in services if name not in up] or list(services)
+
+
+def _log(stack: ClusterStack, service: str, lines: int) -> Step:
+    return stack.platform.log(stack.stack, service, LogQuery(lines))

@@ -1,0 +1,205 @@
+"""A change of a stack in a cluster, from the server's judgement of it to its end.
+
+Carried out by this process, with the journal that a job on a login node has, too. Nothing that
+runs is touched before the server has judged all of it (a dry run); from then on, a failure brings
+the release before back, as a whole. It can be left at any point: what was begun is in the record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from spinstack.platforms.kubernetes.cluster import apply, records
+from spinstack.platforms.kubernetes.cluster.apply import Named
+from spinstack.platforms.kubernetes.cluster.records import Record
+from spinstack.remote import job, journal
+from spinstack.remote.cluster import evidence
+from spinstack.remote.cluster.journal_file import JournalFile
+from spinstack.remote.cluster.steps import Do, Failed, Steps
+from spinstack.remote.cluster.visitor import Visitor
+from spinstack.remote.cluster.watch import Watch
+from spinstack.remote.history.record import filled_in
+
+if TYPE_CHECKING:
+    from spinstack.remote.cluster.stack import ClusterStack
+    from spinstack.remote.job import Job
+
+# Seconds that what ran before may take to be well again.
+BACK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step on the way: how the change has ended if it fails, and whether what ran before is
+    brought back then."""
+
+    name: str
+    do: Do
+    failed: str = journal.FAILED
+    back: bool = False
+
+
+class Rollout:
+    """One change. `text`: its manifests; `before`: those of the release that runs, empty if there
+    is none to go back to. `stopping`: somebody wants it to be taken back."""
+
+    def __init__(
+        self,
+        stack: ClusterStack,
+        change: Job,
+        text: str,
+        before: str,
+        take: Callable[[str], object],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._stack, self._change = stack, change
+        self._text, self._before = text, before
+        self.stopping = False
+        self._journal = JournalFile(stack.directory, change.id, take, warn)
+        self._steps = Steps(stack, self._journal)
+        self._watch = Watch(stack, self._journal, lambda: self.stopping)
+        self._visitor: Visitor | None = None
+        self._deadline = 0.0
+        # What is still to be done: after Ctrl-C it goes on with what was interrupted.
+        self._phases = self._planned()
+        owner = change.owner
+        self._journal.mark("made", f"{owner.doing} of {change.release}, {owner.told()}")
+
+    def _planned(self) -> list[Phase]:
+        return [
+            Phase("render", self._judge),
+            Phase("lock still ours", self._stack.must_be_ours),
+            Phase("note the upgrade", self._note_begun),
+            Phase("bring up", self._bring_up, back=True),
+            Phase("wait until healthy", self._wait, back=True),
+            Phase("ask the site", self._ask, back=True),
+            Phase("lock still ours", self._stack.must_be_ours, journal.LOCK_LOST),
+            Phase("confirm", self._prune, journal.UNFINISHED),
+            Phase("mark as current", self._mark_current, journal.NOT_NOTED),
+        ]
+
+    def run(self) -> None:
+        """Carry it out to its end, or take it back. May be called again after KeyboardInterrupt."""
+        outcome = journal.DONE
+        while self._phases:
+            phase = self._phases[0]
+            try:
+                if self.stopping and phase.failed == journal.FAILED:
+                    self._steps.do("stop", lambda: job.STOPPED)
+                self._steps.do(phase.name, phase.do)
+                self._phases.pop(0)
+            except Failed:
+                self._phases.clear()
+                outcome = self._taken_back() if phase.back else phase.failed
+        self._end(outcome)
+
+    def leave(self) -> None:
+        """Somebody has left it as it is."""
+        if self._visitor:
+            self._visitor.end()
+        self._journal.close()
+
+    def _judge(self) -> int:
+        return self._steps.run(apply.dry_run_step(self._stack.cluster, self._text))
+
+    def _note_begun(self) -> None:
+        begun = asdict(self._change.begun)
+        self._stack.write(lambda record: replace(record, unfinished=begun))
+
+    def _bring_up(self) -> int:
+        self._visit()
+        self._deadline = time.monotonic() + self._change.healthy_within
+        return self._steps.run(apply.apply_step(self._stack.cluster, self._text))
+
+    def _visit(self) -> None:
+        """Have the first page asked for all the while, if there is a site."""
+        pages = self._change.pages
+        if self._change.creating or self._visitor or not pages:
+            return
+        if self._watch.look() and self._watch.site:
+            self._visitor = Visitor(f"{self._watch.site}{pages[0]}")
+            self._visitor.begin()
+
+    def _wait(self) -> int:
+        return self._watch.until_up(self._deadline - time.monotonic(), self._change.services)
+
+    def _ask(self) -> int:
+        return self._watch.ask(self._change.pages, self._change.answer_within)
+
+    def _prune(self) -> int:
+        """Remove what the stack no longer has; what the release before mounts is kept for it."""
+        before = apply.inventory(self._before)
+        return self._remove_others(self._text, before, apply.config_of(before))
+
+    def _remove_others(self, text: str, before: Iterable[Named], kept: Iterable[Named] = ()) -> int:
+        """Remove what is not in these manifests: of what is listed, and of what ran before."""
+        stack = self._stack
+        listing = apply.list_step(stack.cluster, stack.stack)
+        listed = apply.read_list(stack.run(listing).output(listing.name))
+        keep = (*apply.inventory(text), *kept)
+        old = apply.superfluous((*listed, *before), keep)
+        return self._steps.run(apply.remove_step(stack.cluster, stack.stack, old)) if old else 0
+
+    def _mark_current(self) -> None:
+        stack, release = self._stack, self._change.release
+        marked = records.mark(stack.cluster, stack.stack, release, records.CONFIRMED)
+        stack.ask("mark as current", marked)
+
+        def noted(record: Record) -> Record:
+            return replace(self._with_history(record, journal.DONE), current=release, unfinished={})
+
+        stack.write(noted)
+
+    def _write_down(self, outcome: str) -> None:
+        self._stack.write(lambda record: self._with_history(record, outcome))
+
+    def _with_history(self, record: Record, outcome: str) -> Record:
+        template = self._change.records.get(outcome, "")
+        line = filled_in(template, self._change.owner.who) if template else ""
+        return replace(record, history=(*record.history, line)) if line else record
+
+    def _taken_back(self) -> str:
+        """Keep what is known about the failure, and bring back what ran before. How it ended."""
+        self.stopping = False
+        self._steps.try_to("keep evidence", self._keep_evidence)
+        for name in evidence.worth_showing(self._watch.states, self._change.services):
+            self._steps.try_to(f"last lines of {name}", partial(self._show_log, name))
+        if self._change.creating or not self._before:
+            return journal.STAYS
+        if not self._steps.try_to("lock still ours", self._stack.must_be_ours):
+            return journal.LOCK_LOST
+        new = apply.inventory(self._text)
+        back = apply.apply_step(self._stack.cluster, self._before)
+        if not self._steps.try_to("roll back", lambda: self._steps.run(back)):
+            return journal.UNFINISHED
+        self._steps.try_to("forget the upgrade", self._stack.forget_upgrade)
+        services = self._change.ran or self._change.services
+        waited = self._steps.try_to(
+            "wait for the old ones", lambda: self._watch.until_up(BACK_SECONDS, services)
+        )
+        if not waited:
+            return journal.BACK_NOT_WELL
+        self._steps.try_to("remove the new ones", lambda: self._remove_others(self._before, new))
+        return journal.TAKEN_BACK
+
+    def _show_log(self, service: str) -> int:
+        return self._steps.run(evidence.log_step(self._stack, service))
+
+    def _keep_evidence(self) -> None:
+        path = self._journal.evidence(evidence.gathered(self._stack, self._change.services))
+        if path:
+            self._journal.output(f"evidence: {path}")
+
+    def _end(self, outcome: str) -> None:
+        visits = self._visitor.end() if self._visitor else None
+        if visits and visits.asked:
+            self._steps.try_to("visits", lambda: self._journal.output(visits.told))
+        if outcome != journal.DONE:
+            self._steps.try_to("write it down", lambda: self._write_down(outcome))
+        self._steps.try_to("unlock", self._stack.unlock)
+        self._journal.mark("over", outcome)
+        self._journal.close()

@@ -1,0 +1,387 @@
+"""A stack whose lock, notes and releases are in the cluster that runs it.
+
+Changes are carried out by this process (`rollout.py`): Kubernetes goes on with what it was told
+when we are gone, the lock ends by itself, and what was begun stands in the record, for the next
+command of anybody to finish or to take back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from spinstack.config.kubernetes import Cluster
+from spinstack.errors import SpinstackError
+from spinstack.platforms.base import Garbled, Platform
+from spinstack.platforms.kubernetes.cluster import answers, apply, lease, records
+from spinstack.platforms.kubernetes.cluster.answers import Answer
+from spinstack.platforms.kubernetes.cluster.records import Kept, Record
+from spinstack.remote import changes
+from spinstack.remote.cluster import held, journal_file
+from spinstack.remote.cluster.held import HeldLease
+from spinstack.remote.cluster.rollout import Rollout
+from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten
+from spinstack.remote.found import Found
+from spinstack.remote.history import cluster as cluster_record
+from spinstack.remote.notes import ReleaseNote, parse_note
+from spinstack.remote.owner import Owner, parse_owner
+from spinstack.remote.stack import Noted, RemoteStack
+from spinstack.remote.upload import Release
+from spinstack.transport.command import Command
+from spinstack.transport.login_node import LoginNode
+from spinstack.transport.script import Script, ScriptResult, Step, StepResult, tail
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
+    from spinstack.config.stack import Stack
+    from spinstack.remote.follow import Follow
+    from spinstack.remote.job import Job
+
+# The name of the step that reads lease, record and releases.
+KEPT = "lock and record"
+# How often the record is read anew when somebody else has written to it meanwhile.
+TRIES = 5
+# Seconds to listen to a holder that looks dead by the clock: it renews every held.RENEWED_EVERY.
+LISTEN_SECONDS = 2 * held.RENEWED_EVERY + 5
+
+
+class ClusterStack(RemoteStack):
+    """One stack in one namespace."""
+
+    lives_on = False
+    expires = True
+
+    def __init__(
+        self,
+        node: LoginNode,
+        destination: Destination,
+        platform: Platform,
+        stack: str,
+        cluster: Cluster,
+    ) -> None:
+        super().__init__(node, destination, platform, stack)
+        self.cluster = cluster
+        self._held: HeldLease | None = None
+        self._rollout: Rollout | None = None
+
+    # Where things are.
+
+    @property
+    def directory(self) -> Path:
+        """What this machine keeps: the journals of changes that were made from here."""
+        cluster = self.cluster
+        return journal_file.directory(cluster.context, cluster.namespace, self.stack)
+
+    @property
+    def root(self) -> PurePosixPath:
+        return PurePosixPath(self.directory)
+
+    @property
+    def place(self) -> str:
+        return self.cluster.where
+
+    @property
+    def lock_place(self) -> str:
+        return f"{self.place}, lease {lease.name(self.stack)}"
+
+    @property
+    def changes_place(self) -> str:
+        return str(self.directory / "changes")
+
+    @property
+    def releases_place(self) -> str:
+        return self.place
+
+    def running_release(self, release: str) -> str:
+        return ""
+
+    # Looking.
+
+    def look(self, lock: Owner | None = None) -> Found:
+        if lock:
+            self._take(lock)
+        has_access = self.platform.has_access()
+        states = self.platform.states(if_access=True)
+        result = self.node.run(Script((self.ready, self._look_step, has_access, states)))
+        self.succeeded(result)
+        if not result[KEPT].ok and not self.node.dry:
+            raise self.failure(result[KEPT])
+        if not result[states.name].ok:
+            what = f"{self.platform.title} does not say what is running"
+            raise self.failure(result[states.name], what)
+        kept = self._read_kept(result[KEPT])
+        return Found(
+            uid="",
+            has_access=True,
+            states=self.read_states(result.output(states.name)),
+            current=kept.record.current,
+            unfinished=_owner(kept.record.unfinished),
+            lock=None if lock else held.holder(kept.lock),
+            last_sign_of_life=held.silent(kept.lock),
+        )
+
+    @property
+    def _look_step(self) -> Step:
+        return Step(KEPT, (records.look(self.cluster, self.stack),), must=False)
+
+    def _read_kept(self, step: StepResult) -> Kept:
+        return self.read(step, lambda text: records.read(text, self.stack))
+
+    def kept(self) -> Kept:
+        """Lease, record and releases as they are now."""
+        return self._read_kept(self.run(replace(self._look_step, must=True))[KEPT])
+
+    def noted_steps(self) -> tuple[Step, ...]:
+        return (self._look_step,)
+
+    def read_noted(self, outputs: Mapping[str, str]) -> Noted:
+        kept = self._read_kept(StepResult(KEPT, outputs.get(KEPT, ""), 0))
+        notes = {one.id: one.note for one in kept.releases}
+        current = kept.record.current
+        return Noted(current, notes.get(current, {}), kept.record.unfinished)
+
+    def lock_steps(self) -> tuple[Step, ...]:
+        return (self._look_step,)
+
+    def read_lock(self, result: ScriptResult) -> tuple[Owner | None, int | None]:
+        if self.node.dry:
+            return None, None
+        if not result[KEPT].ok:
+            raise self.failure(result[KEPT])
+        found = self._read_kept(result[KEPT]).lock
+        return held.holder(found), held.silent(found)
+
+    def at_work(self) -> tuple[Owner | None, int | None]:
+        return self.read_lock(self.run(*self.lock_steps()))
+
+    def releases(self) -> list[tuple[ReleaseNote, bool]]:
+        return [(_note(one), one.confirmed) for one in self.kept().releases]
+
+    def manifests(self, release: str) -> str:
+        """What a release consists of. Raises SpinstackError if it is not kept."""
+        name = "read the release"
+        step = Step(name, (records.look_manifests(self.cluster, self.stack, release),), must=False)
+        result = self.run(step)[name]
+        if self.node.dry:
+            return ""
+        if not result.ok:
+            raise self.failure(result, f"the release {release} can't be read")
+        try:
+            return records.read_manifests(result.output)
+        except ValueError as error:
+            raise SpinstackError(
+                f"the release {release} can't be read: {error}",
+                where=f"{self.place}, {records.release_name(self.stack, release)}",
+                remedy="go back to another one of `invoke releases`, or deploy",
+            ) from None
+
+    # The lock.
+
+    def ask(self, name: str, command: Command) -> Answer:
+        """Run a command about single objects. Raises SpinstackError for any other failure than
+        those that an answer tells."""
+        step = self.run(Step(name, (command,), must=False))[name]
+        try:
+            answer = answers.read(step.output)
+        except Garbled:
+            raise self.failure(step, f"{self.platform.title} refused to {name}") from None
+        if not step.ok and answer.ok:
+            raise self.failure(step, f"{self.platform.title} refused to {name}")
+        return answer
+
+    def _take(self, owner: Owner) -> None:
+        """Take the lock. Raises Locked if somebody has it, even if they seem to be dead."""
+        for _ in range(TRIES):
+            found = None if self.node.dry else self.kept().lock
+            holder = held.holder(found)
+            if holder:
+                raise Locked(holder, self.lock_place)
+            self._held = held.take(self.ask, self.cluster, self.stack, found, owner)
+            if self._held:
+                return
+        raise Locked(None, self.lock_place)
+
+    def unlock(self) -> None:
+        mine, self._held = self._held, None
+        if mine:
+            mine.release()
+
+    def break_lock(self, owner: Owner) -> None:
+        found = self.kept().lock
+        now = held.holder(found)
+        if found is None or now is None:
+            return
+        if owner.nonce and now.nonce != owner.nonce:
+            raise Locked(now, self.lock_place)
+        released = lease.release(self.cluster, found, datetime.now(timezone.utc))
+        if not self.ask("break the lock", released).ok:
+            raise Locked(held.holder(self.kept().lock), self.lock_place)
+
+    def says_something(self) -> bool:
+        first = self.kept().lock
+        end = time.monotonic() + LISTEN_SECONDS
+        while time.monotonic() < end:
+            time.sleep(1)
+            now = self.kept().lock
+            if now and first and now.version != first.version:
+                return True
+        return False
+
+    def must_be_ours(self) -> None:
+        """Raises LockLost if somebody has taken our lock."""
+        if self._held and not self._held.renew():
+            self._held = None
+            raise LockLost(
+                "somebody has taken the lock of this change, and may be changing the stack now",
+                where=self.lock_place,
+                remedy="ask them, see `invoke status`, then run the command again",
+            )
+
+    # The record.
+
+    def write(self, change: Callable[[Record], Record]) -> None:
+        """Change the record. Raises NotWritten if that is impossible."""
+        told = cluster_record.change(self.node, self.ready, self.cluster, self.stack, change)
+        if told.ok or self.node.dry:
+            return
+        raise NotWritten(
+            "the record of the stack could not be written",
+            where=f"{self.place}, config map {records.record_name(self.stack)}",
+            remedy="see the message below, then run the same command again",
+            details=tail(told.output),
+        )
+
+    def forget_upgrade(self) -> None:
+        self.write(lambda record: replace(record, unfinished={}))
+
+    def remove_releases(self, ids: Sequence[str]) -> None:
+        step = Step("prune", (records.forget(self.cluster, self.stack, ids),), must=False)
+        self.order(step, what="the old releases could not be removed")
+
+    # A change.
+
+    def make_release(self, stack: Stack) -> Release:
+        text = self.platform.rendered(stack, self.destination)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        moment = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+        release_id = f"{moment}-{digest[:8]}"
+        return Release(release_id, self.root / "releases" / release_id, text.encode())
+
+    def start(
+        self,
+        change: Job,
+        found: Found,
+        made: Release | None,
+        note: ReleaseNote,
+        follow: Follow,
+    ) -> int | None:
+        if self._held:
+            if not self._held.hand_over(change.owner):
+                self._held = None
+                raise Locked(held.holder(self.kept().lock), self.lock_place)
+        else:
+            self._take(change.owner)
+        if self.node.dry:
+            return self._show(made)
+        try:
+            self._rollout = self._prepared(change, found, made, note, follow)
+        except SpinstackError:
+            self.unlock()
+            raise
+        return self.follow(follow)
+
+    def _show(self, made: Release | None) -> int:
+        """For a dry run: what a change does."""
+        text = made.archive.decode() if made else ""
+        self.run(apply.dry_run_step(self.cluster, text))
+        self.run(apply.apply_step(self.cluster, text))
+        self.run(self.platform.states())
+        self.unlock()
+        return 0
+
+    def _prepared(
+        self,
+        change: Job,
+        found: Found,
+        made: Release | None,
+        note: ReleaseNote,
+        follow: Follow,
+    ) -> Rollout:
+        kept = self.kept()
+        left = _owner(kept.record.unfinished)
+        if (kept.record.current, left) != (found.current, found.unfinished):
+            raise Changed(self.place)
+        if made:
+            text = made.archive.decode()
+            told = asdict(note)
+            object = records.release(self.stack, note.id, text, told)
+            self.ask("keep the release", records.keep(self.cluster, object))
+        else:
+            text = self.manifests(note.id)
+        before = self.manifests(found.current) if found.current and found.states else ""
+        console = follow.session.console
+        return Rollout(
+            self, change, text, before, lambda line: follow.line("follow", line), console.warn
+        )
+
+    def follow(self, follow: Follow) -> int | None:
+        rollout = self._rollout
+        if rollout is None:
+            return self._follow_file(follow)
+        follow.started = True
+        rollout.run()
+        self._held = self._rollout = None
+        return 0
+
+    def _follow_file(self, follow: Follow) -> int | None:
+        """The journal of a change that another process on this machine makes, or has made."""
+        while not follow.journal.outcome:
+            for line in journal_file.lines(self.directory, follow.id)[follow.journal.count :]:
+                follow.line("follow", line)
+            if follow.journal.outcome:
+                break
+            age = journal_file.age(self.directory, follow.id)
+            if age is None or age > changes.SILENT_SECONDS:
+                return changes.SILENT
+            time.sleep(1)
+        return 0
+
+    def hold(self, job_id: str) -> None:
+        """Nothing goes on while somebody is asked: it is this process that makes it final."""
+
+    def go_on(self, job_id: str) -> None:
+        """Nothing waits for it."""
+
+    def leave(self) -> None:
+        if self._rollout:
+            self._rollout.leave()
+            self._rollout = None
+        self.unlock()
+
+    def ask_to_stop(self, job_id: str) -> None:
+        if self._rollout:
+            self._rollout.stopping = True
+
+    def newest_change(self, wanted: str = "") -> str:
+        return journal_file.newest(self.directory, wanted)
+
+    def confirm(self, release: str) -> None:
+        raise AssertionError("an upgrade in one step has no second one")
+
+    def roll_back(self, release: str, services: Sequence[str]) -> None:
+        raise AssertionError("an upgrade in one step has no second one")
+
+
+def _owner(noted: Mapping[str, object]) -> Owner | None:
+    """Who left a change unfinished, as noted in the record."""
+    return parse_owner(json.dumps(dict(noted))) if noted else None
+
+
+def _note(release: records.Release) -> ReleaseNote:
+    return parse_note(json.dumps(dict(release.note)), release.id)

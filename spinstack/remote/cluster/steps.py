@@ -1,0 +1,55 @@
+"""Steps of a change that this process carries out, as its journal has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from spinstack.errors import SpinstackError
+from spinstack.transport.script import Script, Step
+
+if TYPE_CHECKING:
+    from spinstack.remote.cluster.journal_file import JournalFile
+    from spinstack.remote.cluster.stack import ClusterStack
+
+# What a step does; its exit code, None for success.
+Do = Callable[[], int | None]
+
+
+class Failed(Exception):
+    """A step did not succeed; the journal says why."""
+
+
+class Steps:
+    """Carries out steps, each between its marks in the journal."""
+
+    def __init__(self, stack: ClusterStack, journal: JournalFile) -> None:
+        self._stack, self._journal = stack, journal
+
+    def do(self, name: str, do: Do) -> None:
+        """One step. Raises Failed for an exit code other than 0, and for a SpinstackError, which
+        becomes its output. After KeyboardInterrupt the journal shows it without an end."""
+        self._journal.mark("begin", name)
+        try:
+            code = do() or 0
+        except SpinstackError as error:
+            self._journal.output("\n".join(filter(None, (str(error), error.details))))
+            code = 1
+        self._journal.mark("end", code)
+        if code:
+            raise Failed
+
+    def try_to(self, name: str, do: Do) -> bool:
+        """One step whose failure changes nothing any more. Whether it succeeded."""
+        try:
+            self.do(name, do)
+        except Failed:
+            return False
+        return True
+
+    def run(self, *steps: Step, seconds: float = 120.0) -> int:
+        """Commands, with what they print. The exit code of the first that fails."""
+        result = self._stack.node.run(Script((self._stack.ready, *steps), seconds=seconds))
+        for step in result.steps:
+            self._journal.output(step.output)
+        return next((step.code or 1 for step in result.steps if not step.ok), 0)

@@ -1,0 +1,105 @@
+"""Looks at a stack in a cluster until its services are up, into the journal of a change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from spinstack.platforms import health, rows
+from spinstack.platforms.base import Garbled, ServiceState
+from spinstack.remote import job
+from spinstack.transport import probe
+from spinstack.transport.script import Script
+
+if TYPE_CHECKING:
+    from spinstack.remote.cluster.journal_file import JournalFile
+    from spinstack.remote.cluster.stack import ClusterStack
+
+# Seconds between two looks, and between two requests.
+PAUSE = 1.0
+
+
+class Watch:
+    """`states`: as they were seen last. `stopping`: tells whether somebody wants it to end."""
+
+    def __init__(
+        self, stack: ClusterStack, journal: JournalFile, stopping: Callable[[], bool]
+    ) -> None:
+        self.states: list[ServiceState] = []
+        self._stack, self._journal, self._stopping = stack, journal, stopping
+
+    def until_up(self, seconds: float, services: Sequence[str]) -> int:
+        """Look until all are up; exit codes as those of `watch` in job.sh. Raises LockLost."""
+        watcher = health.Watcher(list(services))
+        end, heard = time.monotonic() + seconds, time.monotonic()
+        while True:
+            if self.look():
+                heard = time.monotonic()
+                if watcher.take(self.states):
+                    return 0 if watcher.all_up else job.HOPELESS
+            elif time.monotonic() - heard >= health.SILENT_SECONDS:
+                return job.NO_ANSWER
+            if self._stopping():
+                return job.STOPPED
+            if time.monotonic() >= end:
+                return job.TOO_LATE
+            self._wait()
+
+    def look(self) -> bool:
+        """One round of states into the journal. Whether there was an answer."""
+        step = self._stack.platform.states(must=False)
+        said = self._stack.node.run(Script((self._stack.ready, step))).steps[-1]
+        found = self._read(said.output) if said.ok else None
+        if found is None:
+            self._journal.output(said.output)
+            self._journal.output(f"round {said.code or 1}")
+            return False
+        self.states = found
+        for state in found:
+            self._journal.output(rows.line(state))
+        self._journal.output("round 0")
+        return True
+
+    def _read(self, output: str) -> list[ServiceState] | None:
+        try:
+            return self._stack.platform.read_states(output, self._stack.stack)
+        except Garbled:
+            return None
+
+    @property
+    def site(self) -> str:
+        return health.address(self.states, self._stack.destination)
+
+    def ask(self, pages: Sequence[str], seconds: float) -> int:
+        """Ask for every page of the site until it responds correctly, each for so many seconds.
+        Raises LockLost."""
+        if not self.site:
+            self._journal.output("no port is published")
+            return 0
+        return next((code for page in pages if (code := self._ask(page, seconds))), 0)
+
+    def _ask(self, page: str, seconds: float) -> int:
+        end = time.monotonic() + seconds
+        while True:
+            answer = probe.ask(f"{self.site}{page}")
+            self._journal.output(f"asked {self.site}{page}: {_told(answer)}")
+            late = time.monotonic() >= end
+            if answer.ok and (late or not answer.remarks("pending")):
+                for remark in answer.remarks("warning"):
+                    self._journal.output(f"warning: {remark}")
+                return 0
+            if late and not answer.ok:
+                return 1
+            if self._stopping():
+                return job.STOPPED
+            self._wait()
+
+    def _wait(self) -> None:
+        self._stack.must_be_ours()
+        time.sleep(PAUSE)
+
+
+def _told(answer: probe.Answer) -> str:
+    """The number last, as curl has it in a job's journal."""
+    return f"{answer.reason} {answer.status:03d}"

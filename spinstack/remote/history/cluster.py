@@ -1,0 +1,82 @@
+"""The record of a stack in its cluster: what runs, what is unfinished, the history.
+
+One object that several may want to change at once: each change names the version that was read,
+and is made anew if somebody was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from spinstack.config.kubernetes import Cluster
+from spinstack.platforms.base import Garbled
+from spinstack.platforms.kubernetes.cluster import answers, records
+from spinstack.platforms.kubernetes.cluster.records import Record as StackRecord
+from spinstack.platforms.kubernetes.kubectl import kubectl
+from spinstack.remote.history import record
+from spinstack.remote.history.record import Record
+from spinstack.transport.command import Command
+from spinstack.transport.login_node import LoginNode
+from spinstack.transport.script import Script, Step, StepResult
+
+# How often it is tried again when somebody else has written meanwhile.
+TRIES = 8
+
+Change = Callable[[StackRecord], StackRecord]
+
+
+class ClusterHistory:
+    """As `HistoryPlace`. `ready`: the platform's step before all others; `who`: the name under
+    which changes are recorded."""
+
+    def __init__(self, cluster: Cluster, stack: str, ready: Step, who: str) -> None:
+        self._cluster, self._stack, self._ready, self._who = cluster, stack, ready, who
+
+    @property
+    def name(self) -> str:
+        return f"{self._cluster.where}, config map {records.record_name(self._stack)}"
+
+    def read(self) -> Step:
+        words = ("get", "configmaps", records.record_name(self._stack), "--ignore-not-found")
+        history = kubectl(self._cluster, *words, "-o", "jsonpath={.data.history}")
+        return Step(record.STEP, (*self._ready.commands, history), must=False)
+
+    def append(self, node: LoginNode, made: Record) -> StepResult:
+        line = record.filled_in(record.line(made), self._who)
+
+        def with_line(found: StackRecord) -> StackRecord:
+            text = line.replace(record.RELEASE, found.current)
+            return replace(found, history=(*found.history, text))
+
+        return change(node, self._ready, self._cluster, self._stack, with_line)
+
+
+def change(node: LoginNode, ready: Step, cluster: Cluster, stack: str, make: Change) -> StepResult:
+    """Change the record. The result of the last step: it failed if it could not be changed."""
+    look = kubectl(
+        cluster, "get", "configmaps", records.record_name(stack), "--ignore-not-found", "-o", "json"
+    )
+    told = StepResult(record.STEP, "", 1)
+    for _ in range(TRIES):
+        told = _run(node, ready, look)
+        if not told.ok:
+            return told
+        found = answers.read(told.output).objects
+        before = records.read_record(found[0]) if found else StackRecord()
+        told = _run(node, ready, records.write(cluster, stack, make(before)))
+        if told.ok or not _somebody_was_faster(told):
+            return told
+    return told
+
+
+def _run(node: LoginNode, ready: Step, command: Command) -> StepResult:
+    return node.run(Script((ready, Step(record.STEP, (command,), must=False)))).steps[-1]
+
+
+def _somebody_was_faster(told: StepResult) -> bool:
+    try:
+        answer = answers.read(told.output)
+    except Garbled:
+        return False
+    return answer.conflict or answer.exists
