@@ -64,6 +64,7 @@ class Deployment:
         `made`: the release if it must be uploaded first. Raises SpinstackError if it failed, or
         if it continues without us (Ctrl-C, a lost connection).
         """
+        note = replace(note, images=_exact(note.images, self.digests))
         change = _job(self, note, plan, confirming=confirming)
         if self.session.dry and self.session.platform.detached:
             _show(change, self.session)
@@ -170,7 +171,7 @@ def _records(deployment: Deployment, note: ReleaseNote) -> dict[str, str]:
         previous=deployment.found.current,
         commit=note.commit,
         dirty=note.dirty,
-        images=_exact(note.images, deployment.digests),
+        images=note.images,
     )
     return {
         ended: record.line_template(replace(base, outcome=outcome))

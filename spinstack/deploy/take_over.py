@@ -28,17 +28,16 @@ def found(session: Session, node: LoginNode, doing: str) -> Deployment:
     remote = access.remote_stack(session, node)
     with session.console.step("look") as step:
         found = remote.look()
-        step.done(_seen(found))
+        step.done("" if session.dry else _seen(found))
     _tell_unfinished(session, found)
     return Deployment(session, remote, me, access.with_access(session, remote, found))
 
 
 def _seen(found: Found) -> str:
-    """What is running there, in words."""
-    if not found.uid:
-        return ""
+    """Who we are there, where that is known, and what is running, in words."""
     told = ", ".join(f"{state.name} {state.shown}" for state in found.states)
-    return f"uid {found.uid}: {told or 'nothing is running yet'}"
+    told = told or "nothing is running yet"
+    return f"uid {found.uid}: {told}" if found.uid else told
 
 
 def _tell_unfinished(session: Session, found: Found) -> None:

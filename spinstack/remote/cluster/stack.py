@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
@@ -318,7 +319,7 @@ class ClusterStack(RemoteStack):
         if (kept.record.current, left) != (found.current, found.unfinished):
             raise Changed(self.place)
         if made:
-            text = made.archive.decode()
+            text = _pinned(made.archive.decode(), note.images.values())
             told = asdict(note)
             object = records.release(self.stack, note.id, text, told)
             self.ask("keep the release", records.keep(self.cluster, object))
@@ -376,6 +377,15 @@ class ClusterStack(RemoteStack):
 
     def roll_back(self, release: str, services: Sequence[str]) -> None:
         raise AssertionError("an upgrade in one step has no second one")
+
+
+def _pinned(text: str, images: Iterable[str]) -> str:
+    """Manifests whose images have their digests, where those are known: a tag may be moved."""
+    for image in images:
+        tagged, at, _ = image.partition("@")
+        if at:
+            text = re.sub(rf"{re.escape(tagged)}(?![\w.@-])", image, text)
+    return text
 
 
 def _owner(noted: Mapping[str, object]) -> Owner | None:
