@@ -63,7 +63,9 @@ def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
 def _without_consequences(findings: list[Finding]) -> list[Finding]:
     """One fault, one finding: if a line can't be read or has a variable that is not set, what
     other rules say about it is of no use."""
-    causes = ("variable-unset", "variable-form", "compose-type", "compose-value")
+    # Several variables, dollar signs or items of one line are several faults.
+    several = ("variable-unset", "variable-form", "compose-value")
+    causes = (*several, "compose-type")
     first: dict[str, Finding] = {}
     for finding in findings:
         if finding.rule in causes:
@@ -71,8 +73,15 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
     return [
         finding
         for finding in findings
-        if first.get(finding.where, finding) is finding or finding.rule == "variable-unset"
+        if _is_told(finding, first.get(finding.where, finding), several)
     ]
+
+
+def _is_told(finding: Finding, first: Finding, several: tuple[str, ...]) -> bool:
+    """Whether a finding is more than a consequence of the first cause in its line."""
+    if finding.rule == "variable-unset":
+        return True
+    return finding is first or (finding.rule == first.rule and finding.rule in several)
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:

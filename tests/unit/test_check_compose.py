@@ -96,6 +96,22 @@ def test_a_file_may_have_braces_if_it_says_so(directory: Path, first: str) -> No
     assert check(directory) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "problems"),
+    [
+        ("    labels: {note: 'built $(date) for $5'}", ["$( can't be read", "$5 can't be read"]),
+        ("    labels: {a: '${GID-1}', b: '${UID:?}'}", ["${GID-1} can't", "${UID:?} can't"]),
+        ("    ports: [5000, '1:2:x']", ["'5000' is not OUTSIDE", "'1:2:x' is not OUTSIDE"]),
+    ],
+)
+def test_every_fault_of_a_line_is_told(directory: Path, line: str, problems: list[str]) -> None:
+    number = replaced(directory / COMPOSE, HERE, line)
+    found = errors(check(directory))
+    assert {one.where for one in found} == {f"{COMPOSE}:{number}"}
+    told = [one.problem for one in found]
+    assert [text[: len(start)] for text, start in zip(told, problems, strict=True)] == problems
+
+
 def test_a_port_is_told_as_it_stands_in_the_file(directory: Path) -> None:
     replaced(directory / COMPOSE, HERE, "    ports: [60022:22]")
     problems = [one.problem for one in check(directory)]
