@@ -294,7 +294,7 @@ def test_what_the_site_warns_of_is_shown_with_the_fix(
     (there.home / "page").write_text(f"ok\nwarning: {NO_PANDAS}\x1b[2J\n")
     deploy.deploy(TestSession(directory, there))
     told = capsys.readouterr().err
-    assert f"warning: {NO_PANDAS} [2J\n  fix:   Add it to app/requirements.in" in told
+    assert f"warning: {NO_PANDAS}^[[2J\n  fix:   Add it to app/requirements.in" in told
     assert past(there) == [("deploy", "done")], "what is there can be seen all the same"
 
 
