@@ -17,7 +17,7 @@ from spin_rehearsal.rancher import composefile, goyaml
 from spin_rehearsal.rancher.failure import Failure
 from spin_rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
 from spin_rehearsal.rancher.variables import Variables
-from spinstack.config import compose, interpolation
+from spinstack.config import compose, interpolation, templates
 from spinstack.config import goyaml as laptop_goyaml
 
 # Some block of a service that is neither environment nor labels.
@@ -175,6 +175,23 @@ def test_comments_in_an_action_that_does_not_end_take_no_time(read: Callable[[st
     """Each could be read in two ways: 2^60 of them would never end."""
     with pytest.raises((ValueError, Failure)):
         read("version: '2'\nservices: {web: {image: x, hostname: '{{ " + "/* */ " * 60 + "'}}\n")
+
+
+@READERS
+def test_actions_that_do_not_end_take_no_time_however_many_there_are(
+    read: Callable[[str], Any],
+) -> None:
+    with pytest.raises((ValueError, Failure), match=r"unclosed|does not end"):
+        read("version: '2'\nservices:\n  web:\n    image: '" + "{{ " * 100_000 + "'\n")
+
+
+def test_a_line_of_many_actions_takes_no_time() -> None:
+    line = "# " + "{{.Name}}{{/* x */}}" * 50_000
+    for start in ("\n", "a: b # "):
+        text = f"version: '2'\n{start}{line}"
+        found = templates.filled(text, "f")
+        assert found == (text.replace("{{.Name}}{{/* x */}}", templates.NO_VALUE), found[1])
+        assert [one.where for one in found[1]] == ["f:2"] * (0 if start == "\n" else 50_000)
 
 
 @READERS
