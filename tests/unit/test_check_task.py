@@ -111,24 +111,34 @@ REFERENCE = "registry.nersc.gov/a/app:1"
 
 
 def images(made: tuple[object, object], image: str, answer: Result, ask: bool = False) -> list[str]:
+    """The rules that two services with one image break; each is told for both."""
     destination, stack = made
     runner = RecordingRunner({"docker image inspect": answer})
-    service = Service("app", image)
     found = image_state.findings(
         runner,
         Engine("docker"),
-        [service],
+        [Service("app", image), Service("worker", image)],
         stack,
         destination,
         ask_registries=ask,  # type: ignore[arg-type]
     )
-    return [finding.rule for finding in found]
+    assert runner.calls == [f"docker image inspect {image}"]
+    rules = [finding.rule for finding in found]
+    assert rules[::2] == rules[1::2]
+    return rules[::2]
 
 
 def test_images_for_another_platform(made: tuple[object, object]) -> None:
-    there = '[{"Os": "linux", "Architecture": "%s"}]'
+    there = '[{"Id": "sha256:1", "Os": "linux", "Architecture": "%s"}]'
     assert images(made, REFERENCE, Result(there % "amd64")) == []
     assert images(made, REFERENCE, Result(there % "arm64")) == ["image-platform"]
+
+
+@pytest.mark.parametrize("said", ["WARNING: surprise", "[{}]", "[]", "{}"])
+def test_an_engine_that_makes_no_sense_hides_no_other_finding(
+    made: tuple[object, object], said: str
+) -> None:
+    assert images(made, "docker.io/nginx:1.28", Result(said), ask=True) == []
 
 
 def test_an_image_of_the_stack_that_is_not_built_is_nothing_to_tell(
