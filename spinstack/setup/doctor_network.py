@@ -248,7 +248,10 @@ def _login(session: Session) -> registry_login.Credentials | None:
     )
     engine = images_engine.Engine(wanted, is_podman=wanted == "podman")
     to = session.destination
-    return registry_login.credentials(session.runner, engine, f"{to.registry}/{to.namespace}")
+    # Podman may keep a login for a single repository.
+    first = [image.name for image in session.settings.images[:1]]
+    place = "/".join((to.registry, to.namespace, *first))
+    return registry_login.credentials(session.runner, engine, place)
 
 
 def _registry(

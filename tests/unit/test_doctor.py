@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import socket
@@ -251,6 +252,22 @@ def test_the_registry_is_asked_with_the_login_that_the_engine_keeps(
     assert said in outcome.found
     if state == "problem":
         assert outcome.remedy == "run `invoke registry.login`"
+
+
+def test_a_login_of_podman_for_one_image_is_a_login(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = StackSession(baked(tmp_path))
+    settings = session.directory / "invoke.yaml"
+    text = settings.read_text().replace("registry.spin.nersc.gov", f"127.0.0.1:{port}")
+    settings.write_text(text.replace("spinstack:\n", "spinstack:\n  engine: podman\n", 1))
+    session = StackSession(session.directory)
+    place = f"127.0.0.1:{port}/{session.destination.namespace}/uwsgi-flask-nightwatch"
+    auth = base64.b64encode(b"alice:secret").decode()
+    kept = tmp_path / "auth.json"
+    kept.write_text(json.dumps({"auths": {place: {"auth": auth}}}))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(kept))
+    assert doctor_network.registry(session)[0].found.endswith("logged in as alice")
 
 
 class Greeter(threading.Thread):
