@@ -320,8 +320,8 @@ def test_host_keys_are_known_unknown_or_changed(
     node = doctor_network.Node("127.0.0.1", greeter.node.port, "", (known,))
     monkeypatch.setattr(doctor_network, "node_of", lambda _: node)
 
-    def judged(key: paramiko.PKey | None) -> Outcome:
-        line = f"{node.name} {key.get_name()} {key.get_base64()}\n" if key else ""
+    def judged(key: paramiko.PKey | None, marker: str = "") -> Outcome:
+        line = f"{marker}{node.name} {key.get_name()} {key.get_base64()}\n" if key else ""
         known.write_text(line)
         return doctor_network.login_node(session)[1]
 
@@ -329,6 +329,8 @@ def test_host_keys_are_known_unknown_or_changed(
     assert judged(None).state == "warning"
     changed = judged(paramiko.RSAKey.generate(2048))
     assert (changed.state, changed.found[:7]) == ("problem", "CHANGED")
+    revoked = judged(greeter.key, "@revoked ")
+    assert (revoked.state, revoked.found[:7]) == ("problem", "REVOKED")
     with socket.create_server(("127.0.0.1", 0)) as closed:
         node = doctor_network.Node("127.0.0.1", closed.getsockname()[1], "", ())
     (gone,) = doctor_network.login_node(session)
