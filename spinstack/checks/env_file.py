@@ -61,7 +61,8 @@ def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:
         if image.variable not in used:
             where = f"invoke.yaml, spinstack.images.{image.key}"
             problem = f"the image {image.key} is built, but no service uses ${{{image.variable}}}"
-            yield Finding("image-unused", where, problem, "use it in the compose file", "warning")
+            remedy = f"write image: ${{{image.variable}}} for a service, or remove the image here"
+            yield Finding("image-unused", where, problem, remedy, "warning")
 
 
 def _given_to_containers(stack: Stack) -> bool:

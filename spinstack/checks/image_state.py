@@ -39,21 +39,27 @@ def findings(
     for service in services:
         image = here.get(service.image)
         if image:
-            found += _wrong_platform(service, image, destination)
+            found += _wrong_platform(service, image, stack, destination, engine)
         elif service.image and ask_registries and service.image not in stack.images.values():
-            found += _missing(runner, engine, service)
+            found += _missing(runner, engine, service, destination)
     return found
 
 
-def _wrong_platform(service: Service, image: Local, destination: Destination) -> Iterator[Finding]:
+def _wrong_platform(
+    service: Service, image: Local, stack: Stack, destination: Destination, engine: Engine
+) -> Iterator[Finding]:
     wanted = destination.build_platform
     if not image.is_for(wanted):
         problem = f"{service.image} is for {image.platform}, but Spin's nodes are {wanted}"
-        remedy = "rebuild it: invoke build --force"
+        remedy = f"run `invoke build --force --to {destination.name}`"
+        if service.image not in stack.images.values():
+            remedy = f"run `{engine.name} pull --platform {wanted} {service.image}`"
         yield Finding("image-platform", service.where("image"), problem, remedy)
 
 
-def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Finding]:
+def _missing(
+    runner: Runner, engine: Engine, service: Service, destination: Destination
+) -> Iterator[Finding]:
     try:
         image = ImageName.parse(service.image)
     except ValueError:
@@ -65,5 +71,8 @@ def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Findi
         there = None
     if not there:
         problem = f"{service.image} is neither on this machine nor visible on {image.registry}"
-        remedy = "check its name; if it is private, run `invoke registry.login`"
+        login_there = f"{engine.name} login {image.registry}"
+        if image.registry == destination.registry:
+            login_there = f"invoke registry.login --to {destination.name}"
+        remedy = f"check its name; if it is private, run `{login_there}`"
         yield Finding("image-missing", service.where("image"), problem, remedy, "warning")

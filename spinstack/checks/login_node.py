@@ -190,7 +190,7 @@ def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Su
     who = "u" if uid == entry.uid else "g" if entry.gid in groups else "o"
     if who == "o" and wanted & 2:
         # Never suggest making a directory writable for everybody.
-        change = f"chgrp {min(groups, default=uid)} {path} and chmod g+{_letters(wanted)} {path}"
+        change = f"chgrp {min(groups, default=uid)} {path} && chmod g+{_letters(wanted)} {path}"
     else:
         bits = entry.mode >> {"u": 6, "g": 3, "o": 0}[who]
         change = f"chmod {who}+{_letters(wanted & ~bits)} {path}"

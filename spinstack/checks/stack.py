@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from spinstack.checks import dockerfile, env_file, line_ends, links, listening, storage
 from spinstack.checks import names as checks_names
@@ -37,7 +38,9 @@ def check(
         found = service_rules.whole_service(service, destination.centre)
         findings += _without_unset(found, service)
         findings += storage.findings(service, stack, destination)
-    findings += listening.findings(settings, stack, services, platform.health_checks(stack))
+    findings += _published_twice(services)
+    checks = platform.health_checks(stack)
+    findings += listening.findings(settings, stack, services, checks, destination.centre)
     return in_order(_without_consequences(findings))
 
 
@@ -53,6 +56,21 @@ def _destination(destination: Destination) -> list[Finding]:
         )
         findings.append(Finding("user-name", f"{where}, user", problem, remedy))
     return findings
+
+
+def _published_twice(services: list[Service]) -> Iterator[Finding]:
+    taken: dict[str, tuple[str, str]] = {}
+    for service in services:
+        for index, port in enumerate(service.ports):
+            key = f"ports.{index}"
+            own = (service.name, service.where_set(key))
+            other, first = taken.setdefault(f"{port.outside}/{port.protocol}", own)
+            if other != service.name:
+                problem = f"{other} and {service.name} both publish port {port.outside}"
+                remedy = "write another one here: two on one port can't share a node"
+                # A variable of both can't be set for one of them.
+                where = service.where(key) if own[1] == first else own[1]
+                yield Finding("port-twice", where, problem, remedy)
 
 
 def _without_unset(found: list[Finding], service: Service) -> list[Finding]:

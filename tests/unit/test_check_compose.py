@@ -27,7 +27,7 @@ FAULTS = [
     ("variable-form", "    labels: {note: 'cost $5'}", "$5 can't be read", "write $$ for a dollar sign"),
     ("variable-form", "    labels: {note: 'all of it in $'}", "$ can't be read", "write $$ for a dollar sign"),
     ("variable-form", "    labels: {note: '${ '}", "${ can't be read", "write $$ for a dollar sign"),
-    ("variable-form", "    labels: {note: '${GROUP_ID-1}'}", "${GROUP_ID-1} can't be read", "write ${GROUP_ID}, and set a default in the env file"),
+    ("variable-form", "    labels: {note: '${GROUP_ID-1}'}", "${GROUP_ID-1} can't be read", "write ${GROUP_ID}, and set GROUP_ID in the env file"),
     ("compose-key", "    environment: {ON: 1}", "the key ON is read as true, and Rancher takes only text", "quote it: 'ON'"),
     ("compose-key", "    labels: {08: x}", "the key 08 is read as the number 8.0, and Rancher takes only text", "quote it: '08'"),
     ("compose-type", "    environment: 5", "environment of app has a value of the wrong type", "environment must be a list of text values (quote them) or a mapping of single values"),
@@ -39,8 +39,8 @@ FAULTS = [
     ("yaml-twice", "    labels: {A: 1, A: 2}", "duplicate key A", None),
     ("compose-value", "    ports: [{target: 5000, published: 60038}]", "an item of ports in the long form", "write '60038:5000'"),
     ("compose-value", "    ports: [{target: 5000, published: 60038, protocol: udp}]", "long form", "write '60038:5000/udp'"),
-    ("compose-value", "    ports: [[5000]]", "an item of ports that is no text", "write OUTSIDE:INSIDE"),
-    ("compose-value", "    ports: [5000]", "'5000' is not OUTSIDE:INSIDE", "write OUTSIDE:INSIDE"),
+    ("compose-value", "    ports: [[5000]]", "an item of ports that is no text", "write OUTSIDE:INSIDE, such as '${WEB_PORT}:8080'"),
+    ("compose-value", "    ports: [5000]", "'5000' is not OUTSIDE:INSIDE", "write OUTSIDE:INSIDE, such as '${WEB_PORT}:8080'"),
 ]  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def test_a_default_with_a_blank_is_told_as_a_default(directory: Path) -> None:
     replaced(directory / COMPOSE, "    retain_ip: true", "    labels: {a: '${NAME:-hello world}'}")
     (found,) = errors(check(directory))
     assert found.rule == "variable-form"
-    assert found.remedy == "write ${NAME}, and set a default in the env file"
+    assert found.remedy == "write ${NAME}, and set NAME in the env file"
 
 
 def test_a_block_has_one_finding_for_each_fault_however_often_it_is_merged(directory: Path) -> None:

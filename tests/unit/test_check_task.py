@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,8 +111,11 @@ def test_a_broken_file_is_a_finding(directory: Path) -> None:
 REFERENCE = "registry.nersc.gov/a/app:1"
 
 
-def images(made: tuple[object, object], image: str, answer: Result, ask: bool = False) -> list[str]:
-    """The rules that two services with one image break; each is told for both."""
+def images(
+    made: tuple[object, object], image: str, answer: Result, ask: bool = False
+) -> list[tuple[str, str]]:
+    """The rules that two services with one image break, with the commands that are advised; each
+    is told for both."""
     destination, stack = made
     runner = RecordingRunner({"docker image inspect": answer})
     found = image_state.findings(
@@ -123,15 +127,19 @@ def images(made: tuple[object, object], image: str, answer: Result, ask: bool = 
         ask_registries=ask,  # type: ignore[arg-type]
     )
     assert runner.calls == [f"docker image inspect {image}"]
-    rules = [finding.rule for finding in found]
-    assert rules[::2] == rules[1::2]
-    return rules[::2]
+    told = [(one.rule, "".join(re.findall("`(.*)`", one.remedy))) for one in found]
+    assert told[::2] == told[1::2]
+    return told[::2]
 
 
 def test_images_for_another_platform(made: tuple[object, object]) -> None:
     there = '[{"Id": "sha256:1", "Os": "linux", "Architecture": "%s"}]'
     assert images(made, REFERENCE, Result(there % "amd64")) == []
-    assert images(made, REFERENCE, Result(there % "arm64")) == ["image-platform"]
+    arm = Result(there % "arm64")
+    built = "invoke build --force --to dev"
+    assert images(made, REFERENCE, arm) == [("image-platform", built)]
+    pull = "docker pull --platform linux/amd64 docker.io/nginx:1.28"
+    assert images(made, "docker.io/nginx:1.28", arm) == [("image-platform", pull)]
 
 
 @pytest.mark.parametrize("said", ["WARNING: surprise", "[{}]", "[]", "{}"])
@@ -152,7 +160,12 @@ def test_an_image_that_nobody_has(
 ) -> None:
     nowhere = Result("", "No such image", 1)
     monkeypatch.setattr("spinstack.images.registry.manifest", lambda image, login: None)
-    assert images(made, "docker.io/nginx:1.28", nowhere, ask=True) == ["image-missing"]
+    for image, login in (
+        ("docker.io/nginx:1.28", "docker login docker.io"),
+        ("registry.nersc.gov/a/other:1", "docker login registry.nersc.gov"),
+        ("registry.spin.nersc.gov/a/other:1", "invoke registry.login --to dev"),
+    ):
+        assert images(made, image, nowhere, ask=True) == [("image-missing", login)]
     assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from spinstack.config import goyaml
 from spinstack.config.compose import ComposeFile
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
@@ -37,9 +38,8 @@ def _services(file: ComposeFile, destination: Destination) -> Iterator[Finding]:
     """What is wrong with the keys of services: once for each place, however many merge it."""
     services = file.data.get("services")
     if services is not None and not isinstance(services, dict):
-        yield Finding(
-            "compose-type", file.where("services"), "services: is not a mapping", "fix it"
-        )
+        remedy = "write the name of each service below it, with a colon, such as app:"
+        yield Finding("compose-type", file.where("services"), "services: is not a mapping", remedy)
     seen = set()
     for key, finding in _of_keys(file, destination):
         # One for each place in the file, however many services merge it.
@@ -116,7 +116,15 @@ def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding
         # A variable may be a password.
         shown = "" if key in ("environment", "labels") else f": {value!r}"
         problem = f"{key} of {name} has a value of the wrong type{shown}"
-        yield Finding("compose-type", where, problem, f"{key} must be {wanted}")
+        yield Finding(
+            "compose-type", where, problem, f"{key} must be {wanted}{_as_list(key, value)}"
+        )
+
+
+def _as_list(key: str, value: Any) -> str:
+    """How a single value is written as the list that the key needs; empty for any other."""
+    single = isinstance(value, str) and compose_keys.TYPES[key][-1] in ("strings", "scalars")
+    return f": {key}: ['{value}']" if single and "'" not in value else ""
 
 
 def _forbidden(
@@ -128,8 +136,10 @@ def _forbidden(
     allowed = forbidden[key]
     if value in allowed or (value == [] and not allowed):
         return
-    problem = f"Spin does not allow {key}: {value} (service {name})"
-    remedy = f"use one of {', '.join(map(str, allowed))}" if allowed else "remove the key"
+    shown = value if isinstance(value, (list, dict)) else goyaml.shown(value)
+    problem = f"Spin does not allow {key}: {shown} (service {name})"
+    named = " or ".join(goyaml.shown(value) for value in allowed)
+    remedy = f"write {key}: {named}" if allowed else "remove the key"
     where = file.where("services", name, key)
     yield Finding("compose-forbidden", where, problem, remedy)
 
