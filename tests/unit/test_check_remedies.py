@@ -220,9 +220,9 @@ ELSEWHERE = {
     "image-platform": "below: an engine has to answer",
     "image-missing": "below: an engine has to answer",
     "nginx-test": "tests/real/test_check_rehearsal.py: the nginx of an image has to answer",
-    "tree-walk": "test_check_there.py: a login node has to answer",
-    "tree-unreadable": "test_check_there.py: a login node has to answer",
-    **{rule: "test_check_there.py: a login node has to answer" for rule, _, _ in test_check_there.SEEN},
+    "tree-walk": "test_check_remedies_there.py: a login node has to answer",
+    "tree-unreadable": "test_check_remedies_there.py: a login node has to answer",
+    **{rule: "test_check_remedies_there.py: a login node has to answer" for rule, _, _ in test_check_there.SEEN},
     **{found.rule: "below: the template asks" for made in ANSWERS for found in made},
 }  # fmt: skip
 
