@@ -26,6 +26,7 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
         if not file.findings:
             found += interpolation.findings(file, values)
     found += _overridden(stack)
+    found += _shell_words(stack)
     found += _unused(settings, stack)
     found += _missing(stack)
     return found
@@ -44,6 +45,17 @@ def _overridden(stack: Stack) -> Iterator[Finding]:
             remedy = "remove the line"
             where = f"{stack.env_name}:{variable.line}"
             yield Finding("variable-reserved", where, problem, remedy)
+
+
+def _shell_words(stack: Stack) -> Iterator[Finding]:
+    """Directories written as for a shell, which would be looked for under that very name."""
+    for name in sorted(stack.mount_variables() & set(stack.env)):
+        variable = stack.env[name]
+        if variable.value.startswith("~") or "$" in variable.value:
+            problem = f"{variable.value!r} is taken literally: ~ and $ mean nothing here"
+            remedy = "write the full path, or one that is relative to project_dir"
+            where = f"{stack.env_name}:{variable.line} ({name})"
+            yield Finding("path-characters", where, problem, remedy)
 
 
 def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from invoke.exceptions import Exit
 
 from spinstack.checks import image_state
 from spinstack.errors import SpinstackError
@@ -167,6 +168,18 @@ def test_an_image_that_nobody_has(
     ):
         assert images(made, image, nowhere, ask=True) == [("image-missing", login)]
     assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"
+
+
+def test_with_the_placeholder_for_a_name_nobody_is_asked_for_a_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = StackSession(baked_stack(tmp_path, nersc_user="your-nersc-name"), {"": Result()})
+    session.login_node = lambda: pytest.fail("a login was tried")  # type: ignore[assignment, method-assign]
+    with pytest.raises(Exit):
+        run(prepare.check, session)
+    told = capsys.readouterr()
+    assert "is only a placeholder" in told.out
+    assert "the login node was not looked at" in told.err
 
 
 def test_what_was_found_here_is_shown_even_if_the_login_fails(

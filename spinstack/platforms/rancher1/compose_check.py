@@ -13,6 +13,7 @@ from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1 import compose_keys
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
+from spinstack.rules.service_rules import OWN_USER
 
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
@@ -116,9 +117,11 @@ def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding
         # A variable may be a password.
         shown = "" if key in ("environment", "labels") else f": {value!r}"
         problem = f"{key} of {name} has a value of the wrong type{shown}"
-        yield Finding(
-            "compose-type", where, problem, f"{key} must be {wanted}{_as_list(key, value)}"
-        )
+        remedy = f"{key} must be {wanted}{_as_list(key, value)}"
+        if key == "user":
+            # A number in quotes alone would lack the group.
+            remedy = OWN_USER
+        yield Finding("compose-type", where, problem, remedy)
 
 
 def _as_list(key: str, value: Any) -> str:
