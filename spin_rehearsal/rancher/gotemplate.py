@@ -68,16 +68,19 @@ def render(text: str, data: Any, name: str = "") -> str:
 def _pieces(text: str, name: str) -> Iterator[_Piece]:
     position = 0
     trim = False
-    for match in _ACTION.finditer(text):
-        before = text[position : match.start()]
-        if "{{" in before:
+    line = 1
+    while (at := text.find("{{", position)) >= 0:
+        line += text.count("\n", position, at)
+        match = _ACTION.match(text, at)
+        if match is None:
             break
+        before = text[position:at]
         before = before.lstrip() if trim else before
         before = before.rstrip() if match[1] else before
         yield _Piece(before, False, 0)
-        line = text.count("\n", 0, match.start()) + 1
         if not match[2].startswith("/*"):
             yield _Piece(match[2].strip(), True, line)
+        line += match[0].count("\n")
         position, trim = match.end(), bool(match[3])
     rest = text[position:].lstrip() if trim else text[position:]
     if "{{" in rest:

@@ -38,22 +38,25 @@ def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
             if not name.digest and (not name.tag or name.tag in centre.floating_tags):
                 where = f"{image.context}/Dockerfile:{number}"
                 problem = f"the base image {reference} has a tag that moves, or none"
-                remedy = "pin a version, such as python:3.12-slim-bookworm"
+                remedy = "name its version, as in python:3.12-slim-bookworm and nginx:1.28.0"
                 yield Finding("image-base", where, problem, remedy, "warning")
 
 
 def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
-    """Line and reference of each `FROM` with an image, build arguments at their defaults."""
+    """Line and reference of each `FROM` with an image, build arguments at their defaults; the
+    line is that of the argument if the whole reference is one."""
     text = _text(settings.directory / image.context / "Dockerfile")
     arguments: dict[str, str] = {}
+    set_in: dict[str, int] = {}
     stages = {"scratch"}
     for number, line in _instructions(text):
         if argument := _ARG.match(line):
             arguments[argument[1]] = argument[2].strip("\"'")
+            set_in[argument[1]] = number
         elif base := _FROM.match(line):
             reference = re.sub(r"\$\{?(\w+)\}?", lambda m: arguments.get(m[1], m[0]), base[1])
             if reference not in stages and "$" not in reference:
-                yield number, reference
+                yield set_in.get(base[1].strip("${}"), number), reference
             if base[2]:
                 stages.add(base[2])
 

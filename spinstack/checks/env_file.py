@@ -26,6 +26,7 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
         if not file.findings:
             found += interpolation.findings(file, values)
     found += _overridden(stack)
+    found += _shell_words(stack)
     found += _unused(settings, stack)
     found += _missing(stack)
     return found
@@ -46,6 +47,17 @@ def _overridden(stack: Stack) -> Iterator[Finding]:
             yield Finding("variable-reserved", where, problem, remedy)
 
 
+def _shell_words(stack: Stack) -> Iterator[Finding]:
+    """Directories written as for a shell, which would be looked for under that very name."""
+    for name in sorted(stack.mount_variables() & set(stack.env)):
+        variable = stack.env[name]
+        if variable.value.startswith("~") or "$" in variable.value:
+            problem = f"{variable.value!r} is taken literally: ~ and $ mean nothing here"
+            remedy = "write the full path, or one that is relative to project_dir"
+            where = f"{stack.env_name}:{variable.line} ({name})"
+            yield Finding("path-characters", where, problem, remedy)
+
+
 def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:
     used = used_variables(stack)
     for name, variable in stack.env.items():
@@ -61,7 +73,8 @@ def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:
         if image.variable not in used:
             where = f"invoke.yaml, spinstack.images.{image.key}"
             problem = f"the image {image.key} is built, but no service uses ${{{image.variable}}}"
-            yield Finding("image-unused", where, problem, "use it in the compose file", "warning")
+            remedy = f"write image: ${{{image.variable}}} for a service, or remove the image here"
+            yield Finding("image-unused", where, problem, remedy, "warning")
 
 
 def _given_to_containers(stack: Stack) -> bool:

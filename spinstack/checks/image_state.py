@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError
-from spinstack.images import registry, registry_login
+from spinstack.images import lookup, registry, registry_login
 from spinstack.images.engine import Engine
+from spinstack.images.lookup import Local
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import ImageName, Service
-from spinstack.text import read_json
 from spinstack.transport.runner import Runner
-
-# Seconds for the engine to look up an image.
-_WITHIN = 20
 
 
 def findings(
@@ -31,38 +28,38 @@ def findings(
 
     An image of the stack that has not been built yet is no problem: `deploy` builds it.
     """
+    images = dict.fromkeys(service.image for service in services if service.image)
+    try:
+        here = {image: lookup.local(runner, engine, image) for image in images}
+    except SpinstackError:
+        # An engine that makes no sense is for `deploy` and `doctor` to tell; the other findings
+        # are worth more.
+        return []
     found: list[Finding] = []
     for service in services:
-        if not service.image:
-            continue
-        platform = _platform(runner, engine, service.image)
-        if platform:
-            found += _wrong_platform(service, platform, destination)
-        elif ask_registries and service.image not in stack.images.values():
-            found += _missing(runner, engine, service)
+        image = here.get(service.image)
+        if image:
+            found += _wrong_platform(service, image, stack, destination, engine)
+        elif service.image and ask_registries and service.image not in stack.images.values():
+            found += _missing(runner, engine, service, destination)
     return found
 
 
-def _platform(runner: Runner, engine: Engine, reference: str) -> str:
-    """`OS/ARCHITECTURE` of an image that the engine has; empty if it has none."""
-    command = engine.command("image", "inspect", reference)
-    result = runner.run(command, timeout=_WITHIN, changes=False)
-    try:
-        image = read_json(result.stdout)[0] if result.ok else {}
-        return f"{image['Os']}/{image['Architecture']}"
-    except (ValueError, LookupError, TypeError):
-        return ""
-
-
-def _wrong_platform(service: Service, platform: str, destination: Destination) -> Iterator[Finding]:
+def _wrong_platform(
+    service: Service, image: Local, stack: Stack, destination: Destination, engine: Engine
+) -> Iterator[Finding]:
     wanted = destination.build_platform
-    if platform.split("/") != wanted.split("/")[:2]:
-        problem = f"{service.image} is for {platform}, but Spin's nodes are {wanted}"
-        remedy = "rebuild it: invoke build --force"
+    if not image.is_for(wanted):
+        problem = f"{service.image} is for {image.platform}, but Spin's nodes are {wanted}"
+        remedy = f"run `invoke build --force --to {destination.name}`"
+        if service.image not in stack.images.values():
+            remedy = f"run `{engine.name} pull --platform {wanted} {service.image}`"
         yield Finding("image-platform", service.where("image"), problem, remedy)
 
 
-def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Finding]:
+def _missing(
+    runner: Runner, engine: Engine, service: Service, destination: Destination
+) -> Iterator[Finding]:
     try:
         image = ImageName.parse(service.image)
     except ValueError:
@@ -74,5 +71,8 @@ def _missing(runner: Runner, engine: Engine, service: Service) -> Iterator[Findi
         there = None
     if not there:
         problem = f"{service.image} is neither on this machine nor visible on {image.registry}"
-        remedy = "check its name; if it is private, run `invoke registry.login`"
+        login_there = f"{engine.name} login {image.registry}"
+        if image.registry == destination.registry:
+            login_there = f"invoke registry.login --to {destination.name}"
+        remedy = f"check its name; if it is private, run `{login_there}`"
         yield Finding("image-missing", service.where("image"), problem, remedy, "warning")

@@ -14,25 +14,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spinstack.checks import dockerfile, nginx_conf
-from spinstack.checks.nginx_conf import Directive
+from spinstack.checks.nginx_conf import HTTP, PASSES, UWSGI, Directive, Target
 from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
 from spinstack.platforms.base import HealthCheck
+from spinstack.rules import names
+from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding, Severity
 from spinstack.rules.service import Service
 
-# uWSGI's options that open a port.
-_SOCKETS = ("http-socket", "http11-socket", "http", "https", "socket", "uwsgi-socket")
+# uWSGI's options that open a port, and what is spoken there.
+_SOCKETS = {
+    **dict.fromkeys(("http-socket", "http11-socket", "http", "https"), HTTP),
+    **dict.fromkeys(("socket", "uwsgi-socket"), UWSGI),
+}
 
 
 @dataclass
 class Listener:
-    """A service, the ports that it is known to listen on, and the nginx files that it reads."""
+    """A service, the ports that it is known to listen on with what is spoken there (empty: not
+    known), and the nginx files that it reads."""
 
     service: Service
-    ports: set[str] = field(default_factory=set)
+    ports: dict[str, str] = field(default_factory=dict)
     context: Path | None = None
     confs: dict[str, list[Directive]] = field(default_factory=dict)
+
+    def speaking(self, protocol: str) -> list[str]:
+        """The ports for a protocol (empty: any)."""
+        wanted = ("", protocol) if protocol else ("", HTTP, UWSGI)
+        return sorted(port for port, spoken in self.ports.items() if spoken in wanted)
 
 
 def findings(
@@ -40,6 +51,7 @@ def findings(
     stack: Stack,
     services: list[Service],
     checks: Mapping[str, HealthCheck] | None,
+    centre: Centre,
 ) -> list[Finding]:
     """Everything that the stack's files say about ports. `checks`: the services' health checks,
     None if they are not known."""
@@ -48,10 +60,9 @@ def findings(
         listeners[service.name], unreadable = _listener(settings, stack, service)
         found += unreadable
     for listener in listeners.values():
-        found += _published(listener)
+        found += _published(listener, centre)
         found += _upstreams(settings, listener, listeners)
-    found += _published_twice(services)
-    found += _health_checks(checks, listeners) if checks is not None else []
+    found += _health_checks(checks, listeners, centre) if checks is not None else []
     return found
 
 
@@ -72,9 +83,9 @@ def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Liste
             if directive.name == "listen" and _opens_port(directive):
                 port = directive.arguments[0].rpartition(":")[2]
                 # An address without a port: nginx uses 80.
-                listener.ports.add(port if port.isdigit() else "80")
+                listener.ports[port if port.isdigit() else "80"] = ""
     if listener.context and not listener.confs:
-        listener.ports |= _uwsgi_ports(listener)
+        listener.ports.update(_uwsgi_ports(listener))
     return listener, found
 
 
@@ -136,9 +147,9 @@ def _conf_files(settings: Settings, listener: Listener) -> Iterator[Path]:
                 yield path
 
 
-def _uwsgi_ports(listener: Listener) -> set[str]:
+def _uwsgi_ports(listener: Listener) -> dict[str, str]:
     assert listener.context
-    ports = set()
+    ports = {}
     for path in sorted(listener.context.glob("*.ini")):
         ini = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
         try:
@@ -146,34 +157,23 @@ def _uwsgi_ports(listener: Listener) -> set[str]:
         except configparser.Error:
             continue
         section = ini["uwsgi"] if ini.has_section("uwsgi") else {}
-        for option in _SOCKETS:
+        for option, spoken in _SOCKETS.items():
             match = re.search(r":(\d+)$", str(section.get(option) or ""))
             if match:
-                ports.add(match[1])
+                # `protocol` can make any of it a port of `socket`.
+                ports[match[1]] = "" if "protocol" in section else spoken
     return ports
 
 
-def _published(listener: Listener) -> Iterator[Finding]:
+def _published(listener: Listener, centre: Centre) -> Iterator[Finding]:
     service = listener.service
     for index, port in enumerate(service.ports):
         if listener.ports and port.inside not in listener.ports:
             there = ", ".join(sorted(listener.ports))
             problem = f"port {port.inside} of {service.name} is published, but it listens on "
             problem += there
-            yield Finding(
-                "port-listen", service.where(f"ports.{index}"), problem, "use the same port in both"
-            )
-
-
-def _published_twice(services: list[Service]) -> Iterator[Finding]:
-    taken: dict[str, str] = {}
-    for service in services:
-        for index, port in enumerate(service.ports):
-            other = taken.setdefault(f"{port.outside}/{port.protocol}", service.name)
-            if other != service.name:
-                problem = f"{other} and {service.name} both publish port {port.outside}"
-                remedy = "give each its own port: two on one port can't share a node"
-                yield Finding("port-twice", service.where_set(f"ports.{index}"), problem, remedy)
+            remedy = _write_or_listen("", sorted(listener.ports), port.inside, centre)
+            yield Finding("port-listen", service.where(f"ports.{index}"), problem, remedy)
 
 
 def _upstreams(
@@ -185,55 +185,61 @@ def _upstreams(
             for directive in nginx_conf.everywhere(conf)
             if directive.name == "upstream" and directive.arguments
         }
-        for place, host, port in _targets(settings, listener, name, conf):
+        for target in _targets(settings, listener, name, conf):
+            host = target.host
             if host in own_names or "$" in host or host in ("localhost", "127.0.0.1", "unix"):
                 continue
-            yield from _target(place, host, port, listeners)
+            yield from _target(target, listeners, listener.service.name)
 
 
-def _target(
-    where: str, host: str, port: str, listeners: Mapping[str, Listener]
-) -> Iterator[Finding]:
+def _target(target: Target, listeners: Mapping[str, Listener], own: str) -> Iterator[Finding]:
+    host, port = target.host, target.port
     if "." in host and not host.replace(".", "").isdigit():
         return  # somewhere in the world
     if host not in listeners:
         problem = f"nginx forwards to {host}, which is not a service of the stack"
-        remedy = f"use one of {', '.join(listeners)}"
-        yield Finding("nginx-upstream", where, problem, remedy)
+        others = [name for name in listeners if name != own]
+        remedy = f"write {' or '.join(others) or 'a service of the stack'} instead"
+        yield Finding("nginx-upstream", target.host_at, problem, remedy)
         return
-    ports = listeners[host].ports
-    if ports and port not in ports:
-        problem = f"nginx forwards to port {port} of {host}, which listens on "
-        problem += ", ".join(sorted(ports))
-        yield Finding("nginx-upstream", where, problem, "use the same port in both")
+    ports, wanted = listeners[host].ports, listeners[host].speaking(target.protocol)
+    if not ports or port in wanted:
+        return
+    there = ", ".join(sorted(ports))
+    problem = f"nginx forwards to port {port} of {host}, which listens on {there}"
+    if port in ports:
+        problem = f"nginx speaks {target.protocol} to port {port} of {host}, "
+        problem += f"which is for {ports[port]}"
+    remedy = f"forward to port {' or '.join(wanted)}" if wanted else ""
+    if not wanted:
+        other = "uwsgi_pass" if target.protocol == HTTP else "proxy_pass"
+        remedy = f"use {other}, with port {there}"
+    yield Finding("nginx-upstream", target.port_at, problem, remedy)
 
 
 def _targets(
     settings: Settings, listener: Listener, name: str, conf: list[Directive]
-) -> Iterator[tuple[str, str, str]]:
-    """Where nginx sends requests: file and line, host, port."""
+) -> Iterator[Target]:
+    """Where nginx sends requests."""
+    passes = nginx_conf.passes(listener.confs.values())
     for directive in nginx_conf.everywhere(conf):
         if not directive.arguments:
             continue
         first = directive.arguments[0]
         if directive.name == "upstream":
+            protocol = passes.get(first, "")
             for inner in directive.block or []:
                 if inner.name == "server" and inner.arguments:
-                    yield _place(f"{name}:{inner.line}", inner.arguments[0])
+                    yield nginx_conf.target(f"{name}:{inner.line}", inner.arguments[0], protocol)
                 elif inner.name == "include" and inner.arguments:
-                    yield from _written_by_script(settings, listener, inner.arguments[0])
-        elif directive.name in ("proxy_pass", "uwsgi_pass"):
-            yield _place(f"{name}:{directive.line}", re.sub(r"^https?://", "", first))
+                    yield from _by_script(settings, listener, inner.arguments[0], protocol)
+        elif directive.name in PASSES:
+            yield nginx_conf.target(f"{name}:{directive.line}", first, PASSES[directive.name])
 
 
-def _place(where: str, address: str) -> tuple[str, str, str]:
-    host, _, port = re.split(r"[/?]", address)[0].partition(":")
-    return where, host, port or "80"
-
-
-def _written_by_script(
-    settings: Settings, listener: Listener, included: str
-) -> Iterator[tuple[str, str, str]]:
+def _by_script(
+    settings: Settings, listener: Listener, included: str, protocol: str
+) -> Iterator[Target]:
     """How the template does it: a script of the image writes the upstream's server into a file
     that nginx includes; its `service=` and `port=` say where that is."""
     for path in sorted(listener.context.glob("*.sh")) if listener.context else []:
@@ -243,27 +249,45 @@ def _written_by_script(
         service = re.search(r"^service=([\w.-]+)\s*$", text, re.MULTILINE)
         port = re.search(r"^port=(\d+)\s*$", text, re.MULTILINE)
         if service and port:
-            line = text[: port.start()].count("\n") + 1
             name = path.relative_to(settings.directory.resolve()).as_posix()
-            yield f"{name}:{line}", service[1], port[1]
+            at = [f"{name}:{text.count(chr(10), 0, it.start()) + 1}" for it in (service, port)]
+            yield Target(service[1], port[1], protocol, *at)
 
 
 def _health_checks(
-    checks: Mapping[str, HealthCheck], listeners: Mapping[str, Listener]
+    checks: Mapping[str, HealthCheck], listeners: Mapping[str, Listener], centre: Centre
 ) -> Iterator[Finding]:
     """Whether each service has a health check, on a port that it listens on."""
     for name, listener in listeners.items():
         check = checks[name]
-        known = listener.ports or {published.inside for published in listener.service.ports}
+        spoken = HTTP if check.request else ""
+        published = sorted(port.inside for port in listener.service.ports)
+        right = listener.speaking(spoken) if listener.ports else published
         if not check.port:
             problem = f"service {name} has no health check: nobody will notice when it is broken"
             file = check.where.split(":")[0]
             remedy = f"add health_check: with port and request_line in {file}"
             yield Finding("health-check", check.where, problem, remedy, "warning")
-        elif known and check.port not in known:
-            there = ", ".join(sorted(known))
+        elif (right or listener.ports) and check.port not in right:
+            there = ", ".join(sorted(listener.ports) or right)
             problem = f"the health check asks port {check.port}, but {name} listens on {there}"
-            yield Finding("health-port", check.where, problem, "use the same port in both")
+            if check.port in listener.ports:
+                problem = f"the health check speaks HTTP to port {check.port} of {name}, "
+                problem += f"which is for {listener.ports[check.port]}"
+            remedy = _write_or_listen("port: ", right, check.port, centre, spoken)
+            yield Finding("health-port", check.where, problem, remedy)
+
+
+def _write_or_listen(
+    before: str, ports: list[str], port: str, centre: Centre, spoken: str = ""
+) -> str:
+    """What agrees with the ports that are listened on, and what makes them agree; without those
+    that are not allowed inside a container."""
+    allowed = [port for port in ports if not names.inside_port(port, centre)]
+    ways = [f"write {before}{' or '.join(allowed)} here"] if allowed else []
+    if not names.inside_port(port, centre):
+        ways.append(f"let it listen{f' for {spoken}' if spoken else ''} on {port}")
+    return ", or ".join(ways) or f"let both be {names.listed(centre.ports_inside)}"
 
 
 def _text(path: Path) -> str:

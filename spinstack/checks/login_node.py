@@ -10,6 +10,8 @@ from spinstack.checks.survey import Survey
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
 from spinstack.platforms.base import Platform
+from spinstack.rules import names
+from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding, Severity
 from spinstack.rules.service import Mount, Service
 from spinstack.text import whole_number
@@ -63,7 +65,7 @@ def findings(
         states=seen.states_known,
         said=seen.states_said,
     )
-    found += _ports(seen, services, stack)
+    found += _ports(seen, services, stack, destination)
     return found
 
 
@@ -153,8 +155,11 @@ def _source(seen: Survey, use: Use, destination: Destination) -> Iterator[Findin
             yield Finding("mount-source", use.where, problem, remedy, "warning")
     else:
         problem = f"{_shown(use.mount.source)} does not exist{_first_missing(way)}"
-        remedy = f"correct it in the env file, or run `invoke setup --to {destination.name}`"
-        yield Finding("mount-source", use.where, problem, remedy)
+        # Setup creates nothing elsewhere.
+        make = f"run `invoke setup --to {destination.name}`"
+        if not names.is_below(use.mount.source, [destination.project_dir]):
+            make = f"run there: mkdir -p {shlex.quote(use.mount.source)}"
+        yield Finding("mount-source", use.where, problem, f"correct the path, or {make}")
 
 
 def _first_missing(way: Way) -> str:
@@ -190,7 +195,7 @@ def _grant(entry: Entry, wanted: int, uid: int, groups: frozenset[int], seen: Su
     who = "u" if uid == entry.uid else "g" if entry.gid in groups else "o"
     if who == "o" and wanted & 2:
         # Never suggest making a directory writable for everybody.
-        change = f"chgrp {min(groups, default=uid)} {path} and chmod g+{_letters(wanted)} {path}"
+        change = f"chgrp {min(groups, default=uid)} {path} && chmod g+{_letters(wanted)} {path}"
     else:
         bits = entry.mode >> {"u": 6, "g": 3, "o": 0}[who]
         change = f"chmod {who}+{_letters(wanted & ~bits)} {path}"
@@ -201,16 +206,32 @@ def _letters(bits: int) -> str:
     return "".join(letter for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if bits & bit)
 
 
-def _ports(seen: Survey, services: list[Service], stack: str) -> Iterator[Finding]:
+def _ports(
+    seen: Survey, services: list[Service], stack: str, destination: Destination
+) -> Iterator[Finding]:
+    used = {port.outside for service in services for port in service.ports}
+    used |= {taken.port for taken in seen.taken}
     for service in services:
         for index, port in enumerate(service.ports):
             for taken in seen.taken:
                 if taken.port == port.outside and taken.stack != stack:
                     problem = f"port {port.outside} is in use by {taken.stack}/{taken.service}"
-                    remedy = "use another one: two services on one port can't share a node"
+                    free = _like(port.outside, used, destination.centre)
+                    remedy = f"use {free or 'another one'}: two on one port can't share a node"
                     yield Finding(
                         "port-taken", service.where_set(f"ports.{index}"), problem, remedy
                     )
+
+
+def _like(port: str, used: set[str], centre: Centre) -> str:
+    """The next free port that the same people reach; empty if there is none."""
+    taken = whole_number(port)
+    for ranges in (centre.ports_world, centre.ports_lab, centre.ports_centre):
+        if taken is not None and any(taken in range_ for range_ in ranges):
+            every = [number for range_ in ranges for number in range(range_.first, range_.last + 1)]
+            later = sorted(every, key=lambda number: (number < taken, number))
+            return next((str(number) for number in later if str(number) not in used), "")
+    return ""
 
 
 def _listed(items: Iterable[object]) -> str:

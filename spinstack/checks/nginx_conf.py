@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,9 @@ import yaml
 _DEEPEST = 100
 # The words in these blocks are values.
 _TABLES = ("charset_map", "geo", "map", "split_clients", "types")
+HTTP, UWSGI = "HTTP", "uWSGI's own protocol"
+# The directives that forward, and what is spoken then.
+PASSES = {"proxy_pass": HTTP, "uwsgi_pass": UWSGI}
 
 
 class Unreadable(ValueError):
@@ -136,11 +139,41 @@ def wrong_braces(directives: list[Directive]) -> Iterator[tuple[Directive, str]]
     """Directives that need a block and have none, or the other way round, each with the fix."""
     for directive in directives:
         if directive.block is None and directive.name in known().blocks - known().plain:
-            yield directive, f"put {{ behind {' '.join(directive.words)}, and }} at its end"
+            words = " ".join(directive.words)
+            yield directive, f"write {words} {{ without ; and }} at the end of what belongs to it"
         elif directive.block is not None and directive.name in known().plain - known().blocks:
-            yield directive, f"end {directive.name} with ; instead of {{"
+            yield directive, f"end {directive.name} with ; instead of {{ and }}"
         elif directive.name not in _TABLES:
             yield from wrong_braces(directive.block or [])
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where nginx sends requests, in which protocol (empty: not known), and the files and lines
+    that say so."""
+
+    host: str
+    port: str
+    protocol: str
+    host_at: str
+    port_at: str
+
+
+def target(where: str, passed: str, protocol: str) -> Target:
+    """From what stands behind `proxy_pass` or the like, or `server` in an upstream."""
+    address = re.split(r"[/?]", re.sub(r"^https?://", "", passed))[0]
+    host, _, port = address.partition(":")
+    return Target(host, port or "80", protocol, where, where)
+
+
+def passes(confs: Iterable[list[Directive]]) -> dict[str, str]:
+    """Every host or upstream that is forwarded to, with the protocol."""
+    return {
+        target("", it.arguments[0], "").host: PASSES[it.name]
+        for conf in confs
+        for it in everywhere(conf)
+        if it.name in PASSES and it.arguments
+    }
 
 
 def everywhere(directives: list[Directive]) -> Iterator[Directive]:

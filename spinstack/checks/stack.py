@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from spinstack.checks import dockerfile, env_file, line_ends, links, listening, storage
 from spinstack.checks import names as checks_names
@@ -37,7 +38,9 @@ def check(
         found = service_rules.whole_service(service, destination.centre)
         findings += _without_unset(found, service)
         findings += storage.findings(service, stack, destination)
-    findings += listening.findings(settings, stack, services, platform.health_checks(stack))
+    findings += _published_twice(services)
+    checks = platform.health_checks(stack)
+    findings += listening.findings(settings, stack, services, checks, destination.centre)
     return in_order(_without_consequences(findings))
 
 
@@ -55,6 +58,21 @@ def _destination(destination: Destination) -> list[Finding]:
     return findings
 
 
+def _published_twice(services: list[Service]) -> Iterator[Finding]:
+    taken: dict[str, tuple[str, str]] = {}
+    for service in services:
+        for index, port in enumerate(service.ports):
+            key = f"ports.{index}"
+            own = (service.name, service.where_set(key))
+            other, first = taken.setdefault(f"{port.outside}/{port.protocol}", own)
+            if other != service.name:
+                problem = f"{other} and {service.name} both publish port {port.outside}"
+                remedy = "write another one here: two on one port can't share a node"
+                # A variable of both can't be set for one of them.
+                where = service.where(key) if own[1] == first else own[1]
+                yield Finding("port-twice", where, problem, remedy)
+
+
 def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
     """Leave out what only follows from an image that is not built yet: its variable is empty."""
     return [f for f in found if not (f.rule == "image-reference" and not service.image)]
@@ -63,7 +81,9 @@ def _without_unset(found: list[Finding], service: Service) -> list[Finding]:
 def _without_consequences(findings: list[Finding]) -> list[Finding]:
     """One fault, one finding: if a line can't be read or has a variable that is not set, what
     other rules say about it is of no use."""
-    causes = ("variable-unset", "variable-form", "compose-type", "compose-value")
+    # Several variables, dollar signs or items of one line are several faults.
+    several = ("variable-unset", "variable-form", "compose-value")
+    causes = (*several, "compose-type")
     first: dict[str, Finding] = {}
     for finding in findings:
         if finding.rule in causes:
@@ -71,8 +91,15 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
     return [
         finding
         for finding in findings
-        if first.get(finding.where, finding) is finding or finding.rule == "variable-unset"
+        if _is_told(finding, first.get(finding.where, finding), several)
     ]
+
+
+def _is_told(finding: Finding, first: Finding, several: tuple[str, ...]) -> bool:
+    """Whether a finding is more than a consequence of the first cause in its line."""
+    if finding.rule == "variable-unset":
+        return True
+    return finding is first or (finding.rule == first.rule and finding.rule in several)
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:

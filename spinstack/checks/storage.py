@@ -40,12 +40,8 @@ def _own_file(service: Service, mount: Mount, stack: Stack, where: str) -> Itera
         yield Finding("mount-missing", where, problem, remedy)
     elif not mount.read_only:
         problem = f"service {service.name} could change {mount.source} in its own release"
-        remedy = f"write {_bare(mount)}:ro"
+        remedy = f"let it end in {mount.target}:ro"
         yield Finding("mount-writable", where, problem, remedy, "warning")
-
-
-def _bare(mount: Mount) -> str:
-    return f"{mount.source}:{mount.target}"
 
 
 def _shallow(mount: Mount, centre: Centre, where: str) -> Iterator[Finding]:
@@ -65,6 +61,7 @@ def _writable(service: Service, mount: Mount, centre: Centre, where: str) -> Ite
         return
     problem = f"service {service.name} may write to {mount.source}, and the site is open to the "
     problem += "world"
-    remedy = f"write {_bare(mount)}:ro, or add {mount.target} to centre: storage: written: in "
-    remedy += "invoke.yaml"
+    written = ", ".join([*centre.written, mount.target.rstrip("/")])
+    remedy = f"let it end in {mount.target}:ro, or, if the service must write there, set centre: "
+    remedy += f"{{storage: {{written: [{written}]}}}} in invoke.yaml"
     yield Finding("mount-writable", where, problem, remedy, "warning")

@@ -51,7 +51,7 @@ def audit(node: LoginNode, seen: Survey, uses: list[Use]) -> list[Finding]:
     found: list[Finding] = []
     for tree in parse(result.output("trees"), paths):
         inside = [use for use in uses if (end := ends[use.mount.source]) and _in(end.path, tree)]
-        found += _findings(tree, inside)
+        found += _findings(tree, inside, seen.uid)
     return found
 
 
@@ -120,7 +120,7 @@ def _entry(mode: int, uid: int, gid: int, path: str) -> Entry:
     return Entry(path, stat.S_IFDIR | mode, uid, gid)
 
 
-def _findings(tree: Tree, uses: list[Use]) -> Iterator[Finding]:
+def _findings(tree: Tree, uses: list[Use], uid: int | None) -> Iterator[Finding]:
     if tree.unreadable:
         problem = f"you can't look into {tree.unreadable} directories in it"
         remedy = "ask their owner to run the same check"
@@ -133,6 +133,10 @@ def _findings(tree: Tree, uses: list[Use]) -> Iterator[Finding]:
     if shut:
         problem += f"; containers can't enter {len(shut)} of them: {_some(shut)}"
     change = f"find {shlex.quote(tree.path)} -type d ! -perm -o+x -exec chmod o+x {{}} +"
+    owners = sorted({entry.uid for entry in tree.first})
+    if owners != [uid]:
+        named = " and ".join("you" if owner == uid else f"uid {owner}" for owner in owners)
+        change = f"to be run by {named}: {change}"
     severity: Severity = "error" if shut else "warning"
     yield Finding("tree-walk", tree.path, problem, change, severity)
 

@@ -8,6 +8,7 @@ filled in (`interpolation.py`). What the client would refuse in it is the platfo
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,12 +78,15 @@ def parse(text: str, source: str, *, optional: bool = False) -> ComposeFile:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else source
         problem = f"not valid YAML: {getattr(error, 'problem', None) or error}"
-        file.findings.append(Finding("yaml", where, problem, "fix this line or the one above it"))
+        file.findings.append(Finding("yaml", where, problem, "fix this line or one above it"))
         return file
     _more_documents(file, documents)
     if not optional and not file.services:
         problem = "no services"
         remedy = "add services: with app: and so on"
+        near = difflib.get_close_matches("services", [str(key) for key in file.data], 1)
+        if near and near[0] != "services":
+            remedy = f"write services: in place of {near[0]}:"
         file.findings.append(Finding("compose-services", source, problem, remedy))
         file.data = {}
     return file

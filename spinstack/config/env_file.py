@@ -87,9 +87,10 @@ def with_comment_above(line: str) -> str:
 def _wrong(name: str, equals: str, value: str, where: str) -> Finding | None:
     if not equals or not _NAME.fullmatch(name):
         problem = f"{name.strip()!r} is not NAME=VALUE"
-        remedy = (
-            "write a name of letters, digits and _, then = without spaces around it, and a value"
-        )
+        remedy = "write a name of letters, digits and _ (a digit not first), then = without spaces "
+        remedy += "around it, and a value"
+        if meant := _MEANT.fullmatch(f"{name}{equals}{value}"):
+            remedy = f"write {meant[1]}= and the value right behind it, without export or spaces"
         return Finding("env-line", where, problem, remedy)
     if set(value) & set("\r\0"):
         problem = f"the value of {name} has a line break or a NUL in it"

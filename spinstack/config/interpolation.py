@@ -7,6 +7,7 @@ refuse the whole file. It fills in some sections only and does not look into the
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -103,9 +104,13 @@ def _finding(file: ComposeFile, it: Reference, values: Mapping[str, str]) -> Fin
         if values.get(it.name):
             return None
         problem = f"${{{it.name}}} is not set and would be empty"
-        return Finding("variable-unset", where, problem, f"set {it.name} in the env file")
+        remedy = f"set {it.name} in the env file"
+        near = difflib.get_close_matches(it.name, [name for name in values if values[name]], 1)
+        if near:
+            remedy += f", or write ${{{near[0]}}} here"
+        return Finding("variable-unset", where, problem, remedy)
     meant = _MEANT.fullmatch(it.written)
     remedy = "write $$ for a dollar sign"
     if meant:
-        remedy = f"write ${{{meant[1]}}}, and set a default in the env file"
+        remedy = f"write ${{{meant[1]}}}, and set {meant[1]} in the env file"
     return Finding("variable-form", where, f"{it.written} can't be read in a compose file", remedy)

@@ -13,7 +13,11 @@ from spinstack.rules.finding import Finding
 from spinstack.rules.service import Mount, Port, Service
 
 # What an item of these lists looks like.
-_FORMS = {"ports": "OUTSIDE:INSIDE", "volumes": "SOURCE:TARGET:MODE", "env_file": "PATH"}
+_FORMS = {
+    "ports": "OUTSIDE:INSIDE, such as '${WEB_PORT}:8080'",
+    "volumes": "SOURCE:TARGET:MODE, such as ${DATA_DIR}:/app/data:ro",
+    "env_file": "PATH, such as ./stack.env",
+}
 
 
 def read(file: ComposeFile, name: str, values: Mapping[str, str]) -> tuple[Service, list[Finding]]:

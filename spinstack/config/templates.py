@@ -19,6 +19,7 @@ _ACTION = re.compile(
     r"""\{\{(?P<inside>/\*.*?\*/|(?:"(?:\\.|[^"\\\n])*"|`[^`]*`|[^"`])*?)\}\}""", re.DOTALL
 )
 _COMMENT = re.compile(r"/\*.*\*/", re.DOTALL)
+_IN_COMMENT = re.compile(r"\s*#")
 _CONSTANT = re.compile(r"""\s*(?:`(?P<raw>[^`]*)`|"(?P<quoted>[^"\\\n]*)")\s*""")
 _FIELD = re.compile(r"\s*\.(?P<name>[A-Za-z_]\w*)\s*", re.ASCII)
 _VARIABLE = re.compile(r"\s*\.Values\.(?P<name>[A-Za-z_]\w*)\s*", re.ASCII)
@@ -29,24 +30,30 @@ def filled(text: str, source: str) -> tuple[str | None, list[Finding]]:
     is wrong with them. None if it has templates that are not filled in here."""
     if "{{" not in text or text.strip().startswith(("# notemplating", "#notemplating")):
         return text, []
-    parts, found, end = [], [], 0
-    for match in _ACTION.finditer(text):
-        before = text[end : match.start()]
-        if "{{" in before:
-            break
+    parts: list[str] = []
+    found: list[Finding] = []
+    end = 0
+    # Of the action: the number of its line, and where that begins.
+    line, begins = 1, 0
+    while (at := text.find("{{", end)) >= 0:
+        line += text.count("\n", end, at)
+        begins = max(begins, text.rfind("\n", end, at) + 1)
+        # Each is looked at once: the first that does not end is the last that is read.
+        match = _ACTION.match(text, at)
+        if match is None:
+            return None, [*found, _unclosed(f"{source}:{line}")]
         value = _value(match["inside"])
-        finding = _finding(text, match.start(), match[0], value, source)
+        in_comment = bool(_IN_COMMENT.match(text, begins, at))
+        finding = _finding(match[0], value, f"{source}:{line}", in_comment)
         if finding:
             found.append(finding)
         if value is None:
             return None, found
-        parts += [before, value]
+        parts += [text[end:at], value]
+        line += match[0].count("\n")
+        begins = max(begins, text.rfind("\n", at, match.end()) + 1)
         end = match.end()
-    rest = text[end:]
-    if "{{" in rest:
-        at = end + rest.index("{{")
-        return None, [*found, _unclosed(f"{source}:{_line(text, at)}")]
-    return "".join([*parts, rest]), found
+    return "".join([*parts, text[end:]]), found
 
 
 def _value(inside: str) -> str | None:
@@ -61,8 +68,7 @@ def _value(inside: str) -> str | None:
     return NO_VALUE if name and name["name"] not in _KNOWN else None
 
 
-def _finding(text: str, at: int, action: str, value: str | None, source: str) -> Finding | None:
-    where = f"{source}:{_line(text, at)}"
+def _finding(action: str, value: str | None, where: str, in_comment: bool) -> Finding | None:
     if value is None:
         variable = _VARIABLE.fullmatch(action[2:-2])
         problem = f"{_short(action)} is a template, which spinstack does not fill in"
@@ -70,7 +76,6 @@ def _finding(text: str, at: int, action: str, value: str | None, source: str) ->
         if variable:
             remedy = f"write ${{{variable['name']}}} instead"
         return Finding("compose-template", where, problem, remedy)
-    in_comment = text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("#")
     if value != NO_VALUE or in_comment:
         return None
     problem = f"Rancher's client fills in {action} itself, with {NO_VALUE}"
@@ -91,7 +96,3 @@ def _kept(text: str) -> str:
 def _short(action: str) -> str:
     first = action.split("\n")[0]
     return first if len(first) <= 60 else f"{first[:57]}..."
-
-
-def _line(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1

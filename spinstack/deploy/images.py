@@ -118,9 +118,9 @@ class ImageWork:
         looks = self._looks
         looks.start(partial(self._look_here, engine, wanted))
         if self._pushes and not self._runner.dry:
-            for host in dict.fromkeys(image.name.registry for image in wanted):
-                there = [image for image in wanted if image.name.registry == host]
-                looks.start(partial(self._look_there, engine, host, there))
+            for place in dict.fromkeys(_place(engine, image) for image in wanted):
+                there = [image for image in wanted if _place(engine, image) == place]
+                looks.start(partial(self._look_there, engine, place, there))
         looks.wait(linger=0)
         for image in wanted if not self._force else ():
             looks.start(partial(_see_whether_ready, image))
@@ -131,8 +131,8 @@ class ImageWork:
         for image in wanted:
             image.local = found.get(image.reference)
 
-    def _look_there(self, engine: Engine, host: str, there: list[_Image]) -> None:
-        login = registry_login.credentials(self._runner, engine, f"{host}/{there[0].name.path}")
+    def _look_there(self, engine: Engine, place: str, there: list[_Image]) -> None:
+        login = registry_login.credentials(self._runner, engine, place)
         for image in there:
             image.login = login
             self._looks.start(partial(_ask_registry, image))
@@ -211,6 +211,12 @@ class ImageWork:
                 f"{image.reference} was the tag of another image before: nodes that have pulled "
                 "that one keep it"
             )
+
+
+def _place(engine: Engine, image: _Image) -> str:
+    """What has one login: a repository for Podman, a registry for Docker."""
+    name = image.name
+    return f"{name.registry}/{name.path}" if engine.is_podman else name.registry
 
 
 def _ask_registry(image: _Image) -> None:

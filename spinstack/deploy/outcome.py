@@ -104,7 +104,7 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         now = _UNFINISHED_IN_ONE_STEP
     if told.outcome == journal.BACK_NOT_WELL:
         now = _not_well(told, session)
-    error.now = now or _untouched(told)
+    error.now = "; ".join(filter(None, (now or _untouched(told), *_left(told))))
     if isinstance(error, LockLost):
         return error
     if told.outcome == journal.LOCK_LOST:
@@ -133,6 +133,15 @@ def _not_well(told: Journal, session: Session) -> str:
         now = "unknown: no answer"
     what = "the previous version is not healthy" if waited else "nothing was running before"
     return f"{what} (now: {now})"
+
+
+def _left(told: Journal) -> list[str]:
+    """The services that the change has added and that nothing was done to since."""
+    step = told.step("leave what is new")
+    return [
+        f"{name} is new and stays (`invoke rm --service {name}` removes it)"
+        for name in (step.lines if step else ())
+    ]
 
 
 def _untouched(told: Journal) -> str:

@@ -134,6 +134,8 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
     found = deployment.found
     stamp = me.when.translate({ord(sign): None for sign in "-:TZ"})
     job_id = f"{stamp[:8]}-{stamp[8:]}-{me.nonce}"
+    services = job.names_of(session.stack.service_names, session.stack.public_service)
+    there = {state.name for state in found.states}
     return Job(
         id=job_id,
         root=deployment.remote.root,
@@ -142,7 +144,7 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
         env_file=session.settings.env_file,
         platform=session.platform,
         ready=session.platform.ready(to),
-        services=job.names_of(session.stack.service_names, session.stack.public_service),
+        services=services,
         pages=to.probe_paths,
         healthy_within=to.healthy_within,
         answer_within=min(ANSWER_SECONDS, to.healthy_within),
@@ -154,6 +156,7 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
         resuming=plan is Plan.RESUME,
         confirming=confirming,
         ran=tuple(state.name for state in found.states if not state.stopped),
+        added=tuple(name for name in services if name not in there),
         records=_records(deployment, note),
     )
 

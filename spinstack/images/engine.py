@@ -117,15 +117,16 @@ _ELSEWHERE = {
 def _elsewhere(name: str, said: str = "") -> SpinstackError | None:
     """The error for an engine that a variable names; None if none is set."""
     variable = next(filter(os.environ.get, _ELSEWHERE.get(name, ())), "")
-    # A socket is this machine's, such as that of an engine without root.
-    own = r"unix:.*|npipe:.*|default"
+    # What a client uses without the variable.
+    own = r"(unix://)?(/var)?/run/docker\.sock|npipe:.*|default"
     if not variable or re.fullmatch(own, os.environ[variable]):
         return None
     value = re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]+@", r"\1:********@", os.environ[variable])
     error = SpinstackError(
         f"{name} can't reach the engine that {variable} names",
         where=f"{variable}={value}",
-        remedy=f"correct {variable}, or use this machine's own engine: `unset {variable}`",
+        remedy=f"correct {variable} or start that engine, or use this machine's own: "
+        f"`unset {variable}`",
         details=said,
     )
     error.explained = True

@@ -46,7 +46,8 @@ class Job:
     `answer_within`: seconds for each page of `pages`; `creating`: there is nothing to go back to
     yet; `careful`: services are not at rest; `resuming`: an upgrade to exactly this release was
     begun; `confirming`: the old containers are removed at the end; `ran`: services that ran
-    before. `records`: how it can end → the line for the history."""
+    before; `added`: those that did not exist before. `records`: how it can end → the line for
+    the history."""
 
     id: str
     root: PurePosixPath
@@ -67,6 +68,7 @@ class Job:
     resuming: bool = False
     confirming: bool = True
     ran: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -106,6 +108,7 @@ class Job:
             "services": self.services,
             "pages": self.pages,
             "ran": self.ran,
+            "added": self.added,
             "up_words": words.of(*UP),
             "open_words": words.of(*OPEN),
             "at_rest_words": words.of(*AT_REST),

@@ -7,7 +7,7 @@
 #   place                directory of this change; a file `stop` in it asks to roll back, a file
 #                        `hold` to make nothing final while somebody is asked about it
 #   services, pages      arrays: what must be up, the pages that must respond correctly
-#   ran                  array: services that ran before
+#   ran, added           arrays: services that ran before; those that did not exist before
 #   up_words, open_words, at_rest_words   arrays: the platform's words for states in which a
 #                        service runs, is between the steps of an upgrade, can be upgraded
 #   ready_step           name of the step that makes the platform ready
@@ -271,6 +271,13 @@ roll_back() {
 
 back_up() { watch 60 "$@"; }
 
+# Services that there were none of before have nothing to go back to: they stay, and are named.
+keep_added() {
+    local name stay=()
+    for name in "${added[@]}"; do [ -z "${state[$name]-}" ] || stay+=("$name"); done
+    [ ${#stay[@]} -eq 0 ] || step 'leave what is new' printf '%s\n' "${stay[@]}"
+}
+
 # take_back: after a failure, brings back what ran before, and prints why it was needed.
 take_back() {
     local names name
@@ -286,6 +293,7 @@ take_back() {
     # If somebody else is changing the stack now, what is unfinished may be theirs.
     step 'lock still ours' still_ours || { outcome='lock lost'; return 1; }
     step 'look again' look_again || return
+    [ -z "$two_steps" ] || keep_added
     # Where what ran before is replaced at once, no state tells of which service it was.
     names=("${services[@]}")
     [ -z "$two_steps" ] || mapfile -t names < <(unconfirmed | sort)

@@ -49,8 +49,8 @@ def service_name(name: str, centre: Centre, where: str = "service name") -> list
 
 def outside_port(port: str | int, centre: Centre, where: str = "port") -> list[Finding]:
     """The port that people use: in one of Spin's open ranges, not the reverse proxy's."""
-    allowed = f"world: {listed(centre.ports_world)}; NERSC and LBL: {listed(centre.ports_lab)}; "
-    allowed += f"NERSC only: {listed(centre.ports_centre)}"
+    allowed = f"use one that is open to the world: {listed(centre.ports_world)}; or to NERSC and "
+    allowed += f"LBL: {listed(centre.ports_lab)}; or to NERSC only: {listed(centre.ports_centre)}"
     number = _number(port)
     if number is None:
         return [Finding("port-number", where, f"{port!r} is not a port number", allowed)]
@@ -161,7 +161,8 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
     try:
         image = ImageName.parse(reference)
     except ValueError as error:
-        remedy = "REGISTRY/NAMESPACE/NAME:TAG"
+        remedy = "REGISTRY/NAMESPACE/NAME:TAG, the name in lower-case letters, such as "
+        remedy += f"{centre.registries_own[0]}/you/nginx:1.28"
         return [Finding("image-reference", where, f"{reference!r}: {error}", remedy)]
     findings = []
     official = image.registry in centre.registries_official and (
@@ -173,7 +174,7 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
                 "image-registry",
                 where,
                 f"Spin does not pull {reference} from {image.registry}",
-                f"push it to one of {listed(centre.registries_own)}; of "
+                f"push it to {' or '.join(centre.registries_own)}, and name it so here; of "
                 f"{listed(centre.registries_official)} only official images are allowed",
             )
         )

@@ -100,11 +100,9 @@ def whole_service(service: Service, centre: Centre) -> list[Finding]:
     findings = service_name(service.name, centre, service.where(""))
     if service.builds:
         problem = f"service {service.name} has build:, which Spin does not support"
-        findings.append(
-            Finding(
-                "compose-build", service.where("build"), problem, "push an image and set image:"
-            )
-        )
+        remedy = "remove build:, list its directory below images: in invoke.yaml, and name that "
+        remedy += "image here, as in image: ${WEB_IMAGE}"
+        findings.append(Finding("compose-build", service.where("build"), problem, remedy))
     findings += image_reference(service.image, centre, service.where("image"))
     for rule in (user, capabilities, mounts, published_ports):
         findings += rule(service, centre)

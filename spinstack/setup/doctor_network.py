@@ -47,11 +47,12 @@ class Node:
     port: int
     through: str
     known_hosts: tuple[Path, ...]
+    alias: str = ""
 
     @property
     def name(self) -> str:
         """Its name in known_hosts files."""
-        return known_hosts.name_of(self.host, self.port)
+        return known_hosts.name_of(self.host, self.port, self.alias)
 
 
 def node_of(destination: Destination) -> Node:
@@ -68,6 +69,7 @@ def node_of(destination: Destination) -> Node:
         port=connection.port,
         through=str(getattr(through, "host", through and "a ProxyCommand") or ""),
         known_hosts=_known_hosts(destination, connection.ssh_config.get("userknownhostsfile", "")),
+        alias=connection.ssh_config.get("hostkeyalias", ""),
     )
 
 
@@ -84,15 +86,16 @@ def _node_of_openssh(destination: Destination) -> Node:
         port=destination.port or int(found["port"]),
         through=found.get("proxyjump", command),
         known_hosts=_known_hosts(destination, found.get("userknownhostsfile", "")),
+        alias=found.get("hostkeyalias", ""),
     )
 
 
 def _known_hosts(destination: Destination, configured: str) -> tuple[Path, ...]:
     """The files with known hosts; `configured`: the ssh config's UserKnownHostsFile."""
-    names = ["~/.ssh/known_hosts", *configured.split(), "/etc/ssh/ssh_known_hosts"]
+    names = ["~/.ssh/known_hosts", *configured.split()]
     own = destination.known_hosts_file
     expanded = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - any text
-    return (*([own] if own else []), *expanded)
+    return (*([own] if own else []), *expanded, *known_hosts.SYSTEM)
 
 
 def login_node(session: Session) -> Sequence[Outcome]:
@@ -155,6 +158,10 @@ def known_keys(node: Node) -> dict[str, paramiko.PKey]:
 
 def _judged(node: Node, key: paramiko.PKey) -> Outcome:
     shown = fabric_login.fingerprint(key)
+    revoked = known_hosts.revoked(key, node.name, node.known_hosts)
+    if revoked:
+        remedy = "don't log in; ask the centre which key the host should have"
+        return Outcome("host key", "problem", f"REVOKED in {revoked}: {shown}", remedy)
     known = known_keys(node)
     expected = known.get(key.get_name())
     if expected == key:
@@ -248,7 +255,10 @@ def _login(session: Session) -> registry_login.Credentials | None:
     )
     engine = images_engine.Engine(wanted, is_podman=wanted == "podman")
     to = session.destination
-    return registry_login.credentials(session.runner, engine, f"{to.registry}/{to.namespace}")
+    # Podman may keep a login for a single repository.
+    first = [image.name for image in session.settings.images[:1]]
+    place = "/".join((to.registry, to.namespace, *first))
+    return registry_login.credentials(session.runner, engine, place)
 
 
 def _registry(

@@ -66,10 +66,9 @@ def ask(url: str) -> Answer:
 
 
 def remarks(lines: Iterable[str], word: str) -> list[str]:
-    """What the lines that begin with `word: ` go on with, harmless to a terminal."""
+    """What the lines that begin with `word: ` go on with, as the site said it."""
     start = f"{word}: "
-    said = [line.removeprefix(start) for line in lines if line.startswith(start)]
-    return ["".join(char if char.isprintable() else " " for char in line) for line in said]
+    return [line.removeprefix(start) for line in lines if line.startswith(start)]
 
 
 def is_loopback(registry: str) -> bool:

@@ -109,7 +109,6 @@ def test_pages_are_asked_for_again_and_sent_only_when_changed(client: FlaskClien
         (f"/{NIGHT}/abc/", 400),
         (f"/{NIGHT}/{EXPOSURE}/preproc-x0-{EXPOSURE}-4x.html", 400),
         (f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-0x.html", 400),
-        (f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-10000x.html", 400),
         (f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-..x.html", 400),
         (f"/{NIGHT}/{EXPOSURE}/preproc-b0-{EXPOSURE}-4.html", 400),
         (f"/{NIGHT}/{EXPOSURE}/preproc-b0-00000124-4x.html", 400),
@@ -154,9 +153,23 @@ def test_a_broken_nightwatch_is_told_and_may_be_mended(
     assert client.get(IMAGE_PAGE).status_code == 200
 
 
-def test_any_number_of_pixels_may_become_one(client: FlaskClient, nightwatch: Path):
-    answer = client.get(IMAGE_PAGE.replace("4x", "100x"))
-    assert answer.text == f"<h1>preproc-b0-{EXPOSURE}.fits 100 {NIGHT}</h1>"
+@pytest.mark.parametrize("factor", [1, 100, 9999])
+def test_as_many_pixels_as_an_image_has_may_become_one(
+    client: FlaskClient, nightwatch: Path, factor: int
+):
+    answer = client.get(IMAGE_PAGE.replace("4x", f"{factor}x"))
+    assert answer.text == f"<h1>preproc-b0-{EXPOSURE}.fits {factor} {NIGHT}</h1>"
+
+
+def test_more_pixels_than_an_image_has_leave_no_file_in_the_tree(
+    client: FlaskClient, nightwatch: Path, places: Options
+):
+    for factor in ("10000x", "100000000x"):
+        path = IMAGE_PAGE.replace("4x", factor)
+        answer = client.get(path)
+        assert answer.status_code == 400
+        assert "from 1x to 9999x" in answer.text
+        assert not (places.static / path[1:]).exists()
 
 
 def test_an_image_is_made_once_and_then_served(

@@ -27,7 +27,7 @@ FAULTS = [
     ("variable-form", "    labels: {note: 'cost $5'}", "$5 can't be read", "write $$ for a dollar sign"),
     ("variable-form", "    labels: {note: 'all of it in $'}", "$ can't be read", "write $$ for a dollar sign"),
     ("variable-form", "    labels: {note: '${ '}", "${ can't be read", "write $$ for a dollar sign"),
-    ("variable-form", "    labels: {note: '${GROUP_ID-1}'}", "${GROUP_ID-1} can't be read", "write ${GROUP_ID}, and set a default in the env file"),
+    ("variable-form", "    labels: {note: '${GROUP_ID-1}'}", "${GROUP_ID-1} can't be read", "write ${GROUP_ID}, and set GROUP_ID in the env file"),
     ("compose-key", "    environment: {ON: 1}", "the key ON is read as true, and Rancher takes only text", "quote it: 'ON'"),
     ("compose-key", "    labels: {08: x}", "the key 08 is read as the number 8.0, and Rancher takes only text", "quote it: '08'"),
     ("compose-type", "    environment: 5", "environment of app has a value of the wrong type", "environment must be a list of text values (quote them) or a mapping of single values"),
@@ -39,8 +39,8 @@ FAULTS = [
     ("yaml-twice", "    labels: {A: 1, A: 2}", "duplicate key A", None),
     ("compose-value", "    ports: [{target: 5000, published: 60038}]", "an item of ports in the long form", "write '60038:5000'"),
     ("compose-value", "    ports: [{target: 5000, published: 60038, protocol: udp}]", "long form", "write '60038:5000/udp'"),
-    ("compose-value", "    ports: [[5000]]", "an item of ports that is no text", "write OUTSIDE:INSIDE"),
-    ("compose-value", "    ports: [5000]", "'5000' is not OUTSIDE:INSIDE", "write OUTSIDE:INSIDE"),
+    ("compose-value", "    ports: [[5000]]", "an item of ports that is no text", "write OUTSIDE:INSIDE, such as '${WEB_PORT}:8080'"),
+    ("compose-value", "    ports: [5000]", "'5000' is not OUTSIDE:INSIDE", "write OUTSIDE:INSIDE, such as '${WEB_PORT}:8080'"),
 ]  # fmt: skip
 
 
@@ -94,6 +94,22 @@ def test_a_file_may_have_braces_if_it_says_so(directory: Path, first: str) -> No
     replaced(path, HERE, "    labels: {log.tag: 'x {{.Name}} {{if'}")
     path.write_text(first + path.read_text())
     assert check(directory) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "problems"),
+    [
+        ("    labels: {note: 'built $(date) for $5'}", ["$( can't be read", "$5 can't be read"]),
+        ("    labels: {a: '${GID-1}', b: '${UID:?}'}", ["${GID-1} can't", "${UID:?} can't"]),
+        ("    ports: [5000, '1:2:x']", ["'5000' is not OUTSIDE", "'1:2:x' is not OUTSIDE"]),
+    ],
+)
+def test_every_fault_of_a_line_is_told(directory: Path, line: str, problems: list[str]) -> None:
+    number = replaced(directory / COMPOSE, HERE, line)
+    found = errors(check(directory))
+    assert {one.where for one in found} == {f"{COMPOSE}:{number}"}
+    told = [one.problem for one in found]
+    assert [text[: len(start)] for text, start in zip(told, problems, strict=True)] == problems
 
 
 def test_a_port_is_told_as_it_stands_in_the_file(directory: Path) -> None:
@@ -166,7 +182,7 @@ def test_a_default_with_a_blank_is_told_as_a_default(directory: Path) -> None:
     replaced(directory / COMPOSE, "    retain_ip: true", "    labels: {a: '${NAME:-hello world}'}")
     (found,) = errors(check(directory))
     assert found.rule == "variable-form"
-    assert found.remedy == "write ${NAME}, and set a default in the env file"
+    assert found.remedy == "write ${NAME}, and set NAME in the env file"
 
 
 def test_a_block_has_one_finding_for_each_fault_however_often_it_is_merged(directory: Path) -> None:

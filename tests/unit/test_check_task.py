@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from invoke.exceptions import Exit
 
 from spinstack.checks import image_state
 from spinstack.errors import SpinstackError
@@ -110,25 +112,42 @@ def test_a_broken_file_is_a_finding(directory: Path) -> None:
 REFERENCE = "registry.nersc.gov/a/app:1"
 
 
-def images(made: tuple[object, object], image: str, answer: Result, ask: bool = False) -> list[str]:
+def images(
+    made: tuple[object, object], image: str, answer: Result, ask: bool = False
+) -> list[tuple[str, str]]:
+    """The rules that two services with one image break, with the commands that are advised; each
+    is told for both."""
     destination, stack = made
     runner = RecordingRunner({"docker image inspect": answer})
-    service = Service("app", image)
     found = image_state.findings(
         runner,
         Engine("docker"),
-        [service],
+        [Service("app", image), Service("worker", image)],
         stack,
         destination,
         ask_registries=ask,  # type: ignore[arg-type]
     )
-    return [finding.rule for finding in found]
+    assert runner.calls == [f"docker image inspect {image}"]
+    told = [(one.rule, "".join(re.findall("`(.*)`", one.remedy))) for one in found]
+    assert told[::2] == told[1::2]
+    return told[::2]
 
 
 def test_images_for_another_platform(made: tuple[object, object]) -> None:
-    there = '[{"Os": "linux", "Architecture": "%s"}]'
+    there = '[{"Id": "sha256:1", "Os": "linux", "Architecture": "%s"}]'
     assert images(made, REFERENCE, Result(there % "amd64")) == []
-    assert images(made, REFERENCE, Result(there % "arm64")) == ["image-platform"]
+    arm = Result(there % "arm64")
+    built = "invoke build --force --to dev"
+    assert images(made, REFERENCE, arm) == [("image-platform", built)]
+    pull = "docker pull --platform linux/amd64 docker.io/nginx:1.28"
+    assert images(made, "docker.io/nginx:1.28", arm) == [("image-platform", pull)]
+
+
+@pytest.mark.parametrize("said", ["WARNING: surprise", "[{}]", "[]", "{}"])
+def test_an_engine_that_makes_no_sense_hides_no_other_finding(
+    made: tuple[object, object], said: str
+) -> None:
+    assert images(made, "docker.io/nginx:1.28", Result(said), ask=True) == []
 
 
 def test_an_image_of_the_stack_that_is_not_built_is_nothing_to_tell(
@@ -142,8 +161,25 @@ def test_an_image_that_nobody_has(
 ) -> None:
     nowhere = Result("", "No such image", 1)
     monkeypatch.setattr("spinstack.images.registry.manifest", lambda image, login: None)
-    assert images(made, "docker.io/nginx:1.28", nowhere, ask=True) == ["image-missing"]
+    for image, login in (
+        ("docker.io/nginx:1.28", "docker login docker.io"),
+        ("registry.nersc.gov/a/other:1", "docker login registry.nersc.gov"),
+        ("registry.spin.nersc.gov/a/other:1", "invoke registry.login --to dev"),
+    ):
+        assert images(made, image, nowhere, ask=True) == [("image-missing", login)]
     assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"
+
+
+def test_with_the_placeholder_for_a_name_nobody_is_asked_for_a_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = StackSession(baked_stack(tmp_path, nersc_user="your-nersc-name"), {"": Result()})
+    session.login_node = lambda: pytest.fail("a login was tried")  # type: ignore[assignment, method-assign]
+    with pytest.raises(Exit):
+        run(prepare.check, session)
+    told = capsys.readouterr()
+    assert "is only a placeholder" in told.out
+    assert "the login node was not looked at" in told.err
 
 
 def test_what_was_found_here_is_shown_even_if_the_login_fails(

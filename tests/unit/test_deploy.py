@@ -255,6 +255,23 @@ def test_a_version_before_that_does_not_get_well_is_told(
     assert error.value.now == "the previous version is not healthy (now: web unhealthy)"
 
 
+@pytest.mark.parametrize("before", [{"web": running()}, {"web": running(), "api": running()}])
+def test_a_service_that_a_failed_upgrade_has_added_stays_and_is_told(
+    session: TestSession, there: There, before: dict[str, Any]
+) -> None:
+    compose = session.directory / "docker-compose.yml"
+    compose.write_text(f"{compose.read_text()}\n  api: {{image: '{IMAGE}', cap_drop: [ALL]}}\n")
+    there.has(**before)
+    there.odd(new=ILL, names=["web", "api"])
+    with pytest.raises(SpinstackError) as error:
+        deploy.deploy(session)
+    stays = (
+        "" if "api" in before else "; api is new and stays (`invoke rm --service api` removes it)"
+    )
+    assert error.value.now == "the previous version is running again" + stays
+    assert there.services["api"]["healthState"] == ("healthy" if "api" in before else "unhealthy")
+
+
 def test_a_rollback_that_fails_is_told_with_the_reason(session: TestSession, there: There) -> None:
     there.has(web=running())
     there.odd(new=ILL, rollback='time="x" level=fatal msg="no volume"')
@@ -294,7 +311,7 @@ def test_what_the_site_warns_of_is_shown_with_the_fix(
     (there.home / "page").write_text(f"ok\nwarning: {NO_PANDAS}\x1b[2J\n")
     deploy.deploy(TestSession(directory, there))
     told = capsys.readouterr().err
-    assert f"warning: {NO_PANDAS} [2J\n  fix:   Add it to app/requirements.in" in told
+    assert f"warning: {NO_PANDAS}^[[2J\n  fix:   Add it to app/requirements.in" in told
     assert past(there) == [("deploy", "done")], "what is there can be seen all the same"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import socket
@@ -253,6 +254,22 @@ def test_the_registry_is_asked_with_the_login_that_the_engine_keeps(
         assert outcome.remedy == "run `invoke registry.login`"
 
 
+def test_a_login_of_podman_for_one_image_is_a_login(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = StackSession(baked(tmp_path))
+    settings = session.directory / "invoke.yaml"
+    text = settings.read_text().replace("registry.spin.nersc.gov", f"127.0.0.1:{port}")
+    settings.write_text(text.replace("spinstack:\n", "spinstack:\n  engine: podman\n", 1))
+    session = StackSession(session.directory)
+    place = f"127.0.0.1:{port}/{session.destination.namespace}/uwsgi-flask-nightwatch"
+    auth = base64.b64encode(b"alice:secret").decode()
+    kept = tmp_path / "auth.json"
+    kept.write_text(json.dumps({"auths": {place: {"auth": auth}}}))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(kept))
+    assert doctor_network.registry(session)[0].found.endswith("logged in as alice")
+
+
 class Greeter(threading.Thread):
     """An ssh server that shows its host key and lets nobody in."""
 
@@ -303,8 +320,8 @@ def test_host_keys_are_known_unknown_or_changed(
     node = doctor_network.Node("127.0.0.1", greeter.node.port, "", (known,))
     monkeypatch.setattr(doctor_network, "node_of", lambda _: node)
 
-    def judged(key: paramiko.PKey | None) -> Outcome:
-        line = f"{node.name} {key.get_name()} {key.get_base64()}\n" if key else ""
+    def judged(key: paramiko.PKey | None, marker: str = "") -> Outcome:
+        line = f"{marker}{node.name} {key.get_name()} {key.get_base64()}\n" if key else ""
         known.write_text(line)
         return doctor_network.login_node(session)[1]
 
@@ -312,6 +329,8 @@ def test_host_keys_are_known_unknown_or_changed(
     assert judged(None).state == "warning"
     changed = judged(paramiko.RSAKey.generate(2048))
     assert (changed.state, changed.found[:7]) == ("problem", "CHANGED")
+    revoked = judged(greeter.key, "@revoked ")
+    assert (revoked.state, revoked.found[:7]) == ("problem", "REVOKED")
     with socket.create_server(("127.0.0.1", 0)) as closed:
         node = doctor_network.Node("127.0.0.1", closed.getsockname()[1], "", ())
     (gone,) = doctor_network.login_node(session)

@@ -99,7 +99,7 @@ def test_a_variable_that_leads_elsewhere_is_named(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("DOCKER_HOST", "unix:///run/user/1000/docker.sock"), ("DOCKER_CONTEXT", "default")],
+    [("DOCKER_HOST", "unix:///var/run/docker.sock"), ("DOCKER_CONTEXT", "default")],
 )
 def test_a_variable_that_names_this_machine_s_engine_is_not_blamed(
     installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch, variable: str, value: str
@@ -110,6 +110,19 @@ def test_a_variable_that_names_this_machine_s_engine_is_not_blamed(
     with pytest.raises(SpinstackError) as caught:
         find(Absent({"docker version": Result(stderr=said, code=1)}), "docker")
     assert "unset" not in caught.value.remedy and "start" in caught.value.remedy
+
+
+def test_a_socket_that_is_not_there_is_to_be_corrected_or_its_engine_started(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To start this machine's own engine makes no other socket."""
+    installed("docker")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    said = "Cannot connect to the Docker daemon at unix:///run/user/1000/docker.sock."
+    with pytest.raises(SpinstackError) as caught:
+        find(Absent({"docker version": Result(stderr=said, code=1)}), "docker")
+    assert caught.value.where == "DOCKER_HOST=unix:///run/user/1000/docker.sock"
+    assert caught.value.remedy.startswith("correct DOCKER_HOST or start that engine, or ")
 
 
 def test_absence_and_silence_are_told_apart(installed: Callable[..., None]) -> None:

@@ -14,7 +14,9 @@ import pytest
 from spinstack.deploy import images as deploy_images
 from spinstack.errors import SpinstackError, Stopped
 from spinstack.images import registry, registry_login
+from spinstack.images.engine import Engine
 from spinstack.images.registry import Manifest
+from spinstack.rules.service import ImageName
 from spinstack.transport.command import Command
 from spinstack.transport.runner import PrintingRunner, RecordingRunner, Result
 from tests.unit.stack_session import StackSession, baked
@@ -136,6 +138,35 @@ def test_nothing_is_done_twice_and_the_engine_is_asked_once(
         *("✓ build app", "✓ build web", "✓ push app", "✓ push web")
     ]
     assert all("(already there)" in line for line in lines)
+
+
+@pytest.mark.parametrize("podman", [True, False])
+def test_each_image_is_asked_for_with_its_own_login(
+    session: StackSession, monkeypatch: pytest.MonkeyPatch, podman: bool
+) -> None:
+    """Podman keeps logins for repositories too, Docker one for a registry, which is looked up
+    once."""
+    session.engine = Engine("docker", is_podman=podman)
+    repositories = [name.rpartition(":")[0] for name in references(session)]
+    wanted = repositories if podman else [repositories[0].partition("/")[0]]
+    asked: list[str] = []
+    used: dict[str, str] = {}
+
+    def kept(runner: object, engine: object, place: str) -> registry_login.Credentials:
+        asked.append(place)
+        return registry_login.Credentials(place, "x")
+
+    def manifest(image: ImageName, login: registry_login.Credentials) -> Manifest:
+        used[f"{image.registry}/{image.path}"] = login.user
+        return Manifest("sha256:1", f"sha256:of-{image}")
+
+    monkeypatch.setattr(registry_login, "credentials", kept)
+    monkeypatch.setattr(registry, "manifest", manifest)
+    is_built(session)
+    with deploy_images.images_under_way(session):
+        pass
+    assert sorted(asked) == sorted(wanted)
+    assert used == {name: name if podman else wanted[0] for name in repositories}
 
 
 def test_what_is_built_is_only_pushed(session: StackSession) -> None:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spinstack import text, times
-from spinstack.checks import image_state, survey, trees, walk
+from spinstack.checks import survey, trees, walk
 from spinstack.config.settings import Checkout
 from spinstack.console import known_errors, live_lines
 from spinstack.console.console import Console
@@ -262,7 +262,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "typed": typed,
     "progress": progress,
     "podman": lambda words: engine._is_podman("docker", words),
-    "platform": lambda words: image_state._platform(told(words), DOCKER, "image"),
     "image": lambda words: lookup.locals_of(told(words), DOCKER, ["image"]),
     "images": lambda words: lookup.locals_of(told(words), DOCKER, ["image", "other"]),
     "local containers": lambda words: local_containers.of_project(told(words), DOCKER, "p"),

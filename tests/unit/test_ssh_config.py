@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import random
 from pathlib import Path
@@ -11,10 +12,11 @@ import paramiko
 import pytest
 
 from spinstack.config import settings
-from spinstack.errors import UsageError
+from spinstack.errors import SpinstackError, UsageError
 from spinstack.transport import certificate
 from spinstack.transport.fabric import known_hosts, login, ssh_config
 from spinstack.transport.fabric.node import FabricLoginNode
+from tests.unit.test_doctor import Greeter
 
 
 def destination(**values: Any) -> settings.Destination:
@@ -116,6 +118,69 @@ def test_what_ssh_would_apply_is_applied(content: str, user: str, through: str) 
     assert (found.user, getattr(gateway, "host", gateway) or "") == (user, through)
 
 
+def included(name: str, content: str) -> Path:
+    path = Path.home() / ".ssh" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "user", "through"),
+    [
+        ("Include conf.d/*.conf\n", "ann", "b"),
+        ("include = ~/.ssh/conf.d/one.conf\nHost *\n  User eve\n", "ann", "b"),
+        ("Include nosuch conf.d/more\nUser me\n", "me", ""),
+        ("Host spin-*\n  Include conf.d/plain\n  User eve\n", "bob", ""),
+        ("Host other\n  Include conf.d/plain\n  User eve\n", "", ""),
+        # What stands below it belongs to no block of the included file.
+        ("Include conf.d/more\nProxyJump c\n", "", "c"),
+    ],
+)
+def test_included_files_count_where_they_are_included(
+    content: str, user: str, through: str
+) -> None:
+    included("conf.d/one.conf", "Host spin-login\n  User ann\n  ProxyJump b\n")
+    included("conf.d/more", "Host elsewhere\n  User eve\n  ProxyJump a\n")
+    included("conf.d/plain", "User bob\n")
+    written(content)
+    found = connection()
+    assert found.user == (user or getpass.getuser())
+    assert getattr(found.gateway, "host", "") == through
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "line"),
+    [
+        ("Host *\n  Include more\n", "\nHost elsewhere\n", "more:2"),
+        ("Include more\n", "# \nInclude more\n", "more:2"),
+        ("\nInclude %d/more\n", "", "config:2"),
+        ("\nInclude ${HOME}/more\n", "", "config:2"),
+        ("Include more\n", "User x\nGSSAPIAuthentication\n", "more:2"),
+        ("Include more/*\nInclude .\n", "", "config:2"),
+    ],
+)
+def test_what_cannot_be_included_simply_is_left_to_the_other_wire(
+    content: str, more: str, line: str
+) -> None:
+    included("more", more)
+    written(content)
+    with pytest.raises(UsageError, match="the wire fabric can't read the ssh config") as error:
+        connection()
+    assert error.value.where.endswith(f"/.ssh/{line}")
+    assert "wire: openssh" in error.value.remedy
+
+
+def test_a_list_of_revoked_keys_is_left_to_the_other_wire() -> None:
+    path = written("Host spin-login\n  RevokedHostKeys /etc/ssh/revoked\n")
+    with pytest.raises(UsageError, match="can't read RevokedHostKeys") as error:
+        connection()
+    assert error.value.where == f"{path}:2"
+    assert "wire: openssh" in error.value.remedy
+    written("Host *\n  RevokedHostKeys none\n")
+    connection()
+
+
 def _key(path: Path) -> paramiko.PKey:
     key = paramiko.ECDSAKey.generate()
     key.write_private_key_file(str(path))
@@ -139,6 +204,61 @@ def test_known_hosts_are_read_as_ssh_reads_them(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the known hosts can't be read") as error:
         known_hosts.keys("spin", [tmp_path])
     assert error.value.where == str(tmp_path)
+
+
+def test_names_in_known_hosts_may_have_wildcards_and_exceptions(tmp_path: Path) -> None:
+    key = _key(tmp_path / "a")
+    path = tmp_path / "known_hosts"
+    names = "*.example.org,!bad.example.org,[s?in]:22"
+    path.write_text(f"{names}\t {key.get_name()}  {key.get_base64()}\n")
+    for name, known in (
+        *(("a.example.org", True), ("A.Example.ORG", True), ("bad.example.org", False)),
+        *(("example.org", False), ("[spin]:22", True), ("s", False), ("spin", False)),
+    ):
+        assert bool(known_hosts.keys(name, [path])) is known, name
+
+
+@pytest.mark.parametrize(
+    ("names", "is_revoked"),
+    [("*", True), ("[spin]:2222", True), ("spin", True), ("{hashed}", True), ("other", False)],
+)
+def test_a_revoked_key_is_one_of_no_host(tmp_path: Path, names: str, is_revoked: bool) -> None:
+    key, other = _key(tmp_path / "a"), _key(tmp_path / "b")
+    names = names.format(hashed=paramiko.HostKeys.hash_host("[spin]:2222"))
+    path = tmp_path / "known_hosts"
+    known = f"[spin]:2222 {key.get_name()} {key.get_base64()}\n"
+    path.write_text(f"{known}@revoked {names} {key.get_name()} {key.get_base64()}\n")
+    at = known_hosts.revoked(key, "[spin]:2222", [tmp_path / "none", path])
+    assert at == (f"{path}:2" if is_revoked else "")
+    assert known_hosts.revoked(other, "[spin]:2222", [path]) == ""
+
+
+@pytest.mark.parametrize(
+    ("config", "names", "more", "said"),
+    [
+        ("", "[127.0.0.1]:{port}", "", "asks .Password for"),
+        ("", "spin", "", "is not known"),
+        ("Host *\n  HostKeyAlias spin\n", "spin", "", "asks .Password for"),
+        ("Host *\n  HostKeyAlias spin\n", "[127.0.0.1]:{port}", "", "is not known"),
+        ("", "[127.0.0.1]:{port}", "@revoked 127.0.0.* {key}", "is REVOKED"),
+        ("", "spin", "@revoked * {key}", "is REVOKED"),
+        ("Host *\n  HostKeyAlias spin\n", "spin", "@revoked spin {key}", "is REVOKED"),
+    ],
+)
+def test_a_host_is_who_the_known_hosts_say(
+    tmp_path: Path, config: str, names: str, more: str, said: str
+) -> None:
+    greeter = Greeter()
+    greeter.start()
+    port, key = greeter.node.port, f"{greeter.key.get_name()} {greeter.key.get_base64()}"
+    written(config)
+    known = tmp_path / "known_hosts"
+    known.write_text(f"{names.format(port=port)} {key}\n{more.format(key=key)}\n")
+    node = FabricLoginNode(destination(host="127.0.0.1", port=port, known_hosts_file=str(known)))
+    with pytest.raises(SpinstackError, match=said) as error:
+        node.open()
+    assert (f"revoked in {known}:2" in error.value.where) is ("REVOKED" in said)
+    node.close()
 
 
 def test_no_key_file_ends_the_login(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
@@ -17,8 +18,15 @@ from spin_rehearsal.rancher import composefile, goyaml
 from spin_rehearsal.rancher.failure import Failure
 from spin_rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
 from spin_rehearsal.rancher.variables import Variables
-from spinstack.config import compose, interpolation
+from spinstack.config import compose, interpolation, settings, templates
 from spinstack.config import goyaml as laptop_goyaml
+from spinstack.config.env_file import Variable
+from spinstack.config.settings import Destination
+from spinstack.config.stack import Stack
+from spinstack.deploy import diff
+from spinstack.local.compose_file import derive
+from spinstack.platforms.base import RunningService
+from spinstack.platforms.rancher1 import files
 
 # Some block of a service that is neither environment nor labels.
 BLOCK = "version: '2'\nservices:\n  web:\n    metadata:\n"
@@ -163,6 +171,54 @@ def test_a_variable_of_a_service(read: Callable[[str], Any], written: str, value
     assert read(text)["web"]["environment"]["V"] == value
 
 
+# What PyYAML, or a reader that fills in nothing, would make something else of.
+SERVICES = {
+    "base 60": "environment: {V: 12:30}\nhostname: 12:30\ncommand: [sleep, 12:30]",
+    "numbers and words": "environment: {A1: 680841e1, A2: 08, A3: yes, A4: 1.50}\nmem_limit: 010",
+    "quoted": "environment: {V: '0o17'}\nhostname: '680841e1'\ncommand: ['08', 'yes', '1e1']",
+    "a date": "environment: {V: 2020-01-01}\nhostname: 2020-01-01",
+    "a template": "environment: {V: '{{.Name}}'}\nlabels: {l: 'a{{`{{.Name}}`}}b'}",
+    "two merge keys": (
+        "environment: {<<: {V: 1, W: 1}, <<: {W: 2}, X: $A}\n"
+        "<<: {hostname: one, command: a}\n<<: {hostname: two}"
+    ),
+    "a merge key last": "hostname: one\n<<: {hostname: two}",
+    "dollar signs": "environment: {V: '$A ${A} $$A'}\ncommand: echo $$A $A",
+}
+
+
+@pytest.mark.parametrize("written", SERVICES.values(), ids=SERVICES)
+def test_render_diff_and_a_local_run_have_what_the_client_reads(
+    tmp_path: Path, written: str
+) -> None:
+    lines = "".join(f"    {line}\n" for line in written.split("\n"))
+    text = f"version: '2'\nservices:\n  web:\n    image: x\n{lines}"
+    theirs = on_the_login_node(text)["web"]
+    file, to = compose.parse(text, "docker-compose.yml"), destination(tmp_path)
+    ours = Stack("demo", tmp_path, file, {}, {"A": Variable("x", 1)}, "stack.env", {})
+
+    rendered = files.rendered(ours, to).partition("# docker-compose.yml\n")[2]
+    assert client(rendered)["services"]["web"] == theirs
+
+    running = RunningService(
+        command=theirs.get("command"),
+        environment={name: value or "" for name, value in theirs.get("environment", {}).items()},
+    )
+    values = ours.variables(to)
+    assert diff.started_with(ours, "web", running, values) == []
+
+    # Compose fills in what has one dollar sign.
+    derived = Template(derive(ours, values, uid=1).text()).safe_substitute(A="filled in again")
+    local = yaml.safe_load(derived)["services"]["web"]
+    assert local == {key: value for key, value in theirs.items() if value != {}}
+
+
+def destination(directory: Path) -> Destination:
+    way = {"host": "login", "environment": "dev-cattle", "project_dir": "/x"}
+    raw = {"stack": "demo", "destinations": {"dev": way}}
+    return settings.load({"spinstack": raw}, directory).destination("dev")
+
+
 @READERS
 @pytest.mark.parametrize("line", ["# notemplating", "#notemplating", "\n # notemplating more"])
 def test_a_file_without_templates(read: Callable[[str], Any], line: str) -> None:
@@ -175,6 +231,23 @@ def test_comments_in_an_action_that_does_not_end_take_no_time(read: Callable[[st
     """Each could be read in two ways: 2^60 of them would never end."""
     with pytest.raises((ValueError, Failure)):
         read("version: '2'\nservices: {web: {image: x, hostname: '{{ " + "/* */ " * 60 + "'}}\n")
+
+
+@READERS
+def test_actions_that_do_not_end_take_no_time_however_many_there_are(
+    read: Callable[[str], Any],
+) -> None:
+    with pytest.raises((ValueError, Failure), match=r"unclosed|does not end"):
+        read("version: '2'\nservices:\n  web:\n    image: '" + "{{ " * 100_000 + "'\n")
+
+
+def test_a_line_of_many_actions_takes_no_time() -> None:
+    line = "# " + "{{.Name}}{{/* x */}}" * 50_000
+    for start in ("\n", "a: b # "):
+        text = f"version: '2'\n{start}{line}"
+        found = templates.filled(text, "f")
+        assert found == (text.replace("{{.Name}}{{/* x */}}", templates.NO_VALUE), found[1])
+        assert [one.where for one in found[1]] == ["f:2"] * (0 if start == "\n" else 50_000)
 
 
 @READERS

@@ -98,10 +98,11 @@ elif "--rollback" in words:
     one.update(state="active", transitioning="no", healthState=odd.get("old health", "healthy"))
     keep()
 else:
-    state = "upgraded" if "--upgrade" in words else "active"
     answer("upgrade")
     if not odd.get("upgrade", "").startswith(("time=", "error", "<")):
         for name in odd.get("names", ["web"]):
+            upgraded = "--upgrade" in words and name in services
+            state = "upgraded" if upgraded else "active"
             one = services.setdefault(name, dict(told["fresh"]))
             one.update(dict({"state": state, "healthState": "healthy"}, **odd.get("new", {})))
         keep()

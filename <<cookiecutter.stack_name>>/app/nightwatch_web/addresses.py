@@ -36,7 +36,9 @@ def exposure(text: str) -> int:
 def downsample(text: str) -> int:
     """How many pixels become one, written like `4x`. Raises BadAddress.
 
-    Up to four digits: a camera's image has some 4,000 pixels in a row.
+    Up to four digits, although nightwatch itself takes any number: a camera's image has some 4,000
+    pixels in a row, so all pages beyond show the same one, and each address that is asked for
+    would leave one more file in the static tree.
     """
     if not re.fullmatch(r"[0-9]{1,4}x", text) or int(text[:-1]) == 0:
         raise BadAddress(f"{text!r} is no downsampling: it is written like 4x, from 1x to 9999x")

@@ -50,7 +50,11 @@ def findings(
     where = destination.host
     if not ready:
         problem = f"no rancher command from the modules {', '.join(destination.modules)}"
-        return [Finding("rancher-command", where, problem, "fix modules: in invoke.yaml")]
+        right = ", ".join(destination.centre.modules)
+        remedy = f"set modules: [{right}] in invoke.yaml"
+        if destination.modules == destination.centre.modules:
+            remedy = f"set modules: in invoke.yaml to one that `module avail {right}` lists there"
+        return [Finding("rancher-command", where, problem, remedy)]
     if not has_key:
         problem = "you have no Rancher key there yet"
         remedy = f"run `invoke setup --to {destination.name}`, or deploy, which asks for a password"

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from spinstack.config import compose_keys as keys
+from spinstack.config import goyaml
 from spinstack.config.compose import ComposeFile
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1 import compose_keys
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
+from spinstack.rules.service_rules import OWN_USER
 
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
@@ -38,9 +40,8 @@ def _services(file: ComposeFile, destination: Destination) -> Iterator[Finding]:
     """What is wrong with the keys of services: once for each place, however many merge it."""
     services = file.data.get("services")
     if services is not None and not isinstance(services, dict):
-        yield Finding(
-            "compose-type", file.where("services"), "services: is not a mapping", "fix it"
-        )
+        remedy = "write the name of each service below it, with a colon, such as app:"
+        yield Finding("compose-type", file.where("services"), "services: is not a mapping", remedy)
     seen = set()
     for key, finding in _of_keys(file, destination):
         # One for each place in the file, however many services merge it.
@@ -117,7 +118,17 @@ def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding
         # A variable may be a password.
         shown = "" if key in ("environment", "labels") else f": {value!r}"
         problem = f"{key} of {name} has a value of the wrong type{shown}"
-        yield Finding("compose-type", where, problem, f"{key} must be {wanted}")
+        remedy = f"{key} must be {wanted}{_as_list(key, value)}"
+        if key == "user":
+            # A number in quotes alone would lack the group.
+            remedy = OWN_USER
+        yield Finding("compose-type", where, problem, remedy)
+
+
+def _as_list(key: str, value: Any) -> str:
+    """How a single value is written as the list that the key needs; empty for any other."""
+    single = isinstance(value, str) and keys.TYPES[key][-1] in ("strings", "scalars")
+    return f": {key}: ['{value}']" if single and "'" not in value else ""
 
 
 def _forbidden(
@@ -129,8 +140,10 @@ def _forbidden(
     allowed = forbidden[key]
     if value in allowed or (value == [] and not allowed):
         return
-    problem = f"Spin does not allow {key}: {value} (service {name})"
-    remedy = f"use one of {', '.join(map(str, allowed))}" if allowed else "remove the key"
+    shown = value if isinstance(value, (list, dict)) else goyaml.shown(value)
+    problem = f"Spin does not allow {key}: {shown} (service {name})"
+    named = " or ".join(goyaml.shown(value) for value in allowed)
+    remedy = f"write {key}: {named}" if allowed else "remove the key"
     where = file.where("services", name, key)
     yield Finding("compose-forbidden", where, problem, remedy)
 

@@ -15,9 +15,9 @@ TOP_LEVEL: frozenset[str] = frozenset(
 
 # Keys of newer compose formats, and what Rancher uses instead.
 RENAMED = {
-    "healthcheck": "use health_check: in rancher-compose.yml (its keys differ too)",
-    "deploy": "use scale: and the like in rancher-compose.yml",
-    "configs": "mount a file of the stack with volumes:",
-    "platform": "use build_platform in invoke.yaml",
-    "profiles": "make it a separate stack",
+    "healthcheck": "remove it; Rancher's is health_check: in rancher-compose.yml, with other keys",
+    "deploy": "remove it; scale: and the like are in rancher-compose.yml",
+    "configs": "remove it, and mount a file of the stack with volumes:",
+    "platform": "remove it; the setting is build_platform in invoke.yaml",
+    "profiles": "remove it, or make it a separate stack",
 }

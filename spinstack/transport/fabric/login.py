@@ -37,7 +37,9 @@ def fingerprint(key: paramiko.PKey) -> str:
 class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
     """Shows an unknown host's fingerprint and asks; a yes is stored in the known hosts."""
 
-    def __init__(self, known_hosts: Path, ask: Prompt | None) -> None:
+    def __init__(self, name: str, known_hosts: Path, ask: Prompt | None) -> None:
+        """`name`: the host's name in known hosts files."""
+        self._name = name
         self._known_hosts = known_hosts
         self._ask = ask
 
@@ -66,7 +68,7 @@ class AskAboutUnknownHost(paramiko.MissingHostKeyPolicy):
         try:
             make_parents(self._known_hosts)
             with self._known_hosts.open("a", encoding="utf-8") as file:
-                file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+                file.write(f"{self._name} {key.get_name()} {key.get_base64()}\n")
         except OSError as error:
             raise SpinstackError(
                 f"the host key of {hostname} could not be stored: {error.strerror}",
@@ -82,6 +84,15 @@ def changed_host_key(error: paramiko.BadHostKeyException, forget: str) -> Spinst
         where=f"known {fingerprint(error.expected_key)}, offered {fingerprint(error.key)}",
         remedy=f"ask the centre whether it changed its key; if it did, run `{forget}` and log in "
         "again",
+    )
+
+
+def revoked_host_key(name: str, key: paramiko.PKey, at: str) -> SpinstackError:
+    """The error for a host with a key that `at`, a line of a known hosts file, revokes."""
+    return SpinstackError(
+        f"the host key of {name} is REVOKED: someone may be intercepting the connection",
+        where=f"offered {fingerprint(key)}, revoked in {at}",
+        remedy="don't log in; ask the centre which key the host should have",
     )
 
 

@@ -82,7 +82,7 @@ class FabricLoginNode(ChannelNode):
                 "auth_strategy": login,
                 "auth_timeout": waits.AT_MOST,
                 "banner_timeout": CONNECT_SECONDS,
-                "transport_factory": LoginTransport,
+                "transport_factory": partial(LoginTransport, judge=partial(self._judge, hop)),
             }
             self._trust(hop)
             self._pass(hop, login)
@@ -92,7 +92,8 @@ class FabricLoginNode(ChannelNode):
             with self._told(hop):
                 hop.open()
         except paramiko.BadHostKeyException as error:
-            forget = known_hosts.forget(*self._known(hop))
+            name, paths = self._known(hop)
+            forget = known_hosts.forget(name, (*paths, *known_hosts.SYSTEM))
             raise fabric_login.changed_host_key(error, forget) from None
         except paramiko.AuthenticationException as error:
             raise self._refused(hop, login, error) from None
@@ -123,15 +124,25 @@ class FabricLoginNode(ChannelNode):
         names = hop.ssh_config.get("userknownhostsfile", "").split()
         names = ["~/.ssh/known_hosts", *names, str(own)]
         paths = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - any text
-        return known_hosts.name_of(hop.host, hop.port), paths
+        alias = hop.ssh_config.get("hostkeyalias", "")
+        return known_hosts.name_of(hop.host, hop.port, alias), paths
 
     def _trust(self, hop: Connection) -> None:
         name, paths = self._known(hop)
         client = hop.client
-        for kind, key in known_hosts.keys(name, paths).items():
-            client.get_host_keys().add(name, kind, key)
+        own = known_hosts.name_of(hop.host, hop.port)
+        for kind, key in known_hosts.keys(name, (*paths, *known_hosts.SYSTEM)).items():
+            # Paramiko knows no alias.
+            client.get_host_keys().add(own, kind, key)
         ask = input if sys.stdin.isatty() else None
-        client.set_missing_host_key_policy(fabric_login.AskAboutUnknownHost(paths[-1], ask))
+        client.set_missing_host_key_policy(fabric_login.AskAboutUnknownHost(name, paths[-1], ask))
+
+    def _judge(self, hop: Connection, key: paramiko.PKey) -> None:
+        """Raises SpinstackError for a revoked host key."""
+        name, paths = self._known(hop)
+        at = known_hosts.revoked(key, name, (*paths, *known_hosts.SYSTEM))
+        if at:
+            raise fabric_login.revoked_host_key(name, key, at)
 
     def _login(self, hop: Connection) -> fabric_login.Login:
         destination = self._destination

@@ -23,6 +23,7 @@ from typing import Any
 from paramiko.auth_handler import AuthOnlyHandler
 from paramiko.common import cMSG_SERVICE_REQUEST, cMSG_USERAUTH_REQUEST
 from paramiko.message import Message
+from paramiko.pkey import PKey
 from paramiko.transport import ServiceRequestingTransport
 
 
@@ -78,10 +79,12 @@ class PromptSocket:
 
 
 class LoginTransport(ServiceRequestingTransport):
-    """The transport to give to `SSHClient.connect(transport_factory=…)`."""
+    """The transport to give to `SSHClient.connect(transport_factory=…)`, with its `judge`."""
 
-    def __init__(self, sock: Any, **named: Any) -> None:
+    def __init__(self, sock: Any, *, judge: Callable[[PKey], None], **named: Any) -> None:
+        """`judge` raises an error for a host key that must not be used, known or not."""
         super().__init__(PromptSocket(sock), **named)  # type: ignore[arg-type]
+        self._judge = judge
         self._accepted = threading.Event()
         # The limit for connecting comes first: this one would only say that the connection ended.
         self.handshake_timeout = 3600
@@ -89,6 +92,12 @@ class LoginTransport(ServiceRequestingTransport):
     def _parse_service_accept(self, message: Message) -> None:
         super()._parse_service_accept(message)  # type: ignore[misc]
         self._accepted.set()
+
+    def get_remote_server_key(self) -> PKey:
+        """What the client compares with the known keys, before anybody is asked anything."""
+        key = super().get_remote_server_key()
+        self._judge(key)
+        return key
 
     def ensure_session(self) -> None:
         """Request the authentication service, once, and continue as soon as it is available.

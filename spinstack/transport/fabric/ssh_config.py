@@ -3,7 +3,9 @@ decides for what it does not know."""
 
 from __future__ import annotations
 
+import glob
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,9 @@ FILES = (Path("~/.ssh/config"), Path("/etc/ssh/ssh_config"))
 # The conditions of Match that paramiko judges; it takes every other one for fulfilled.
 JUDGED = ("all", "canonical", "exec", "final", "host", "localuser", "originalhost", "user")
 
+# How deep files may include each other (ssh's own limit).
+_DEPTH = 16
+
 _REMEDY = "set wire: openssh in invoke.yaml, which leaves that file to ssh; or change it there"
 
 
@@ -33,14 +38,22 @@ class SSHConfig(paramiko.SSHConfig):
     user = ""
     # What is being read.
     _at = ""
+    # Where files are that are included by a relative name.
+    _base = Path()
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Lines with RevokedHostKeys, by what they say.
+        self.revoked_keys: dict[str, str] = {}
 
     def read(self, path: Path) -> None:
-        """Add a file, if it exists. Raises UsageError naming the line that can't be read."""
+        """Add a file, if it exists, and those that it includes. Raises UsageError naming the line
+        that can't be read."""
         if not path.is_file():
             return
-        self._at = str(path)
+        self._at, self._base = str(path), path.parent
         try:
-            self.parse(self._lines(path.read_bytes(), path))
+            self.parse(self._lines(path))
         except (paramiko.SSHException, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(
@@ -49,10 +62,38 @@ class SSHConfig(paramiko.SSHConfig):
                 remedy=_REMEDY,
             ) from None
 
-    def _lines(self, content: bytes, path: Path) -> Iterator[str]:
-        for number, line in enumerate(content.split(b"\n"), 1):
+    def _lines(self, path: Path, depth: int = 0, *, in_block: bool = False) -> Iterator[str]:
+        """The lines of a file, those of included ones in their place. `in_block`: it is included
+        below a Host or Match, which then decides about all of it. Raises ValueError or OSError."""
+        begins_a_block = False
+        for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
             self._at = f"{path}:{number}"
-            yield line.decode("utf-8")
+            text = line.decode("utf-8")
+            key, value = _setting(text)
+            if key in ("host", "match"):
+                if in_block:
+                    raise ValueError("Host or Match in a file that is included below another one")
+                begins_a_block = True
+            if key == "revokedhostkeys":
+                self.revoked_keys[value.strip('"')] = self._at
+            if key != "include":
+                yield text
+                continue
+            if depth == _DEPTH:
+                raise ValueError("too many files include each other")
+            for name in self._included(value):
+                yield from self._lines(Path(name), depth + 1, in_block=in_block or begins_a_block)
+            if not (in_block or begins_a_block):
+                # A block of an included file ends with that file.
+                yield "Host *"
+
+    def _included(self, value: str) -> list[str]:
+        """The files that an Include names, in order; relative names are below the directory of the
+        configuration. Raises ValueError."""
+        if "%" in value or "${" in value:
+            raise ValueError("a token or a variable in Include")
+        patterns = [os.path.join(self._base, os.path.expanduser(it)) for it in shlex.split(value)]  # noqa: PTH111, PTH118 - any text
+        return [name for pattern in patterns for name in sorted(glob.glob(pattern))]  # noqa: PTH207
 
     def _get_matches(self, match: str) -> list[dict[str, Any]]:
         # Names of conditions may be in upper case.
@@ -98,6 +139,12 @@ class SSHConfig(paramiko.SSHConfig):
         return found
 
 
+def _setting(line: str) -> tuple[str, str]:
+    """The keyword of a line, in lower case, and its value; empty for a line without one."""
+    found = paramiko.SSHConfig.SETTINGS_REGEX.match(line.strip())
+    return (found[1].lower(), found[2]) if found else ("", "")
+
+
 class Config(FabricConfig):  # type: ignore[misc]
     """Fabric's own settings; a jump host is looked up in the same ssh configuration."""
 
@@ -135,6 +182,13 @@ def connection(destination: Destination, seconds: int) -> Connection:
         ) from None
     for hop in hops(made):
         hop.connect_timeout = seconds
+        revoked = hop.ssh_config.get("revokedhostkeys", "none")
+        if revoked.lower() != "none":
+            raise UsageError(
+                "the wire fabric can't read RevokedHostKeys of the ssh config",
+                where=ssh_config.revoked_keys.get(revoked, str(FILES[0])),
+                remedy=_REMEDY,
+            )
     return made
 
 
