@@ -1,0 +1,311 @@
+"""Changes on Kubernetes: what they leave in the cluster, however they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.kubernetes.cluster import lease
+from spinstack.remote.cluster import held, journal_file
+from spinstack.remote.owner import make_owner
+from spinstack.tasks import history, operate, ship
+from spinstack.tasks import status as tasks_status
+from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
+from tests.unit.kube_node import KubeNode
+
+__all__ = ["desk", "directory", "node"]
+
+LOOKS = ("get", "describe", "logs")
+
+
+def orders(node: KubeNode) -> list[str]:
+    """What the cluster was told to do, by verb and kind, without looks."""
+    return [" ".join(line.split()[:2]) for line in node.calls if not line.startswith(LOOKS)]
+
+
+def image(node: KubeNode, service: str) -> str:
+    (container,) = node.objects["Deployment", service]["spec"]["template"]["spec"]["containers"]
+    return str(container["image"])
+
+
+def record(node: KubeNode) -> dict[str, Any]:
+    data: dict[str, Any] = node.objects["ConfigMap", "spinstack-demo"]["data"]
+    return data
+
+
+def past(node: KubeNode) -> list[tuple[str, str]]:
+    lines = record(node)["history"].splitlines()
+    return [(one["doing"], one["outcome"]) for one in map(json.loads, lines)]
+
+
+def free(node: KubeNode) -> bool:
+    return "holderIdentity" not in node.objects["Lease", "spinstack-demo"]["spec"]
+
+
+def test_a_stack_is_created_and_then_changed(desk: Desk, node: KubeNode) -> None:
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    first = record(node)["current"]
+    assert past(node) == [("deploy", "done")]
+    desk.changes()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert image(node, "web").endswith("web:2.0")
+    assert record(node)["current"] != first
+    assert not record(node)["unfinished"]
+    assert past(node) == [("deploy", "done")] * 2
+    assert free(node)
+
+
+def test_with_nothing_to_do_the_cluster_is_only_looked_at(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    node.calls.clear()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert orders(node) == []
+    assert len(node.calls) <= 4
+
+
+def test_what_the_server_refuses_has_touched_nothing(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    node.judge = lambda one: "no user" if one["kind"] == "Deployment" else ""
+    error = desk.fails(ship.deploy)
+    assert "no user" in str(error) + error.details
+    assert error.now == "nothing that is running was touched"
+    assert image(node, "web").endswith("web:1.0")
+    assert past(node) == [("deploy", "done"), ("deploy", "failed")]
+    assert free(node)
+
+
+def test_a_change_that_does_not_get_well_is_taken_back_whole(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    first, nginx = record(node)["current"], desk.directory / "web" / "nginx.conf"
+    before = {key: json.dumps(one["spec"]) for key, one in node.objects.items() if "spec" in one}
+    desk.changes()
+    nginx.write_text("server { listen 8081; }\n")
+    node.ill = {"web:2.0": "ErrImagePull"}
+    error = desk.fails(ship.deploy)
+    assert error.what.startswith("web failed")
+    assert error.now == "the previous version is running again"
+    after = {key: json.dumps(one["spec"]) for key, one in node.objects.items() if "spec" in one}
+    assert {key: after[key] for key in before if key[0] != "Lease"} == {
+        key: spec for key, spec in before.items() if key[0] != "Lease"
+    }
+    assert after.keys() == before.keys()
+    assert (record(node)["current"], record(node)["unfinished"]) == (first, "")
+    assert past(node)[-1] == ("deploy", "taken back")
+
+
+def test_what_is_known_about_a_failure_is_in_a_file(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    node.ill = {"web:2.0": "ErrImagePull"}
+    error = desk.fails(ship.deploy)
+    (named,) = [line for line in error.details.split("\n") if line.startswith("evidence: ")]
+    path = journal_file.Path(named.removeprefix("evidence: "))
+    assert "what there is to know" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_first_deploy_that_fails_deletes_nothing(desk: Desk, node: KubeNode) -> None:
+    node.ill = {"web:1.0": "ErrImagePull"}
+    error = desk.fails(ship.deploy)
+    assert "left in place" in error.now
+    assert ("Deployment", "web") in node.objects
+    node.ill = {}
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+
+
+def test_what_the_stack_no_longer_has_goes_after_the_new_is_well(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    by_hand = {"kind": "Deployment", "metadata": {"name": "db", "labels": {}}, "spec": {}}
+    node.objects["Service", "db"] = {**by_hand, "kind": "Service"}
+    compose = desk.directory / "docker-compose.yml"
+    first, _, rest = compose.read_text().partition("  app:\n")
+    compose.write_text(first + "  web:\n" + rest.partition("  web:\n")[2])
+    node.calls.clear()
+    desk.types(ship.deploy)
+    assert ("Deployment", "app") not in node.objects
+    assert ("Service", "db") in node.objects
+    done = orders(node)
+    assert done.index("delete Deployment.apps") > done.index("apply --server-side")
+
+
+def test_a_change_goes_back_to_the_release_before(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    first = record(node)["current"]
+    desk.changes()
+    desk.types(ship.deploy)
+    assert desk.types(ship.rollback, yes=True) == f"{ADDRESS}\n"
+    assert image(node, "web").endswith("web:1.0")
+    assert record(node)["current"] == first
+    assert past(node)[-1] == ("rollback", "done")
+
+
+def test_somebody_else_is_not_interfered_with(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    hold(node, "bob")
+    desk.changes()
+    error = desk.fails(ship.deploy)
+    assert error.what.startswith("locked by bob on far (deploy)")
+    assert image(node, "web").endswith("web:1.0")
+
+
+def test_the_lock_of_somebody_who_is_gone_is_taken_over_by_anybody(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    hold(node, "bob", ago=7200)
+    desk.changes()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert "took over the stale lock of bob on far" in desk.told
+
+
+def test_a_lock_that_seems_to_be_stale_is_listened_to(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of its holder may be slow."""
+    monkeypatch.setattr("time.sleep", lambda seconds: renewed(node))
+    desk.types(ship.deploy)
+    hold(node, "bob", ago=600)
+    desk.changes()
+    assert desk.fails(ship.deploy).what.startswith("locked by bob")
+
+
+def test_of_two_who_begin_at_once_one_is_refused(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def race(line: str) -> None:
+        if line.startswith("replace") and free(node):
+            node.before = lambda line: None
+            hold(node, "bob")
+
+    node.before = race
+    error = desk.fails(ship.deploy)
+    assert error.what.startswith("locked by bob")
+    assert image(node, "web").endswith("web:1.0")
+
+
+def test_a_lock_that_was_taken_away_ends_the_change(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def steal(line: str) -> None:
+        if line.startswith("apply --server-side") and "--dry-run" not in line:
+            node.before = lambda line: None
+            hold(node, "bob")
+
+    node.before = steal
+    error = desk.fails(ship.deploy)
+    assert "somebody has taken the lock" in str(error) + error.details
+    assert not free(node), "it is bob's"
+
+
+def test_lines_of_the_history_are_not_lost_when_two_write_at_once(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    added = iter(range(3))
+
+    def write(line: str) -> None:
+        if line.startswith("replace") and next(added, None) is not None:
+            one = node.objects["ConfigMap", "spinstack-demo"]
+            text = one["data"]["history"]
+            more = text.splitlines()[0].replace('"deploy"', '"scale"')
+            node._put({**one, "data": {**one["data"], "history": f"{text}{more}\n"}})
+
+    node.before = write
+    desk.types(ship.deploy)
+    doings = [doing for doing, _ in past(node)]
+    assert doings.count("scale") == 3
+    assert doings.count("deploy") == 2
+
+
+class Killed(BaseException):
+    """The process ends here, with nothing tidied up."""
+
+
+def kill_at(node: KubeNode, number: int) -> None:
+    """End the process at its command so many from now."""
+    node.calls.clear()
+
+    def count(line: str) -> None:
+        if len(node.calls) >= number:
+            raise Killed
+
+    node.before = count
+
+
+def test_after_a_death_at_any_command_anybody_can_finish(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    for number in range(40):
+        desk.changes(f"3.{number}")
+        kill_at(node, number)
+        try:
+            desk.types(ship.deploy)
+            died = False
+        except Killed:
+            died = True
+        node.before = lambda line: None
+        age_lock(node)
+        assert desk.types(ship.deploy, user="carol") == f"{ADDRESS}\n", number
+        assert image(node, "web").endswith(f"web:3.{number}"), number
+        assert not record(node)["unfinished"]
+        assert free(node)
+        if not died:
+            break
+    assert not died
+    assert number > 10
+
+
+def test_after_a_death_anybody_can_go_back(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    dead = iter([False, False, True])
+
+    def die(line: str) -> None:
+        if line.startswith("get deployments") and record(node)["unfinished"] and next(dead, False):
+            raise Killed
+
+    node.before = die
+    with pytest.raises(Killed):
+        desk.types(ship.deploy)
+    node.before = lambda line: None
+    age_lock(node)
+    assert image(node, "web").endswith("web:2.0")
+    desk.types(ship.rollback, user="carol", yes=True)
+    assert "was never finished" in desk.told
+    assert image(node, "web").endswith("web:1.0")
+    assert not record(node)["unfinished"]
+
+
+def hold(node: KubeNode, who: str, ago: int = 0) -> None:
+    """Somebody takes the lock."""
+    owner = make_owner(who, "far", "deploy")
+    found = node.objects.get(("Lease", "spinstack-demo"))
+    now = datetime.now(timezone.utc) - timedelta(seconds=ago)
+    made = lease.taken("demo", owner.nonce, asdict(owner), now)
+    if found:
+        made["metadata"]["uid"] = found["metadata"]["uid"]
+    node._put(made)
+
+
+def renewed(node: KubeNode) -> None:
+    """A sign of life, by a slow clock."""
+    node._put(dict(node.objects["Lease", "spinstack-demo"]))
+
+
+def age_lock(node: KubeNode) -> None:
+    """Time goes by, until a lock that is still there has expired."""
+    found = node.objects.get(("Lease", "spinstack-demo"))
+    if found and not free(node):
+        old = datetime.now(timezone.utc) - timedelta(hours=2)
+        found["spec"]["renewTime"] = old.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
