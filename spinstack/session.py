@@ -75,7 +75,7 @@ class Session:
         """What runs the stack at the destination."""
         from spinstack.platforms import choose
 
-        return choose.platform(self.destination.platform)
+        return choose.platform(self.destination.platform, self.destination.kubernetes)
 
     def must_know_destination(self) -> None:
         """For tasks that need none of its settings. Raises UsageError if `--to` is unknown."""

@@ -89,6 +89,11 @@ class Destination:
         return "this machine" if self.on_laptop else self.host
 
     @property
+    def runs_at(self) -> str:
+        """What is asked about the stack, for messages: the cluster, or the login node."""
+        return self.kubernetes.where if self.kubernetes else self.host
+
+    @property
     def when_unreachable(self) -> str:
         """What to do when the login node does not answer."""
         if self.included:

@@ -26,6 +26,7 @@ Occasion = Literal[
     "local-up",
     "engine-version",
     "rancher-step",
+    "kubectl-step",
     "remote-write",
     "ssh-login",
     "ssh-config",
@@ -35,6 +36,7 @@ Occasion = Literal[
 Group = Literal[
     "files",
     "rancher1",
+    "kubernetes",
     "containers",
     "registry",
     "engine",

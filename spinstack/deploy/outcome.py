@@ -156,9 +156,9 @@ def _cause(step: JournalStep, told: Journal, session: Session) -> SpinstackError
         remedy = "run `invoke deploy` when you want to continue"
         return SpinstackError("stopped by Ctrl-C", where=session.settings.stack, remedy=remedy)
     if step.name == session.platform.ready(session.destination).name:
-        return not_ready(_result(step), session.platform, session.destination.host)
+        return not_ready(_result(step), session.platform, session.destination.place)
     if step.name in MUST:
-        return must_not_fail(_result(step), session.destination.host)
+        return must_not_fail(_result(step), session.destination.runs_at)
     explain = _EXPLAINED.get(step.name, _refused)
     return explain(step, told, session)
 
@@ -203,7 +203,7 @@ def _not_rendered(step: JournalStep, told: Journal, session: Session) -> Spinsta
         error.details, error.explained = "\n".join(said), True
         return error
     if step.code in (TIME_IS_UP, KILLED):
-        silent = no_answer(platform, session.destination.host, platform.quick, "")
+        silent = no_answer(platform, session.destination.runs_at, platform.quick, "")
         silent.details = tail(step.output)
         return silent
     return SpinstackError(
@@ -221,7 +221,7 @@ def _not_healthy(step: JournalStep, told: Journal, session: Session) -> Spinstac
     if step.code == job.NO_ANSWER or not answered:
         seconds = health.SILENT_SECONDS if step.code == job.NO_ANSWER else within
         text = rows.last_look(step.lines)
-        return no_answer(session.platform, session.destination.host, seconds, text)
+        return no_answer(session.platform, session.destination.runs_at, seconds, text)
     try:
         watcher.judge(within, session.settings.stack)
     except ServicesFailed as error:

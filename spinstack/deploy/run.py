@@ -113,7 +113,7 @@ class Deployment:
         """The site's address if the change succeeded. Raises SpinstackError otherwise."""
         told, session = following.journal, self.session
         if not told.outcome:
-            raise unseen.silent(code, told, doing, session.destination.host)
+            raise unseen.silent(code, told, doing, session.destination.runs_at)
         written = told.step("write it down")
         if written and not written.ok:
             why = written.output.strip().rpartition("\n")[2]

@@ -29,7 +29,7 @@ def found(session: Session, node: LoginNode, doing: str) -> Deployment:
     with session.console.step("look") as step:
         found = remote.look()
         step.done("" if session.dry else _seen(found))
-    _tell_unfinished(session, found)
+    remote_lock.tell_unfinished(session, found)
     return Deployment(session, remote, me, access.with_access(session, remote, found))
 
 
@@ -38,16 +38,6 @@ def _seen(found: Found) -> str:
     told = ", ".join(f"{state.name} {state.shown}" for state in found.states)
     told = told or "nothing is running yet"
     return f"uid {found.uid}: {told}" if found.uid else told
-
-
-def _tell_unfinished(session: Session, found: Found) -> None:
-    """Say what somebody has left who is gone. With two steps it is told, and decided, later."""
-    left = found.unfinished
-    if left and not found.lock and not session.platform.two_steps:
-        session.console.note(
-            f"the {left.doing or 'change'} of {left.release or 'a release'} by {left.told()} was "
-            "never finished"
-        )
 
 
 def refuse_another(deployment: Deployment) -> None:

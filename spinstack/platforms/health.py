@@ -20,15 +20,19 @@ UNHEALTHY_ROUNDS = 3
 ANSWER_SECONDS = 60
 # Seconds that a platform may give no answer, or an unexpected one, while waiting.
 SILENT_SECONDS = 60
+USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class Watcher:
-    """Evaluates the states of services, round by round."""
+    """Evaluates the states of services, round by round. `patience`: how many rounds in a row a
+    platform must have given up on a service, where it may still think better of it."""
 
-    def __init__(self, wanted: list[str]) -> None:
+    def __init__(self, wanted: list[str], patience: int = 1) -> None:
         self.states: list[ServiceState] = []
         self._wanted = wanted
+        self._patience = patience
         self._unhealthy = dict.fromkeys(wanted, 0)
+        self._stuck = dict.fromkeys(wanted, 0)
 
     def take(self, states: list[ServiceState]) -> bool:
         """Whether there is nothing left to wait for, good or bad."""
@@ -36,6 +40,7 @@ class Watcher:
         for state in self.states:
             count = self._unhealthy[state.name]
             self._unhealthy[state.name] = count + 1 if state.health == "unhealthy" else 0
+            self._stuck[state.name] = self._stuck[state.name] + 1 if state.stuck else 0
         return self.all_up or bool(self.hopeless)
 
     @property
@@ -48,7 +53,8 @@ class Watcher:
         return [
             state
             for state in self.states
-            if state.stuck or self._unhealthy[state.name] >= UNHEALTHY_ROUNDS
+            if self._stuck[state.name] >= self._patience
+            or self._unhealthy[state.name] >= UNHEALTHY_ROUNDS
         ]
 
     @property
@@ -99,11 +105,13 @@ class SiteFailed(ServicesFailed):
 
 
 def address(states: list[ServiceState], destination: Destination) -> str:
-    """Where visitors find the site: `http://HOST:PORT`; empty if no port is published."""
+    """Where visitors find the site: `http://HOST:PORT`, without a port that goes without saying;
+    empty if no port is published."""
     for state in states:
         for endpoint in state.endpoints:
             host = state.fqdn if destination.address == "fqdn" and state.fqdn else endpoint.ip
-            return f"http://{host}:{endpoint.port}"
+            usual = endpoint.port == USUAL_PORTS.get(endpoint.scheme)
+            return f"{endpoint.scheme}://{host}" + ("" if usual else f":{endpoint.port}")
     return ""
 
 

@@ -54,6 +54,7 @@ def locked(session: Session, doing: str) -> Iterator[LockedStack]:
             with session.console.step("log in") as step:
                 found = _looked(session, remote, me)
                 step.done(f"uid {found.uid}" if found.uid else "")
+            tell_unfinished(session, found)
             yield LockedStack(session, remote, me, with_access(session, remote, found))
         finally:
             # If the connection is gone the lock stays, and shows whose it is.
@@ -77,6 +78,16 @@ def _looked(session: Session, remote: RemoteStack, me: Owner) -> Found:
         age = remote.look().last_sign_of_life if seen else None
         take_over(session, remote, locked.owner, age, me)
         return remote.look(me)
+
+
+def tell_unfinished(session: Session, found: Found) -> None:
+    """Say what somebody has left who is gone. With two steps it is told, and decided, later."""
+    left = found.unfinished
+    if left and not found.lock and not session.platform.two_steps:
+        session.console.note(
+            f"the {left.doing or 'change'} of {left.release or 'a release'} by {left.told()} was "
+            "never finished"
+        )
 
 
 class Life(Enum):

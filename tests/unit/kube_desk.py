@@ -62,6 +62,7 @@ class KubeSession(Session):
             "user": user,
             "namespace": "alice",
             "healthy_within": 20,
+            "project_dir": "/global/cfs/cdirs/desi/attic",
             "destinations": {"dev": {"kubernetes": CLUSTER}},
         }
         config = Config(overrides={"spinstack": settings, "run": {"dry": dry}})
@@ -87,9 +88,7 @@ class KubeSession(Session):
 class Desk:
     """Somebody who types tasks: each has a session of its own, as with Invoke."""
 
-    def __init__(
-        self, directory: Path, node: KubeNode, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def __init__(self, directory: Path, node: KubeNode, capsys: pytest.CaptureFixture[str]) -> None:
         self.directory = directory
         self.node = node
         self._capsys = capsys

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from spinstack.platforms.kubernetes import labels
-from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.command import Command, Raw, Secret, Word
 from spinstack.transport.login_node import Answer, OnBegin, OnLine, OnSent
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult, StepResult
@@ -88,9 +88,7 @@ class KubeNode:
         raise AssertionError("not a part of a change")
 
     def _carried_out(self, command: Command) -> tuple[str, int]:
-        words = [
-            word.text if isinstance(word, (Raw, Secret)) else str(word) for word in command.words
-        ]
+        words = [_text(word) for word in command.words]
         if "kubectl" not in words or words[0] in ("command", "export"):
             return "", 0
         at = words.index("kubectl")
@@ -202,6 +200,12 @@ class KubeNode:
         one["metadata"].setdefault("uid", f"uid-{self._version}")
         self.objects[one["kind"], _name(one)] = one
         return json.dumps(one) + "\n"
+
+
+def _text(word: Word) -> str:
+    if isinstance(word, Secret):
+        return word.value
+    return word.text if isinstance(word, Raw) else str(word)
 
 
 def _name(one: Object) -> str:

@@ -72,12 +72,12 @@ class Rollout:
     def _planned(self) -> list[Phase]:
         return [
             Phase("render", self._judge),
-            Phase("lock still ours", self._stack.must_be_ours),
+            Phase("lock still ours", self._still_ours),
             Phase("note the upgrade", self._note_begun),
             Phase("bring up", self._bring_up, back=True),
             Phase("wait until healthy", self._wait, back=True),
             Phase("ask the site", self._ask, back=True),
-            Phase("lock still ours", self._stack.must_be_ours, journal.LOCK_LOST),
+            Phase("lock still ours", self._still_ours, journal.LOCK_LOST),
             Phase("confirm", self._prune, journal.UNFINISHED),
             Phase("mark as current", self._mark_current, journal.NOT_NOTED),
         ]
@@ -105,6 +105,9 @@ class Rollout:
 
     def _judge(self) -> int:
         return self._steps.run(apply.dry_run_step(self._stack.cluster, self._text))
+
+    def _still_ours(self) -> None:
+        self._stack.must_be_ours(now=True)
 
     def _note_begun(self) -> None:
         begun = asdict(self._change.begun)
@@ -170,7 +173,7 @@ class Rollout:
             self._steps.try_to(f"last lines of {name}", partial(self._show_log, name))
         if self._change.creating or not self._before:
             return journal.STAYS
-        if not self._steps.try_to("lock still ours", self._stack.must_be_ours):
+        if not self._steps.try_to("lock still ours", self._still_ours):
             return journal.LOCK_LOST
         new = apply.inventory(self._text)
         back = apply.apply_step(self._stack.cluster, self._before)

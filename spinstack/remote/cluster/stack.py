@@ -234,9 +234,10 @@ class ClusterStack(RemoteStack):
                 return True
         return False
 
-    def must_be_ours(self) -> None:
-        """Raises LockLost if somebody has taken our lock."""
-        if self._held and not self._held.renew():
+    def must_be_ours(self, *, now: bool = False) -> None:
+        """Raises LockLost if somebody has taken our lock. The server is only asked when it is time
+        for a sign of life, unless it has to be sure `now`."""
+        if self._held and not (self._held.renew_now() if now else self._held.renew()):
             self._held = None
             raise LockLost(
                 "somebody has taken the lock of this change, and may be changing the stack now",

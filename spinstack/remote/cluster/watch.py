@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Seconds between two looks, and between two requests.
 PAUSE = 1.0
+# Looks in a row in which a service must seem hopeless: a registry may answer wrongly once.
+PATIENCE = 2
 
 
 class Watch:
@@ -31,7 +33,7 @@ class Watch:
 
     def until_up(self, seconds: float, services: Sequence[str]) -> int:
         """Look until all are up; exit codes as those of `watch` in job.sh. Raises LockLost."""
-        watcher = health.Watcher(list(services))
+        watcher = health.Watcher(list(services), PATIENCE)
         end, heard = time.monotonic() + seconds, time.monotonic()
         while True:
             if self.look():
