@@ -77,10 +77,11 @@ class StateWords:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a published port can be reached."""
+    """Where a published port can be reached. `ip`: or a host name."""
 
     ip: str
     port: int
+    scheme: str = "http"
 
 
 @dataclass(frozen=True)

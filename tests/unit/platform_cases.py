@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,8 +15,11 @@ from spinstack.platforms.base import (
     LogQuery,
     Platform,
 )
+from spinstack.platforms.kubernetes.cluster import states
+from spinstack.platforms.kubernetes.platform import Kubernetes
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.transport.script import PLAIN_SHELL
+from tests.unit import kubernetes_fake as fake
 from tests.unit import plain_platform
 from tests.unit.plain_platform import Plain
 from tests.unit.there import There, running
@@ -52,9 +56,13 @@ class Printed:
 
 
 class Case:
-    """A platform on a login node of its own, whose program is a small one of the tests."""
+    """A platform on a login node of its own, whose program is a small one of the tests.
+    `place`: settings of a destination there; `shares_ports`: its stacks can't publish the same
+    port twice."""
 
     platform: Platform
+    place: Mapping[str, Any] = {"environment": "dev-cattle"}
+    shares_ports = True
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -207,4 +215,67 @@ class OfPlain(Case):
         )
 
 
-CASES: dict[str, type[Case]] = {"cattle": OfRancher, "plain": OfPlain}
+class OfKubernetes(Case):
+    platform = Kubernetes(fake.CLUSTER)
+    place: Mapping[str, Any] = {
+        "platform": "kubernetes",
+        "kubernetes": {"context": "dev", "namespace": "demo", "ingress_host": "demo.example.org"},
+    }
+    shares_ports = False
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        fake.install(home, **{states.KINDS: self.printed().states})
+
+    def records(self) -> None:
+        super().records()
+        path = self.home / "bin" / self.platform.program
+        # An object that it is given is told, too.
+        given = "case \" $* \" in (*' -f - '*) cat >>~/told; printf '\\0' >>~/told;; esac"
+        path.write_text(path.read_text().replace("[ -e ~/fed ]", f"{given}\n[ -e ~/fed ]"))
+
+    def printed(self) -> Printed:
+        pods = [
+            fake.pod("app", "app-1-aaaaa"),
+            fake.pod("app", "app-1-bbbbb", metadata={"creationTimestamp": "2026-11-22T16:00:09Z"}),
+            fake.pod("web", stack="other"),
+        ]
+        log = (
+            "[pod/app-1-bbbbb/app] 2026-11-22T16:00:03.5Z three\n"
+            "[pod/app-1-bbbbb/app]   at line 4\n"
+            "[pod/app-1-aaaaa/app] 2026-11-22T16:00:01Z one\n"
+            "[pod/app-1-aaaaa/app] 2026-11-22T16:00:02.25Z two\n"
+        )
+        kept = "".join(f"kept\t{name}\t{fake.MADE}\t\tOpaque\t\n" for name in ("demo.b", "demo.a"))
+        return Printed(
+            states=fake.printed(
+                fake.deployment("app", replicas=2, ready=2),
+                fake.deployment("web", replicas=0, ready=0),
+                fake.deployment("web", stack="other"),
+                *pods,
+                fake.ingress("web", "demo.example.org"),
+                fake.ingress("web", "other.example.org", stack="other"),
+            ),
+            nothing=fake.printed(),
+            garbage=("<html>maintenance</html>", '{"kind": "Li', "Segmentation fault"),
+            containers=fake.rows(pods),
+            inspected=fake.printed(fake.deployment("web")),
+            log=log,
+            secrets=f"{kept}end\n",
+            errors=(
+                'Error from server (NotFound): deployments.apps "web" not found',
+                "Unable to connect to the server: dial tcp: i/o timeout",
+                'error: context "dev" does not exist',
+                'The deployments "app" is invalid: : denied',
+                "<!DOCTYPE html>",
+            ),
+            warnings=("Warning: resource deployments/web is missing the annotation",),
+            talk=("deployment.apps/web scaled", "No resources found in demo namespace.", ""),
+        )
+
+
+CASES: dict[str, type[Case]] = {
+    "cattle": OfRancher,
+    "plain": OfPlain,
+    "kubernetes": OfKubernetes,
+}

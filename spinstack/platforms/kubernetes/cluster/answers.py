@@ -1,0 +1,43 @@
+"""What the server answered to an order about single objects: the objects, or why not. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spinstack.platforms.base import Garbled
+from spinstack.platforms.kubernetes.cluster.output import CONFLICT, EXISTS, NOT_FOUND, complaints
+from spinstack.platforms.kubernetes.cluster.tree import items, text
+from spinstack.transport.script import json_objects
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`objects`: as they are in the cluster now. `exists`: one of them was there already;
+    `conflict`: somebody has changed one since it was read; `missing`: one is not there."""
+
+    objects: tuple[dict[str, Any], ...] = ()
+    exists: bool = False
+    conflict: bool = False
+    missing: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return not (self.exists or self.conflict or self.missing)
+
+
+def read(output: str) -> Answer:
+    """From what `get`, `create`, `replace` or `patch` printed with `-o json`. Raises Garbled for
+    any other complaint, and for what is no answer; nothing (a dry run) has no objects."""
+    said = complaints(output, errors_only=True)
+    objects: list[dict[str, Any]] = []
+    for one in json_objects(output):
+        objects += items(one, "items") if text(one, "kind").endswith("List") else [one]
+    known = {key: any(line.startswith(key) for line in said) for key in _KEYS}
+    unknown = [line for line in said if not line.startswith(_KEYS)]
+    if unknown or (output.strip() and not objects and not said):
+        raise Garbled(output)
+    return Answer(tuple(objects), known[EXISTS], known[CONFLICT], known[NOT_FOUND])
+
+
+_KEYS = (EXISTS, CONFLICT, NOT_FOUND)

@@ -1,0 +1,88 @@
+"""Secrets and claims of a stack: list, create, remove. A secret's value is never read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spinstack.platforms.base import Kept
+from spinstack.platforms.kubernetes import labels
+from spinstack.platforms.kubernetes.cluster.output import rows, template
+from spinstack.platforms.kubernetes.kubectl import FIELD_MANAGER, as_text, fed, kubectl
+from spinstack.transport.command import Command, Raw, Secret
+from spinstack.transport.script import Step
+
+if TYPE_CHECKING:
+    from spinstack.config.kubernetes import Cluster
+
+_RESOURCES = {"secret": "secrets", "volume": "persistentvolumeclaims"}
+_COMMON = ("{.metadata.name}", "{.metadata.creationTimestamp}", "{.metadata.deletionTimestamp}")
+# Nothing of what is in a secret.
+_ROWS = {
+    "secret": template("kept", *_COMMON, "{.type}", ""),
+    "volume": template("kept", *_COMMON, "{.status.phase}", "{.spec.storageClassName}"),
+}
+# What a claim is made with; few storage classes heed it.
+_SIZE = "10Gi"
+
+
+def list_step(cluster: Cluster, kind: str) -> Step:
+    """All in the namespace."""
+    call = kubectl(cluster, "get", _RESOURCES[kind], "-o", _ROWS[kind])
+    return Step(f"{kind}s", (call,))
+
+
+def parse(output: str) -> list[Kept]:
+    """By name, without those that are being removed. Raises Garbled."""
+    found = [
+        Kept(name, name, created, state, driver)
+        for name, created, leaving, state, driver in rows(output, "kept", 5)
+        if not leaving
+    ]
+    return sorted(found, key=lambda kept: kept.name)
+
+
+def stack_of(name: str) -> str:
+    """The stack in a name such as `demo.password`; empty if it names none."""
+    stack, dot, _ = name.partition(".")
+    return stack if dot else ""
+
+
+def _labels(name: str) -> dict[str, str]:
+    stack = stack_of(name)
+    return {labels.MANAGED_BY: labels.MANAGER, **({labels.PART_OF: stack} if stack else {})}
+
+
+def create_secret_step(cluster: Cluster, name: str, value: bytes) -> Step:
+    """Its only key is its own name. printf is a builtin of bash, so the value is in no process's
+    arguments."""
+    octal = Secret("".join(f"\\{byte:03o}" for byte in value))
+    words = ("create", "secret", "generic", name, f"--from-file={name}=/dev/stdin")
+    create = kubectl(cluster, *words, f"--field-manager={FIELD_MANAGER}")
+    marks = [f"{key}={text}" for key, text in _labels(name).items()]
+    label = kubectl(cluster, "label", "secrets", name, *marks, f"--field-manager={FIELD_MANAGER}")
+    commands = (Command("printf", octal, Raw("|"), *create.words), label)
+    return Step("create the secret", commands, must=False)
+
+
+def create_volume_step(cluster: Cluster, name: str, storage_class: str) -> Step:
+    """A claim that several pods may write to."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": _SIZE}},
+    }
+    if storage_class:
+        spec["storageClassName"] = storage_class
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "labels": _labels(name)},
+        "spec": spec,
+    }
+    create = kubectl(cluster, "create", f"--field-manager={FIELD_MANAGER}", "-f", "-")
+    return Step("create the volume", (fed(as_text([claim]), create),), must=False)
+
+
+def remove_step(cluster: Cluster, kind: str, id: str) -> Step:
+    """A claim stays until no pod uses it any more."""
+    call = kubectl(cluster, "delete", _RESOURCES[kind], id, "--wait=false")
+    return Step(f"remove the {kind}", (call,), must=False)

@@ -1,0 +1,117 @@
+"""The containers of services: one for each pod. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinstack.platforms.base import NO_CONTAINER, Container
+from spinstack.platforms.kubernetes import labels
+from spinstack.platforms.kubernetes.cluster import reasons, times
+from spinstack.platforms.kubernetes.cluster.output import rows, template
+from spinstack.platforms.kubernetes.cluster.tree import items, mapping, number, text
+from spinstack.platforms.kubernetes.kubectl import NO_LIMIT, kubectl
+from spinstack.text import read_json
+from spinstack.transport.command import Command, Raw, program
+from spinstack.transport.script import Step
+
+if TYPE_CHECKING:
+    from spinstack.config.kubernetes import Cluster
+
+_LIMITED = Path(__file__).with_name("limited.sh")
+_LABELS = ".metadata.labels."
+_ROWS = template(
+    "pod",
+    f"{{{_LABELS}{labels.path(labels.PART_OF)}}}",
+    f"{{{_LABELS}{labels.path(labels.NAME)}}}",
+    "{.metadata.name}",
+    '{.status.conditions[?(@.type=="Ready")].status}',
+    "{.metadata.deletionTimestamp}",
+    "{.metadata.creationTimestamp}",
+    "{.status.phase}",
+    "{.spec.containers[0].image}",
+    "{.status.containerStatuses}",
+)
+# Prints the first ready pod of a service from such rows.
+_READY = (
+    '$1 == "pod" && $2 == ENVIRON["stack"] && $3 == ENVIRON["service"] && $5 == "True" && $6 == ""'
+    " { print $4; exit }"
+)
+# Bash if the container has it.
+SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
+# Whatever a command may be given is held in memory until it is sent.
+LARGEST_INPUT = 100_000_000
+
+
+def containers_step(cluster: Cluster, must: bool = False) -> Step:
+    """The pods of all stacks in the namespace, a row each, without what is in their variables."""
+    call = kubectl(cluster, "get", "pods", "-l", labels.of_ours(), "-o", _ROWS)
+    return Step("containers", (call,), must=must)
+
+
+def parse(output: str, stack: str) -> dict[str, list[Container]]:
+    """By service. The living ones are numbered by age; a pod's own name says no number. Raises
+    Garbled."""
+    found: dict[str, list[list[str]]] = {}
+    for row in rows(output, "pod", 9):
+        if row[0] == stack and row[1]:
+            found.setdefault(row[1], []).append(row)
+    return {service: _numbered(service, pods) for service, pods in found.items()}
+
+
+def _numbered(service: str, pods: list[list[str]]) -> list[Container]:
+    """Those that are being removed come last."""
+    pods.sort(key=lambda row: (bool(row[4]), row[5], row[2]))
+    return [_container(row, f"{service}-{number}") for number, row in enumerate(pods, 1)]
+
+
+def _container(row: list[str], name: str) -> Container:
+    _, _, pod, _, leaving, created, phase, image, told = row
+    try:
+        status = next(iter(items({"statuses": read_json(told)}, "statuses")), {})
+    except ValueError:
+        status = {}
+    waiting = mapping(status, "state", "waiting")
+    state = text(waiting, "reason") or phase.lower()
+    if leaving:
+        state = "terminating"
+    elif mapping(status, "state", "running"):
+        state = "running"
+    elif mapping(status, "state", "terminated"):
+        state = text(status, "state", "terminated", "reason") or "terminated"
+    return Container(
+        id=pod,
+        name=name,
+        state=state,
+        created=created if times.moment(created) else "",
+        starts=number(status, "restartCount") + 1 if status else 0,
+        message=text(waiting, "message") or reasons.ended(status),
+        image=image,
+    )
+
+
+def ask(cluster: Cluster, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
+    """Runs a command in a ready pod; `$found` holds what the step `containers` printed."""
+    names = f"stack={shlex.quote(stack)} service={shlex.quote(service)}"
+    find = f"{names} awk -F '\\t' {shlex.quote(_READY)}"
+    run = kubectl(cluster, "exec", Raw('"$id"'), "--", *words, seconds=NO_LIMIT)
+    return Command(
+        Raw(f"{program(_LIMITED)}\n"),
+        Raw(f"id=$(printf '%s\\n' \"$found\" | {find});"),
+        Raw(f'[ -n "$id" ] || exit {NO_CONTAINER};'),
+        *("limited", str(seconds), *run.words),
+    )
+
+
+def exec_command(
+    cluster: Cluster, pod: str, words: Sequence[str], *, terminal: bool, input_bytes: int
+) -> Command:
+    """Runs a command in a pod's container; reads so many bytes of input, and no more."""
+    if terminal:
+        return kubectl(cluster, "exec", "-it", pod, "--", *words, seconds=NO_LIMIT)
+    if not input_bytes:
+        return kubectl(cluster, "exec", pod, "--", *words, seconds=NO_LIMIT)
+    run = kubectl(cluster, "exec", "-i", pod, "--", *words, seconds=NO_LIMIT)
+    return Command("head", "-c", str(input_bytes), Raw("|"), *run.words)
