@@ -26,10 +26,10 @@ FILES = (
     "app/app.py",
     "docker-compose.yml",
     "invoke.yaml",
-    "rancher-compose.yml",
     "stack.env",
     "tasks.py",
     "web/Dockerfile",
+    "web/main.conf",
     "web/nginx.conf",
     "web/start.sh",
 )

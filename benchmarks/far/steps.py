@@ -99,7 +99,8 @@ class Deploy:
 
 def of(session: Session) -> Deploy:
     """The deploy of a session's stack, packed now."""
-    made = remote_upload.make(session.stack, session.destination)
+    more = session.platform.release_files(session.stack, session.destination)
+    made = remote_upload.make(session.stack, session.destination, more)
     me = make_owner("demo", "laptop", "deploy")
     settings = session.settings
     return Deploy(made, session.destination, settings.stack, settings.env_file, me)

@@ -61,7 +61,8 @@ config = Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()
 config.set_project_location(str(Path.cwd()))
 config.load_project()
 session = Session(Context(config), "dev")
-print(upload.make(session.stack, session.destination).id)
+more = session.platform.release_files(session.stack, session.destination)
+print(upload.make(session.stack, session.destination, more).id)
 """
 _ARGPARSE = """\
 import argparse

@@ -265,8 +265,7 @@ def _health_checks(
         right = listener.speaking(spoken) if listener.ports else published
         if not check.port:
             problem = f"service {name} has no health check: nobody will notice when it is broken"
-            file = check.where.split(":")[0]
-            remedy = f"add health_check: with port and request_line in {file}"
+            remedy = f"add {name}: {{health: {{port: …, path: …}}}} to services: in invoke.yaml"
             yield Finding("health-check", check.where, problem, remedy, "warning")
         elif (right or listener.ports) and check.port not in right:
             there = ", ".join(sorted(listener.ports) or right)

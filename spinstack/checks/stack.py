@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 
@@ -32,6 +33,7 @@ def check(
     if stack.compose.findings:
         return in_order(findings)
     findings += env_file.findings(settings, stack, destination)
+    findings += _unknown_services(stack)
     services, unreadable = stack.services(destination)
     findings += unreadable
     for service in services:
@@ -71,6 +73,16 @@ def _published_twice(services: list[Service]) -> Iterator[Finding]:
                 # A variable of both can't be set for one of them.
                 where = service.where(key) if own[1] == first else own[1]
                 yield Finding("port-twice", where, problem, remedy)
+
+
+def _unknown_services(stack: Stack) -> Iterator[Finding]:
+    """Services in the settings that are not in the compose file."""
+    for name, setting in stack.service_settings.items():
+        if name not in stack.compose.services:
+            problem = f"no service {name} in {stack.compose.source}"
+            near = difflib.get_close_matches(name, stack.service_names, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "remove it, or correct its name"
+            yield Finding("service-unknown", f"invoke.yaml, {setting.where}", problem, remedy)
 
 
 def _without_unset(found: list[Finding], service: Service) -> list[Finding]:

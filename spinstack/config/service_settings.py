@@ -37,11 +37,12 @@ class Health:
 
 @dataclass(frozen=True)
 class ServiceSetting:
-    """A service: its health check, None without one, and its number of containers. `where`: the
-    setting."""
+    """A service: its health check, None without one, and its number of containers. `said`: the
+    keys that are set; `where`: the setting."""
 
     health: Health | None
     scale: int
+    said: frozenset[str]
     where: str
 
 
@@ -57,6 +58,7 @@ def _service(written: Any, where: str) -> ServiceSetting:
     return ServiceSetting(
         health=None if health is None else _health(health, f"{where}.health"),
         scale=values["scale"],
+        said=frozenset(key for key, it in (written or {}).items() if it is not None),
         where=where,
     )
 

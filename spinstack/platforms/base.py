@@ -326,7 +326,8 @@ class Platform(Protocol):
         ...
 
     def release_files(self, stack: Stack, destination: Destination) -> Mapping[str, bytes]:
-        """Files that a release needs besides those of the stack's directory, by name."""
+        """Files that a release needs besides those of the stack's directory, or instead of those
+        with their names."""
         ...
 
     def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck] | None:

@@ -60,15 +60,17 @@ def make(
     *,
     now: datetime | None = None,
 ) -> Release:
-    """Pack the stack for a destination, with `more` files by name.
+    """Pack the stack for a destination, with `more` files by name, which replace its own.
 
     The id is the time (UTC) and the first digits of the hash of what runs, so that ids sort by
     age and unchanged files are recognised. Raises SpinstackError if the directory is too large,
     has links that lead out of it, or a file can't be read.
     """
     release_files.check(stack.directory)
-    packed = [_packed(stack, destination, path) for path in release_files.files(stack.directory)]
-    packed += [_entry(name, data, 0o640) for name, data in sorted((more or {}).items())]
+    more = more or {}
+    own = (p for p in release_files.files(stack.directory) if _name(stack, p) not in more)
+    packed = [_packed(stack, destination, path) for path in own]
+    packed += [_entry(name, data, 0o640) for name, data in sorted(more.items())]
     archive = _archive(packed)
     digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
     moment = (now or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
@@ -79,10 +81,14 @@ def make(
 
 def _packed(stack: Stack, destination: Destination, path: Path) -> tuple[tarfile.TarInfo, bytes]:
     """A file as packed: no times, no owners, so that the same files give the same bytes."""
-    name = path.relative_to(stack.directory).as_posix()
+    name = _name(stack, path)
     # Containers run as the uid that owns the release; the group may read.
     mode = 0o750 if path.stat().st_mode & 0o100 else 0o640
     return _entry(name, _content(stack, destination, path, name), mode)
+
+
+def _name(stack: Stack, path: Path) -> str:
+    return path.relative_to(stack.directory).as_posix()
 
 
 def _entry(name: str, data: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:

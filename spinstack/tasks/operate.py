@@ -74,8 +74,8 @@ def scale(
 ) -> None:
     """Run more or fewer containers of a service.
 
-    The next deploy keeps this number: Rancher reads `scale` in rancher-compose.yml only when
-    it creates a service.
+    The next deploy keeps this number: `scale` in invoke.yaml counts only when a service is
+    created.
 
         invoke scale --service app --count 2
     """

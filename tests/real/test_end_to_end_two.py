@@ -31,10 +31,10 @@ def second(stage: Stage) -> Iterator[None]:
 
 def _proxy_alone(stack: Path) -> None:
     """Leave the service `app` out: pushing its large image once more would prove nothing."""
-    for name in ("docker-compose.yml", "rancher-compose.yml"):
-        content = yaml.safe_load((stack / name).read_text())
-        del content["services"]["app"]
-        (stack / name).write_text(yaml.safe_dump(content))
+    compose = stack / "docker-compose.yml"
+    content = yaml.safe_load(compose.read_text())
+    del content["services"]["app"]
+    compose.write_text(yaml.safe_dump(content))
     start = stack / "web" / "start.sh"
     asked = start.read_text().replace("service=app", "service=web")
     start.write_text(re.sub(r"^port=\d+$", "port=8080", asked, flags=re.MULTILINE))

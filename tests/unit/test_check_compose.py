@@ -10,12 +10,13 @@ import pytest
 
 from spinstack.checks import mend
 from spinstack.rules.finding import errors
+from tests.unit.older_stack import made_older
 from tests.unit.test_check_laptop import COMPOSE, ENV, RANCHER, baked, check, directory, replaced
 
 __all__ = ["baked", "directory"]
 
 # A line of the service app that may be anything.
-HERE = "    retain_ip: true"
+HERE = "    read_only: true"
 HEAD = "services:\n"
 
 FAULTS = [
@@ -179,7 +180,7 @@ def test_a_block_that_nobody_reads_is_not_looked_at(directory: Path) -> None:
 
 
 def test_a_default_with_a_blank_is_told_as_a_default(directory: Path) -> None:
-    replaced(directory / COMPOSE, "    retain_ip: true", "    labels: {a: '${NAME:-hello world}'}")
+    replaced(directory / COMPOSE, "    read_only: true", "    labels: {a: '${NAME:-hello world}'}")
     (found,) = errors(check(directory))
     assert found.rule == "variable-form"
     assert found.remedy == "write ${NAME}, and set NAME in the env file"
@@ -208,6 +209,7 @@ def test_a_block_has_one_finding_for_each_fault_however_often_it_is_merged(direc
     ],
 )
 def test_the_second_file_needs_no_services(directory: Path, text: str) -> None:
+    made_older(directory)
     (directory / RANCHER).write_text(text)
     found = check(directory)
     assert not errors(found)
@@ -264,6 +266,7 @@ def test_a_second_document_is_not_read(directory: Path) -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_any_file(directory: Path) -> None:
+    made_older(directory)
     for name in (COMPOSE, RANCHER, ENV):
         path = directory / name
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

@@ -22,6 +22,7 @@ from spinstack.images.tag import ImageSpec, reference
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding, errors
 from tests.unit import stack_session
+from tests.unit.older_stack import made_older
 
 COMPOSE, RANCHER, ENV = "docker-compose.yml", "rancher-compose.yml", "stack.env"
 NGINX, START, INI, INVOKE = "web/nginx.conf", "web/start.sh", "app/app.ini", "invoke.yaml"
@@ -65,27 +66,33 @@ def test_the_default_stack_is_clean(directory: Path) -> None:
     assert check(directory, "prod") == []
 
 
+def test_a_stack_with_a_file_for_rancher_is_as_clean(directory: Path) -> None:
+    made_older(directory)
+    assert check(directory, "dev") == []
+
+
 # Rule, file, what is replaced, by what, and lines from there to the line that is named.
 FAULTS = [
     ("compose-version", COMPOSE, "version: '2'", "version: '3.8'", 0),
     ("compose-version", RANCHER, "version: '2'", "version: 2.0", 0),
     ("compose-section", COMPOSE, "services:\n", "configs: {}\nservices:\n", 0),
-    ("compose-key", COMPOSE, "    retain_ip: true", "    healthcheck: {test: 'true'}", 0),
-    ("compose-key", COMPOSE, "    retain_ip: true", "    retain-ip: true", 0),
+    ("compose-key", COMPOSE, "    read_only: true", "    healthcheck: {test: 'true'}", 0),
+    ("compose-key", COMPOSE, "    read_only: true", "    retain-ip: true", 0),
     ("compose-key", RANCHER, "    scale: 1", "    scales: 1", 0),
-    ("compose-type", COMPOSE, "    retain_ip: true", "    retain_ip: 'yes'", 0),
-    ("compose-type", COMPOSE, "    retain_ip: true", "    mem_limit: much", 0),
+    ("compose-type", COMPOSE, "    read_only: true", "    read_only: 'yes'", 0),
+    ("compose-type", COMPOSE, "    read_only: true", "    mem_limit: much", 0),
     ("compose-type", COMPOSE, "    cap_drop:\n      - ALL", "    cap_drop: ALL", 0),
     ("compose-value", COMPOSE, ":/app/data:ro", ":/app/data:readonly", 0),
     ("compose-value", COMPOSE, ":8080'", "'", 0),
-    ("compose-build", COMPOSE, "    retain_ip: true", "    build: ./app", 0),
-    ("compose-forbidden", COMPOSE, "    retain_ip: true", "    privileged: true", 0),
-    ("compose-forbidden", COMPOSE, "    retain_ip: true", "    network_mode: host", 0),
-    ("compose-forbidden", COMPOSE, "    retain_ip: true", "    pid: host", 0),
+    ("compose-build", COMPOSE, "    read_only: true", "    build: ./app", 0),
+    ("compose-forbidden", COMPOSE, "    read_only: true", "    privileged: true", 0),
+    ("compose-forbidden", COMPOSE, "    read_only: true", "    network_mode: host", 0),
+    ("compose-forbidden", COMPOSE, "    read_only: true", "    pid: host", 0),
     ("service-unknown", RANCHER, "  web:\n", "  wbe: {scale: 1}\n  web:\n", 0),
+    ("service-unknown", INVOKE, "    web: {scale", "    wbe: {scale: 1}\n    web: {scale", None),
     ("yaml", COMPOSE, "services:\n", "services: {\n", 3),
-    ("yaml", COMPOSE, "    retain_ip: true", "    labels: &a {x: *a}", 0),
-    ("yaml-twice", COMPOSE, "    retain_ip: true", "    retain_ip: true\n    retain_ip: true", 1),
+    ("yaml", COMPOSE, "    read_only: true", "    labels: &a {x: *a}", 0),
+    ("yaml-twice", COMPOSE, "    read_only: true", "    read_only: true\n    read_only: true", 1),
     ("compose-services", COMPOSE, "services:\n", "servers:\n", None),
     ("line-ends", ENV, "GROUP_ID=58102\n", "GROUP_ID=58102\r\n", 0),
     ("line-ends", START, "#!/bin/sh\n", "#!/bin/sh\r\n", 0),
@@ -103,7 +110,7 @@ FAULTS = [
     ("variable-reserved", ENV, "WEB_PORT=60037\n", "WEB_PORT=60037\nAPP_IMAGE=x\n", 1),
     ("stack-name", INVOKE, "stack: nightwatch-desi", "stack: Nightwatch_Desi", None),
     ("image-name", INVOKE, "name: nginx-nightwatch", "name: nginx--nightwatch", None),
-    ("secret-name", COMPOSE, "    retain_ip: true", "    secrets: [password]", 0),
+    ("secret-name", COMPOSE, "    read_only: true", "    secrets: [password]", 0),
     ("volume-name", COMPOSE, "${DATA_DIR}:/app/data:ro", "cache:/app/data", 0),
     ("environment", INVOKE, "environment: dev-cattle", "environment: dev", None),
     ("user-name", INVOKE, "user: alice", "user: your-nersc-name", None),
@@ -115,18 +122,21 @@ FAULTS = [
     ("image-copy", "web/Dockerfile", "COPY main.conf", "COPY main.cnf", 0),
     ("image-copy", "web/Dockerfile", "COPY start.sh /usr", "COPY --chown=1:1 start.sh no/such*.sh /usr", 0),
     ("image-copy", "app/Dockerfile", "sbom.py /tmp/", "\\\n  sbom.pi /tmp/", 0),
-    ("numeric-id", COMPOSE, "    retain_ip: true", "    group_add: [desi]", 0),
+    ("numeric-id", COMPOSE, "    read_only: true", "    group_add: [desi]", 0),
     ("image-unused", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:1.28", None),
     ("user-numeric", COMPOSE, "    user: '${UID}:${GROUP_ID}'\n", "", None),
     ("numeric-id", COMPOSE, "user: '${UID}:", "user: 'root:", 0),
     ("numeric-id", ENV, "GROUP_ID=58102", "GROUP_ID=0", None),
     ("cap-drop", COMPOSE, "    cap_drop:\n      - ALL\n", "", None),
-    ("cap-add", COMPOSE, "    retain_ip: true", "    cap_add: [SYS_ADMIN]", 0),
+    ("cap-add", COMPOSE, "    read_only: true", "    cap_add: [SYS_ADMIN]", 0),
     ("port-number", ENV, "WEB_PORT=60037", "WEB_PORT=web", None),
     ("port-reserved", ENV, "WEB_PORT=60037", "WEB_PORT=443", None),
     ("port-range", ENV, "WEB_PORT=60037", "WEB_PORT=61000", None),
-    ("port-twice", COMPOSE, "    retain_ip: true", "    ports: ['${WEB_PORT}:5000']", None),
+    ("port-twice", COMPOSE, "    read_only: true", "    ports: ['${WEB_PORT}:5000']", None),
     ("port-listen", NGINX, "listen 8080;", "listen 8181;", None),
+    ("health-port", INVOKE, "port: 5000", "port: 5055", None),
+    ("health-check", INVOKE, ", health: {port: 5000, path: /healthz, start_within: 60}", "", None),
+    ("service-twice", COMPOSE, "    read_only: true", "    scale: 2", 0),
     ("health-port", RANCHER, "port: 5000", "port: 5055", 0),
     ("health-check", RANCHER, "    health_check:\n      port: 5000", "    metadata:\n      port: 5000", None),
     ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080", 0),
@@ -168,6 +178,8 @@ FOLLOWS = {
 def test_a_planted_fault_is_named_and_no_other(
     directory: Path, rule: str, file: str, old: str, new: str, lines: int | None
 ) -> None:
+    if file == RANCHER:
+        made_older(directory)
     line = replaced(directory / file, old, new)
     found = check(directory)
     named = [finding for finding in found if finding.rule == rule]
@@ -192,7 +204,7 @@ def test_advice_does_not_forbid_a_deploy(directory: Path) -> None:
 def test_good_names_of_secrets_and_volumes_pass(directory: Path) -> None:
     replaced(
         directory / COMPOSE,
-        "    retain_ip: true",
+        "    read_only: true",
         "    secrets:\n"
         "      - app.nightwatch-desi.password\n"
         "      - {source: nightwatch-desi.token, target: token}\n",
@@ -204,8 +216,8 @@ def test_good_names_of_secrets_and_volumes_pass(directory: Path) -> None:
 
 def test_findings_are_in_the_order_of_the_files(directory: Path) -> None:
     replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
-    replaced(directory / COMPOSE, "    retain_ip: true", "    privileged: true")
-    replaced(directory / RANCHER, "port: 5000", "port: 5055")
+    replaced(directory / COMPOSE, "    read_only: true", "    privileged: true")
+    replaced(directory / INVOKE, "port: 5000", "port: 5055")
     rules = [finding.rule for finding in check(directory)]
     assert rules == ["compose-forbidden", "health-port", "mount-writable"]
 

@@ -14,6 +14,7 @@ from spinstack.checks import mend
 from spinstack.config import compose, env_file
 from spinstack.rules.finding import Finding
 from tests.unit import stack_session
+from tests.unit.older_stack import made_older
 from tests.unit.test_check_laptop import check, replaced
 
 COMPOSE, ENV = "docker-compose.yml", "stack.env"
@@ -30,10 +31,11 @@ def directory(baked: Path, tmp_path: Path) -> Path:
 
 
 def test_everything_that_can_be_mended_is_and_comments_stay(directory: Path) -> None:
+    made_older(directory)
     compose_file, env, start = (directory / name for name in (COMPOSE, ENV, "web/start.sh"))
     before = {path: path.read_text() for path in (compose_file, env, start)}
     replaced(compose_file, "version: '2'\n", "")
-    replaced(compose_file, "    cap_drop:\n      - ALL\n    read_only", "    read_only")
+    replaced(compose_file, "    cap_drop:\n      - ALL\n", "")
     replaced(directory / "rancher-compose.yml", "version: '2'", "version: 3 # newer")
     replaced(env, "WEB_PORT=60037", "export WEB_PORT = '60037' ")
     start.write_bytes(start.read_bytes().replace(b"\n", b"\r\n"))
@@ -75,7 +77,7 @@ def test_a_dry_run_tells_and_writes_nothing(directory: Path) -> None:
 
 def test_what_needs_a_decision_stays(directory: Path) -> None:
     replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
-    replaced(directory / COMPOSE, "    retain_ip: true", "    privileged: true")
+    replaced(directory / COMPOSE, "    read_only: true", "    privileged: true")
     text = (directory / COMPOSE).read_text()
     assert mend.mend(directory, check(directory)) == []
     assert (directory / COMPOSE).read_text() == text

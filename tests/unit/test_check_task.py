@@ -61,7 +61,7 @@ def test_the_default_stack_is_clean_before_there_is_a_rehearsal(directory: Path)
 
 
 def test_findings_are_told_to_people_and_to_scripts(directory: Path) -> None:
-    line = replaced(directory / COMPOSE, "    retain_ip: true", "    healthcheck: {}")
+    line = replaced(directory / COMPOSE, "    read_only: true", "    healthcheck: {}")
     replaced(directory / COMPOSE, ":/app/data:ro", ":/app/data")
     person = invoke(directory, "check")
     assert person.returncode == 1
@@ -186,7 +186,7 @@ def test_what_was_found_here_is_shown_even_if_the_login_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = StackSession(baked_stack(tmp_path), {"": Result()})
-    replaced(session.directory / COMPOSE, "    retain_ip: true", "    healthcheck: {}")
+    replaced(session.directory / COMPOSE, "    read_only: true", "    healthcheck: {}")
     session.login_node = refused_login  # type: ignore[method-assign]
     with pytest.raises(SpinstackError, match="no route"):
         run(prepare.check, session, to="dev")

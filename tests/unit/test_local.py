@@ -67,7 +67,6 @@ def test_up_starts_it_and_tells_the_address(
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "http://127.0.0.1:60037/"
     assert "replaced by sample data: DATA_DIR" in err
-    assert "app: retain_ip" in err
     file = Path.home() / ".local/state/spinstack/local/nightwatch-desi/compose.yml"
     assert f"docker-compose -p spinstack-nightwatch-desi -f {file} up -d --remove-orphans" in (
         session.programs.calls

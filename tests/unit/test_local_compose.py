@@ -64,9 +64,12 @@ def test_the_services_keep_what_spin_gives_them(services: Any) -> None:
     }
 
 
-def test_what_only_rancher_knows_is_left_out_and_told(stack: Stack, services: Any) -> None:
-    assert "retain_ip" not in services["app"]
-    assert derive(stack, VALUES, own=OWN, uid=1).left_out == ["app: retain_ip"]
+def test_what_only_rancher_knows_is_left_out_and_told(tmp_path: Path) -> None:
+    text = "version: '2'\nservices:\n  app: {image: x, retain_ip: true}\n"
+    stack = Stack("s", tmp_path, compose.parse(text, "c.yml"), {}, {}, "stack.env", {})
+    derived = derive(stack, {}, own=OWN, uid=1)
+    assert "retain_ip" not in derived.data["services"]["app"]
+    assert derived.left_out == ["app: retain_ip"]
 
 
 def test_the_site_is_published_on_this_machine_alone(stack: Stack, services: Any) -> None:

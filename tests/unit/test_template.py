@@ -29,7 +29,6 @@ STACK_FILES = {
     "app/uv.toml",
     "docker-compose.yml",
     "invoke.yaml",
-    "rancher-compose.yml",
     "stack.env",
     "tasks.py",
     "web/.dockerignore",
@@ -97,6 +96,10 @@ def test_the_stack_holds_what_a_stack_needs(default: Path):
     assert all(name.startswith("app/nightwatch_web/") for name in files - STACK_FILES)
 
 
+def test_who_deploys_elsewhere_meets_no_rancher(default: Path):
+    assert not [name for name, text in text_files(default).items() if "rancher" in text.lower()]
+
+
 def test_nothing_of_the_template_is_left_over(baked: Path):
     for name, text in text_files(baked).items():
         assert not re.search(r"<<|>>|<%|%>|<#|#>|cookiecutter", text), name
@@ -110,9 +113,9 @@ def test_yaml_says_what_was_answered(baked: Path):
     assert set(settings["destinations"]) == {"rehearsal", "dev", "prod"}
     for key in ("user", "host", "registry", "namespace", "project_dir"):
         assert isinstance(settings[key], str) and settings[key]
-    for name in ("docker-compose.yml", "rancher-compose.yml"):
-        assert load(baked, name)["version"] == "2"
-        assert set(load(baked, name)["services"]) == {"app", "web"}
+    compose = load(baked, "docker-compose.yml")
+    assert compose["version"] == "2"
+    assert set(compose["services"]) == set(settings["services"]) == {"app", "web"}
 
 
 def test_compose_asks_only_for_variables_that_there_are(baked: Path):
@@ -164,7 +167,6 @@ def test_services_are_as_spin_wants_them(default: Path):
     assert [volume.rsplit(":", 1)[1] for volume in app["volumes"]] == ["rw", "ro", "ro", "ro", "ro"]
     assert web["volumes"][1] == "${STATIC_DIR}:/srv/static:ro"
     assert web["ports"] == ["${WEB_PORT}:8080"]
-    assert app["retain_ip"] is True
     for service in (app, web):
         assert service["user"] == "${UID}:${GROUP_ID}"
         assert service["cap_drop"] == ["ALL"]

@@ -11,7 +11,7 @@ from spinstack.config import goyaml
 from spinstack.config.compose import ComposeFile
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
-from spinstack.platforms.rancher1 import compose_keys
+from spinstack.platforms.rancher1 import compose_keys, rancher_compose
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
 from spinstack.rules.service_rules import OWN_USER
@@ -25,6 +25,7 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
     if stack.compose.findings:
         return found
     found += _strangers(stack)
+    found += _without_effect(stack)
     for file in (stack.compose, *stack.beside.values()):
         # One with nothing in it is as good as none.
         if file.findings or not file.data:
@@ -146,6 +147,15 @@ def _forbidden(
     remedy = f"write {key}: {named}" if allowed else "remove the key"
     where = file.where("services", name, key)
     yield Finding("compose-forbidden", where, problem, remedy)
+
+
+def _without_effect(stack: Stack) -> Iterator[Finding]:
+    """Settings of services that a file of the stack has, too."""
+    for it in rancher_compose.twice(stack):
+        problem = f"{it.key} of {it.service} is also a setting, which has no effect on Rancher"
+        remedy = f"remove it here, or {it.setting} from invoke.yaml"
+        where = it.file.where("services", it.service, it.key)
+        yield Finding("service-twice", where, problem, remedy, "warning")
 
 
 def _strangers(stack: Stack) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ Source: what the client itself accepts and refuses.
 
 from __future__ import annotations
 
-# What Rancher reads besides the compose file: health checks, scale.
+# What Rancher reads besides the compose file, with health checks and scale: made from the setting
+# `services`, unless the stack has one of its own.
 FILE = "rancher-compose.yml"
 
 # Top-level keys that Rancher's CLI reads; it silently ignores all others.
@@ -15,8 +16,8 @@ TOP_LEVEL: frozenset[str] = frozenset(
 
 # Keys of newer compose formats, and what Rancher uses instead.
 RENAMED = {
-    "healthcheck": "remove it; Rancher's is health_check: in rancher-compose.yml, with other keys",
-    "deploy": "remove it; scale: and the like are in rancher-compose.yml",
+    "healthcheck": "remove it, and use health: below services: in invoke.yaml",
+    "deploy": "remove it, and use scale: below services: in invoke.yaml",
     "configs": "remove it, and mount a file of the stack with volumes:",
     "platform": "remove it; the setting is build_platform in invoke.yaml",
     "profiles": "remove it, or make it a separate stack",

@@ -81,7 +81,9 @@ class Rancher1:
         return files.rendered(stack, destination)
 
     def release_files(self, stack: Stack, destination: Destination) -> Mapping[str, bytes]:
-        return {}
+        from spinstack.platforms.rancher1 import files
+
+        return files.release_files(stack)
 
     def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck] | None:
         from spinstack.platforms.rancher1 import files
