@@ -26,15 +26,18 @@ class OpenSSHChannel:
         self._client = mux.Client(path)
         self._ends, theirs = _terminal(terminal) if terminal else _pipes()
         try:
-            if self._client.pid() != pid:
-                raise ConnectionResetError("the login that this command used has ended")
-            kind = terminal.kind if terminal else ""
-            self._client.open_session(command, theirs, terminal=kind, seconds=OPEN_SECONDS)
+            self._begin(command, theirs, terminal.kind if terminal else "")
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, command: str, theirs: list[int], terminal: str) -> None:
+        try:
+            if self._client.pid() != self._pid:
+                raise ConnectionResetError("the login that this command used has ended")
+            self._client.open_session(command, theirs, terminal=terminal, seconds=OPEN_SECONDS)
         finally:
-            _hand_over(theirs, terminal=terminal is not None)
+            _hand_over(theirs, terminal=bool(terminal))
 
     def filenos(self) -> list[int]:
         client = [self._client.socket.fileno()] if self._awaited else []
