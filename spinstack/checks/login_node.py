@@ -52,21 +52,28 @@ def findings(
     `services`: with the login node's value of `${UID}`, see `Survey.uid`.
     """
     mounted = [use for use in uses(services) if use.mount.source in seen.ways]
-    found = list(_account(seen, destination))
-    found += _project(seen, destination)
-    found += _space(seen, destination)
-    found += _blocked(seen, mounted, destination)
+    found: list[Finding] = []
+    if not destination.on_laptop:
+        found += _account(seen, destination)
+        found += _project(seen, destination)
+        found += _space(seen, destination)
+        found += _blocked(seen, mounted, destination)
     for use in mounted:
         found += _source(seen, use, destination)
-    found += platform.access_findings(
+    found += access(seen, destination, platform)
+    found += _ports(seen, services, stack, destination)
+    return found
+
+
+def access(seen: Survey, destination: Destination, platform: Platform) -> list[Finding]:
+    """What keeps the account from the platform."""
+    return platform.access_findings(
         destination,
         ready=seen.ready,
         access=seen.has_access,
         states=seen.states_known,
         said=seen.states_said,
     )
-    found += _ports(seen, services, stack, destination)
-    return found
 
 
 def _account(seen: Survey, destination: Destination) -> Iterator[Finding]:

@@ -26,6 +26,11 @@ from spinstack.transport.script import Script, Step
 if TYPE_CHECKING:
     from spinstack.session import Session
 
+UNSEEN_MOUNTS = (
+    "the mounted directories were not looked at: kubectl runs on this machine, where they are not "
+    "(a destination with kubectl: login looks at them)"
+)
+
 
 @dataclass
 class Report:
@@ -108,7 +113,7 @@ def _images(session: Session, deep: bool) -> Iterator[Finding]:
 def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[Finding]:
     with (
         session.login_node() as node,
-        session.console.step(f"look at {session.destination.host}") as step,
+        session.console.step(f"look at {session.destination.place}") as step,
     ):
         visit = Visit(node, session.destination, session.stack, session.platform)
         try:
@@ -117,6 +122,8 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
             report.mended += visit.mended
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
+        if session.destination.on_laptop and visit.mounts:
+            report.notes.append(UNSEEN_MOUNTS)
         findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         step.done(findings if found else "nothing wrong")
     return found
@@ -178,13 +185,17 @@ class Visit:
             return []
         services = self._services(seen.uid)
         found = login_node.findings(seen, services, self._to, self._platform, self._stack.name)
-        if deep:
+        if deep and not self._to.on_laptop:
             found += trees.audit(self._node, seen, self._uses(seen))
         return found
 
+    @property
+    def mounts(self) -> list[str]:
+        """What the services mount of the global file system."""
+        return [use.mount.source for use in login_node.uses(self._services(None))]
+
     def _look(self) -> Survey:
-        sources = [use.mount.source for use in login_node.uses(self._services(None))]
-        return survey.look(self._node, self._to, self._platform, sources)
+        return survey.look(self._node, self._to, self._platform, self.mounts)
 
     def _services(self, uid: int | None) -> list[Service]:
         """The services, with the login node's `${UID}` once that is known."""

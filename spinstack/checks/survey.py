@@ -1,4 +1,5 @@
-"""What is looked at on the login node: one script for everything, its answers as values.
+"""What is looked at on the login node: one script for everything, its answers as values. Where
+scripts run on the laptop, only the platform is asked: the mounted directories are not there.
 
 Only if links lead elsewhere does the walk need another round, over the same connection.
 """
@@ -56,11 +57,30 @@ def look(
 
     `sources`: absolute paths. Raises SpinstackError if the connection fails.
     """
+    if destination.on_laptop:
+        return ask_platform(node, destination, platform, platform.quick + 60)
     sources = list(dict.fromkeys([destination.project_dir, *sources]))
     asked = sorted({part for source in sources for part in walk.parts(source)})
     result = node.run(_script(destination, platform, asked))
     table = walk.parse(result.output("ways"), asked)
     return _survey(result, destination, platform, _follow(node, sources, table))
+
+
+def ask_platform(
+    node: LoginNode, destination: Destination, platform: Platform, seconds: float
+) -> Survey:
+    """Ask the platform alone. Raises SpinstackError if it takes longer."""
+    script = Script(_platform_steps(destination, platform), seconds=seconds)
+    return _survey(node.run(script), destination, platform, {})
+
+
+def _platform_steps(destination: Destination, platform: Platform) -> tuple[Step, ...]:
+    return (
+        replace(platform.ready(destination), must=False),
+        Step("exported UID", (Command("printenv", "UID"),), must=False),
+        platform.has_access(),
+        platform.states(if_access=True),
+    )
 
 
 def _script(destination: Destination, platform: Platform, asked: list[str]) -> Script:
@@ -75,10 +95,7 @@ def _script(destination: Destination, platform: Platform, asked: list[str]) -> S
         ),
         Step("disk space", (Command("env", "LC_ALL=C", "df", "-P", "--", project),), must=False),
         Step("quota", (_quota_command(destination),), must=False),
-        replace(platform.ready(destination), must=False),
-        Step("exported UID", (Command("printenv", "UID"),), must=False),
-        platform.has_access(),
-        platform.states(if_access=True),
+        *_platform_steps(destination, platform),
     )
     return Script(steps, seconds=platform.quick + 60)
 
@@ -111,7 +128,7 @@ def _survey(
         groups=groups,
         exported_uid=result.output("exported UID").strip(),
         ways=ways,
-        project_usable=result["project directory"].ok,
+        project_usable="project directory" in steps and steps["project directory"].ok,
         free_kb=free,
         used_percent=used,
         quota=tuple(quotas(result.output("quota"))),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spinstack.config import kubernetes, schema, service_settings
+from spinstack.config.kubernetes import Cluster
 from spinstack.config.service_settings import ServiceSetting
 from spinstack.errors import UsageError
 from spinstack.rules import centre
@@ -52,7 +53,7 @@ class Destination:
     name: str
     platform: str
     profile: str
-    kubernetes: kubernetes.Cluster | None
+    kubernetes: Cluster | None
     host: str
     wire: str
     port: int | None
@@ -77,6 +78,12 @@ class Destination:
     protected: bool
     centre: centre.Centre
     included: Path | None
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where on Kubernetes, for what is done on no other platform."""
+        assert self.kubernetes is not None
+        return self.kubernetes
 
     @property
     def on_laptop(self) -> bool:

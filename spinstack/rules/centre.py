@@ -60,11 +60,13 @@ class KubernetesCluster:
 
 @dataclass(frozen=True)
 class KubernetesRules:
-    """What the centre's Kubernetes has and allows. `trusted_proxies`: networks whose word on a
+    """What the centre's Kubernetes has and allows. `kubeconfig`: where people get one, for
+    messages; `trusted_proxies`: networks whose word on a
     visitor's address is taken, in CIDR notation; `host_paths`: directories below which hostPath
     may mount, empty: anywhere; `stamps`: prefixes of labels and annotations that its webhooks add.
     Of the texts, an empty one is the cluster's own default."""
 
+    kubeconfig: str
     clusters: Mapping[str, KubernetesCluster]
     ingress_class: str
     storage_class: str
@@ -114,6 +116,7 @@ class Centre:
 def _kubernetes(data: Mapping[str, Any]) -> KubernetesRules:
     clusters = data["clusters"] or {}
     return KubernetesRules(
+        kubeconfig=data["kubeconfig"],
         clusters={name: KubernetesCluster(**values) for name, values in clusters.items()},
         ingress_class=data["ingress_class"],
         storage_class=data["storage_class"],

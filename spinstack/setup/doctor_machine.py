@@ -60,8 +60,9 @@ def settings(session: Session) -> Outcome:
     stack = setup_settings.stack_of(session)
     found = checks_stack.check(session.settings, destination, stack, session.platform)
     wrong = finding.errors(found)
-    what = f"{stack.name} at {destination.name}: {destination.environment} through "
-    what += f"{destination.user or 'you'}@{destination.host}"
+    account = f"{destination.user or 'you'}@{destination.host}"
+    through = destination.place if destination.on_laptop else account
+    what = f"{stack.name} at {destination.name}: {destination.environment} through {through}"
     if wrong:
         count = f"{len(wrong)} error{'s' if len(wrong) > 1 else ''}"
         return Outcome("settings", "problem", f"{what}; {count}", "see `invoke check`")

@@ -304,5 +304,5 @@ def clock(name: str, date: str, here: float) -> Outcome:
     return Outcome("clock", "ok", f"{abs(off):.0f} s from {name}'s")
 
 
-_OTP = "one-time codes from this machine may be refused"
+_OTP = "one-time codes, tokens and certificates may be refused"
 _SET = "synchronize this machine's clock (Linux: `timedatectl set-ntp true`)"

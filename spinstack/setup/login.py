@@ -1,7 +1,8 @@
 """The login of the day on its own: opened, shown, ended.
 
 On the wire `openssh` one master connection serves every command until it ends; on the wire
-`fabric` each command logs in by itself, and there is nothing to open or to end.
+`fabric` each command logs in by itself, and there is nothing to open or to end. Where kubectl runs
+on the laptop nobody logs in.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import UsageError
 from spinstack.setup import login_state
-from spinstack.setup.login_state import BY_ITSELF, LoginState
+from spinstack.setup.login_state import BY_ITSELF, NOT_NEEDED, Certificate, LoginState
 from spinstack.transport import connect
 from spinstack.transport.command import Command
-from spinstack.transport.connect import FABRIC, OPENSSH
+from spinstack.transport.connect import FABRIC, LAPTOP, OPENSSH
 
 if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
     from spinstack.session import Session
     from spinstack.transport.openssh.master import Master
 
@@ -28,6 +30,9 @@ def login(session: Session, *, status: bool, sshproxy: bool, person: str, json: 
     login.
     """
     _refuse_mixtures(status=status, sshproxy=sshproxy, person=person, json=json)
+    if sshproxy and session.destination.on_laptop:
+        what = "this destination needs no ssh key: kubectl runs on this machine"
+        raise UsageError(what, remedy="see `invoke doctor` for what it needs")
     if status:
         _show(session, json=json)
     elif sshproxy:
@@ -38,6 +43,12 @@ def login(session: Session, *, status: bool, sshproxy: bool, person: str, json: 
 
 def logout(session: Session, *, json: bool) -> None:
     """End the open login at the destination, if there is one."""
+    if session.destination.on_laptop:
+        if json:
+            session.console.json({"destination": session.destination.name, "ended": False})
+        else:
+            session.console.note(f"nothing to end: {NOT_NEEDED}")
+        return
     master = _master(session)
     if session.dry:
         session.console.result("# ends the open login, if there is one")
@@ -74,6 +85,9 @@ def _master(session: Session) -> Master | None:
 
 def _open(session: Session) -> None:
     """Open the login, or say that it is open."""
+    if session.destination.on_laptop:
+        session.console.note(f"nothing to open: {NOT_NEEDED}; `invoke doctor` checks its access")
+        return
     master = _master(session)
     if master is None:
         session.console.note(f"nothing to open: {BY_ITSELF}")
@@ -99,7 +113,10 @@ def _shown(session: Session, master: Master) -> str:
 def _show(session: Session, *, json: bool) -> None:
     """Show the login and its keys; Exit with code 1 if there is no login."""
     if session.dry:
-        session.console.result("# asks the ssh process that holds the login; reads certificates")
+        looks = "# asks the ssh process that holds the login; reads certificates"
+        if session.destination.on_laptop:
+            looks = f"# reads {session.destination.cluster.local_kubeconfig}"
+        session.console.result(looks)
         return
     from invoke.exceptions import Exit
 
@@ -113,7 +130,10 @@ def _show(session: Session, *, json: bool) -> None:
 
 
 def _state(session: Session) -> LoginState:
-    destination, master = session.destination, _master(session)
+    destination = session.destination
+    if destination.on_laptop:
+        return _state_here(destination)
+    master = _master(session)
     user = f"{destination.user}@" if destination.user else ""
     return LoginState(
         destination=destination.name,
@@ -122,6 +142,24 @@ def _state(session: Session) -> LoginState:
         answered=destination.login_answer_file is not None and not destination.practise,
         master=master.alive() if master else None,
         certificates=tuple(login_state.certificates(destination)),
+    )
+
+
+def _state_here(destination: Destination) -> LoginState:
+    """By the kubeconfig. Raises SpinstackError if it can't be read."""
+    from spinstack.setup import kubeconfig
+
+    cluster = destination.cluster
+    path = cluster.local_kubeconfig
+    found = kubeconfig.login(kubeconfig.load(path), cluster.context, path.parent)
+    known = found is not None and found.end is not None
+    return LoginState(
+        destination=destination.name,
+        name=destination.place,
+        wire=LAPTOP,
+        answered=False,
+        master=None,
+        certificates=(Certificate(path, 0, found.end),) if found and known else (),
     )
 
 

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack import times
 from spinstack.transport import certificate as transport_certificate
-from spinstack.transport.connect import OPENSSH
+from spinstack.transport.connect import LAPTOP, OPENSSH
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
     from spinstack.transport.openssh.master import Alive
 
+NOT_NEEDED = "no login is needed: kubectl runs on this machine"
 BY_ITSELF = "each command logs in separately, and no login is kept (wire: fabric)"
 
 
 @dataclass(frozen=True)
 class LoginState:
     """What the next command will find at a destination. `name`: the account; `answered`: a file
-    answers the prompt, as in rehearsals; `master`: the master connection, if there is one."""
+    answers the prompt, as in rehearsals; `master`: the master connection, if there is one;
+    `certificates`: of the keys of a login, or that or the token of a kubeconfig."""
 
     destination: str
     name: str
@@ -32,22 +34,26 @@ class LoginState:
     certificates: tuple[Certificate, ...]
 
     def logged_in(self, now: float) -> bool:
-        """Whether there is a master; on a wire without one, whether a certificate is valid."""
+        """Whether there is a master; on a wire without one, whether a certificate is valid; on this
+        machine, whether what the kubeconfig has is not outdated."""
         if self.wire == OPENSSH:
             return self.master is not None
+        if self.wire == LAPTOP:
+            # A kubeconfig may not say until when it is valid.
+            return all(certificate.valid(now) for certificate in self.certificates)
         return any(certificate.valid(now) for certificate in self.certificates)
 
     def lines(self, now: float) -> list[str]:
         """For a person: the login, then each key."""
         told = [f"login  {self.name}: {self._login(now)}"]
         told += [f"key    {found.key}: {found.told(now)}" for found in self.certificates]
-        if not self.certificates and not self.answered:
+        if not self.certificates and not self.answered and self.wire != LAPTOP:
             told.append("key    none with a certificate; `invoke login --sshproxy` gets one")
         return told
 
     def _login(self, now: float) -> str:
         if self.wire != OPENSSH:
-            return BY_ITSELF
+            return NOT_NEEDED if self.wire == LAPTOP else BY_ITSELF
         if self.master:
             return kept(self.master)
         if self.answered:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from spinstack.checks import login_node, survey
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.remote.access import key_password, remote_stack
 from spinstack.remote.history import checkouts, record, write
@@ -33,6 +34,8 @@ def setup(session: Session, *, yes: bool = False) -> list[Line]:
     Raises SpinstackError if Spin could not mount it, or if the login fails; what a person has to
     do is in the lines. A dry run shows the commands and returns no lines.
     """
+    if session.destination.on_laptop:
+        return _look_here(session)
     wanted = _wanted(session)
     ask_if_protected(session, yes=yes)
     with session.login_node() as node:
@@ -46,6 +49,23 @@ def setup(session: Session, *, yes: bool = False) -> list[Line]:
             _show_updates(session, node, wanted)
             return []
     return lines
+
+
+def _look_here(session: Session) -> list[Line]:
+    """Without a login node there is nothing to prepare, only access to the platform to look at."""
+    to, platform = session.destination, session.platform
+    with session.login_node() as node, session.console.step("look"):
+        seen = survey.ask_platform(node, to, platform, platform.quick + 60)
+    if session.dry:
+        return []
+    found = login_node.access(seen, to, platform)
+    lines = [Line("needs you", platform.title, one.where, one.problem, one.remedy) for one in found]
+    lines = lines or [Line("ok", platform.title, to.environment, "you can deploy to it")]
+    paths = dict.fromkeys(
+        use.mount.source for use in login_node.uses(session.stack.services(to)[0])
+    )
+    text = "left as they are: they can't be reached from this machine"
+    return [*lines, *(Line("left", "mounted directories", path, text) for path in paths)]
 
 
 def _wanted(session: Session) -> list[Source]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spinstack.session import Session
     from spinstack.setup.doctor import Outcome, Part
 
+Look = Callable[["Session"], "Outcome | Sequence[Outcome]"]
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
@@ -21,8 +22,9 @@ STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
     """Check that this machine has everything a deploy needs.
 
-    Programs, container engine, login node, host key, registry, clock, disk, settings. Changes
-    nothing and does not log in anywhere.
+    Programs, container engine, login node, host key, registry, clock, disk, settings; on
+    Kubernetes also kubectl, kubeconfig and what the cluster allows. Changes nothing and does not
+    log in anywhere.
 
     Exit codes: 0 ready, 1 something is missing, 2 wrong usage.
     """
@@ -47,25 +49,38 @@ def _parts(session: Session) -> tuple[list[Part], list[Outcome]]:
     """What to check, and what is known already: outside a stack there is no login node."""
     from functools import partial
 
-    from spinstack.setup import doctor_machine, doctor_network
+    from spinstack.setup import doctor_machine
     from spinstack.setup.doctor import Part
 
-    looks: dict[str, Callable[[Session], Outcome | Sequence[Outcome]]] = {
+    looks: dict[str, Look] = {
         "versions": doctor_machine.versions,
         "engine": doctor_machine.engine,
-        "ssh": doctor_machine.ssh,
         "disk": doctor_machine.disk,
     }
     known = doctor_machine.in_a_stack(session)
-    if known is None:
-        looks |= {
-            "settings": doctor_machine.settings,
-            "key": doctor_network.keys,
-            "login node": doctor_network.login_node,
-            "registry": doctor_network.registry,
-        }
+    looks |= _of_destination(session) if known is None else {"ssh": doctor_machine.ssh}
     parts = [Part(name, partial(look, session)) for name, look in looks.items()]
     return parts, [known] if known else []
+
+
+def _of_destination(session: Session) -> dict[str, Look]:
+    """What its settings, its platform and its registry need; without a login node, no ssh."""
+    from spinstack.setup import doctor_machine, doctor_network
+
+    looks: dict[str, Look] = {"settings": doctor_machine.settings}
+    if session.destination.kubernetes:
+        from spinstack.setup import doctor_cluster
+
+        if session.destination.on_laptop:
+            looks |= {"kubectl": doctor_cluster.program, "kubeconfig": doctor_cluster.config}
+        looks |= {"cluster": doctor_cluster.access, "elsewhere": doctor_cluster.elsewhere}
+    if not session.destination.on_laptop:
+        looks |= {
+            "ssh": doctor_machine.ssh,
+            "key": doctor_network.keys,
+            "login node": doctor_network.login_node,
+        }
+    return {**looks, "registry": doctor_network.registry}
 
 
 def _show(session: Session, outcomes: list[Outcome]) -> None:

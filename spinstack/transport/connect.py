@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spinstack.transport.login_node import LoginNode
 
 AUTO, FABRIC, OPENSSH = "auto", "fabric", "openssh"
+# Not for the setting: it follows from where kubectl runs.
+LAPTOP = "laptop"
 NAMES = (AUTO, FABRIC, OPENSSH)
 
 

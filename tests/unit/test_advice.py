@@ -92,8 +92,8 @@ def test_every_file_of_a_stack_that_is_advised_exists() -> None:
     "words", [r"\(setting (\w+)\)", r"\bset (\w+) in invoke\.yaml", r"\bset (?:the )?(\w+): "]
 )
 def test_every_setting_that_is_advised_exists(words: str) -> None:
-    known = {key.name for key in (*schema.STACK_KEYS, *schema.DESTINATION_KEYS)}
-    known |= {key.name for key in schema.KUBERNETES_KEYS}
+    keys = (*schema.STACK_KEYS, *schema.DESTINATION_KEYS, *schema.KUBERNETES_KEYS)
+    known = {key.name for key in keys}
     # Below a checkout, and below an image.
     known |= {"ref", "url", "context"}
     found = [(where, name) for where, text in ADVICE for name in re.findall(words, text, re.I)]
