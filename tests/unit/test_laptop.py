@@ -120,7 +120,7 @@ def test_what_a_signal_ends_has_the_exit_code_of_a_shell(connect: Connect) -> No
     assert code == 128 + 15
 
 
-def test_without_bash_it_says_so(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_bash_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     node = transport_connect.login_node(destination())
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match="needs bash on this machine"):
