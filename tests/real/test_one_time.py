@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -43,6 +44,8 @@ mkdir -p "$HOME/.ssh"
 ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/nersc"
 exec ssh-keygen -q -s '{authority}' -I me -n "$2" -V -1m:+24h "$HOME/.ssh/nersc.pub"
 """
+# Names the window, moves the cursor, turns text around.
+HOSTILE = "\x1b]0;taken\x07\x1b[2J\x1b[1;1H\u202eNOTICE\n"
 WIRES = pytest.mark.parametrize("wire", ["openssh", "fabric"])
 STATUS = ("status", "--json")
 
@@ -282,6 +285,22 @@ def test_a_key_for_a_day_spares_the_question(laptop: Laptop, wire: str) -> None:
     assert laptop.state()["logged_in"]
     counted = laptop.node.counted()
     assert (counted.asked, counted.by_key) == (0, 1 if wire == "openssh" else 2)
+
+
+@WIRES
+def test_what_is_said_at_a_login_moves_no_terminal_and_the_prompt_is_seen(
+    laptop: Laptop, wire: str
+) -> None:
+    laptop.wire = wire
+    (laptop.node.log.parent / "banner").write_text(HOSTILE)
+    profile = laptop.there / ".bash_profile"
+    profile.write_text(f"{profile.read_text()}printf '%s' {shlex.quote(HOSTILE)}\n")
+    # Waits for the prompt, whose line does not end.
+    shown = laptop.asked(*STATUS, answer=laptop.node.person.answer())
+    for harmful in ("\x1b]", "\x1b[2J", "\x1b[1;1H", "\u202e"):
+        assert harmful not in shown, ascii(shown)
+    # What ssh itself lets through of a banner; the other wire shows none.
+    assert shown.count("<U+202E>NOTICE") == (wire == "openssh"), shown
 
 
 def _kill_master(laptop: Laptop) -> None:
