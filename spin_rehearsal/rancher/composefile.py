@@ -105,19 +105,26 @@ def read(sources: Sequence[Source], variables: Variables) -> Compose:
     volumes: dict[str, Any] = {}
     for source in sources:
         content = _content(source)
-        for name, raw in _services(source, content).items():
-            filled = {key: interpolate_entry(key, raw[key], variables) for key in raw}
-            filled |= {key: _texts(filled[key]) for key in _TEXTS if key in filled}
-            filled = _relative_to(source.folder, filled)
-            services[name] = merge(services.get(name, {}), filled)
+        written = {
+            name: _filled(raw, variables) for name, raw in _services(source, content).items()
+        }
         for name, volume in _section(content, "volumes").items():
             volumes[name] = interpolate_entry(name, volume, variables)
         for name, network in _section(content, "networks").items():
             # Networks are not sent, yet what is wrong in them is told all the same.
             interpolate_entry(name, network, variables)
-    for name, service in services.items():
-        check_service(name, service)
+        # Each file by itself, and before its services are looked into.
+        for name, service in written.items():
+            check_service(name, service)
+        for name, service in written.items():
+            service = _relative_to(source.folder, service)
+            services[name] = merge(services.get(name, {}), service)
     return Compose(services, volumes)
+
+
+def _filled(raw: RawService, variables: Variables) -> RawService:
+    filled = {key: interpolate_entry(key, raw[key], variables) for key in raw}
+    return filled | {key: _texts(filled[key]) for key in _TEXTS if key in filled}
 
 
 def _texts(value: Any) -> Any:

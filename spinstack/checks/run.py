@@ -13,12 +13,15 @@ from spinstack.checks.walk import Entry
 from spinstack.config import release_files
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
+from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.platforms.base import Platform
+from spinstack.platforms import health
+from spinstack.platforms.base import Garbled, Platform
 from spinstack.remote.history import write
 from spinstack.rules import centre, finding
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
+from spinstack.transport import probe
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, Step
@@ -185,9 +188,32 @@ class Visit:
             return []
         services = self._services(seen.uid)
         found = login_node.findings(seen, services, self._to, self._platform, self._stack.name)
+        found += self._site(seen)
         if deep and not self._to.on_laptop:
             found += trees.audit(self._node, seen, self._uses(seen))
         return found
+
+    def _site(self, seen: Survey) -> Iterator[Finding]:
+        """What the site warns of if it runs, such as mounted code that its image can't import. One
+        that can't be reached from here is skipped."""
+        url = self._address(seen)
+        for path in self._to.probe_paths if url else ():
+            answer = probe.ask(url + path)
+            if not answer.reached:
+                return
+            for line in answer.remarks("warning"):
+                known = known_errors.explain(line, self._stack.directory)
+                remedy = known.remedy if known else "see `invoke logs`"
+                yield Finding("site-warning", url + path, line, remedy, "warning")
+
+    def _address(self, seen: Survey) -> str:
+        """Where the stack's services answer; empty unless all of them are up."""
+        try:
+            states = self._platform.read_states(seen.states_said, self._stack.name)
+        except Garbled:
+            return ""
+        up = seen.states_known and all(state.up for state in states)
+        return health.address(states, self._to) if up else ""
 
     @property
     def mounts(self) -> list[str]:

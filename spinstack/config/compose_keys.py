@@ -1,9 +1,8 @@
-"""The keys of a service in a compose file, with the types of their values, as data: those that
-Rancher's client knows (v0.6.7, format version 2), since what a compose file means is what that
-client makes of it, on whichever platform.
+"""The keys that Rancher's CLI knows in a compose file (v0.6.7, format version 2), as data.
 
-Source: what the client itself accepts and refuses; the rehearsal's client has the same table
-(a test holds the two together).
+Source: the schema in that version of the client (rancher-compose-executor, config/schema.go, format
+2.0), and what it accepts and refuses when it is run; the rehearsal's client has the same table (a
+test holds the two together).
 """
 
 from __future__ import annotations
@@ -13,24 +12,32 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Types that a value may have → the keys of a service with such values.
+# Types that a value may have → the keys of a service with such values. Lists of `strings` and
+# `scalars` have each item once, those of `words` and `entries` as often as one likes.
 _KEYS: dict[tuple[str, ...], str] = {
-    ("string",): "cgroup_parent container_name cpuset domainname hostname image ipc log_driver"
-    " mac_address network_mode pid restart stop_signal uts user volume_driver working_dir"
-    " type default_cert isolation",
-    ("boolean",): "privileged read_only stdin_open tty retain_ip start_on_create"
-    " oom_kill_disable init",
-    ("number",): "scale oom_score_adj milli_cpu_reservation drain_timeout_ms",
-    ("number", "string"): "cpu_shares cpu_quota cpu_period cpu_count mem_limit mem_reservation"
-    " mem_swappiness memswap_limit shm_size stop_grace_period",
-    ("strings",): "cap_add cap_drop devices external_links links security_opt volumes"
-    " volumes_from external_ips certs",
+    ("string",): "cgroup_parent config container_name cpuset default_cert description domainname"
+    " hostname image ipc isolation mac_address network_mode restart stop_signal type user userdata"
+    " uts volume_driver working_dir",
+    ("string", "null"): "pid",
+    ("boolean",): "init oom_kill_disable privileged read_only retain_ip start_on_create stdin_open"
+    " tty",
+    ("integer",): "mem_swappiness oom_score_adj",
+    ("number", "string"): "blkio_weight cpu_period cpu_quota cpu_shares drain_timeout_ms mem_limit"
+    " mem_reservation memory memswap_limit milli_cpu_reservation scale shm_size stop_grace_period"
+    " vcpu",
+    ("strings",): "blkio_weight_device cap_add cap_drop certs depends_on devices external_ips"
+    " external_links links security_opt volumes volumes_from",
     ("scalars",): "expose group_add ports",
-    ("string", "strings"): "command dns dns_opt dns_search entrypoint env_file tmpfs",
-    ("strings", "object"): "depends_on environment extra_hosts labels networks sysctls secrets",
-    ("object",): "health_check lb_config log_opt logging metadata network_driver scale_policy"
-    " service_schemas storage_driver ulimits upgrade_strategy",
-    ("anything",): "build extends",
+    ("string", "strings"): "dns dns_search env_file tmpfs",
+    ("string", "words"): "command entrypoint",
+    ("strings", "pairs"): "device_read_bps device_read_iops device_write_bps device_write_iops"
+    " dns_opt environment extra_hosts labels sysctls",
+    ("strings", "object"): "networks",
+    ("entries",): "secrets",
+    ("list",): "disks port_rules",
+    ("object",): "health_check lb_config load_balancer_config logging metadata network_driver"
+    " scale_policy stickiness_policy storage_driver ulimits upgrade_strategy",
+    ("string", "object"): "build extends",
 }
 TYPES: dict[str, tuple[str, ...]] = {
     key: types for types, keys in _KEYS.items() for key in keys.split()
@@ -43,15 +50,18 @@ _SIZE = re.compile(r"\d+(\.\d+)? ?[kmgtp]?i?b?", re.IGNORECASE)
 
 # Lists whose items newer formats write as mappings.
 _SHORT_FORMS = ("ports", "volumes", "env_file")
-# Mappings with names and values in them, and nothing deeper.
-_PAIRS = ("environment", "labels", "extra_hosts", "sysctls")
 
 _WANTED = {
     "string": "text (quote it)",
     "boolean": "true or false",
+    "integer": "a whole number",
     "number": "a number",
     "strings": "a list of text values (quote them)",
+    "words": "a list of text values (quote them)",
     "scalars": "a list of numbers or text values",
+    "entries": "a list of names",
+    "list": "a list",
+    "pairs": "a mapping of single values",
     "object": "a mapping",
 }
 
@@ -72,36 +82,52 @@ def wanted(key: str, value: Any) -> str:
         value = [item for item in value if isinstance(item, (str, int, float))]
     if key in _SIZES and isinstance(value, str) and "$" not in value:
         return "" if _SIZE.fullmatch(value) else "a number of bytes, or a size such as 512m"
-    if value is None or any(_is(key, value, type_) for type_ in types):
+    if any(_is(value, type_) for type_ in types):
         return ""
-    return " or ".join(
-        "a mapping of single values" if type_ == "object" and key in _PAIRS else _WANTED[type_]
-        for type_ in types
-    )
+    return " or ".join(_WANTED[type_] for type_ in types if type_ in _WANTED)
 
 
-def _is(key: str, value: Any, type_: str) -> bool:
-    if type_ == "anything":
-        return True
-    if type_ == "string":
-        return isinstance(value, str)
-    if type_ == "boolean":
-        return isinstance(value, bool)
-    if type_ == "number":
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if type_ == "strings":
-        # A secret may also be written as a mapping.
-        allowed = (str, dict) if key == "secrets" else (str,)
-        return isinstance(value, list) and all(isinstance(item, allowed) for item in value)
-    if type_ == "scalars":
-        return isinstance(value, list) and not any(
-            isinstance(item, (bool, list, dict)) for item in value
-        )
-    if key in _PAIRS:
-        return isinstance(value, dict) and not any(
-            isinstance(item, (list, dict)) for item in value.values()
-        )
-    return isinstance(value, dict)
+def repeated(key: str, value: Any) -> list[tuple[int, int]]:
+    """The items of a known key's list that repeat an earlier one, where Rancher's client refuses
+    that: their number, and that of the first such item. A number is no repetition of a text."""
+    if not isinstance(value, list) or not {"strings", "scalars"} & set(TYPES[key]):
+        return []
+    first: dict[str | float, int] = {}
+    single = [(i, item) for i, item in enumerate(value) if isinstance(item, (str, int, float))]
+    numbered = [(i, first.setdefault(item, i)) for i, item in single]
+    return [(i, at) for i, at in numbered if i != at]
+
+
+def _is(value: Any, type_: str) -> bool:
+    if type_ in _PLAIN:
+        # bool is a kind of int in Python.
+        return isinstance(value, _PLAIN[type_]) and isinstance(value, bool) is (type_ == "boolean")
+    if type_ == "pairs":
+        single = isinstance(value, dict)
+        return single and not any(isinstance(item, (list, dict)) for item in value.values())
+    return isinstance(value, list) and all(_is_item(item, type_) for item in value)
+
+
+def _is_item(item: Any, type_: str) -> bool:
+    """Of a list."""
+    return type_ == "list" or (isinstance(item, _ITEMS[type_]) and not isinstance(item, bool))
+
+
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "null": (type(None),),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "object": (dict,),
+}
+# A secret may also be written as a mapping.
+_ITEMS: dict[str, tuple[type, ...]] = {
+    "strings": (str,),
+    "words": (str,),
+    "scalars": (int, float, str),
+    "entries": (str, dict),
+}
 
 
 # Keys of a service that Rancher 1 added to the compose format, and those whose objects exist
@@ -111,7 +137,7 @@ RANCHER_ONLY = frozenset(
     (
         *("certs", "default_cert", "disks", "drain_timeout_ms", "external_ips", "health_check"),
         *("lb_config", "load_balancer_config", "memory", "metadata", "milli_cpu_reservation"),
-        *("network_driver", "retain_ip", "scale", "scale_policy", "secrets", "service_schemas"),
+        *("network_driver", "retain_ip", "scale", "scale_policy", "secrets", "stickiness_policy"),
         *("start_on_create", "storage_driver", "type", "upgrade_strategy", "userdata", "vcpu"),
         "volume_driver",
     )

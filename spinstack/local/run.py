@@ -53,6 +53,7 @@ def run(session: Session, key: str, *, port: int | None, inside: int | None) -> 
     if not session.dry:
         session.console.note(f"$ {command.shown()}")
     session.console.note(f"running {setting.key} at http://{HERE}:{outside}/; Ctrl-C stops it")
+    # It has the terminal to itself: what it prints is shown as it is, unlike all else.
     try:
         code = runner.run_in_foreground(session.runner, command)
     finally:

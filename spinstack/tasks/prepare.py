@@ -70,7 +70,8 @@ def check(
     exists. Changes nothing, unless --fix is given.
 
         invoke check                          the local files
-        invoke check --to dev                 directories and permissions at NERSC too
+        invoke check --to dev                 directories and permissions at NERSC too, and what
+                                              the running site warns of
         invoke check --explain mount-access   why, and who says so
 
     Exit codes: 0 ready to deploy (perhaps with warnings), 1 errors were found, 2 wrong usage.

@@ -223,6 +223,8 @@ def _settings(name: str, directory: Path) -> str:
         "AuthenticationMethods publickey keyboard-interactive",
         f"TrustedUserCAKeys {directory}/host_key.pub",
         "AuthorizedKeysFile none",
+        # If a test writes one.
+        f"Banner {directory}/banner",
         "LogLevel VERBOSE",
     ]
     if openssh.version() >= (9, 8):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +45,8 @@ mkdir -p "$HOME/.ssh"
 ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/nersc"
 exec ssh-keygen -q -s '{authority}' -I me -n "$2" -V -1m:+24h "$HOME/.ssh/nersc.pub"
 """
+# Names the window, moves the cursor, turns text around.
+HOSTILE = "\x1b]0;taken\x07\x1b[2J\x1b[1;1H\u202eNOTICE\n"
 WIRES = pytest.mark.parametrize("wire", ["openssh", "fabric"])
 STATUS = ("status", "--json")
 
@@ -94,6 +98,13 @@ class Laptop:
         found: dict[str, Any] = json.loads(told.out)
         assert told.code == (0 if found["logged_in"] else 1)
         return found
+
+    def ssh_config(self, text: str) -> None:
+        """The person's, in place of what the system knows as the tester's home."""
+        config, program = self.directory.parent / "ssh_config", self.programs / "ssh"
+        config.write_text(text)
+        program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} "$@"\n')
+        program.chmod(0o755)
 
     def write(self, **more: object) -> None:
         """The stack's files, of which only the settings count here."""
@@ -282,6 +293,42 @@ def test_a_key_for_a_day_spares_the_question(laptop: Laptop, wire: str) -> None:
     assert laptop.state()["logged_in"]
     counted = laptop.node.counted()
     assert (counted.asked, counted.by_key) == (0, 1 if wire == "openssh" else 2)
+
+
+@WIRES
+def test_what_is_said_at_a_login_moves_no_terminal_and_the_prompt_is_seen(
+    laptop: Laptop, wire: str
+) -> None:
+    laptop.wire = wire
+    (laptop.node.log.parent / "banner").write_text(HOSTILE)
+    profile = laptop.there / ".bash_profile"
+    profile.write_text(f"{profile.read_text()}printf '%s' {shlex.quote(HOSTILE)}\n")
+    # Waits for the prompt, whose line does not end.
+    shown = laptop.asked(*STATUS, answer=laptop.node.person.answer())
+    for harmful in ("\x1b]", "\x1b[2J", "\x1b[1;1H", "\u202e"):
+        assert harmful not in shown, ascii(shown)
+    # What ssh itself lets through of a banner; the other wire shows none.
+    assert shown.count("<U+202E>NOTICE") == (wire == "openssh"), shown
+
+
+def test_an_ssh_config_that_keeps_ssh_from_asking_is_named_and_no_code_is_blamed(
+    laptop: Laptop,
+) -> None:
+    """And what is advised then helps."""
+    laptop.wire = "openssh"
+    laptop.ssh_config("PreferredAuthentications publickey\n")
+    person = laptop.at_terminal(*STATUS)
+    assert person.code() == 2, person.shown
+    told_well(person.shown)
+    assert "asks for password and code, but your ssh config keeps ssh from" in person.shown
+    assert "PreferredAuthentications publickey, for 127.0.0.1" in person.shown
+    assert "one-time code" not in person.shown
+    advised = "publickey,keyboard-interactive,password"
+    assert f"fix:   remove it, or make it {advised}" in person.shown
+    laptop.ssh_config(f"PreferredAuthentications {advised}\n")
+    laptop.asked(*STATUS, answer=laptop.node.person.answer())
+    counted = laptop.node.counted()
+    assert (counted.asked, counted.logins, counted.refused) == (1, 1, 0)
 
 
 def _kill_master(laptop: Laptop) -> None:

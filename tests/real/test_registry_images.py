@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import time
 import urllib.error
@@ -15,6 +18,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+import yaml
 
 from spinstack.errors import SpinstackError
 from spinstack.images import engine
@@ -26,6 +30,8 @@ from spinstack.images.registry_login import login
 from spinstack.images.tag import ImageSpec, reference
 from spinstack.transport.command import Command
 from spinstack.transport.runner import LocalRunner, Result
+
+from .stage import REPOSITORY
 
 pytestmark = pytest.mark.real("engine", "registry")
 
@@ -185,6 +191,49 @@ def test_a_guarded_registry_wants_a_login_and_then_lets_in(
     assert push(runner, docker, name).pushed
     assert not push(runner, docker, name).pushed
     assert not any(word in "\n".join(runner.shown) for word in ("wr0ng-word", PASSWORD))
+
+
+def test_a_login_that_is_kept_under_an_address_serves_doctor_and_spares_a_push(
+    runner: Counting, docker: Engine, registries: Mapping[str, str], tmp_path: Path
+) -> None:
+    host = registries["guarded"]
+    login(runner, docker, host, USER, PASSWORD)
+    kept = Path.home() / ".docker" / "config.json"
+    auths = json.loads(kept.read_text())["auths"]
+    kept.write_text(json.dumps({"auths": {f"https://{host}": auths[host]}}))
+    _write_stack(tmp_path, host)
+
+    def invoke(*words: str) -> str:
+        program = str(Path(sys.executable).with_name("invoke"))
+        done = subprocess.run([program, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 or words == ("doctor",), done
+        return done.stdout + done.stderr
+
+    invoke("build")
+    assert "(already there)" not in invoke("push")
+    assert "(already there)" in invoke("push")
+    # Nothing else of this destination is there.
+    assert f"{host}: logged in as {USER}" in invoke("doctor")
+
+
+def _write_stack(directory: Path, registry: str) -> None:
+    """One with an image of its own, whose destination has this registry."""
+    (directory / "image").mkdir()
+    (directory / "image" / "Dockerfile").write_text("FROM scratch\nCOPY . /tree/\n")
+    way = {"host": "127.0.0.1", "port": 9, "environment": "dev-cattle", "project_dir": "/x"}
+    settings = {
+        "stack": "small-desi",
+        "user": "demo",
+        "namespace": "demo",
+        "images": {"tiny": {"context": "image", "name": "tiny"}},
+        "destination": "lab",
+        "destinations": {"lab": {**way, "registry": registry}},
+    }
+    service = "version: '2'\nservices:\n  web: {image: '${TINY_IMAGE}'}\n"
+    (directory / "invoke.yaml").write_text(yaml.safe_dump({"spinstack": settings}))
+    (directory / "docker-compose.yml").write_text(service)
+    (directory / "stack.env").touch()
+    shutil.copy(REPOSITORY / "<<cookiecutter.stack_name>>" / "tasks.py", directory / "tasks.py")
 
 
 def test_a_registry_that_is_not_there_is_told(

@@ -35,6 +35,11 @@ FAULTS = [
     ("compose-type", "    environment: {A: [1]}", "environment of app has a value of the wrong type", None),
     ("compose-type", "    hostname: 680841e1", "hostname of app has a value of the wrong type: 6808410.0", None),
     ("compose-type", "    hostname: yes", "hostname of app has a value of the wrong type: True", None),
+    ("compose-type", "    environment:", "environment of app has no value, which Rancher refuses", None),
+    ("compose-type", "    dns_opt: a", "dns_opt of app has a value of the wrong type: 'a'", "dns_opt must be a list of text values (quote them) or a mapping of single values"),
+    ("compose-key", "    log_driver: syslog", "Rancher does not know the key 'log_driver'", None),
+    ("compose-repeated", "    dns: [10.0.0.1, 10.0.0.2, 10.0.0.1]", "dns of app has 10.0.0.1 twice (first in docker-compose.yml:", "remove one of the two"),
+    ("compose-repeated", "    volumes_from: ['${GROUP_ID}', '58102']", "volumes_from of app has 58102 twice", "remove one of the two"),
     ("yaml", "    labels: {A: !!int x}", "cannot decode !!str `x` as a !!int", None),
     ("yaml", "    <<: 1", "map merge requires map", None),
     ("yaml-twice", "    labels: {A: 1, A: 2}", "duplicate key A", None),
@@ -65,6 +70,7 @@ def test_what_the_client_would_refuse_or_change_is_told_once_and_where_it_is(
         "    labels: {note: 'built $$(date), cost $$5, in $$'}",
         "    environment: {OPENING_TIME: 12:30, DAY: 2020-99-99, COMMIT: '680841e1', A: 5, 'ON': 1}",
         "    environment: {A: 1.5, B: true, C: , D: 60037}",
+        "    expose: [5000, '5000']",
         "    labels: !odd {A: !odd b, C: !!timestamp 2020-99-99}",
     ],
 )
@@ -177,6 +183,13 @@ x-last-year: &old
 def test_a_block_that_nobody_reads_is_not_looked_at(directory: Path) -> None:
     replaced(directory / COMPOSE, HEAD, f"{OLD}{HEAD}")
     assert check(directory) == []
+
+
+def test_a_repeated_variable_is_told_without_its_value(directory: Path) -> None:
+    replaced(directory / COMPOSE, HERE, "    environment: [TOKEN=hidden, A=1, TOKEN=hidden]")
+    (found,) = errors(check(directory))
+    assert found.rule == "compose-repeated"
+    assert "TOKEN twice" in found.problem and "hidden" not in found.line()
 
 
 def test_a_default_with_a_blank_is_told_as_a_default(directory: Path) -> None:

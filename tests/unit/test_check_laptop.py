@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from spin_rehearsal.rancher import schema
 from spinstack.checks import stack
 from spinstack.config import compose_keys, settings
 from spinstack.config import stack as config_stack
@@ -220,14 +219,6 @@ def test_findings_are_in_the_order_of_the_files(directory: Path) -> None:
     replaced(directory / INVOKE, "port: 5000", "port: 5055")
     rules = [finding.rule for finding in check(directory)]
     assert rules == ["compose-forbidden", "health-port", "mount-writable"]
-
-
-def test_the_table_of_keys_is_that_of_the_rehearsals_client() -> None:
-    ours = {
-        key: () if types == ("anything",) else types for key, types in compose_keys.TYPES.items()
-    }
-    theirs = {key: () if "null" in types else types for key, types in schema._TYPES.items()}
-    assert ours == theirs
 
 
 VALUES = st.recursive(

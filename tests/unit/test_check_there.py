@@ -20,6 +20,7 @@ from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.rules.finding import Finding
+from spinstack.transport import probe
 from spinstack.transport.login_node import ConnectionLost, PrintingLoginNode, RecordingLoginNode
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult
@@ -153,6 +154,48 @@ def test_a_fault_there_is_named_and_no_other(
 def test_our_own_stack_may_use_its_port(made: tuple[Destination, Stack]) -> None:
     there = node(states=running(f"{made[1].name}/web", "60037:8080/tcp"))
     assert look(made, there) == []
+
+
+NO_PANDAS = "no page can be made on demand: ModuleNotFoundError: No module named 'pandas'"
+
+
+def served(name: str, state: str = "active") -> Answer:
+    """A service that publishes a port."""
+    points = [{"ipAddress": "192.0.2.7", "port": 60037}]
+    service = {"state": state, "healthState": "healthy", "publicEndpoints": points}
+    return json.dumps({"Name": name, "Service": service}) + "\n", 0
+
+
+@pytest.mark.parametrize(
+    ("state", "answer", "warned"),
+    [
+        ("active", probe.Answer(200, "OK", f"ok\nwarning: {NO_PANDAS}\n"), True),
+        ("active", probe.Answer(200, "OK", "ok\n"), False),
+        ("active", probe.Answer(0, "timed out"), False),
+        ("inactive", probe.Answer(200, "OK", f"ok\nwarning: {NO_PANDAS}\n"), False),
+    ],
+)
+def test_what_the_running_site_warns_of_is_told_with_the_fix(
+    made: tuple[Destination, Stack],
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    answer: probe.Answer,
+    warned: bool,
+) -> None:
+    asked: list[str] = []
+
+    def ask(url: str) -> probe.Answer:
+        asked.append(url)
+        return answer if url.endswith("/readyz") else probe.Answer(answer.status, "", "<h1>")
+
+    monkeypatch.setattr(probe, "ask", ask)
+    found = look(made, node(states=served(f"{made[1].name}/web", state)))
+    assert [(one.where, one.problem, one.severity) for one in found] == (
+        [("http://192.0.2.7:60037/readyz", NO_PANDAS, "warning")] if warned else []
+    )
+    assert all("Add it to app/requirements.in" in one.remedy for one in found)
+    # One that is stopped is not asked; of one that does not respond, only the first page.
+    assert len(asked) == (0 if state != "active" else 2 if answer.reached else 1)
 
 
 def test_one_closed_directory_is_one_finding_that_names_all_behind_it(

@@ -4,6 +4,7 @@ rancher 0.6.7 does. They share no code: the client goes to the login node alone.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
@@ -14,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spin_rehearsal.rancher import composefile, goyaml
+from spin_rehearsal.rancher import composefile, goyaml, schema
 from spin_rehearsal.rancher.failure import Failure
 from spin_rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
 from spin_rehearsal.rancher.variables import Variables
@@ -26,7 +27,7 @@ from spinstack.config.stack import Stack
 from spinstack.deploy import diff
 from spinstack.local.compose_file import derive
 from spinstack.platforms.base import RunningService
-from spinstack.platforms.rancher1 import files
+from spinstack.platforms.rancher1 import compose_keys, files
 
 # Some block of a service that is neither environment nor labels.
 BLOCK = "version: '2'\nservices:\n  web:\n    metadata:\n"
@@ -300,3 +301,87 @@ def test_the_same_words_are_no_text_and_stay_what_they_are_when_written(text: st
 def test_a_failed_template_ends_the_file_without_a_word(tmp_path: Path) -> None:
     source = composefile.Source("f", "a: 1\nb: {{.Stack.Nosuch}}\nc: 3\n")
     assert composefile.evaluate(source, "demo", Variables({}, {})).text == "a: 1\nb: "
+
+
+# What rancher 0.6.7 itself says of a key of the service web; empty if it takes it.
+KEY = "Service 'web' configuration key"
+TYPE = "contains an invalid type, it should be"
+TEXT = "is an invalid type, it should be a string"
+TWICE = "contains non unique items, please remove duplicates from"
+JUDGED = [
+    ("cap_add: [A, B, A]", f"{KEY} 'cap_add' value [A B A] has non-unique elements"),
+    ("ports: ['1:2', '1:2']", f"{KEY} 'ports' value [1:2 1:2] has non-unique elements"),
+    ("ports: [5000, '5000']", ""),
+    ("expose: [5000.0, 5000]", f"{KEY} 'expose' value [5000 5000] has non-unique elements"),
+    ("volumes: ['$A:/b', 'x:/b']", f"{KEY} 'volumes' value [x:/b x:/b] has non-unique elements"),
+    ("depends_on: [a, a]", f"{KEY} 'depends_on' value [a a] has non-unique elements"),
+    ("dns: [a, a]", f"{KEY} 'dns' {TWICE} [a a]"),
+    ("env_file: [a, a]", f"{KEY} 'env_file' {TWICE} [a a]"),
+    ("environment: [1, '1']", f"{KEY} 'environment' {TWICE} [1 1]"),
+    ("environment: [A=1, A=2]", ""),
+    ("networks: [a, a]", f"{KEY} 'networks' {TWICE} [a a]"),
+    ("command: [a, a]", ""),
+    ("entrypoint: [a, a]", ""),
+    ("secrets: [a, a]", ""),
+    ("hostname:", f"{KEY} 'hostname' {TYPE} a string."),
+    ("environment:", f"{KEY} 'environment' {TYPE} an array or object"),
+    ("cap_add:", f"{KEY} 'cap_add' {TYPE} an array."),
+    ("pid:", ""),
+    ("pid: 5", f"{KEY} 'pid' {TYPE} a string or null."),
+    ("scale: '2'", ""),
+    ("mem_limit: [1]", f"{KEY} 'mem_limit' {TYPE} a number or string."),
+    ("mem_swappiness: '5'", f"{KEY} 'mem_swappiness' {TYPE} an integer."),
+    ("tty: 5", f"{KEY} 'tty' {TYPE} a boolean."),
+    ("cap_add: [A, 5]", f"{KEY} '1' {TYPE} a string."),
+    ("group_add: [true]", f"{KEY} '0' {TYPE} a string or number."),
+    ("dns: [a, 5]", f"{KEY} 'dns' contains 5, which {TEXT}"),
+    ("dns_opt: a", f"{KEY} 'dns_opt' {TYPE} an array or object"),
+    ("command: 5", f"{KEY} 'command' {TYPE} a string or array"),
+    ("command: [5]", f"{KEY} 'command' contains 5, which {TEXT}"),
+    ("build: [a]", f"{KEY} 'build' {TYPE} a string or object"),
+    ("networks: 5", f"{KEY} 'networks' {TYPE} an object"),
+    ("secrets: 5", f"{KEY} 'secrets' {TYPE} an array."),
+    ("secrets: [[a]]", f"{KEY} '0' contains [a], which {TEXT}"),
+    ("metadata: 5", f"{KEY} 'metadata' {TYPE} an object."),
+    ("extra_hosts: {a: [b]}", f"{KEY} 'extra_hosts' {TYPE} an array or object"),
+    ("port_rules: 5", f"{KEY} 'port_rules' {TYPE} an array."),
+    ("cpu_count: 1", "Unsupported config option for web service: 'cpu_count'"),
+    ("log_driver: x", "Unsupported config option for web service: 'log_driver'"),
+    ("port: x", "Unsupported config option for web service: 'port' (did you mean 'ports'?)"),
+    ("vcpu: 1", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "said"), JUDGED)
+def test_what_the_client_says_of_a_key(line: str, said: str) -> None:
+    text = f"version: '2'\nservices:\n  web:\n    image: x\n    {line}\n"
+    if said:
+        with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+            on_the_login_node(text)
+    else:
+        on_the_login_node(text)
+    assert bool(found_on_the_laptop(*on_the_laptop(text)["web"].popitem())) is bool(said)
+
+
+def found_on_the_laptop(key: str, value: Any) -> object:
+    known = compose_keys.TYPES.get(key)
+    return not known or compose_keys.wanted(key, value) or compose_keys.repeated(key, value)
+
+
+SAMPLES: list[Any] = [
+    *(5, 1.5, True, None, "512m", {}, {"a": 1}, {"a": [1]}, {"a": None}, []),
+    *(["a"], ["a", "b"], ["a", "a"], [5], [5, 5], [5, "5"], [1.0, 1], [True], [None], ["a", 5]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", sorted({*compose_keys.TYPES, *schema._TYPES}))
+def test_a_key_may_have_the_same_values(key: str) -> None:
+    for value in SAMPLES:
+        if key in compose_keys._SHORT_FORMS and value == [None]:
+            continue  # a finding of its own, beside that of the key
+        try:
+            schema.check_service("web", {key: value})
+        except Failure as failure:
+            assert found_on_the_laptop(key, value), (value, str(failure))
+        else:
+            assert not found_on_the_laptop(key, value), value

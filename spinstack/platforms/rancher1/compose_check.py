@@ -3,14 +3,15 @@ them (version, keys, types)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spinstack.config import compose_keys as keys
 from spinstack.config import goyaml
 from spinstack.config.compose import ComposeFile
+from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Destination
-from spinstack.config.stack import Stack
+from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
 from spinstack.platforms.rancher1 import compose_keys, rancher_compose
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
@@ -26,6 +27,7 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
         return found
     found += _strangers(stack)
     found += _without_effect(stack)
+    values = {**dict.fromkeys(COMPUTED_THERE, SOME_UID), **stack.variables(destination)}
     for file in (stack.compose, *stack.beside.values()):
         # One with nothing in it is as good as none.
         if file.findings or not file.data:
@@ -34,6 +36,7 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
         found += _sections(file)
         found += _twice(file)
         found += _services(file, destination)
+        found += _repeated(file, values)
     return found
 
 
@@ -110,6 +113,21 @@ def _twice(file: ComposeFile) -> Iterator[Finding]:
         yield Finding("yaml-twice", f"{file.source}:{later}", problem, "keep one of the two")
 
 
+def _repeated(file: ComposeFile, values: Mapping[str, str]) -> Iterator[Finding]:
+    """Items that stand in a list twice, at the latest once their variables are filled in."""
+    for name, service in file.services.items():
+        for key, value in service.items() if isinstance(service, dict) else ():
+            known = key in keys.TYPES
+            items = interpolate(value, values)
+            for index, first in keys.repeated(key, items) if known else ():
+                # A variable may be a password.
+                shown = str(items[index]).partition("=")[0]
+                at = file.where("services", name, key, str(first))
+                problem = f"{key} of {name} has {shown} twice (first in {at})"
+                where = file.where("services", name, key, str(index))
+                yield Finding("compose-repeated", where, problem, "remove one of the two")
+
+
 def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding]:
     where = file.where("services", name, key)
     if key not in keys.TYPES:
@@ -119,6 +137,8 @@ def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding
         # A variable may be a password.
         shown = "" if key in ("environment", "labels") else f": {value!r}"
         problem = f"{key} of {name} has a value of the wrong type{shown}"
+        if value is None:
+            problem = f"{key} of {name} has no value, which Rancher refuses"
         remedy = f"{key} must be {wanted}{_as_list(key, value)}"
         if key == "user":
             # A number in quotes alone would lack the group.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from spinstack.transport import waiting, waits
 from spinstack.transport.openssh.progress import Progress, Stage
+from spinstack.transport.relay import Foreign
 from spinstack.transport.waits import Wait
 
 
@@ -35,7 +36,8 @@ def run(
     say: Callable[[str], None],
 ) -> Ended:
     """Run ssh until it has gone to the background. A person sees what it prints as it comes: even
-    a prompt to touch a FIDO key, which ssh writes only to a terminal.
+    a prompt to touch a FIDO key, which ssh writes only to a terminal. What it lets through of a
+    banner can't move the terminal.
 
     `person`: ssh may ask on the terminal; `wait`: what a stage waits for, None if ssh itself
     gives it up; `say` gets a line about a wait that takes long.
@@ -104,7 +106,7 @@ def _listen(
 ) -> tuple[str, Wait | None]:
     """What ssh prints until its first process ends, and what it waited for in vain. Not until the
     end of the file: the master may keep that open (before OpenSSH 8.7)."""
-    progress, whole = Progress(), b""
+    progress, foreign, whole = Progress(), Foreign(), b""
     with _told_of_its_end(process) as end:
         while True:
             ended = process.poll() is not None
@@ -112,12 +114,13 @@ def _listen(
             data = _read(said) if said in ready else b""
             text = progress.feed(data)
             whole += text
-            if text and show:
-                sys.stderr.buffer.write(text)
-                sys.stderr.flush()
             in_vain = None if ended else watch.look(progress.stage)
             # A master without a socket that could be used would continue.
-            if (ended and not data) or in_vain or b"disabling multiplexing" in whole:
+            over = (ended and not data) or in_vain or b"disabling multiplexing" in whole
+            if show:
+                sys.stderr.buffer.write(foreign.harmless(text, last=bool(over)))
+                sys.stderr.flush()
+            if over:
                 return whole.decode("utf-8", "replace"), in_vain
             if said in ready and not data:
                 process.wait()
