@@ -57,7 +57,19 @@ least() {
     if [ "$1" -lt "$2" ]; then echo "$1"; else echo "$2"; fi
 }
 
+# The networks of the proxies that web is behind, whose word about the visitor's address counts; none
+# where nothing is in front.
+trust() {
+    for network in ${TRUSTED_PROXIES-}; do
+        echo "set_real_ip_from $network;"
+    done > /tmp/trusted-proxies.conf
+}
+
+# A container that was killed and started again may find the sockets of the one before it, on
+# which nginx can't listen.
+rm -f /tmp/*.sock
 tune
+trust
 
 first=$(address)
 write "${first:+$first:$port}"

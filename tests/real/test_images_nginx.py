@@ -90,6 +90,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
     workers = "worker_processes 1; events { worker_connections 512; }"
     (place / "workers.conf").write_text(workers, encoding="utf-8")
     (place / "open-files.conf").write_text("open_file_cache max=100;", encoding="utf-8")
+    (place / "trusted-proxies.conf").write_text("", encoding="utf-8")
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert program
     return Nginx(program, place / "main.conf", port)
@@ -175,3 +176,17 @@ def test_the_application_is_not_told_what_kept_pages_do_not_depend_on(running: N
     for encoding in ("identity", "gzip"):
         seen = running.get("/page?with=secret", Accept_Encoding=encoding, **told).headers
         assert "/page" in seen["Seen-All"] and "secret" not in seen["Seen-All"]
+
+
+def test_only_trusted_proxies_say_where_a_visitor_is(running: Nginx):
+    """As start.sh lets nginx know them."""
+    trusted = running.conf.parent / "trusted-proxies.conf"
+    told = {"X_Forwarded_For": "203.0.113.7, 10.42.0.1"}
+    assert "'203.0.113.7'" not in running.get("/page", **told).headers["Seen-All"]
+    networks = ("127.0.0.0/8", "10.42.0.0/16")
+    trusted.write_text("".join(f"set_real_ip_from {it};\n" for it in networks))
+    subprocess.run(running.command("-s", "reload"), check=True)
+    deadline = time.monotonic() + 10
+    while "'203.0.113.7'" not in running.get("/page", **told).headers["Seen-All"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
