@@ -33,11 +33,13 @@ _SOCKETS = {
 @dataclass
 class Listener:
     """A service, the ports that it is known to listen on with what is spoken there (empty: not
-    known), and the nginx files that it reads."""
+    known), and the nginx files that it reads. `reached`: those of its ports that others reach, None
+    if they reach all."""
 
     service: Service
     ports: dict[str, str] = field(default_factory=dict)
     context: Path | None = None
+    reached: set[str] | None = None
     confs: dict[str, list[Directive]] = field(default_factory=dict)
 
     def speaking(self, protocol: str) -> list[str]:
@@ -59,6 +61,10 @@ def findings(
     for service in services:
         listeners[service.name], unreadable = _listener(settings, stack, service)
         found += unreadable
+        if centre.own_address:
+            check = checks.get(service.name) if checks else None
+            listed = {str(number) for number, _ in service.listed_ports()}
+            listeners[service.name].reached = listed | ({check.port} if check else set())
     for listener in listeners.values():
         found += _published(listener, centre)
         found += _upstreams(settings, listener, listeners)
@@ -204,6 +210,7 @@ def _target(target: Target, listeners: Mapping[str, Listener], own: str) -> Iter
         return
     ports, wanted = listeners[host].ports, listeners[host].speaking(target.protocol)
     if not ports or port in wanted:
+        yield from _closed(listeners[host], port)
         return
     there = ", ".join(sorted(ports))
     problem = f"nginx forwards to port {port} of {host}, which listens on {there}"
@@ -215,6 +222,15 @@ def _target(target: Target, listeners: Mapping[str, Listener], own: str) -> Iter
         other = "uwsgi_pass" if target.protocol == HTTP else "proxy_pass"
         remedy = f"use {other}, with port {there}"
     yield Finding("nginx-upstream", target.port_at, problem, remedy)
+
+
+def _closed(listener: Listener, port: str) -> Iterator[Finding]:
+    """Where each service has an address of its own, only the listed ports are open there."""
+    if listener.reached is not None and port not in listener.reached:
+        service = listener.service
+        problem = f"nginx forwards to port {port} of {service.name}, which is not open to others"
+        remedy = f"add '{port}' to expose: of {service.name}"
+        yield Finding("port-closed", service.where("expose"), problem, remedy)
 
 
 def _targets(

@@ -19,6 +19,8 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
     for image in settings.images:
         where = f"invoke.yaml, spinstack.images.{image.key}.name"
         found += names.image_name(image.name, destination.centre, where)
+    if not destination.centre.names_shared:
+        return found
     values = stack.variables(destination)
     for name, where in _secrets(stack, values):
         found += names.secret_name(name, stack.name, stack.service_names, where)

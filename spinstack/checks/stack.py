@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from spinstack.checks import dockerfile, env_file, line_ends, links, listening, storage
 from spinstack.checks import names as checks_names
+from spinstack.config.kubernetes import NO_PROJECT_DIR
 from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
 from spinstack.platforms.base import Platform
@@ -40,7 +41,7 @@ def check(
         found = service_rules.whole_service(service, destination.centre)
         findings += _without_unset(found, service)
         findings += storage.findings(service, stack, destination)
-    findings += _published_twice(services)
+    findings += [] if destination.centre.own_address else _published_twice(services)
     checks = platform.health_checks(stack)
     findings += listening.findings(settings, stack, services, checks, destination.centre)
     return in_order(_without_consequences(findings))
@@ -48,9 +49,11 @@ def check(
 
 def _destination(destination: Destination) -> list[Finding]:
     where = f"invoke.yaml, destination {destination.name}"
-    findings = names.mountable_path(
-        destination.project_dir, destination.centre, f"{where}, project_dir"
-    )
+    findings = []
+    if destination.project_dir != NO_PROJECT_DIR:
+        findings += names.mountable_path(
+            destination.project_dir, destination.centre, f"{where}, project_dir"
+        )
     if destination.user == PLACEHOLDER_USER:
         problem = f"{PLACEHOLDER_USER!r} is only a placeholder"
         remedy = (
@@ -95,7 +98,7 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
     other rules say about it is of no use."""
     # Several variables, dollar signs or items of one line are several faults.
     several = ("variable-unset", "variable-form", "compose-value")
-    causes = (*several, "compose-type")
+    causes = (*several, "compose-type", "path-relative")
     first: dict[str, Finding] = {}
     for finding in findings:
         if finding.rule in causes:

@@ -190,6 +190,8 @@ class _BlockDumper(_Dumper):
 
 
 def _lines(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    if re.search("[\x85\u2028\u2029]", text):  # ends of lines to YAML, and to nobody else
+        return dumper.represent_scalar(_STR, text, style='"')
     if "\n" not in text:
         return _text(dumper, text)
     return dumper.represent_scalar(_STR, text, style="|")

@@ -51,13 +51,14 @@ STACK_KEYS = (
     Key("images", MAPPING, "images built from this directory: key, context, name"),
     Key("destinations", MAPPING, "named sets of the settings below"),
     Key("engine", TEXT, "docker or podman; detected if not set"),
-    Key("services", MAPPING, "service: its health check, and how many containers it has"),
+    Key("services", MAPPING, "service: its health check, how many containers it has, and the like"),
     Key("stats", MAPPING, "service: command in its container whose output `status` shows"),
 )
 
 SERVICE_KEYS = (
     Key("health", MAPPING, "what a container must answer: port, path and the like"),
     Key("scale", NUMBER, "number of containers", 1),
+    Key("stop", MAPPING, "how a container on Kubernetes ends its work: command, within"),
 )
 
 # As in `healthcheck:` of a compose file, where that has them.
@@ -68,6 +69,11 @@ HEALTH_KEYS = (
     Key("interval", NUMBER, "seconds from one check to the next", 2),
     Key("timeout", NUMBER, "seconds that an answer may take", 2),
     Key("retries", NUMBER, "failed checks in a row that make a container unhealthy", 3),
+)
+
+STOP_KEYS = (
+    Key("command", TEXT, "command in the container, after which its program ends by itself"),
+    Key("within", NUMBER, "seconds until it is killed", 30),
 )
 
 IMAGE_KEYS = (

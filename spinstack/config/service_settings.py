@@ -36,12 +36,22 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """How a container ends when its work is done: a command for its shell asks for that, and it has
+    `within` seconds."""
+
+    command: str
+    within: int
+
+
+@dataclass(frozen=True)
 class ServiceSetting:
-    """A service: its health check, None without one, and its number of containers. `said`: the
-    keys that are set; `where`: the setting."""
+    """A service: its health check, None without one, its number of containers, and how one ends
+    (None: by its signal). `said`: the keys that are set; `where`: the setting."""
 
     health: Health | None
     scale: int
+    stop: Stop | None
     said: frozenset[str]
     where: str
 
@@ -58,6 +68,7 @@ def _service(written: Any, where: str) -> ServiceSetting:
     return ServiceSetting(
         health=None if health is None else _health(health, f"{where}.health"),
         scale=values["scale"],
+        stop=None if values["stop"] is None else _stop(values["stop"], f"{where}.stop"),
         said=frozenset(key for key, it in (written or {}).items() if it is not None),
         where=where,
     )
@@ -76,6 +87,14 @@ def _health(written: Any, where: str) -> Health:
             remedy="write a path such as /healthz, or leave it out to check for a connection only",
         )
     return Health(**{**values, "path": path}, where=where)
+
+
+def _stop(written: Any, where: str) -> Stop:
+    values = _values(written, schema.STOP_KEYS, where)
+    if not values["command"]:
+        remedy = "add command: with what makes the program end when its work is done"
+        raise UsageError("the setting command is missing", where=where, remedy=remedy)
+    return Stop(**values)
 
 
 def _values(written: Any, keys: tuple[schema.Key, ...], where: str) -> dict[str, Any]:

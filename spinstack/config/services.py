@@ -39,6 +39,7 @@ def read(file: ComposeFile, name: str, values: Mapping[str, str]) -> tuple[Servi
         cap_drop=tuple(reader.texts("cap_drop").values()),
         mounts=tuple(reader.parsed("volumes", Mount.parse)),
         ports=tuple(reader.parsed("ports", Port.parse)),
+        expose=tuple(reader.texts("expose").values()),
         builds="build" in filled,
         source=file.source,
         lines={**_own_lines(file, name), **reader.lines},

@@ -255,7 +255,7 @@ def _destination(name: str, raw: Mapping[str, Any]) -> Destination:
     where = f"spinstack.destinations.{name}"
     values = _layers(name, raw)
     _check_choices(values, where)
-    values["centre"] = _centre(values["profile"], values["centre"], where)
+    values["centre"] = _centre(values, where)
     values["kubernetes"] = _cluster(values, where)
     _check(values, where)
     values["checkouts"] = _checkouts(values["checkouts"], where)
@@ -287,9 +287,9 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "include": included}
 
 
-def _centre(profile: str, overrides: Mapping[str, Any], where: str) -> centre.Centre:
+def _centre(values: Mapping[str, Any], where: str) -> centre.Centre:
     try:
-        return centre.load(overrides, profile)
+        return centre.load(values["centre"], values["profile"], values["platform"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the overrides of the centre's rules are not valid: {error}",

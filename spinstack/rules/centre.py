@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-# The data files: Spin's rules, and those of no centre in particular.
+# Whose rules: Spin's, and those of no centre in particular.
 PROFILES = ("spin", "generic")
 
 
@@ -78,21 +78,27 @@ class KubernetesRules:
 
 @dataclass(frozen=True)
 class Centre:
-    """The rules of one centre as data; see `spin.yaml` for the source of each."""
+    """The rules of one centre as data; see `spin.yaml` for the meaning and source of each."""
 
     ports_world: tuple[PortRange, ...]
     ports_lab: tuple[PortRange, ...]
     ports_centre: tuple[PortRange, ...]
     ports_reserved: tuple[PortRange, ...]
     ports_inside: tuple[PortRange, ...]
+    own_address: bool
     port_suggested: int
     service_names: tuple[str, ...]
     stack_pattern: str
     stack_longest: int
+    names_shared: bool
     image_pattern: str
     floating_tags: tuple[str, ...]
     capabilities_with_global_mount: frozenset[str]
     capabilities_without_global_mount: frozenset[str]
+    capabilities_always_dropped: bool
+    root_allowed: bool
+    global_file_system: bool
+    releases_mounted: bool
     mountable: tuple[str, ...]
     unmountable: tuple[str, ...]
     written: tuple[str, ...]
@@ -132,13 +138,22 @@ def _ranges(texts: Iterable[str | int]) -> tuple[PortRange, ...]:
 
 
 @cache
-def packaged(profile: str = "spin") -> dict[str, Any]:
-    """A data file of the package, as plain values; `generic`: what it says over that of Spin."""
-    text = Path(__file__).with_name(f"{profile}.yaml").read_text(encoding="utf-8")
+def packaged(profile: str = "spin", platform: str = "") -> dict[str, Any]:
+    """The data files of the package, as plain values: what is different on the platform, and then
+    in the profile, over what Spin's own says."""
+    data = _file("spin")
+    for name in (platform, profile):
+        if name in ("kubernetes", "generic"):
+            data = merged(data, _file(name))
+    return data
+
+
+def _file(name: str) -> dict[str, Any]:
+    text = Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8")
     # Libyaml's reader takes a tenth of the time, if PyYAML was built with it.
     data = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert isinstance(data, dict)
-    return data if profile == "spin" else merged(packaged(), data)
+    return data
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,26 +168,39 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def load(overrides: Mapping[str, Any] | None = None, profile: str = "spin") -> Centre:
-    """The rules of a profile, one of PROFILES, with the overrides of a stack's `invoke.yaml` (same
-    shape as `spin.yaml`). Raises ValueError or KeyError for overrides of a wrong shape."""
-    data = merged(packaged(profile), overrides or {})
+def load(
+    overrides: Mapping[str, Any] | None = None, profile: str = "spin", platform: str = ""
+) -> Centre:
+    """The rules of a profile, one of PROFILES, on a platform, with the overrides of a stack's
+    `invoke.yaml` (same shape as `spin.yaml`). Raises ValueError or KeyError for overrides of a
+    wrong shape."""
+    data = merged(packaged(profile, platform), overrides or {})
     ports, names, caps = data["ports"], data["names"], data["capabilities"]
+    kubernetes = _kubernetes(data["kubernetes"])
+    mountable = tuple(data["storage"]["mountable"])
+    if platform == "kubernetes":
+        mountable = kubernetes.host_paths or ("/",)
     return Centre(
         ports_world=_ranges(ports["world"]),
         ports_lab=_ranges(ports["lab"]),
         ports_centre=_ranges(ports["centre"]),
         ports_reserved=_ranges(ports["reserved"]),
         ports_inside=_ranges(ports["inside"]),
+        own_address=bool(ports["own_address"]),
         port_suggested=int(ports["suggested"]),
         service_names=tuple(names["services"]),
         stack_pattern=names["stack_pattern"],
         stack_longest=int(names["stack_longest"]),
+        names_shared=bool(names["shared"]),
         image_pattern=names["image_pattern"],
         floating_tags=tuple(names["floating_tags"]),
         capabilities_with_global_mount=frozenset(caps["with_global_mount"]),
         capabilities_without_global_mount=frozenset(caps["without_global_mount"]),
-        mountable=tuple(data["storage"]["mountable"]),
+        capabilities_always_dropped=bool(caps["always_dropped"]),
+        root_allowed=bool(data["users"]["root"]),
+        global_file_system=bool(data["storage"]["global"]),
+        releases_mounted=bool(data["storage"]["releases"]),
+        mountable=mountable,
         unmountable=tuple(data["storage"]["unmountable"]),
         written=tuple(data["storage"]["written"]),
         shallow=int(data["storage"]["shallow"]),
@@ -184,5 +212,5 @@ def load(overrides: Mapping[str, Any] | None = None, profile: str = "spin") -> C
         compose_version=str(data["rancher"]["compose_version"]),
         login_prompt=data["login"]["prompt"],
         sshproxy=SshProxy(**data["login"]["sshproxy"]),
-        kubernetes=_kubernetes(data["kubernetes"]),
+        kubernetes=kubernetes,
     )

@@ -32,7 +32,10 @@ def stack_name(name: str, centre: Centre, where: str = "stack name") -> list[Fin
 
 
 def service_name(name: str, centre: Centre, where: str = "service name") -> list[Finding]:
-    """A service is named after its role, optionally with a suffix: `app`, `db-archive`."""
+    """A service is named after its role, optionally with a suffix: `app`, `db-archive`; as it
+    likes where the centre has no list of roles."""
+    if not centre.service_names:
+        return []
     part, _, suffix = name.partition("-")
     bad_suffix = "-" in name and not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", suffix)
     if part not in centre.service_names or bad_suffix:
@@ -90,10 +93,14 @@ def _within(number: int, ranges: Iterable[PortRange]) -> bool:
     return any(number in range_ for range_ in ranges)
 
 
-def numeric_id(text: str | int, what: str, where: str) -> list[Finding]:
-    """A numeric user or group id that is not root's."""
-    if re.fullmatch(r"[0-9]{1,10}", str(text)) and 0 < int(text) < 2**31:
+def numeric_id(text: str | int, what: str, where: str, *, root: bool = False) -> list[Finding]:
+    """A numeric user or group id that is not root's, unless `root` is allowed."""
+    least = 0 if root else 1
+    if re.fullmatch(r"[0-9]{1,10}", str(text)) and least <= int(text) < 2**31:
         return []
+    if root:
+        problem, remedy = f"{text!r} is not a {what}", "the number: names are the image's own"
+        return [Finding("numeric-id", where, problem, remedy)]
     return [
         Finding(
             "numeric-id",
@@ -157,7 +164,7 @@ def image_name(name: str, centre: Centre, where: str = "image name") -> list[Fin
 
 
 def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]:
-    """From a registry that Spin pulls from, with a tag that does not move."""
+    """From a registry that the centre pulls from, with a tag that does not move."""
     try:
         image = ImageName.parse(reference)
     except ValueError as error:
@@ -168,7 +175,7 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
     official = image.registry in centre.registries_official and (
         "/" not in image.path or image.path.startswith("library/")
     )
-    if image.registry not in centre.registries_own and not official:
+    if centre.registries_own and image.registry not in centre.registries_own and not official:
         findings.append(
             Finding(
                 "image-registry",
@@ -230,7 +237,7 @@ def host_name(name: str, where: str = "host") -> list[Finding]:
 
 def registry(name: str, centre: Centre, where: str = "registry") -> list[Finding]:
     """Where the stack's images are pushed to: one of the centre's own registries."""
-    if name in centre.registries_own:
+    if not centre.registries_own or name in centre.registries_own:
         return []
     problem = f"Spin does not pull from {name!r}"
     return [Finding("image-registry", where, problem, f"one of {listed(centre.registries_own)}")]

@@ -111,6 +111,7 @@ class Service:
     cap_drop: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
+    expose: tuple[str, ...] = ()
     builds: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
@@ -131,6 +132,33 @@ class Service:
         return self.origins.get(key, self.where(key))
 
     def mounts_global(self, centre: Centre) -> bool:
-        """Whether a directory (not a named volume) is mounted. Relative ones are in the release,
-        which is on the global file system."""
-        return any(mount.source.startswith(("/", ".")) for mount in self.mounts)
+        """Whether a directory (not a named volume) of the global file system is mounted. Relative
+        ones are in the release, which may be there as well."""
+        directories = ("/", ".") if centre.releases_mounted else ("/",)
+        return centre.global_file_system and any(
+            mount.source.startswith(directories) for mount in self.mounts
+        )
+
+    def listed_ports(self) -> list[tuple[int, str]]:
+        """The ports inside the container that the compose file names, with their protocols:
+        published ones first, each once."""
+        written = [(port.inside, port.protocol) for port in self.ports]
+        for text in self.expose:
+            numbers, _, protocol = text.partition("/")
+            written.append((numbers, protocol or "tcp"))
+        found = [(number, it.lower()) for text, it in written for number in port_numbers(text)]
+        return list(dict.fromkeys(found))
+
+
+# Ports of a range under `expose:`; more is no list that anybody wants to read.
+_MOST_PORTS = 100
+
+
+def port_numbers(written: str) -> list[int]:
+    """The ports of `5000` or `5000-5002`; none for anything else."""
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", written)
+    if not match:
+        return []
+    first, last = int(match[1]), int(match[2] or match[1])
+    few = 0 <= last - first < _MOST_PORTS
+    return list(range(first, last + 1)) if few and first and last <= 65535 else []

@@ -28,34 +28,40 @@ def user(service: Service, centre: Centre) -> list[Finding]:
     if not service.user and global_mount:
         problem = f"service {service.name} mounts the global file system without a user"
         return [Finding("user-numeric", where, problem, OWN_USER)]
-    findings = _ids(service, global_mount) if service.user else []
+    root = centre.root_allowed and not global_mount
+    findings = _ids(service, global_mount, root) if service.user else []
     for group in service.group_add if service.user else ():
-        findings += numeric_id(group, "numeric group id", service.where("group_add"))
+        where = service.where("group_add")
+        findings += numeric_id(group, "numeric group id", where, root=root)
     return findings
 
 
-def _ids(service: Service, global_mount: bool) -> list[Finding]:
+def _ids(service: Service, global_mount: bool, root: bool) -> list[Finding]:
     """User and group: one finding, since one line is to be written for both; but a group that is
     set elsewhere is corrected there."""
     where = service.where("user")
     uid, colon, gid = service.user.partition(":")
-    findings = numeric_id(uid, "numeric user id", where)
+    findings = numeric_id(uid, "numeric user id", where, root=root)
     if not findings and not gid and (colon or global_mount):
         problem = f"user: {service.user} of service {service.name} has no group"
         return [Finding("numeric-id", where, problem, OWN_USER)]
     if not findings and gid:
-        findings = numeric_id(gid, "numeric group id", service.where_set("user.group"))
+        where = service.where_set("user.group")
+        findings = numeric_id(gid, "numeric group id", where, root=root)
         if "user.group" in service.origins:
             return findings
-    return [replace(found, remedy=OWN_USER) for found in findings]
+    return findings if root else [replace(found, remedy=OWN_USER) for found in findings]
 
 
 def capabilities(service: Service, centre: Centre) -> list[Finding]:
-    """All are dropped if the global file system is mounted; few may be added back."""
+    """All are dropped if the global file system is mounted, or always; few may be added back."""
     findings = []
     global_mount = service.mounts_global(centre)
-    if global_mount and "ALL" not in {cap.upper() for cap in service.cap_drop}:
+    must_drop = global_mount or centre.capabilities_always_dropped
+    if must_drop and "ALL" not in {cap.upper() for cap in service.cap_drop}:
         problem = f"service {service.name} mounts the global file system with capabilities"
+        if not global_mount:
+            problem = f"service {service.name} keeps the capabilities of its image"
         remedy = "write `cap_drop: [ALL]`"
         findings.append(Finding("cap-drop", service.where("cap_drop"), problem, remedy))
     allowed = (

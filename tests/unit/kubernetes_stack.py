@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+from spinstack.checks import stack as checks_stack
 from spinstack.config import settings as config_settings
 from spinstack.config import stack as config_stack
-from spinstack.config.settings import Settings
+from spinstack.config.settings import Destination, Settings
 from spinstack.config.stack import Stack
-from spinstack.platforms.kubernetes import manifests
+from spinstack.platforms import health_checks
+from spinstack.platforms.base import HealthCheck, Platform
+from spinstack.platforms.kubernetes import findings, manifests
+from spinstack.rules.finding import Finding
 
 STACK = "night"
 IMAGE = "registry.nersc.gov/alice/app:1.0"
@@ -38,7 +42,7 @@ def read(loaded: Settings) -> Stack:
     images = {
         it.variable: f"registry.nersc.gov/alice/{it.name}:1.0-{it.key}" for it in loaded.images
     }
-    return config_stack.read(loaded, images, ("rancher-compose.yml",))
+    return config_stack.read(loaded, images, ())
 
 
 def small(directory: Path, service: str, *, name: str = "app", env: str = "") -> Path:
@@ -59,6 +63,23 @@ def objects(
     """What the stack in this directory becomes."""
     loaded = settings(directory, cluster, **more)
     return manifests.objects(read(loaded), loaded.destination())
+
+
+class Files:
+    """What a platform says of a stack's files, and nothing else of it."""
+
+    def check(self, stack: Stack, destination: Destination) -> list[Finding]:
+        return findings.findings(stack, destination)
+
+    def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck]:
+        return health_checks.from_settings(stack)
+
+
+def check(directory: Path, cluster: Mapping[str, Any] | None = None, **more: Any) -> list[Finding]:
+    """What `invoke check` finds there."""
+    loaded = settings(directory, cluster, **more)
+    platform = cast(Platform, Files())
+    return checks_stack.check(loaded, loaded.destination(), read(loaded), platform)
 
 
 def of(found: list[dict[str, Any]], kind: str, name: str = "") -> dict[str, Any]:

@@ -134,7 +134,7 @@ FAULTS = [
     ("port-twice", COMPOSE, "    read_only: true", "    ports: ['${WEB_PORT}:5000']", None),
     ("port-listen", NGINX, "listen 8080;", "listen 8181;", None),
     ("health-port", INVOKE, "port: 5000", "port: 5055", None),
-    ("health-check", INVOKE, ", health: {port: 5000, path: /healthz, start_within: 60}", "", None),
+    ("health-check", INVOKE, "      health: {port: 5000, path: /healthz, start_within: 60}\n", "", None),
     ("service-twice", COMPOSE, "    read_only: true", "    scale: 2", 0),
     ("health-port", RANCHER, "port: 5000", "port: 5055", 0),
     ("health-check", RANCHER, "    health_check:\n      port: 5000", "    metadata:\n      port: 5000", None),

@@ -142,7 +142,17 @@ def test_nothing_is_down_while_it_is_changed(template: Path) -> None:
     assert spec["replicas"] == 1
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert container(found, "web")["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert pod(found, "web")["terminationGracePeriodSeconds"] > 30
     assert container(found, "web")["resources"]["requests"] == {"cpu": "50m", "memory": "128Mi"}
+
+
+def test_pages_in_the_making_are_finished_before_the_container_ends(template: Path) -> None:
+    found = objects(template)
+    (shell, _, script) = container(found)["lifecycle"]["preStop"]["exec"]["command"]
+    assert shell == "/bin/sh"
+    assert script == "sleep 5; echo q > /tmp/uwsgi-commands; exec sleep 240"
+    assert pod(found)["terminationGracePeriodSeconds"] > 5 + 240
+    assert "harakiri = 240\n" in (template / "app/app.ini").read_text()
 
 
 def test_the_same_stack_is_the_same_text_and_another_file_another_name(tmp_path: Path) -> None:

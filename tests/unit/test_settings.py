@@ -71,7 +71,7 @@ def test_a_service_has_a_health_check_and_a_number_of_containers() -> None:
     found = load(
         services={
             "web": {"health": {"port": 8080, "path": "/healthz", "start_within": 90}, "scale": 2},
-            "db": {"health": {"port": 5432}},
+            "db": {"health": {"port": 5432}, "stop": {"command": "pg_ctl stop"}},
             "cron": None,
         }
     ).services
@@ -81,6 +81,9 @@ def test_a_service_has_a_health_check_and_a_number_of_containers() -> None:
     assert (db.path, db.start_within, db.interval, db.timeout, db.retries) == ("", 60, 2, 2, 3)
     assert (found["db"].scale, found["cron"].health) == (1, None)
     assert db.where == "spinstack.services.db.health"
+    stop = found["db"].stop
+    assert stop
+    assert (stop.command, stop.within, found["web"].stop) == ("pg_ctl stop", 30, None)
 
 
 def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) -> None:
@@ -122,6 +125,7 @@ def test_what_a_destination_says_wins_over_what_holds_for_all(tmp_path: Path) ->
         ({"services": {"app": {"health": {"port": 1, "path": "ping"}}}}, "such as /healthz"),
         ({"services": {"app": {"health": 5000}}}, "the setting health must be a mapping"),
         ({"services": {"app": {"scale": 0}}}, "scale can't be 0"),
+        ({"services": {"app": {"stop": {"within": 5}}}}, "the setting command is missing"),
         ({"stack": ""}, "not a stack's directory"),
         ({"destination": "prd"}, "one of dev"),
         ({"destinations": {"dev": {}}}, "the setting environment is missing"),

@@ -8,8 +8,16 @@ from typing import Any
 from spinstack.config import goyaml, interpolation
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
-from spinstack.platforms.kubernetes import files, network, quantities, volumes, workload
-from spinstack.platforms.kubernetes.source import Source, sources
+from spinstack.platforms.kubernetes import (
+    files,
+    kustomize,
+    labels,
+    network,
+    quantities,
+    volumes,
+    workload,
+)
+from spinstack.platforms.kubernetes.source import Source, cluster_of, sources
 from spinstack.platforms.kubernetes.volumes import Mounted
 
 # Of a named volume that does not say how large it is (`driver_opts: {size: 50g}`).
@@ -40,6 +48,14 @@ def text(objects: Sequence[dict[str, Any]]) -> str:
     return "---\n".join(goyaml.dump(one, width=1000, blocks=True) for one in objects)
 
 
+def release_files(stack: Stack, destination: Destination) -> dict[str, bytes]:
+    """The files that `kubectl apply -k` deploys, with a person's own additions. Raises
+    SpinstackError as `objects` does, and for additions that can't be read."""
+    made = objects(stack, destination)
+    namespace = cluster_of(destination).namespace
+    return kustomize.release(stack, namespace, made, text(made))
+
+
 def _object(
     version: str,
     kind: str,
@@ -51,13 +67,13 @@ def _object(
     annotations: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """`whole`: it belongs to the stack as a whole."""
-    labels = source.described
+    marks = source.described
     if whole:
-        del labels["app.kubernetes.io/name"]
+        del marks[labels.NAME]
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": source.cluster.namespace,
-        "labels": labels,
+        "labels": marks,
     }
     if annotations:
         metadata["annotations"] = annotations
@@ -100,7 +116,7 @@ def _claims(stack: Stack, services: Sequence[Source]) -> Iterator[dict[str, Any]
         told = _volume(stack, name)
         if told.get("external"):
             continue
-        several = len(by) > 1 or any(source.health.scale > 1 for source in by)
+        several = len(by) > 1 or any(source.setting.scale > 1 for source in by)
         spec: dict[str, Any] = {
             "accessModes": ["ReadWriteMany" if several else "ReadWriteOnce"],
             "resources": {"requests": {"storage": _size(told)}},

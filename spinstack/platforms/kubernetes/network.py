@@ -8,16 +8,12 @@ from typing import Any
 
 from spinstack.config import goyaml
 from spinstack.platforms.kubernetes.source import Source
-from spinstack.text import whole_number
 
 # Seconds that a page may take: the controller's own 60 would end those that are made on demand.
 # As `proxy_read_timeout` in the template's nginx.conf.
 _LONGEST_PAGE = 600
 # The annotations of the controller whose class is called so, or that has no other by its side.
 _NGINX = ("nginx", "")
-# Ports of a range in `expose:`; more is no list that anybody wants to read.
-_MOST = 100
-_HIGHEST = 65535
 
 
 @dataclass(frozen=True)
@@ -35,27 +31,10 @@ class Listening:
 def listening(source: Source) -> list[Listening]:
     """The ports of a service that others may use: published ones first, then those under
     `expose:`, then that of its health check; each once."""
-    found = [
-        Listening(number, port.protocol.upper())
-        for port in source.service.ports
-        for number in exposed(port.inside)
-    ]
-    items = source.keys.get("expose")
-    for item in items if isinstance(items, list) else ():
-        numbers, _, protocol = _text(item).partition("/")
-        found += [Listening(number, (protocol or "tcp").upper()) for number in exposed(numbers)]
-    if source.health.port:
-        found.append(Listening(source.health.port))
+    found = [Listening(port, protocol.upper()) for port, protocol in source.service.listed_ports()]
+    if source.setting.health:
+        found.append(Listening(source.setting.health.port))
     return list(dict.fromkeys(found))
-
-
-def exposed(written: str) -> list[int]:
-    """The ports of `5000` or `5000-5002`; none for anything else."""
-    first, dash, last = written.partition("-")
-    low, high = whole_number(first), whole_number(last if dash else first)
-    if low is None or high is None or not 0 < low <= high <= min(_HIGHEST, low + _MOST):
-        return []
-    return list(range(low, high + 1))
 
 
 def container_ports(source: Source) -> list[dict[str, Any]]:

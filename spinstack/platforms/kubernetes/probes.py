@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spinstack.platforms.kubernetes.health import Health
+from spinstack.config.service_settings import Health
 
 # Seconds that a container which has just opened its port may take for its first answer: shorter,
 # and a healthy start leaves warnings among the events.
@@ -14,12 +14,12 @@ _FIRST_ANSWER = 5
 _ALIVE_EVERY, _ALIVE_ANSWER = 10, 5
 
 
-def probes(check: Health) -> dict[str, Any]:
+def probes(check: Health | None) -> dict[str, Any]:
     """The three probes of a container, none without a check."""
-    if not check.port:
+    if check is None:
         return {}
     ask = _ask(check)
-    found = {
+    return {
         "startupProbe": {
             **ask,
             "periodSeconds": 1,
@@ -39,7 +39,6 @@ def probes(check: Health) -> dict[str, Any]:
             "failureThreshold": check.retries,
         },
     }
-    return found if check.restart else {k: v for k, v in found.items() if k != "livenessProbe"}
 
 
 def _ask(check: Health) -> dict[str, Any]:

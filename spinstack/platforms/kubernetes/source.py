@@ -6,32 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spinstack.config import interpolation
+from spinstack.config import compose_keys, interpolation
 from spinstack.config import services as config_services
 from spinstack.config.kubernetes import Cluster
+from spinstack.config.service_settings import ServiceSetting
 from spinstack.config.settings import Destination
-from spinstack.config.stack import COMPUTED_THERE, Stack
+from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
 from spinstack.errors import SpinstackError
-from spinstack.platforms.kubernetes.health import Health, health
+from spinstack.platforms.kubernetes import labels
 from spinstack.rules.service import Service
 
-# Whose objects they are.
-MANAGER = "spinstack"
-# In a service's labels: a command with which its program ends when its work is done.
-STOP_LABEL = "spinstack.stop"
+# Of a service of which the settings say nothing.
+_UNSET = ServiceSetting(None, 1, None, frozenset(), "spinstack.services")
+UID_REMEDY = "add uid: with the number that `id -u` prints at the centre"
 
 
 @dataclass(frozen=True)
 class Source:
     """A service of a stack for one destination. `keys`: as written, with variables filled in;
-    `environment`: the variables of its container; `public`: whether visitors talk to it."""
+    `environment`: the variables of its container; `setting`: its health check and the like;
+    `public`: whether visitors talk to it."""
 
     stack: Stack
     cluster: Cluster
     service: Service
     keys: Mapping[str, Any]
     environment: Mapping[str, str]
-    health: Health
+    setting: ServiceSetting
     public: bool
 
     @property
@@ -41,19 +42,16 @@ class Source:
     @property
     def selector(self) -> dict[str, str]:
         """The labels by which its pods are found; can't be changed once a Deployment has them."""
-        return {
-            "app.kubernetes.io/name": self.name,
-            "app.kubernetes.io/part-of": self.stack.name,
-        }
+        return {labels.NAME: self.name, labels.PART_OF: self.stack.name}
 
     @property
     def described(self) -> dict[str, str]:
         """The labels of all that belongs to it."""
-        return {**self.selector, "app.kubernetes.io/managed-by": MANAGER}
+        return {**self.selector, labels.MANAGED_BY: labels.MANAGER}
 
     @property
-    def labels(self) -> dict[str, str]:
-        """Those of its own (`labels:` in the compose file), names and values."""
+    def notes(self) -> dict[str, str]:
+        """What stands under `labels:` in the compose file, names and values."""
         pairs = config_services.pairs(self.keys.get("labels"))
         return {name: value or "" for name, value in pairs.items()}
 
@@ -68,17 +66,22 @@ def cluster_of(destination: Destination) -> Cluster:
 def sources(stack: Stack, destination: Destination) -> list[Source]:
     """Every service, in the order of the compose file. Raises SpinstackError if a value that only
     the settings know is not set."""
-    cluster = cluster_of(destination)
-    if cluster.uid is None and uses_uid(stack):
+    if cluster_of(destination).uid is None and uses_uid(stack):
         raise SpinstackError(
             "the user id that containers run as is not set",
-            where=f"spinstack.destinations.{destination.name}.kubernetes",
-            remedy="add uid: with the number that `id -u` prints at the centre",
+            where=uid_place(destination),
+            remedy=UID_REMEDY,
         )
+    return described(stack, destination)
+
+
+def described(stack: Stack, destination: Destination) -> list[Source]:
+    """As `sources`, with somebody's id where none is set."""
+    cluster = cluster_of(destination)
+    uid = SOME_UID if cluster.uid is None else str(cluster.uid)
     values = stack.variables(destination)
-    known = {**dict.fromkeys(COMPUTED_THERE, str(cluster.uid)), **values}
-    services, _ = stack.services(destination, str(cluster.uid))
-    checks = health(stack)
+    known = {**dict.fromkeys(COMPUTED_THERE, uid), **values}
+    services, _ = stack.services(destination, uid)
     found = []
     for service in services:
         written = stack.compose.services[service.name]
@@ -90,11 +93,21 @@ def sources(stack: Stack, destination: Destination) -> list[Source]:
                 service=service,
                 keys=keys,
                 environment=_environment(stack, keys, values),
-                health=checks[service.name],
+                setting=stack.service_settings.get(service.name, _UNSET),
                 public=bool(service.ports) and service.name == stack.public_service,
             )
         )
     return found
+
+
+def uid_place(destination: Destination) -> str:
+    """Where the user id is set."""
+    return f"invoke.yaml, destination {destination.name}, kubernetes.uid"
+
+
+def own_keys() -> tuple[frozenset[str], str]:
+    """Keys and labels that no other program knows: the file is still one that Rancher reads."""
+    return compose_keys.RANCHER_ONLY, compose_keys.LABELS
 
 
 def uses_uid(stack: Stack) -> bool:

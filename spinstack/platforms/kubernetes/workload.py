@@ -6,7 +6,7 @@ from typing import Any
 
 from spinstack.config.settings import Destination
 from spinstack.platforms.kubernetes import containers, ending, names, network, probes, volumes
-from spinstack.platforms.kubernetes.source import STOP_LABEL, Source
+from spinstack.platforms.kubernetes.source import Source
 from spinstack.platforms.kubernetes.volumes import Mounted
 
 # Sets of pods of earlier releases that are kept: what goes back is the whole set of objects.
@@ -20,15 +20,20 @@ PROXIES = "TRUSTED_PROXIES"
 def deployment_spec(source: Source, destination: Destination, found: Mounted) -> dict[str, Any]:
     """`found`: what its container mounts."""
     return {
-        "replicas": source.health.scale,
+        "replicas": source.setting.scale,
         "revisionHistoryLimit": _HISTORY,
         "minReadySeconds": _STAYS_READY,
         # Not before the tool itself has given up.
-        "progressDeadlineSeconds": max(destination.healthy_within, source.health.start_within) + 30,
+        "progressDeadlineSeconds": _deadline(source, destination),
         "selector": {"matchLabels": source.selector},
         "strategy": _strategy(source),
         "template": {"metadata": _metadata(source), "spec": _pod(source, destination, found)},
     }
+
+
+def _deadline(source: Source, destination: Destination) -> int:
+    health = source.setting.health
+    return max(destination.healthy_within, health.start_within if health else 0) + 30
 
 
 def _strategy(source: Source) -> dict[str, Any]:
@@ -40,11 +45,7 @@ def _strategy(source: Source) -> dict[str, Any]:
 
 def _metadata(source: Source) -> dict[str, Any]:
     found: dict[str, Any] = {"labels": source.described}
-    notes = {
-        key: value
-        for key, value in source.labels.items()
-        if key != STOP_LABEL and names.is_annotation(key)
-    }
+    notes = {key: value for key, value in source.notes.items() if names.is_annotation(key)}
     return {**found, "annotations": notes} if notes else found
 
 
@@ -86,7 +87,7 @@ def _container(
         "ports": network.container_ports(source),
         "resources": containers.resources(source),
         "securityContext": containers.security(source),
-        **probes.probes(source.health),
+        **probes.probes(source.setting.health),
         "lifecycle": lifecycle,
         "volumeMounts": found.mounts,
     }

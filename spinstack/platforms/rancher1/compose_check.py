@@ -12,10 +12,10 @@ from spinstack.config.compose import ComposeFile
 from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Destination
 from spinstack.config.stack import COMPUTED_THERE, SOME_UID, Stack
+from spinstack.platforms import compose_file
 from spinstack.platforms.rancher1 import compose_keys, rancher_compose
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
-from spinstack.rules.service_rules import OWN_USER
 
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
@@ -34,51 +34,26 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
             continue
         found += _version(file, destination.centre.compose_version)
         found += _sections(file)
-        found += _twice(file)
+        found += compose_file.twice(file)
         found += _services(file, destination)
         found += _repeated(file, values)
     return found
 
 
 def _services(file: ComposeFile, destination: Destination) -> Iterator[Finding]:
-    """What is wrong with the keys of services: once for each place, however many merge it."""
-    services = file.data.get("services")
-    if services is not None and not isinstance(services, dict):
-        remedy = "write the name of each service below it, with a colon, such as app:"
-        yield Finding("compose-type", file.where("services"), "services: is not a mapping", remedy)
-    seen = set()
-    for key, finding in _of_keys(file, destination):
-        # One for each place in the file, however many services merge it.
-        place = (finding.where, finding.rule, key)
-        if place not in seen:
-            seen.add(place)
-            yield finding
+    """What is wrong with the keys of services."""
+    yield from compose_file.services(file)
+    yield from compose_file.once(_of_keys(file, destination))
 
 
 def _of_keys(file: ComposeFile, destination: Destination) -> Iterator[tuple[str, Finding]]:
     """Each finding with its key."""
-    for name, service in file.services.items():
-        for key, value in service.items() if isinstance(service, dict) else ():
-            for found in _key(file, name, key, value):
-                yield key, found
-            for found in _forbidden(file, name, key, value, destination):
-                yield key, found
-    for path, written in file.no_text.items():
-        if path[0] == "services":
-            problem = (
-                f"the key {written} is read as {_read_as(path[-1])}, and Rancher takes only text"
-            )
-            remedy = f"quote it: '{written}'"
-            yield written, Finding("compose-key", file.where(*path), problem, remedy)
-    for path, kind in file.changed.items():
-        # Without the value, which may be a password.
-        problem = f"Rancher reads the value of {path[-1]} as a {kind} and passes it on changed"
-        remedy = "quote the value"
-        yield path[-1], Finding("compose-text", file.where(*path), problem, remedy, "warning")
-
-
-def _read_as(key: str) -> str:
-    return {"True": "true", "False": "false", "None": "null"}.get(key, f"the number {key}")
+    for name, key, value in compose_file.keys(file):
+        for found in _key(file, name, key, value):
+            yield key, found
+        for found in _forbidden(file, name, key, value, destination):
+            yield key, found
+    yield from compose_file.texts(file, "Rancher")
 
 
 def _directory(stack: Stack) -> Iterator[Finding]:
@@ -107,12 +82,6 @@ def _sections(file: ComposeFile) -> Iterator[Finding]:
             yield Finding("compose-section", file.where(key), problem, remedy, "warning")
 
 
-def _twice(file: ComposeFile) -> Iterator[Finding]:
-    for key, first, later in file.twice:
-        problem = f"duplicate key {key} (first in line {first}); the later one wins"
-        yield Finding("yaml-twice", f"{file.source}:{later}", problem, "keep one of the two")
-
-
 def _repeated(file: ComposeFile, values: Mapping[str, str]) -> Iterator[Finding]:
     """Items that stand in a list twice, at the latest once their variables are filled in."""
     for name, service in file.services.items():
@@ -129,27 +98,12 @@ def _repeated(file: ComposeFile, values: Mapping[str, str]) -> Iterator[Finding]
 
 
 def _key(file: ComposeFile, name: str, key: str, value: Any) -> Iterator[Finding]:
-    where = file.where("services", name, key)
-    if key not in keys.TYPES:
-        problem = f"Rancher does not know the key {key!r} of the service {name}"
-        yield Finding("compose-key", where, problem, keys.nearest(key, compose_keys.RENAMED))
-    elif wanted := keys.wanted(key, value):
-        # A variable may be a password.
-        shown = "" if key in ("environment", "labels") else f": {value!r}"
-        problem = f"{key} of {name} has a value of the wrong type{shown}"
-        if value is None:
-            problem = f"{key} of {name} has no value, which Rancher refuses"
-        remedy = f"{key} must be {wanted}{_as_list(key, value)}"
-        if key == "user":
-            # A number in quotes alone would lack the group.
-            remedy = OWN_USER
-        yield Finding("compose-type", where, problem, remedy)
-
-
-def _as_list(key: str, value: Any) -> str:
-    """How a single value is written as the list that the key needs; empty for any other."""
-    single = isinstance(value, str) and keys.TYPES[key][-1] in ("strings", "scalars")
-    return f": {key}: ['{value}']" if single and "'" not in value else ""
+    if key in keys.TYPES:
+        yield from compose_file.of_type(file, name, key, value)
+        return
+    problem = f"Rancher does not know the key {key!r} of the service {name}"
+    remedy = keys.nearest(key, compose_keys.RENAMED)
+    yield Finding("compose-key", file.where("services", name, key), problem, remedy)
 
 
 def _forbidden(

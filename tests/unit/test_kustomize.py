@@ -1,0 +1,99 @@
+"""A person's own additions, in the stack's directory kubernetes/: what kubectl is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spinstack.errors import SpinstackError
+from spinstack.platforms.kubernetes import manifests
+from spinstack.rules.finding import Finding
+from tests.unit.kubernetes_stack import check, objects, read, settings, small
+
+PATCH = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec: {template: {spec: {nodeSelector: {disk: fast}}}}
+"""
+JOB = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\n"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "kubernetes").mkdir()
+    return small(tmp_path, "cap_drop: [ALL]\nexpose: ['5000']")
+
+
+def released(directory: Path) -> dict[str, bytes]:
+    loaded = settings(directory)
+    return manifests.release_files(read(loaded), loaded.destination())
+
+
+def overall(files: dict[str, bytes]) -> dict[str, Any]:
+    found = yaml.safe_load(files["kustomization.yaml"])
+    assert isinstance(found, dict)
+    return found
+
+
+def additions(directory: Path) -> list[Finding]:
+    return [it for it in check(directory) if it.rule == "kubernetes-additions"]
+
+
+def test_without_additions_it_is_what_is_generated(directory: Path) -> None:
+    files = released(directory)
+    assert set(files) == {"kustomization.yaml", "manifests.yaml"}
+    assert list(yaml.safe_load_all(files["manifests.yaml"])) == objects(directory)
+    assert overall(files) == {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "nw",
+        "resources": ["manifests.yaml"],
+    }
+
+
+def test_what_names_a_generated_object_is_a_patch_and_the_rest_is_added(directory: Path) -> None:
+    (directory / "kubernetes/fast.yaml").write_text(PATCH)
+    (directory / "kubernetes/nightly.yml").write_text(JOB)
+    (directory / "kubernetes/README.md").write_text("Why.\n")
+    files = released(directory)
+    assert overall(files)["resources"] == ["manifests.yaml", "kubernetes/nightly.yml"]
+    assert overall(files)["patches"] == [{"path": "kubernetes/fast.yaml"}]
+    assert files["kubernetes/fast.yaml"] == PATCH.encode()
+    assert additions(directory) == []
+
+
+def test_a_kustomization_of_ones_own_says_what_is_done(directory: Path) -> None:
+    own = "patches: [{path: fast.yaml}]\nresources: [nightly.yml]\n"
+    (directory / "kubernetes/kustomization.yaml").write_text(own)
+    (directory / "kubernetes/fast.yaml").write_text(PATCH)
+    files = released(directory)
+    assert overall(files)["components"] == ["kubernetes"]
+    assert "patches" not in overall(files)
+    told = yaml.safe_load(files["kubernetes/kustomization.yaml"])
+    assert told == {**yaml.safe_load(own), "kind": "Component", "apiVersion": told["apiVersion"]}
+    assert additions(directory) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: [", "kubernetes/x.yaml:2: not valid YAML"),
+        ("- a\n", "is no object of Kubernetes"),
+        ("kind: Deployment\n", "lacks its kind or its name"),
+    ],
+)
+def test_what_kubectl_could_not_read_is_a_finding(directory: Path, text: str, said: str) -> None:
+    (directory / "kubernetes/x.yaml").write_text(text + "\n")
+    (found,) = additions(directory)
+    assert said in found.line()
+
+
+def test_a_file_is_one_or_the_other(directory: Path) -> None:
+    (directory / "kubernetes/both.yaml").write_text(f"{PATCH}---\n{JOB}")
+    with pytest.raises(SpinstackError, match="changes objects of the stack and adds others"):
+        released(directory)
+    assert additions(directory)
