@@ -71,16 +71,26 @@ def _references(session: Session) -> dict[str, str]:
     return {image.variable: session.image_reference(image) for image in images}
 
 
-@task("ship", help={"to": TO})
-def render(session: Session, to: str | None = None) -> None:
+@task("ship", help={"to": TO, "output": "write the files of a release to this directory instead"})
+def render(session: Session, to: str | None = None, output: str = "") -> None:
     """Show what a deploy would send, with variables filled in.
 
-    The compose files and variables as the platform gets them, on standard output; contacts
-    nothing. Compare two destinations: invoke render --to dev > dev; invoke render --to prod
-    | diff dev -
+    The files as the platform gets them, on standard output; contacts nothing. Compare two
+    destinations: invoke render --to dev > dev; invoke render --to prod | diff dev -
+
+    With --output, a release's files are written to a directory: those for Kubernetes are deployed
+    by `kubectl apply -k DIRECTORY` as well, with your own additions in kubernetes/.
     """
     session.stack.require_readable()
-    session.console.verbatim(session.platform.rendered(session.stack, session.destination))
+    if not output:
+        session.console.verbatim(session.platform.rendered(session.stack, session.destination))
+        return
+    from pathlib import Path
+
+    from spinstack.deploy import written
+
+    for path in written.write(session, Path(output)):
+        session.console.result(f"# would write {path}" if session.dry else str(path))
 
 
 @task("ship", help={"to": TO, "yes": YES, "json": JSON})
