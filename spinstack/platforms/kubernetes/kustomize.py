@@ -34,11 +34,9 @@ def additions(stack: Stack) -> dict[str, Path]:
     return {name: root / name for name in found if PurePosixPath(name).parts[0] == ADDITIONS}
 
 
-def release(
-    stack: Stack, namespace: str, objects: Sequence[Mapping[str, Any]], text: str
-) -> dict[str, bytes]:
-    """The files that `kubectl apply -k` deploys. `objects`: those generated; `text`: the same as
-    YAML. Raises SpinstackError for additions that can't be read."""
+def release(stack: Stack, namespace: str, objects: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """The files that `kubectl apply -k` deploys. `objects`: those generated. Raises SpinstackError
+    for additions that can't be read."""
     own = {name: _read(path) for name, path in additions(stack).items()}
     overall: dict[str, Any] = {**_KUSTOMIZATION, "namespace": namespace}
     resources, patches = [MANIFESTS], []
@@ -58,8 +56,23 @@ def release(
     overall["resources"] = resources
     if patches:
         overall["patches"] = patches
-    made = {OVERALL: goyaml.dump(overall, width=1000).encode(), MANIFESTS: text.encode()}
-    return {**made, **own}
+    made = {
+        OVERALL: goyaml.dump(overall, width=1000),
+        MANIFESTS: documents_text([_anywhere(it) for it in objects]),
+    }
+    return {**{name: it.encode() for name, it in made.items()}, **own}
+
+
+def _anywhere(it: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without its namespace, which the kustomization has: a patch that names none would
+    not find it."""
+    metadata = {key: value for key, value in it["metadata"].items() if key != "namespace"}
+    return {**it, "metadata": metadata}
+
+
+def documents_text(objects: Sequence[Mapping[str, Any]]) -> str:
+    """The objects as YAML, one document each."""
+    return "---\n".join(goyaml.dump(dict(one), width=1000, blocks=True) for one in objects)
 
 
 def findings(stack: Stack, generated: Collection[tuple[str, str]]) -> Iterator[Finding]:

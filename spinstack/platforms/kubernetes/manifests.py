@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from spinstack.config import goyaml, interpolation
+from spinstack.config import interpolation
 from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.platforms.kubernetes import (
@@ -45,7 +45,7 @@ def objects(stack: Stack, destination: Destination) -> list[dict[str, Any]]:
 
 def text(objects: Sequence[dict[str, Any]]) -> str:
     """The objects as YAML, one document each."""
-    return "---\n".join(goyaml.dump(one, width=1000, blocks=True) for one in objects)
+    return kustomize.documents_text(objects)
 
 
 def release_files(stack: Stack, destination: Destination) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ def release_files(stack: Stack, destination: Destination) -> dict[str, bytes]:
     SpinstackError as `objects` does, and for additions that can't be read."""
     made = objects(stack, destination)
     namespace = cluster_of(destination).namespace
-    return kustomize.release(stack, namespace, made, text(made))
+    return kustomize.release(stack, namespace, made)
 
 
 def _object(
