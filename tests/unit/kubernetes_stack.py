@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
 from spinstack.checks import stack as checks_stack
 from spinstack.config import settings as config_settings
 from spinstack.config import stack as config_stack
-from spinstack.config.settings import Destination, Settings
+from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
-from spinstack.platforms import health_checks
-from spinstack.platforms.base import HealthCheck, Platform
-from spinstack.platforms.kubernetes import findings, manifests
+from spinstack.platforms.kubernetes import manifests
+from spinstack.platforms.kubernetes.platform import Kubernetes
 from spinstack.rules.finding import Finding
 
 STACK = "night"
@@ -65,21 +64,13 @@ def objects(
     return manifests.objects(read(loaded), loaded.destination())
 
 
-class Files:
-    """What a platform says of a stack's files, and nothing else of it."""
-
-    def check(self, stack: Stack, destination: Destination) -> list[Finding]:
-        return findings.findings(stack, destination)
-
-    def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck]:
-        return health_checks.from_settings(stack)
-
-
 def check(directory: Path, cluster: Mapping[str, Any] | None = None, **more: Any) -> list[Finding]:
     """What `invoke check` finds there."""
     loaded = settings(directory, cluster, **more)
-    platform = cast(Platform, Files())
-    return checks_stack.check(loaded, loaded.destination(), read(loaded), platform)
+    destination = loaded.destination()
+    assert destination.kubernetes
+    platform = Kubernetes(destination.kubernetes)
+    return checks_stack.check(loaded, destination, read(loaded), platform)
 
 
 def of(found: list[dict[str, Any]], kind: str, name: str = "") -> dict[str, Any]:

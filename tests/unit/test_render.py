@@ -30,6 +30,24 @@ def test_a_release_for_rancher_is_written_as_it_is_uploaded(
     run(ship.render, session, output=str(tmp_path / "out"))
 
 
+def test_a_release_for_kubernetes_is_what_kubectl_deploys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = stack_session.baked(tmp_path)
+    with (directory / "invoke.yaml").open("a") as file:
+        file.write(
+            "    kube:\n      platform: kubernetes\n"
+            "      kubernetes: {cluster: development, namespace: nw, uid: 41037}\n"
+        )
+    session = StackSession(directory, to="kube")
+    run(ship.render, session)
+    shown = capsys.readouterr().out
+    run(ship.render, session, output=str(tmp_path / "out"))
+    written = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert set(written) == {"kustomization.yaml", "manifests.yaml"}
+    assert shown.replace("  namespace: nw\n", "") == written["manifests.yaml"]
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dry = StackSession(stack_session.baked(tmp_path), dry=True)
     run(ship.render, dry, output=str(tmp_path / "out"))

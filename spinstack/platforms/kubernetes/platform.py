@@ -76,21 +76,29 @@ class Kubernetes:
     # The stack's files: read with YAML, which most tasks don't need.
 
     def check(self, stack: Stack, destination: Destination) -> list[Finding]:
-        return []
+        from spinstack.platforms.kubernetes import findings
+
+        return findings.findings(stack, destination)
 
     def rendered(self, stack: Stack, destination: Destination) -> str:
         from spinstack.platforms.kubernetes import manifests
 
-        return manifests.text(manifests.objects(stack, destination))
+        return manifests.text(manifests.objects(stack, destination)).removesuffix("\n")
 
     def release_files(self, stack: Stack, destination: Destination) -> Mapping[str, bytes]:
-        return {}
+        from spinstack.platforms.kubernetes import manifests
+
+        return manifests.release_files(stack, destination)
 
     def health_checks(self, stack: Stack) -> Mapping[str, HealthCheck] | None:
-        return None
+        from spinstack.platforms import health_checks
+
+        return health_checks.from_settings(stack)
 
     def own_keys(self) -> tuple[frozenset[str], str]:
-        return frozenset(), "spinstack."
+        from spinstack.platforms.kubernetes import source
+
+        return source.own_keys()
 
     # Access.
 
