@@ -66,14 +66,15 @@ def findings(
 
 
 def access(seen: Survey, destination: Destination, platform: Platform) -> list[Finding]:
-    """What keeps the account from the platform."""
-    return platform.access_findings(
+    """What keeps the account from the platform, or from a deploy there."""
+    found = platform.access_findings(
         destination,
         ready=seen.ready,
         access=seen.has_access,
         states=seen.states_known,
         said=seen.states_said,
     )
+    return [*found, *seen.rights]
 
 
 def _account(seen: Survey, destination: Destination) -> Iterator[Finding]:

@@ -114,9 +114,10 @@ def _images(session: Session, deep: bool) -> Iterator[Finding]:
 
 
 def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[Finding]:
+    to = session.destination
     with (
         session.login_node() as node,
-        session.console.step(f"look at {session.destination.place}") as step,
+        session.console.step(f"look at {to.environment if to.on_laptop else to.host}") as step,
     ):
         visit = Visit(node, session.destination, session.stack, session.platform)
         try:
@@ -125,7 +126,7 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
             report.mended += visit.mended
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
-        if session.destination.on_laptop and visit.mounts:
+        if to.on_laptop and visit.mounts:
             report.notes.append(UNSEEN_MOUNTS)
         findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         step.done(findings if found else "nothing wrong")

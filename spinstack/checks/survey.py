@@ -15,6 +15,7 @@ from spinstack.checks import walk
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
 from spinstack.platforms.base import Platform, TakenPort
+from spinstack.rules.finding import Finding
 from spinstack.text import read_json, split_lines
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
@@ -39,6 +40,8 @@ class Survey:
     # Whether the platform said what is running; if not, nothing is known about ports.
     states_known: bool = False
     states_said: str = ""
+    # What the account may not do, where that can be asked.
+    rights: tuple[Finding, ...] = ()
     taken: tuple[TakenPort, ...] = ()
 
 
@@ -75,11 +78,13 @@ def ask_platform(
 
 
 def _platform_steps(destination: Destination, platform: Platform) -> tuple[Step, ...]:
+    rights = platform.rights()
     return (
         replace(platform.ready(destination), must=False),
         Step("exported UID", (Command("printenv", "UID"),), must=False),
         platform.has_access(),
         platform.states(if_access=True),
+        *([rights] if rights else []),
     )
 
 
@@ -122,7 +127,7 @@ def _survey(
     groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
     free, used = _space(result.output("disk space"))
     steps = {step.name: step for step in result.steps}
-    states = steps[platform.states().name]
+    states, rights = steps[platform.states().name], platform.rights()
     return Survey(
         uid=uid,
         groups=groups,
@@ -136,6 +141,7 @@ def _survey(
         has_access=steps[platform.has_access().name].ok,
         states_known=states.ok and not platform.complaints(states.output, errors_only=True),
         states_said=states.output,
+        rights=tuple(platform.missing_rights(result.output(rights.name)) if rights else ()),
         taken=tuple(platform.taken_ports(states.output)),
     )
 

@@ -149,6 +149,6 @@ def _input(session: Session, source: str) -> bytes:
         raise UsageError(
             f"{len(data)} bytes of input are too many: {session.platform.program} would hang",
             where=source,
-            remedy="copy the file into a mounted directory on the login node",
+            remedy="copy the file into a directory that the service mounts",
         )
     return data

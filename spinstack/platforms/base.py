@@ -365,6 +365,14 @@ class Platform(Protocol):
         `said`: what the last one printed."""
         ...
 
+    def rights(self) -> Step | None:
+        """Asks what the account may do, never failing; None if that cannot be asked."""
+        ...
+
+    def missing_rights(self, output: str) -> list[Finding]:
+        """What `rights` says that a deploy lacks."""
+        ...
+
     # What runs.
 
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:

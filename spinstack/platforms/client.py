@@ -175,12 +175,14 @@ class StackClient:
 
 
 def not_ready(step: StepResult, platform: Platform, where: str) -> SpinstackError:
-    """The login node lacks what the platform needs."""
+    """What the platform needs is missing where its scripts run."""
     killed = ": killed" if step.code == KILLED else ""
+    remedy = f"check that {platform.program} is on the PATH there; on a login node the setting "
+    remedy += "modules says what is loaded first"
     return SpinstackError(
-        f"the login node has no {platform.title} command (exit code {step.code}{killed})",
+        f"no {platform.program} command on {where} (exit code {step.code}{killed})",
         where=where,
-        remedy="check that `module load spin` works there; the setting modules says what is loaded",
+        remedy=remedy,
         details=tail(step.output),
     )
 
@@ -190,6 +192,6 @@ def garbled(output: str, platform: Platform, where: str) -> SpinstackError:
     return SpinstackError(
         f"unexpected output from {platform.program}",
         where=where,
-        remedy=f"try `{platform.look_by_hand}` on the login node; see the centre's status page",
+        remedy=f"try `{platform.look_by_hand}` on {where}; see the centre's status page",
         details=tail(output),
     )

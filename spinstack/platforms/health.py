@@ -174,6 +174,6 @@ def no_answer(platform: Platform, where: str, seconds: float, text: str) -> Spin
     return SpinstackError(
         f"{problem} from {platform.program} for {seconds:.0f} s",
         where=where,
-        remedy=f"try `{platform.look_by_hand}` on the login node; see the centre's status page",
+        remedy=f"try `{platform.look_by_hand}` on {where}; see the centre's status page",
         details=tail(text),
     )

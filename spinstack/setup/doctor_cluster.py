@@ -98,6 +98,8 @@ def access(session: Session) -> Sequence[Outcome]:
         with session.login_node() as node:
             survey.ask_platform(node, to, session.platform, ANSWERS_WITHIN)
         return []
+    if to.on_laptop and not to.cluster.local_kubeconfig.exists():
+        return []  # `config` has said it
     chosen = _node(to)
     return [_not_asked(to)] if chosen is None else _asked(session, to, chosen)
 

@@ -26,7 +26,7 @@ from spinstack.text import read_yaml
 PACKAGE = "package default"
 ROOT = "spinstack"
 # Mappings of which a destination may set only a part; others it replaces as a whole.
-MERGED_KEYS = frozenset({"checkouts"})
+MERGED_KEYS = frozenset({"checkouts", "kubernetes"})
 
 Path_ = tuple[str, ...]
 
@@ -169,8 +169,18 @@ def variables(found: list[Layer], session: Session, stack: Stack) -> list[Settin
     rows = []
     for name, value in stack.variables(destination).items():
         rows.append(Setting(name, value, _variable_origin(name, stack, destination, there)))
-    rows += [Setting(name, None, "looked up on the login node") for name in COMPUTED_THERE]
+    rows += [_computed(name, table, destination) for name in COMPUTED_THERE]
     return rows
+
+
+def _computed(name: str, table: _Table, destination: Destination) -> Setting:
+    """The user's id: asked where a container's files are, or set, for a cluster can't be asked."""
+    if destination.kubernetes is None:
+        return Setting(name, None, "looked up on the login node")
+    uid = destination.cluster.uid
+    rows = {row.name: row for row in table.of(_key("kubernetes"), there=True)}
+    origin = rows["kubernetes.uid"].origin if "kubernetes.uid" in rows else "not set"
+    return Setting(name, None if uid is None else str(uid), origin)
 
 
 def _variable_origin(

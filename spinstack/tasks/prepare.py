@@ -49,7 +49,7 @@ def new(
 @task(
     "make",
     help={
-        "to": "also check the login node of this destination (default: only local files)",
+        "to": "also check this destination: login node, cluster (default: only local files)",
         "json": JSON,
         "explain": "RULE: why this rule exists, and its source (all: list the rules)",
         "fix": "first fix what can be fixed safely, and say what was fixed",
@@ -64,7 +64,7 @@ def check(
     fix: bool = False,
     deep: bool = False,
 ) -> None:
-    """Check the stack's files against Spin's rules; with --to the login node too.
+    """Check the stack's files against Spin's rules; with --to the destination too.
 
     Each finding says what is wrong, where, and how to fix it; --explain says why the rule
     exists. Changes nothing, unless --fix is given.
@@ -123,7 +123,8 @@ def _tell(session: Session, report: Report, json: bool) -> None:
         session.console.result(f"  where: {found.where}\n  fix:   {found.remedy}")
     severities = [found.severity for found in report.findings]
     counts = ", ".join(_count(severities.count(kind), kind) for kind in ("error", "warning"))
-    unseen = "; the login node was not checked" if report.unseen else ""
+    there = "cluster" if session.destination.on_laptop else "login node"
+    unseen = f"; the {there} was not checked" if report.unseen else ""
     session.console.result(f"{session.where}: {counts}{unseen}")
 
 

@@ -98,7 +98,7 @@ def volume_list(
     "keep",
     help={
         "service": "the service that uses it",
-        "driver": "storage driver (default: rancher-nfs)",
+        "driver": "storage driver or class (default: the platform's, such as rancher-nfs)",
         "to": TO,
         "json": JSON,
     },
@@ -113,8 +113,8 @@ def volume_create(
 ) -> None:
     """Create a volume: a service's storage that outlives its containers.
 
-    Its name is SERVICE.STACK. For files that you want to see on the login node, mount a
-    directory of the project space instead.
+    Its name is SERVICE.STACK. For files that you want to see from outside the container,
+    mount a directory of the project space instead.
     """
     from spinstack.operate import volumes
 

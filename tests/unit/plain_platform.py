@@ -402,6 +402,12 @@ class Plain:
             return [Finding("plain-list", destination.host, problem, "try again", "warning")]
         return []
 
+    def rights(self) -> Step | None:
+        return None
+
+    def missing_rights(self, output: str) -> list[Finding]:
+        return []
+
     # What runs.
 
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:

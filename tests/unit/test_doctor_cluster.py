@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import time
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,63 +18,45 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from invoke.exceptions import Exit
 
-from spinstack.config.settings import Destination
 from spinstack.errors import UsageError
-from spinstack.rules.finding import Finding
 from spinstack.setup import doctor_cluster, project
 from spinstack.setup import login as setup_login
+from spinstack.setup import settings as setup_settings
 from spinstack.tasks import doctor as tasks_doctor
 from spinstack.tasks import prepare
-from spinstack.transport.command import Command, Raw
 from spinstack.transport.runner import Result
-from spinstack.transport.script import Step
-from tests.unit.plain_platform import Plain
 from tests.unit.stack_session import StackSession, baked, run
 
 HOUR = 3600
 VERSION = Result('{"clientVersion": {"gitVersion": "v1.37.1"}}')
 
 
-@dataclass(frozen=True)
-class Cloud(Plain):
-    """A platform that is asked from here. `says`: what it answers instead of letting us in."""
-
-    says: str = ""
-    asked: list[bool] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        return "Kubernetes"
-
-    @property
-    def program(self) -> str:
-        return "kubectl"
-
-    def ready(self, destination: Destination) -> Step:
-        return Step("ready", (Command("test", Raw('"$BASH_VERSION"')),))
-
-    def has_access(self) -> Step:
-        return Step("access", (Command("test", "-z", self.says),), must=False)
-
-    def states(self, *, if_access: bool = False, must: bool = True) -> Step:
-        return Step("states", (Command("true"),), must=must)
-
-    def access_findings(
-        self,
-        destination: Destination,
-        *,
-        ready: bool,
-        access: bool,
-        states: bool,
-        said: str = "",
-    ) -> list[Finding]:
-        assert ready
-        self.asked.append(access)
-        where = destination.cluster.namespace
-        return [] if access else [Finding("cluster-access", where, self.says, "ask for it")]
+# Answers as a server would that lets us in; `refused`, beside it, is what it says instead.
+KUBECTL = """\
+#!/bin/sh
+here=${0%/*}
+case "$*" in
+    *" get "*) [ ! -e $here/refused ] || { cat $here/refused >&2; exit 1; }; echo '{"items": []}' ;;
+    *"auth can-i"*) grep -q "${*##* }" $here/no && echo no || echo yes ;;
+    *version*) [ ! -e $here/old ] || cat $here/old >&2 ;;
+    *) exit 9 ;;
+esac
+"""
 
 
-def a_session(tmp_path: Path, says: str = "", **more: Any) -> StackSession:
+@pytest.fixture(autouse=True)
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Its directory."""
+    place = tmp_path / "bin"
+    place.mkdir()
+    (place / "kubectl").write_text(KUBECTL)
+    (place / "kubectl").chmod(0o755)
+    (place / "no").touch()
+    monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
+    return place
+
+
+def a_session(tmp_path: Path, **more: Any) -> StackSession:
     stack = baked(tmp_path)
     written = yaml.safe_load((stack / "invoke.yaml").read_text())
     written["spinstack"]["destinations"]["cloud"] = {
@@ -86,9 +68,7 @@ def a_session(tmp_path: Path, says: str = "", **more: Any) -> StackSession:
         **more,
     }
     (stack / "invoke.yaml").write_text(yaml.safe_dump(written))
-    session = StackSession(stack, {"kubectl version": VERSION}, to="cloud")
-    session.__dict__["platform"] = Cloud(says=says)
-    return session
+    return StackSession(stack, {"kubectl version": VERSION}, to="cloud")
 
 
 def a_kubeconfig(tmp_path: Path, user: dict[str, Any] | None = None, mode: int = 0o600) -> Path:
@@ -172,32 +152,70 @@ def doctor(session: StackSession, monkeypatch: pytest.MonkeyPatch) -> list[dict[
 
 
 def test_the_doctor_asks_the_cluster_and_no_login_node(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_kubeconfig(tmp_path)
-    told = doctor(a_session(tmp_path), monkeypatch)
+    session = a_session(tmp_path)
+    told = doctor(session, monkeypatch)
     assert [(one["part"], one["state"]) for one in told] == [
         ("kubectl", "ok"),
         ("kubeconfig", "ok"),
         ("cluster", "ok"),
     ]
     assert told[0]["found"] == "kubectl v1.37.1"
-    assert told[2]["found"] == (
-        "namespace nightwatch in development lets you deploy, from this machine"
+    where = "development, namespace nightwatch"
+    assert (
+        told[2]["found"] == "namespace nightwatch in development lets you deploy, from this machine"
     )
-    *_, cluster = doctor(a_session(tmp_path / "two", "403: no right"), monkeypatch)
-    assert (cluster["state"], cluster["found"]) == ("problem", "403: no right (nightwatch)")
-    assert cluster["remedy"] == "ask for it"
+    (kubectl / "no").write_text("deployments.apps")
+    (kubectl / "old").write_text(
+        "WARNING: version difference between client (1.32) and server (1.37) exceeds the "
+        "supported minor version skew of +/-1\n"
+    )
+    *_, rights, skew = doctor(session, monkeypatch)
+    assert (rights["state"], rights["found"]) == (
+        "problem",
+        f"you may not patch deployments.apps there ({where})",
+    )
+    assert skew["state"] == "warning" and "client" not in skew["found"] and "1.32" in skew["found"]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("error: You must be logged in to the server (Unauthorized)", "token|log"),
+        (
+            'Error from server (Forbidden): deployments.apps is forbidden: User "u-abc" cannot '
+            'list resource "deployments" in API group "apps" in the namespace "nightwatch"',
+            "right|may not|namespace",
+        ),
+        (
+            "Unable to connect to the server: dial tcp: lookup rancher2.spin.nersc.gov on "
+            "127.0.0.53:53: no such host",
+            "name|resolved|host",
+        ),
+        (
+            "Unable to connect to the server: tls: failed to verify certificate: x509: "
+            "certificate signed by unknown authority",
+            "certificate",
+        ),
+    ],
+)
+def test_why_the_cluster_does_not_answer(
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: str
+) -> None:
+    a_kubeconfig(tmp_path)
+    (kubectl / "refused").write_text(f"{said}\n")
+    outcome = doctor(a_session(tmp_path), monkeypatch)[2]
+    assert outcome["state"] in ("problem", "warning")
+    assert re.search(found, outcome["found"]), outcome
+    assert outcome["remedy"]
 
 
 def test_without_a_login_the_doctor_does_not_log_in_and_says_what_works_from_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     path = a_kubeconfig(tmp_path)
-    kubectl = tmp_path / "bin" / "kubectl"
-    kubectl.parent.mkdir()
-    kubectl.touch(mode=0o755)
-    monkeypatch.setenv("PATH", f"{kubectl.parent}{os.pathsep}{os.environ['PATH']}")
     at = {"cluster": "development", "namespace": "nightwatch", "kubectl": "login"}
     more = {"kubernetes": {**at, "kubeconfig": str(path)}, "project_dir": "/global/cfs/x"}
     session = a_session(tmp_path, **more)
@@ -233,22 +251,48 @@ def test_nobody_logs_in_where_kubectl_runs_here(
         login(session, sshproxy=True)
 
 
-def test_setup_looks_at_access_and_leaves_what_is_far_away(tmp_path: Path) -> None:
-    lines = project.setup(a_session(tmp_path))
+def test_setup_looks_at_access_and_leaves_what_is_far_away(tmp_path: Path, kubectl: Path) -> None:
+    a_kubeconfig(tmp_path)
+    session = a_session(tmp_path)
+    lines = project.setup(session)
     assert [(line.state, line.what) for line in lines[:1]] == [("ok", "Kubernetes")]
     assert {line.state for line in lines[1:]} == {"left"}
-    (line, *_) = project.setup(a_session(tmp_path / "two", "403: no right"))
-    assert (line.state, line.text) == ("needs you", "403: no right")
+    (kubectl / "no").write_text("configmaps")
+    (line, *_) = project.setup(session)
+    assert (line.state, line.text) == ("needs you", "you may not create configmaps there")
 
 
 def test_the_check_asks_the_cluster_and_says_what_it_could_not_see(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    kubectl: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("spinstack.checks.image_state.findings", lambda *_, **__: [])
-    session = a_session(tmp_path, "403: no right")
+    a_kubeconfig(tmp_path)
+    (kubectl / "no").write_text("configmaps")
     with pytest.raises(Exit):
-        run(prepare.check, session)
+        run(prepare.check, a_session(tmp_path))
     told = capsys.readouterr()
-    assert "error: 403: no right [cluster-access]" in told.out
+    assert "error: you may not create configmaps there [kubernetes-rights]" in told.out
     assert "project directory" not in told.out
     assert "the mounted directories were not looked at" in told.err
+
+
+def test_env_tells_where_the_settings_of_kubernetes_and_the_uid_come_from(tmp_path: Path) -> None:
+    session = a_session(tmp_path)
+    path = session.directory / "invoke.yaml"
+    path.write_text(path.read_text() + "  kubernetes: {storage_class: nfs}\n")
+    session = StackSession(session.directory, to="cloud")
+    layers = setup_settings.layers(session.config)
+    rows = {
+        row.name: row
+        for row in (
+            *setup_settings.settings(layers, session.settings, session.destination),
+            *setup_settings.variables(layers, session, setup_settings.stack_of(session)),
+        )
+    }
+    assert rows["kubernetes.storage_class"].value == "nfs", "one of all destinations counts too"
+    assert rows["kubernetes.namespace"].value == "nightwatch"
+    assert rows["UID"].value == "41037"
+    assert "invoke.yaml:" in rows["UID"].origin

@@ -68,6 +68,7 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ('kube-immutable', 'kubectl-step', 'spec.clusterIPs[0]: Invalid value: []string{"None"}: may not change once set'),
     ('kube-401', 'kubectl-step', 'error: You must be logged in to the server (Unauthorized)'),
     ('kube-403', 'kubectl-step', 'Error from server (Forbidden): pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "x"'),
+    ('kube-no-config', 'kubectl-step', 'error: stat /home/a/.kube/config: no such file or directory'),
     ('kube-no-context', 'kubectl-step', 'error: context "dev" does not exist'),
     ('kube-no-namespace', 'kubectl-step', 'Error from server (NotFound): namespaces "nw" not found'),
     ('kube-no-plugin', 'kubectl-step', 'Unable to connect to the server: getting credentials: exec: executable rancher not found'),

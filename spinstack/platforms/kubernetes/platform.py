@@ -126,6 +126,12 @@ class Kubernetes:
             destination, self.cluster, ready=ready, access=access, states=states, said=said
         )
 
+    def rights(self) -> Step | None:
+        return access.rights_step(self.cluster)
+
+    def missing_rights(self, output: str) -> list[Finding]:
+        return access.missing_rights(self.cluster, output)
+
     # What runs.
 
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:

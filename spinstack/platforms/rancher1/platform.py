@@ -117,6 +117,12 @@ class Rancher1:
 
         return key.findings(destination, ready=ready, has_key=access, states=states, said=said)
 
+    def rights(self) -> Step | None:
+        return None
+
+    def missing_rights(self, output: str) -> list[Finding]:
+        return []
+
     def states(self, *, if_access: bool = False, must: bool = True) -> Step:
         return states.states_if_key_step() if if_access else states.states_step(must)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 NEEDED = (
     *(("patch", "deployments.apps"), ("list", "pods"), ("get", "pods/log")),
     *(("create", "configmaps"), ("update", "leases.coordination.k8s.io")),
+)
+# Source: kubernetes/kubectl, pkg/cmd/version/skew_warning.go; words differ from version to version.
+_SKEW = re.compile(
+    r"version difference between client \(([\d.]+)\) and server \(([\d.]+)\) exceeds"
 )
 _LONGEST_TIME = 253_402_300_799
 
@@ -85,20 +90,40 @@ def findings(
 # --- Rights ----------------------------------------------------------------------------------
 
 
-def can_i_step(cluster: Cluster, needed: Sequence[tuple[str, str]] = NEEDED) -> Step:
-    """A line `can VERB RESOURCE yes|no` for each right; something else if the server was not
-    reached."""
+def rights_step(cluster: Cluster, needed: Sequence[tuple[str, str]] = NEEDED) -> Step:
+    """A line `can VERB RESOURCE yes|no` for each right, something else if the server was not
+    reached; then what kubectl says about its own version and the server's."""
+    # All at once: each takes a round trip or more.
     lines = []
     for verb, resource in needed:
         ask = kubectl(cluster, "auth", "can-i", verb, resource).script()
-        lines.append(f'echo "can {verb} {resource} $({ask} 2>&1 | tail -n 1)"')
+        lines.append(f'echo "can {verb} {resource} $({ask} 2>&1 | tail -n 1)" &')
+    lines.append(f"{kubectl(cluster, 'version').script()} 2>&1")
+    lines.append("wait")
     return Step("rights", (Command(Raw("\n".join(lines))),), must=False)
 
 
-def read_can_i(output: str) -> list[tuple[str, str]]:
-    """The rights that the account does not have, as verb and resource."""
-    found = [line.split() for line in bare(output)]
-    return [(words[1], words[2]) for words in found if len(words) == 4 and words[3] == "no"]
+def missing_rights(cluster: Cluster, output: str) -> list[Finding]:
+    """Of what `rights_step` printed: the rights that the account does not have, and a kubectl too
+    far from the server's version."""
+    where = f"{cluster.context}, namespace {cluster.namespace}"
+    lines = bare(output)
+    answers = [line.split() for line in lines]
+    missing = [
+        f"{words[1]} {words[2]}"
+        for words in answers
+        if len(words) == 4 and words[0] == "can" and words[3] == "no"
+    ]
+    found = []
+    if missing:
+        problem = f"you may not {', '.join(missing)} there"
+        remedy = "check the namespace, and ask whoever owns it to add you to its project"
+        found.append(Finding("kubernetes-rights", where, problem, remedy))
+    if match := _SKEW.search("\n".join(lines)):
+        problem = f"kubectl is {match[1]} and the server {match[2]}, more than one minor apart"
+        remedy = f"use a kubectl of {match[2]}"
+        found.append(Finding("kubectl-version", where, problem, remedy, "warning"))
+    return found
 
 
 # --- How long the token is valid --------------------------------------------------------------
