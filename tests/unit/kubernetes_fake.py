@@ -74,7 +74,7 @@ def deployment(
     }
     if more.get("probe", True):
         container["readinessProbe"] = {"httpGet": {"path": "/", "port": 8080}}
-    told = meta(service, stack, service, generation=1, **more.get("metadata", {}))
+    told = meta(service, stack, service, **{"generation": 1, **more.get("metadata", {})})
     template = {"spec": {"containers": [container]}}
     return {
         "kind": "Deployment",

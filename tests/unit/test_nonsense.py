@@ -39,6 +39,17 @@ from spinstack.operate import logs, snapshot, stats, status
 from spinstack.platforms import health, rows
 from spinstack.platforms.base import Garbled
 from spinstack.platforms.client import garbled
+from spinstack.platforms.kubernetes import labels
+from spinstack.platforms.kubernetes.cluster import (
+    access,
+    answers,
+    differences,
+    events,
+    lease,
+    quota,
+    records,
+)
+from spinstack.platforms.kubernetes.platform import Kubernetes
 from spinstack.platforms.logs import in_order, last_lines
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.remote import changes, errors, notes, owner
@@ -52,11 +63,13 @@ from spinstack.transport.openssh import errors as openssh_errors
 from spinstack.transport.openssh import mux
 from spinstack.transport.runner import RecordingRunner, Result
 from spinstack.transport.script import Script, ScriptResult, Step, StepResult, Transcript
+from tests.unit.kubernetes_fake import CLUSTER
 
 MUCH = int(os.environ.get("NONSENSE", "1"))
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 ROOT = PurePosixPath("/project/s")
 RANCHER = Rancher1()
+KUBERNETES = Kubernetes(CLUSTER)
 
 # Programs' words, with what trips readers up: for Python they are lines, digits, blanks.
 SIGNS = [*"-'\"\\\n\r\t\0\x0b\x0c\x85\u2028\u202e\udc80é😀²٣{}[]|:,/#%$ ", "\r\n", "\x1b[31m", "--"]
@@ -74,6 +87,10 @@ KEYS = shlex.split("""
     capDrop fqdn healthState transitioning transitioningMessage summary tree first directories
     closed unreadable fs space_perc inode_perc Client Os Architecture Config Labels RepoTags Size
     RepoDigests Id Created ExitCode Image NetworkSettings Ports HostPort StartedAt ExposedPorts
+    items kind metadata labels app.kubernetes.io/name app.kubernetes.io/part-of spec status reason
+    conditions type message replicas containers containerStatuses waiting restartCount template
+    lastTransitionTime startTime deletionTimestamp ownerReferences rules tls hosts backend service
+    http paths hard used limits default involvedObject renewTime holderIdentity annotations data exp
 """)
 digits = st.one_of(
     st.text("0123456789-²٣５", max_size=6), st.integers().map(str), st.just("1" * 4400)
@@ -234,6 +251,47 @@ def reported(words: str) -> None:
         Console().json(one.as_json())
 
 
+def kubernetes(words: str) -> None:
+    """As it is, and as the list that `get` prints, the row of a template, the status of a pod."""
+    listed = f'{{"items": [{words}]}}'
+    whole = f'{{"items": [{{"kind": "Deployment", "metadata": {labelled()}, "status": {words}}}]}}'
+    row = f"kept\tlock\tn\t1\tu\t{words}\t{words}\t{words}\nend"
+    pod = f"pod\ts\tapp\tn\tTrue\t\t\tRunning\ti\t{words}\nend"
+    for one in (words, listed, whole, row, pod):
+        for reads in KUBERNETES_READERS:
+            with contextlib.suppress(Garbled, ValueError if reads is _manifests else Garbled):
+                reads(one)
+
+
+def labelled() -> str:
+    return as_json({"name": "app", "labels": {labels.PART_OF: "s", labels.NAME: "app"}})
+
+
+def _manifests(words: str) -> None:
+    records.read_manifests(words)
+
+
+def _lease(words: str) -> None:
+    for one in answers.read(words).objects:
+        lease.read(one).expired(NOW)
+        records.read_record(one)
+        differences.differences([one], [differences.cleaned(one)])
+
+
+KUBERNETES_READERS: tuple[Callable[[str], object], ...] = (
+    lambda words: shown(KUBERNETES.read_states(words, "s")),
+    lambda words: shown(KUBERNETES.read_containers(words, "s").values()),
+    lambda words: KUBERNETES.running(KUBERNETES.read_inspect(words) or {}, "/r/1"),
+    lambda words: in_order(KUBERNETES.read_log(words, "s", "app"), 3),
+    lambda words: shown(KUBERNETES.read_kept("volume", words)),
+    lambda words: (KUBERNETES.complaints(words), KUBERNETES.known(words)),
+    lambda words: events.explain(words, words, "s", "app", words),
+    lambda words: events.explain('{"items": []}', words, "s", "app"),
+    lambda words: list(map(str, quota.shortages(quota.parse(words), [{}]))),
+    lambda words: records.read(words, "s"),
+    lambda words: (access.read_can_i(words), access.read_token(words)),
+    *(_manifests, _lease),
+)
 DOCKER = Engine("docker")
 READERS: dict[str, Callable[[str], object]] = {
     "states": states,
@@ -246,6 +304,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "kept": lambda words: shown(RANCHER.read_kept("secret", words)),
     "complaints": lambda words: (RANCHER.complaints(words), RANCHER.known(words)),
     "garbled": lambda words: garbled(words, RANCHER, "there"),
+    "kubernetes": kubernetes,
     "stats": reported,
     "age": lambda words: changes.age(ScriptResult([StepResult("change under way", words, 0)])),
     "rounds": rounds,

@@ -48,10 +48,12 @@ _STARTING = ("ContainerCreating", "PodInitializing", "")
 
 @dataclass(frozen=True)
 class Reason:
-    """`text`: one sentence, empty if nothing is known; `certain`: it will not pass by itself."""
+    """`text`: one sentence, empty if nothing is known; `certain`: it will not pass by itself;
+    `vague`: an event may say more."""
 
     text: str
     certain: bool = False
+    vague: bool = False
 
 
 NONE = Reason("")
@@ -91,7 +93,8 @@ def found(deployment: dict[str, Any], pods: Sequence[dict[str, Any]]) -> Reason:
     progress = condition(deployment, "Progressing")
     if text(progress, "status") != "False":
         return worst
-    return Reason(worst.text or one_line(text(progress, "message")), certain=True)
+    said = worst.text or one_line(text(progress, "message"))
+    return Reason(said, certain=True, vague=worst.vague or not worst.text)
 
 
 def of_pod(pod: dict[str, Any]) -> Iterator[Reason]:
@@ -104,7 +107,7 @@ def of_pod(pod: dict[str, Any]) -> Iterator[Reason]:
     for status in statuses:
         yield from _of_container(status)
     if not statuses and text(scheduled, "status") == "True":
-        yield Reason(f"the node has not begun with {named(pod)} yet")
+        yield Reason(f"no node has begun with {named(pod)} yet", vague=True)
 
 
 def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
@@ -120,15 +123,15 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
     elif why not in _STARTING:
         yield Reason(_sentence(why, said))
     elif waiting:
-        yield Reason(f"{name} is being created")
+        yield Reason(f"{name} is being created", vague=True)
     elif child(status, "state", "terminated"):
         if text(status, "state", "terminated", "reason") != "Completed":
             start = text(status, "state", "terminated", "reason") in _CERTAIN
             yield Reason(f"{name} has ended: {ended(status)}", certain=start)
     elif child(status, "ready") is False and child(status, "started") is not False:
-        yield Reason(f"{name} runs but is not ready")
+        yield Reason(f"{name} runs but is not ready", vague=True)
     elif child(status, "ready") is False:
-        yield Reason(f"{name} is starting")
+        yield Reason(f"{name} is starting", vague=True)
 
 
 def _sentence(why: str, said: str) -> str:

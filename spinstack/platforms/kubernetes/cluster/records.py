@@ -180,9 +180,12 @@ def read_manifests(output: str) -> str:
     try:
         packed = base64.b64decode(output.strip(), validate=True)
         # Not gzip.decompress, which has no limit.
-        found = zlib.decompressobj(wbits=31).decompress(packed, _LONGEST)
+        reader = zlib.decompressobj(wbits=31)
+        found = reader.decompress(packed, _LONGEST)
     except (binascii.Error, zlib.error) as error:
         raise ValueError(f"no manifests: {error}") from None
+    if not reader.eof:
+        raise ValueError("no manifests: cut off")
     return found.decode()
 
 

@@ -1,0 +1,158 @@
+"""What an apply would change: the server's own answer to a dry run, compared with what is there.
+
+So that neither what the server fills in nor what webhooks and Rancher's page stamp on objects looks
+like a difference. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spinstack.platforms.kubernetes import labels
+from spinstack.platforms.kubernetes.cluster.tree import mapping, named, text
+from spinstack.platforms.kubernetes.kubectl import FIELD_MANAGER, fed, kubectl
+from spinstack.transport.command import MASK, Command
+
+if TYPE_CHECKING:
+    from spinstack.config.kubernetes import Cluster
+
+# Seconds for a request that goes through webhooks.
+_ADMISSION = 30
+# What the server alone writes.
+_SERVERS = (
+    "managedFields",
+    "resourceVersion",
+    "uid",
+    "generation",
+    "creationTimestamp",
+    "selfLink",
+)
+_STAMPS = (
+    *("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/"),
+    *(labels.RELEASE, labels.REPLICAS),
+)
+# By which of their values the items of a list are the same ones.
+_KEYS = ("name", "mountPath", "containerPort", "port", "host", "path", "key")
+_NOTHING = object()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that an apply would change. `where`: in the object, empty for all of it; `old` and
+    `new`: None if it is not there."""
+
+    kind: str
+    name: str
+    where: str = ""
+    old: str | None = None
+    new: str | None = None
+
+    @property
+    def line(self) -> str:
+        place = f"{self.kind} {self.name}" + (f", {self.where}" if self.where else "")
+        if self.old is None:
+            return f"{place}: + {self.new}"
+        if self.new is None:
+            return f"{place}: - {self.old}"
+        return f"{place}: {self.old} → {self.new}"
+
+
+def apply_words(*, dry_run: bool) -> tuple[str, ...]:
+    """Words of an apply by which all fields become ours that we set."""
+    words = ("apply", "--server-side", f"--field-manager={FIELD_MANAGER}", "--force-conflicts")
+    return (*words, "--dry-run=server") if dry_run else words
+
+
+def apply(cluster: Cluster, manifests: str, *, dry_run: bool = False) -> Command:
+    """Applies manifests; prints the objects, as they are then, as JSON. Not all or nothing: if one
+    is refused, the others are applied all the same."""
+    words = (*apply_words(dry_run=dry_run), "-f", "-", "-o", "json")
+    return fed(manifests, kubectl(cluster, *words, seconds=_ADMISSION))
+
+
+def live(cluster: Cluster, manifests: str) -> Command:
+    """Prints those of the objects that are there, as JSON."""
+    words = ("get", "-f", "-", "-o", "json", "--ignore-not-found")
+    return fed(manifests, kubectl(cluster, *words))
+
+
+def differences(
+    there: Sequence[Mapping[str, Any]],
+    wanted: Sequence[Mapping[str, Any]],
+    stamps: Sequence[str] = (),
+) -> list[Difference]:
+    """`there`: the objects in the cluster; `wanted`: those that a dry run would make of them, or
+    leaves out if they are to be removed; `stamps`: prefixes of labels and annotations that others
+    put on them."""
+    old = {_id(one): cleaned(one, stamps) for one in there}
+    new = {_id(one): cleaned(one, stamps) for one in wanted}
+    found: list[Difference] = []
+    for key in dict.fromkeys((*old, *new)):
+        before, after = old.get(key), new.get(key)
+        if before is None:
+            found.append(Difference(*key, new="new"))
+        elif after is None:
+            found.append(Difference(*key, old="removed"))
+        else:
+            masked = key[0] == "Secret"
+            for where, was, is_ in _compare(before, after, ""):
+                found.append(Difference(*key, where, _shown(was, masked), _shown(is_, masked)))
+    return found
+
+
+def _id(one: Mapping[str, Any]) -> tuple[str, str]:
+    return text(one, "kind"), named(one)
+
+
+def cleaned(one: Mapping[str, Any], stamps: Sequence[str] = ()) -> dict[str, Any]:
+    """An object without what its owner does not write."""
+    found = {key: value for key, value in one.items() if key not in ("status", "metadata")}
+    found["metadata"] = _metadata(mapping(one, "metadata"), stamps)
+    template = mapping(one, "spec", "template")
+    if template:
+        metadata = _metadata(mapping(template, "metadata"), stamps)
+        found["spec"] = {**found["spec"], "template": {**template, "metadata": metadata}}
+    return found
+
+
+def _metadata(written: Mapping[str, Any], stamps: Sequence[str]) -> dict[str, Any]:
+    found = {key: value for key, value in written.items() if key not in _SERVERS}
+    for word in ("labels", "annotations"):
+        ours = {
+            key: value
+            for key, value in mapping(found, word).items()
+            if not key.startswith((*_STAMPS, *stamps))
+        }
+        found.pop(word, None)
+        found |= {word: ours} if ours else {}
+    return found
+
+
+def _compare(old: Any, new: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            place = f"{where}.{key}" if where else str(key)
+            yield from _compare(old.get(key, _NOTHING), new.get(key, _NOTHING), place)
+    elif isinstance(old, list) and isinstance(new, list):
+        before, after = _keyed(old), _keyed(new)
+        for key in dict.fromkeys((*before, *after)):
+            place = f"{where}[{key}]"
+            yield from _compare(before.get(key, _NOTHING), after.get(key, _NOTHING), place)
+    elif old != new:
+        yield where, old, new
+
+
+def _keyed(values: list[Any]) -> dict[str, Any]:
+    for key in _KEYS:
+        names = [str(one.get(key, "")) for one in values if isinstance(one, dict)]
+        if names and all(names) and len({*names}) == len(values):
+            return dict(zip(names, values, strict=True))
+    return {str(number): one for number, one in enumerate(values)}
+
+
+def _shown(value: Any, masked: bool) -> str | None:
+    if value is _NOTHING:
+        return None
+    return MASK if masked else str(value)
