@@ -28,6 +28,7 @@ from spinstack.transport.runner import Result
 from tests.unit.stack_session import StackSession, baked, run
 
 HOUR = 3600
+NOW = time.time()
 VERSION = Result('{"clientVersion": {"gitVersion": "v1.37.1"}}')
 
 
@@ -42,6 +43,11 @@ case "$*" in
     *) exit 9 ;;
 esac
 """
+
+
+@pytest.fixture(autouse=True)
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spinstack.setup.login_state.now", lambda: NOW)
 
 
 @pytest.fixture(autouse=True)
@@ -83,12 +89,12 @@ def a_kubeconfig(tmp_path: Path, user: dict[str, Any] | None = None, mode: int =
 
 
 def a_token(seconds: float) -> str:
-    claims = json.dumps({"exp": time.time() + seconds}).encode()
+    claims = json.dumps({"exp": NOW + seconds}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
 
 
 def a_certificate(seconds: float) -> str:
-    key, now = Ed25519PrivateKey.generate(), datetime.now(timezone.utc)
+    key, now = Ed25519PrivateKey.generate(), datetime.fromtimestamp(NOW, timezone.utc)
     name = x509.Name([])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
