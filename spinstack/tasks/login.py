@@ -36,9 +36,10 @@ def login(
     Asks for password and code, and keeps a connection to the login node open that the commands
     of every stack use, until `invoke logout` or until it has not been used for 10 h. With
     `wire: fabric` each command logs in by itself; a key from --sshproxy saves typing the
-    password.
+    password. On Kubernetes with `kubectl: laptop` no login is needed.
 
-    Exit codes of --status: 0 logged in (`wire: fabric`: the certificate is valid), 1 not.
+    Exit codes of --status: 0 logged in (`wire: fabric`: the certificate is valid; with
+    `kubectl: laptop`: the login in the kubeconfig has not expired), 1 not.
     """
     from spinstack.setup import login as setup_login
 

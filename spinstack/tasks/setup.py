@@ -20,7 +20,7 @@ def setup(session: Session, to: str | None = None, yes: bool = False, json: bool
     Creates what is missing: the project directory, the directories for pages and data, the
     checkouts listed under `checkouts` in invoke.yaml, o+x on directories that are yours, and
     the access key. What exists is kept; a checkout with local changes is never touched. Running
-    it again changes nothing.
+    it again changes nothing. On Kubernetes with `kubectl: laptop` it only looks at your access.
 
     Exit codes: 0 everything is ready, 1 failed or something needs you (the line says what),
     2 wrong usage.
