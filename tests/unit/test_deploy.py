@@ -332,7 +332,7 @@ def test_a_page_is_not_taken_for_a_warning(
 ) -> None:
     (there.home / "page").write_text("<h1>The calendar</h1>\nwarning: rain\n")
     deploy.deploy(TestSession(directory, there))
-    assert "warning" not in capsys.readouterr().err
+    assert "warning: rain" not in capsys.readouterr().err
 
 
 def test_a_first_deploy_that_fails_leaves_what_was_started(
