@@ -60,9 +60,9 @@ def as_text(objects: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def create(cluster: Cluster, *objects: Mapping[str, Any]) -> Command:
-    """Creates objects, prints them as JSON; fails for one that exists."""
-    words = ("create", f"--field-manager={FIELD_MANAGER}", "-f", "-", "-o", "json")
+def create(cluster: Cluster, *objects: Mapping[str, Any], output: str = "json") -> Command:
+    """Creates objects, prints them as JSON, or their names; fails for one that exists."""
+    words = ("create", f"--field-manager={FIELD_MANAGER}", "-f", "-", "-o", output)
     return fed(as_text(objects), kubectl(cluster, *words))
 
 

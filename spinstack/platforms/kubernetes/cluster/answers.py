@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from spinstack.platforms.base import Garbled
-from spinstack.platforms.kubernetes.cluster.output import CONFLICT, EXISTS, NOT_FOUND, complaints
+from spinstack.platforms.kubernetes.cluster.output import (
+    CONFLICT,
+    EXISTS,
+    NOT_FOUND,
+    bare,
+    complaints,
+)
 from spinstack.platforms.kubernetes.cluster.tree import items, text
 from spinstack.transport.script import json_objects
 
@@ -27,17 +34,21 @@ class Answer:
 
 
 def read(output: str) -> Answer:
-    """From what `get`, `create`, `replace` or `patch` printed with `-o json`. Raises Garbled for
-    any other complaint, and for what is no answer; nothing (a dry run) has no objects."""
+    """From what `get`, `create`, `replace`, `patch` or `delete` printed: with `-o json` objects,
+    else a line for each. Raises Garbled for any other complaint, and for what is no answer; nothing
+    (a dry run) has no objects."""
     said = complaints(output, errors_only=True)
     objects: list[dict[str, Any]] = []
     for one in json_objects(output):
         objects += items(one, "items") if text(one, "kind").endswith("List") else [one]
     known = {key: any(line.startswith(key) for line in said) for key in _KEYS}
     unknown = [line for line in said if not line.startswith(_KEYS)]
-    if unknown or (output.strip() and not objects and not said):
+    done = [line for line in bare(output) if _DONE.match(line)]
+    if unknown or (output.strip() and not (objects or said or done)):
         raise Garbled(output)
     return Answer(tuple(objects), known[EXISTS], known[CONFLICT], known[NOT_FOUND])
 
 
+# `configmap/x`, `deployment.apps/x patched`, `configmap "x" deleted from y namespace`.
+_DONE = re.compile(r"[a-z0-9.-]+/\S+( [a-z-]+)?$|[a-z0-9.-]+ \"[^\"]+\" deleted")
 _KEYS = (EXISTS, CONFLICT, NOT_FOUND)

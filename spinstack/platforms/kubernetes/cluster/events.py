@@ -95,18 +95,14 @@ def explain(states: str, events: str, stack: str, service: str, log: str = "") -
     said = reason.text
     if noted and (reason.vague or not said):
         said = f"{said}: {noted.sentence}" if said else noted.sentence
-    return explained(said, log, noted.sentence if noted else "")
+    return explained(said, log)
 
 
-def explained(said: str, log: str = "", more: str = "") -> Explained:
-    """With the last line of the log, and with what is known: about the reason, then about the log,
-    then about `more`, such as an event."""
+def explained(said: str, log: str = "") -> Explained:
+    """With the last line of the log, and with what is known about the reason."""
     last = next((line.strip() for line in reversed(log.split("\n")) if line.strip()), "")
     whole = f"{said}; its log ends with: {last}" if said and last else said
-    for told in (said, more):
-        if known := access.known(told):
-            return Explained(whole, *known)
-    return Explained(whole)
+    return Explained(whole, *(access.known(said) or ()))
 
 
 def _deployments(

@@ -30,6 +30,8 @@ _LINE = re.compile(
     r"\[pod/(?P<pod>[^/\]]+)/(?P<container>[^\]]+)\] "
     r"(?:(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z(?: |$))?(?P<text>.*)"
 )
+# Said in place of a log that the node has removed, without an end of line.
+_NO_LOG = "unable to retrieve container logs for "
 
 
 def _call(cluster: Cluster, stack: str, service: str, *flags: str, seconds: int) -> Command:
@@ -93,6 +95,8 @@ def parse(output: str, service: str) -> Iterator[LogLine]:
         if match is None:
             if not is_noise(written) and not complaints(written):
                 yield LogLine(time, service, "", written)
+            continue
+        if match["text"].startswith(_NO_LOG):
             continue
         time = match["time"] or time
         line = LogLine(time, service, match["pod"], match["text"])

@@ -19,7 +19,9 @@ ERROR_PATTERN = f"^({_ERRORS})"
 COMPLAINT_PATTERN = f"^({_ERRORS}|Warning: )"
 # Log lines of the Kubernetes libraries: level, month and day, time.
 _LOG = r"[IWEF][0-9]{4} [0-9:.]+ +[0-9]+ [^ ]+\] "
-_NOISE = re.compile(rf"{_LOG}|Warning: |No resources found|Defaulted container ")
+_NOISE = re.compile(
+    rf"{_LOG}|Warning: |No resources found|Defaulted container |command terminated with exit code "
+)
 _ERROR = re.compile(ERROR_PATTERN)
 _COMPLAINT = re.compile(COMPLAINT_PATTERN)
 
@@ -30,9 +32,18 @@ CONFLICT = "Error from server (Conflict)"
 
 
 def complaints(text: str, *, errors_only: bool = False) -> list[str]:
-    """The lines that complain, each once."""
+    """The lines that complain, each once; with the list that may follow one."""
     pattern = _ERROR if errors_only else _COMPLAINT
-    return list(dict.fromkeys(line for line in split_lines(text) if pattern.match(line)))
+    found: list[str] = []
+    listing = False
+    for line in split_lines(text):
+        if pattern.match(line):
+            found.append(line)
+        elif listing and line.startswith("* "):
+            found[-1] += f" {line[2:]}"
+            continue
+        listing = bool(pattern.match(line))
+    return list(dict.fromkeys(found))
 
 
 def is_noise(line: str) -> bool:

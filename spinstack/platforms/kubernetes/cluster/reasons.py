@@ -36,7 +36,7 @@ _PULLS = ("ErrImagePull", "ImagePullBackOff")
 # Of pull errors: the registry has answered, and it was no.
 _REFUSED = re.compile(
     r"not found|manifest unknown|unauthorized|denied|forbidden|no match for platform"
-    r"|authentication required|no basic auth",
+    r"|authentication required|no basic auth|invalid reference",
     re.IGNORECASE,
 )
 # Of pods that are not made: by a policy, a quota, or what is wrong with them; not by a webhook that
@@ -101,7 +101,9 @@ def of_pod(pod: dict[str, Any]) -> Iterator[Reason]:
     """What keeps a pod from being ready, most telling first."""
     scheduled = condition(pod, "PodScheduled")
     if text(scheduled, "status") == "False":
-        yield Reason(f"no node takes the pod: {one_line(text(scheduled, 'message'))}")
+        # What making room by removing others would not do is no matter.
+        said = one_line(text(scheduled, "message")).partition(" preemption: ")[0]
+        yield Reason(f"no node takes the pod: {said}")
     statuses = items(pod, "status", "initContainerStatuses")
     statuses += items(pod, "status", "containerStatuses")
     for status in statuses:
@@ -115,7 +117,9 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
     waiting = mapping(status, "state", "waiting")
     why, said = text(waiting, "reason"), one_line(text(waiting, "message"))
     if why in _PULLS:
-        yield Reason(_sentence(why, said), bool(_REFUSED.search(said)))
+        # Older kubelets do not repeat why.
+        vague = said.startswith("Back-off ") and ": " not in said
+        yield Reason(_sentence(why, said), bool(_REFUSED.search(said)), vague)
     elif why == "CrashLoopBackOff":
         yield Reason(f"{name} keeps ending: {ended(status) or said}")
     elif why in _CERTAIN:
@@ -128,6 +132,8 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
         if text(status, "state", "terminated", "reason") != "Completed":
             start = text(status, "state", "terminated", "reason") in _CERTAIN
             yield Reason(f"{name} has ended: {ended(status)}", certain=start)
+    elif child(status, "ready") is False and mapping(status, "lastState", "terminated"):
+        yield Reason(f"{name} was started again: {ended(status)}")
     elif child(status, "ready") is False and child(status, "started") is not False:
         yield Reason(f"{name} runs but is not ready", vague=True)
     elif child(status, "ready") is False:

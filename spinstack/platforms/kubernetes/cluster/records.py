@@ -155,7 +155,7 @@ def release(stack: str, id: str, manifests: str, note: Mapping[str, Any]) -> dic
 
 def keep(cluster: Cluster, made: Mapping[str, Any]) -> Command:
     """Creates the object of a release; in the answer, `exists` says that it is kept already."""
-    return create(cluster, made)
+    return create(cluster, made, output="name")
 
 
 def mark(cluster: Cluster, stack: str, id: str, state: str) -> Command:
