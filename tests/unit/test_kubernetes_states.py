@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,3 +255,36 @@ def test_pods_are_numbered_by_age_and_those_that_leave_come_last() -> None:
         ("web-4", "web-1-a", "terminating", 1),
     ]
     assert found[1].message == "back-off 40s"
+
+
+# --- As a cluster printed it ------------------------------------------------------------------
+
+REAL = Path(__file__).with_name("kubernetes_printed")
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "certain", "sentence", "cause"),
+    [
+        ("healthy", "available", False, "", ""),
+        ("registry-away", "progressing", False, "connection refused", "can't reach the registry"),
+        ("secret-missing", "failed", True, 'secret "demo.token" not found', "no secret demo.token"),
+        ("host-path", "progressing", False, "FailedMount", "/nonexistent/x does not exist on the"),
+        ("no-program", "failed", True, "StartError", "the image has no program gunicorn"),
+        ("crash", "failed", True, "exit code 3, restarted 3 times", "ends soon after each start"),
+        ("quota", "failed", True, "exceeded quota: q", "no room for pods=1 more"),
+        ("pod-security", "failed", True, "violates PodSecurity", "the security level baseline"),
+        ("no-room", "progressing", False, "no node takes the pod", "1 Insufficient cpu"),
+    ],
+)
+def test_a_real_cluster_is_understood(
+    name: str, word: str, certain: bool, sentence: str, cause: str
+) -> None:
+    """Kubernetes 1.37, kubectl 1.37; without what nobody reads."""
+    told = json.loads((REAL / f"{name}.json").read_text())
+    there = json.dumps(told["states"])
+    (web,) = states.parse(there, "demo")
+    assert (web.state, web.stuck) == (word, certain)
+    assert web.up == (name == "healthy")
+    found = events.explain(there, json.dumps(told.get("events", {"items": []})), "demo", "web")
+    assert sentence in found.sentence and cause in found.cause
+    assert bool(found.remedy) == (name != "healthy")

@@ -13,7 +13,8 @@ from spinstack.transport.script import json_objects
 _PAGE = r"<(!|\?xml|[Hh][Tt][Mm][Ll])"
 _ERRORS = (
     r"[Ee]rror: |error when |Error from server|Unable to connect to the server|"
-    rf"The connection to the server |[Tt]he [^ ]+ \"[^\"]*\" is invalid|{_PAGE}"
+    r"The connection to the server |context \"[^\"]*\" does not exist|"
+    rf"[Tt]he [^ ]+ \"[^\"]*\" is invalid|{_PAGE}"
 )
 ERROR_PATTERN = f"^({_ERRORS})"
 COMPLAINT_PATTERN = f"^({_ERRORS}|Warning: )"

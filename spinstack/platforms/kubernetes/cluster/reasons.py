@@ -121,7 +121,8 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
         vague = said.startswith("Back-off ") and ": " not in said
         yield Reason(_sentence(why, said), bool(_REFUSED.search(said)), vague)
     elif why == "CrashLoopBackOff":
-        yield Reason(f"{name} keeps ending: {ended(status) or said}")
+        never_ran = text(status, "lastState", "terminated", "reason") in _CERTAIN
+        yield Reason(f"{name} keeps ending: {ended(status) or said}", certain=never_ran)
     elif why in _CERTAIN:
         yield Reason(_sentence(why, said), certain=True)
     elif why not in _STARTING:
