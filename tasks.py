@@ -143,6 +143,8 @@ def test(context: Context, only_unit: bool = False, options: str = "") -> None:
 
     if not only_unit:
         _prepare_real_parts(context)
+        if not options:
+            _build_cluster(context)
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     os.environ["PATH"] = path
     # What pytest makes of the tests is kept, or each worker would make it anew each time.
@@ -158,15 +160,36 @@ def test(context: Context, only_unit: bool = False, options: str = "") -> None:
 def _prepare_real_parts(context: Context) -> None:
     """As root on Debian install what is missing; elsewhere the tests say what they lack."""
     from spin_rehearsal import base_images, engine_setup, packages
+    from tests.cluster import available
 
     if not packages.can_install():
         return
     say = Console().note
     runner = _runner(context)
     engine = engine_setup.ensure_engine(runner, say)
-    packages.ensure_packages(runner, say, TEST_PARTS)
+    packages.ensure_packages(runner, say, {**TEST_PARTS, **available.PROGRAMS})
     # Else those who run side by side would all make them.
     base_images.ensure(runner, engine, say)
+
+
+def _build_cluster(context: Context) -> None:
+    """Begin to build the Kubernetes of the tests where that is still to do, beside the other
+    tests: the first time takes minutes. Who needs it waits for it."""
+    import subprocess
+
+    from tests.cluster import available, build
+
+    if context.config.run.dry or available.reason() or build.is_built():
+        return
+    Console().note(f"building a Kubernetes for the tests, beside them: {build.log()}")
+    with build.log().open("wb") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.cluster.build"],
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
 
 
 @task(

@@ -98,6 +98,10 @@ APART = {
 }
 
 
+# Those with a Kubernetes, whose first build takes minutes: see tests/cluster/README.md.
+ON_CLUSTER = ("test_cluster", "test_kube")
+
+
 # Those on the second stage.
 SECOND = ("test_end_to_end", "test_history", "test_local", "test_operate", "test_re", "test_setup")
 
@@ -111,6 +115,8 @@ def group(test: str) -> str:
         return str(module)
     if module.name in APART:
         return "apart"
+    if module.name.startswith(ON_CLUSTER):
+        return "on a cluster"
     return "on the second stage" if module.name.startswith(SECOND) else "on the first stage"
 
 

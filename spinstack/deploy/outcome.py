@@ -189,9 +189,9 @@ def _not_brought_up(step: JournalStep, told: Journal, session: Session) -> Spins
 
 
 def _not_noted(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    return not_written(
-        step.output, str(session.destination.project_dir), "the record of the upgrade"
-    )
+    to = session.destination
+    where = to.kubernetes.where if to.kubernetes else to.project_dir
+    return not_written(step.output, where, "the record of the upgrade")
 
 
 def _not_rendered(step: JournalStep, told: Journal, session: Session) -> SpinstackError:

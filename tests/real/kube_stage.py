@@ -47,6 +47,11 @@ class KubeStage(Stage):
     host: str
     registry: str
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """With the cluster's kubectl on the PATH."""
+        found = super().environment(**more)
+        return {**found, "PATH": f"{found['PATH']}{os.pathsep}{self.cluster.kubectl.parent}"}
+
     @property
     def site(self) -> str:
         return f"http://{self.host}/"
@@ -76,12 +81,13 @@ class KubeStage(Stage):
             "registry": self.registry,
             "namespace": "test",
             "project_dir": str(self.files),
+            "user": "alice",
             "build_args": build_args,
             "env": {"GROUP_ID": str(GID)},
             "healthy_within": 120,
             "kubernetes": {
                 "kubeconfig": str(self.namespace.kubeconfig),
-                "context": "person",
+                "context": "development",
                 "namespace": self.namespace.name,
                 "uid": UID,
                 "ingress_class": "nginx",

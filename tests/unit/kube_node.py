@@ -166,7 +166,8 @@ class KubeNode:
         found = self.objects.get((RESOURCES[resource], name))
         if found is None:
             raise Refused(f'Error from server (NotFound): {resource} "{name}" not found')
-        return self._put(_merged(found, json.loads(words[words.index("-p") + 1])))
+        self._put(_merged(found, json.loads(words[words.index("-p") + 1])))
+        return f"{resource}/{name} patched\n"
 
     def _apply(self, words: list[str], given: str) -> str:
         told = []

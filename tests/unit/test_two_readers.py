@@ -19,7 +19,7 @@ from spin_rehearsal.rancher import composefile, goyaml, schema
 from spin_rehearsal.rancher.failure import Failure
 from spin_rehearsal.rancher.interpolate import InvalidFormat, interpolate_text
 from spin_rehearsal.rancher.variables import Variables
-from spinstack.config import compose, interpolation, settings, templates
+from spinstack.config import compose, compose_keys, interpolation, settings, templates
 from spinstack.config import goyaml as laptop_goyaml
 from spinstack.config.env_file import Variable
 from spinstack.config.settings import Destination
@@ -27,7 +27,7 @@ from spinstack.config.stack import Stack
 from spinstack.deploy import diff
 from spinstack.local.compose_file import derive
 from spinstack.platforms.base import RunningService
-from spinstack.platforms.rancher1 import compose_keys, files
+from spinstack.platforms.rancher1 import files
 
 # Some block of a service that is neither environment nor labels.
 BLOCK = "version: '2'\nservices:\n  web:\n    metadata:\n"

@@ -23,6 +23,7 @@ from spinstack.remote.cluster.steps import Do, Failed, Steps
 from spinstack.remote.cluster.visitor import Visitor
 from spinstack.remote.cluster.watch import Watch
 from spinstack.remote.history.record import filled_in
+from spinstack.transport.script import Step
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
@@ -150,7 +151,8 @@ class Rollout:
     def _mark_current(self) -> None:
         stack, release = self._stack, self._change.release
         marked = records.mark(stack.cluster, stack.stack, release, records.CONFIRMED)
-        stack.ask("mark as current", marked)
+        step = Step("mark the release", (marked,), must=False)
+        stack.order(step, what="the release could not be marked")
 
         def noted(record: Record) -> Record:
             return replace(self._with_history(record, journal.DONE), current=release, unfinished={})
