@@ -22,6 +22,7 @@ def probes(check: Health | None) -> dict[str, Any]:
     return {
         "startupProbe": {
             **ask,
+            "initialDelaySeconds": 1,
             "periodSeconds": 1,
             "timeoutSeconds": max(check.timeout, _FIRST_ANSWER),
             "failureThreshold": check.start_within,
