@@ -70,7 +70,6 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ('kube-403', 'kubectl-step', 'Error from server (Forbidden): pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "x"'),
     ('kube-no-config', 'kubectl-step', 'error: stat /home/a/.kube/config: no such file or directory'),
     ('kube-no-context', 'kubectl-step', 'error: context "dev" does not exist'),
-    ("kube-no-kubeconfig", "kubectl-step", "error: stat /home/x/.kube/config: no such file or directory"),
     ('kube-no-namespace', 'kubectl-step', 'Error from server (NotFound): namespaces "nw" not found'),
     ('kube-no-plugin', 'kubectl-step', 'Unable to connect to the server: getting credentials: exec: executable rancher not found'),
     ('kube-certificate', 'kubectl-step', 'Unable to connect to the server: x509: certificate signed by unknown authority'),

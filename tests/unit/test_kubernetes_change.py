@@ -267,8 +267,9 @@ def test_the_end_of_a_token_is_read_from_its_claims() -> None:
 
 def test_rights_that_are_missing_are_named() -> None:
     told = "can patch deployments.apps yes\ncan list pods no\ncan create configmaps error: x y\n"
-    assert access.read_can_i(told) == [("list", "pods")]
-    assert access.read_can_i("") == []
+    (found,) = access.missing_rights(CLUSTER, told)
+    assert found.problem == "you may not list pods there"
+    assert access.missing_rights(CLUSTER, "") == []
 
 
 def test_compressed_manifests_are_the_same_each_time() -> None:

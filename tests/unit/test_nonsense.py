@@ -62,7 +62,14 @@ from spinstack.transport.command import Command
 from spinstack.transport.openssh import errors as openssh_errors
 from spinstack.transport.openssh import mux
 from spinstack.transport.runner import RecordingRunner, Result
-from spinstack.transport.script import Script, ScriptResult, Step, StepResult, Transcript
+from spinstack.transport.script import (
+    Script,
+    ScriptResult,
+    Step,
+    StepResult,
+    Transcript,
+    json_object,
+)
 from tests.unit.kubernetes_fake import CLUSTER
 
 MUCH = int(os.environ.get("NONSENSE", "1"))
@@ -150,7 +157,7 @@ def states(words: str) -> None:
     services = RANCHER.read_states(words, "s")
     health.shown(services)
     containers = RANCHER.read_containers(words, "s")
-    note = snapshot.json_object(words) or {}
+    note = json_object(words) or {}
     found = snapshot.Overview("s", "dev", "cattle", services, containers, "r", note, note)
     Console().table(status.HEADINGS, status.rows(found, NOW))
     status.lines(found, NOW)
@@ -289,7 +296,7 @@ KUBERNETES_READERS: tuple[Callable[[str], object], ...] = (
     lambda words: events.explain('{"items": []}', words, "s", "app"),
     lambda words: list(map(str, quota.shortages(quota.parse(words), [{}]))),
     lambda words: records.read(words, "s"),
-    lambda words: (access.read_can_i(words), access.read_token(words)),
+    lambda words: (access.missing_rights(CLUSTER, words), access.read_token(words)),
     *(_manifests, _lease),
 )
 DOCKER = Engine("docker")
