@@ -67,6 +67,7 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ('kube-probe', 'kubectl-step', 'Readiness probe failed: HTTP probe failed with statuscode: 404'),
     ('kube-immutable', 'kubectl-step', 'spec.clusterIPs[0]: Invalid value: []string{"None"}: may not change once set'),
     ('kube-401', 'kubectl-step', 'error: You must be logged in to the server (Unauthorized)'),
+    ("kube-old-kubectl", "kubectl-step", 'error: error validating "STDIN": error validating data: failed to check CRD: failed to list CRDs: customresourcedefinitions.apiextensions.k8s.io is forbidden: User "alice" cannot list resource "customresourcedefinitions" in API group "apiextensions.k8s.io" at the cluster scope'),
     ('kube-403', 'kubectl-step', 'Error from server (Forbidden): pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "x"'),
     ('kube-no-config', 'kubectl-step', 'error: stat /home/a/.kube/config: no such file or directory'),
     ('kube-no-context', 'kubectl-step', 'error: context "dev" does not exist'),

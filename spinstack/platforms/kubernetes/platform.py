@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 
 class Kubernetes:
-    """A namespace in a cluster, by kubectl 1.24 or newer."""
+    """A namespace in a cluster, by kubectl 1.27 or newer: older ones want
+    rights in the whole cluster before they apply anything."""
 
     name = "kubernetes"
     title = "Kubernetes"
