@@ -186,6 +186,17 @@ def test_status_logs_and_url_tell_what_runs(stage: Stage, site: str) -> None:
     assert "asked-by-a-test" in only_web
 
 
+def test_rancher_has_the_health_checks_of_the_settings(stage: Stage, site: str) -> None:
+    app = json.loads(stage.done("inspect", "--service", "app").out)
+    check = app["launchConfig"]["healthCheck"]
+    assert (check["port"], check["requestLine"]) == (5000, "GET /healthz HTTP/1.0")
+    assert (check["interval"], check["initializingTimeout"]) == (2000, 60_000)
+    assert app["retainIp"], "web has to find it"
+    web = json.loads(stage.done("inspect", "--service", "web").out)
+    assert web["launchConfig"]["healthCheck"]["port"] == 8080
+    assert not web["retainIp"]
+
+
 def test_nothing_is_stopped_or_removed_where_nobody_can_say_yes(stage: Stage, site: str) -> None:
     for task, lost in (("stop", "he site is down"), ("rm", "containers, with their logs")):
         asked = stage.invoke(task)
