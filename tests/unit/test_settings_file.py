@@ -113,6 +113,24 @@ def test_what_yaml_leaves_as_it_is_has_no_error(stack: Path, text: str) -> None:
     assert "no destination 'nowhere'" in typed(stack)[1]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("spinstack: [\n", f"{NO_YAML} (line 2)"), ("- a\n", "the settings are not a mapping")],
+)
+def test_what_invoke_reads_first_is_told_by_the_other_program(
+    stack: Path, text: str, said: str
+) -> None:
+    """As the README says of a traceback of Invoke's own."""
+    (stack / "home" / ".invoke.yaml").write_text(text)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(stack / "home")}
+    told = []
+    for program in (INVOKE, SPINSTACK):
+        words = [sys.executable, *program, "env"]
+        done = subprocess.run(words, cwd=stack, env=environment, capture_output=True, text=True)
+        told.append((done.returncode, "Traceback" in done.stderr, said in done.stderr))
+    assert told == [(1, True, False), (2, False, True)]
+
+
 def test_those_that_are_named_are_told_too(stack: Path) -> None:
     (stack / "more.yaml").write_text("spinstack: [\n")
     code, told = typed(stack, INVOKE, INVOKE_RUNTIME_CONFIG=str(stack / "more.yaml"))
