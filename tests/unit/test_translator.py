@@ -56,6 +56,7 @@ MESSAGES = {
     "interpolation": 'Invalid interpolation format for key "image": "${TAG:-1.0}"',
     "unknown-key": "Unsupported config option for web service: 'healthcheck'",
     "wrong-type": "Service 'web' configuration key 'user' contains an invalid type, it should be a string.",
+    "repeated-item": "Service 'web' configuration key 'cap_add' value [A B A] has non-unique elements",
     "no-size": "Failed to read project: invalid size: 'much'",
     "compose-version": "yaml: unmarshal errors: cannot unmarshal !!str `3` into config.RawService",
     "not-yaml": "Could not parse config for project demo : yaml: line 4: mapping values are not allowed in this context",
