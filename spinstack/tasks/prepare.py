@@ -120,7 +120,7 @@ def _tell(session: Session, report: Report, json: bool) -> None:
         return
     for found in report.findings:
         session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")
-        session.console.result(f"  where: {found.where}\n  fix:   {found.remedy}")
+        session.console.advice(f"  where: {found.where}\n  fix:   {found.remedy}")
     severities = [found.severity for found in report.findings]
     counts = ", ".join(_count(severities.count(kind), kind) for kind in ("error", "warning"))
     unseen = "; the login node was not checked" if report.unseen else ""

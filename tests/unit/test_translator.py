@@ -123,6 +123,11 @@ MORE = [
     ("no-name", "ssh: Could not resolve hostname nosuch.invalid: Name or service not known"),
     ("no-name", "dial tcp: lookup registry.spin.nersc.gov on 10.2.5.5:53: no such host"),
     ("git-missing", "remote: Repository not found."),
+    ("git-missing", "fatal: repository '/nowhere' does not exist"),
+    (
+        "certificate-unknown",
+        "x509: cannot validate certificate for 10.1.2.3 because it doesn't contain any IP SANs",
+    ),
     ("no-module.mounted", "ModuleNotFoundError: No module named 'desimodel.io'"),
     ("no-module.part", "ImportError: cannot import name 'Panel' from 'bokeh.models' (/opt/x.py)"),
 ]
