@@ -34,7 +34,7 @@ class Session:
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
         self._to = to
-        self.console = Console(dry=self.dry, stack=self.directory)
+        self.console = Console(dry=self.dry, stack=self.directory, to=to or "")
 
     @property
     def dry(self) -> bool:

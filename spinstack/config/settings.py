@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinstack.config import kubernetes, schema, service_settings
+from spinstack.config import kubernetes, misread, schema, service_settings
 from spinstack.config.kubernetes import Cluster
 from spinstack.config.service_settings import ServiceSetting
 from spinstack.errors import UsageError
@@ -147,6 +147,8 @@ def load(config: Any, directory: Path) -> Settings:
 
     Raises UsageError naming the key that is missing, unknown or of the wrong type.
     """
+    for file in _files(config):
+        misread.check(file, "spinstack")
     raw = schema.from_variables(plain(config.get("spinstack") or {}))
     schema.check(raw, schema.STACK_KEYS, "spinstack", also=schema.DESTINATION_KEYS)
     # A name such as 1 or on is no text to YAML.
@@ -176,6 +178,13 @@ def load(config: Any, directory: Path) -> Settings:
         engine=raw.get("engine"),
         raw=raw,
     )
+
+
+def _files(config: Any) -> list[Path]:
+    """Those that Invoke has read: it keeps them in attributes that are not public."""
+    known = getattr(config, "__dict__", {})
+    paths = [known.get(f"_{layer}_path") for layer in ("system", "user", "project", "runtime")]
+    return [Path(path) for path in paths if path]
 
 
 def plain(value: Any) -> Any:
@@ -369,6 +378,7 @@ def _included(path: Path, name: str) -> dict[str, Any]:
         raise UsageError(str(error), where=str(path), remedy="fix the file") from None
     if not isinstance(values, dict):
         raise UsageError("not a mapping of settings", where=str(path), remedy="fix the file")
+    misread.check(path)
     try:
         schema.check(values, schema.DESTINATION_KEYS, str(path))
     except RecursionError:

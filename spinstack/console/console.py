@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from spinstack.console import streams
+from spinstack.console.advice import addressed
 from spinstack.console.board import Board
 from spinstack.console.progress import StepDisplay
 from spinstack.console.terminal import can_move, is_plain
@@ -38,12 +39,14 @@ _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 class Console:
     """Prints steps, results and errors."""
 
-    def __init__(self, *, dry: bool = False, stack: Path | None = None) -> None:
+    def __init__(self, *, dry: bool = False, stack: Path | None = None, to: str = "") -> None:
         """`dry`: steps are headings of what would run, not things that happened. `stack`: the
-        stack's directory, which may have known errors of its own."""
+        stack's directory, which may have known errors of its own. `to`: the destination that was
+        named, which the commands in advice name, too."""
         self._rich: RichConsole | None = None
         self._dry = dry
         self.stack = stack
+        self._to = to
         self._board = Board(lambda: self.rich)
 
     @property
@@ -107,10 +110,10 @@ class Console:
 
     def note(self, text: str) -> None:
         """A line besides the result."""
-        self._board.say(lambda: self._print(text))
+        self._board.say(lambda: self._print(addressed(text, self._to)))
 
     def warn(self, text: str) -> None:
-        line = "warning: " + text
+        line = "warning: " + addressed(text, self._to)
         self._board.say(lambda: self._print(line, "yellow"))
 
     def warn_of(self, text: str) -> None:
@@ -139,18 +142,22 @@ class Console:
             for line in split_lines(error.details.rstrip()):
                 self._print("  | " + line, "dim")
         first, *rest = error.lines()
-        self._print(first, "bold red")
+        self._print(addressed(first, self._to), "bold red")
         # A known cause has a better remedy than the general one; only one is ever shown.
         known = known_errors.lines_for(error, self.stack)
         if len(known) > 1 and error.remedy:
             rest.pop()
         for line in (*rest, *known):
-            self._print(line)
+            self._print(addressed(line, self._to))
 
     def result(self, text: str) -> None:
         """The result, on standard output. Like all that follow, it raises SpinstackError if that
         can't be written, and BrokenPipeError if nobody reads it any more."""
         self._out(lambda: print(harmless(text)))
+
+    def advice(self, text: str) -> None:
+        """A line of the result that says what to do."""
+        self.result(addressed(text, self._to))
 
     def page(self, text: str) -> None:
         """A result in place of what a terminal shows."""

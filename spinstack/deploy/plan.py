@@ -34,7 +34,7 @@ def must_have_two_steps(platform: Platform) -> None:
     if not platform.two_steps:
         raise UsageError(
             f"{platform.title} has no second step: an upgrade there replaces what runs at once",
-            remedy="invoke deploy; `invoke rollback` goes back to the release before",
+            remedy="run `invoke deploy`; `invoke rollback` goes back to the release before",
         )
 
 

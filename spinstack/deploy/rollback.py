@@ -127,7 +127,11 @@ def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
         what = f"{wanted} is already running"
     else:
         what = f"can't go back to {wanted!r}"
-    remedy = f"choose one of: {', '.join(possible)}" if possible else "fix the stack and deploy it"
+    remedy = (
+        f"choose one of: {', '.join(possible)}"
+        if possible
+        else "there is no other; fix the stack and deploy"
+    )
     raise UsageError(what, remedy=remedy)
 
 

@@ -89,7 +89,7 @@ def _show(session: Session, outcomes: list[Outcome]) -> None:
         line = f"{outcome.part:<{width}}  {outcome.found}"
         session.console.marked(f"{outcome.state:<8}", STYLES[outcome.state], line)
         if outcome.remedy:
-            session.console.result(f"{'':<8} {'':<{width}}  fix: {outcome.remedy}")
+            session.console.advice(f"{'':<8} {'':<{width}}  fix: {outcome.remedy}")
 
 
 @task("make", help={"shell": "bash, zsh or fish"})

@@ -45,7 +45,7 @@ def _show(session: Session, lines: Sequence[Line]) -> None:
     for line in lines:
         session.console.result(f"{line.state:<9}  {line.what:<{width}}  {line.where}: {line.text}")
         if line.remedy:
-            session.console.result(f"{'':<9}  {'':<{width}}  fix: {line.remedy}")
+            session.console.advice(f"{'':<9}  {'':<{width}}  fix: {line.remedy}")
     session.console.result(f"{session.where}: {told(lines)}")
 
 

@@ -16,7 +16,10 @@ import pytest
 import yaml
 
 from spinstack.config import schema, settings
+from spinstack.console.advice import addressed
+from spinstack.console.console import Console
 from spinstack.console.error_table import packaged
+from spinstack.errors import SpinstackError
 from spinstack.tasks import ns
 from spinstack.transport import waits
 from spinstack.transport.fabric import known_hosts
@@ -79,6 +82,49 @@ def test_every_command_that_is_advised_exists() -> None:
 
 def _flags(names: tuple[str, ...]) -> set[str]:
     return {f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}" for name in names}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("run `invoke setup`, which", "run `invoke setup --to dev`, which"),
+        ("`invoke rollback --release ID`", "`invoke rollback --to dev --release ID`"),
+        ("`invoke check --to …` shows", "`invoke check --to dev` shows"),
+        ("`invoke registry.login --to dev`", "`invoke registry.login --to dev`"),
+        ("`invoke rehearsal.start`, `invoke --list`", "`invoke rehearsal.start`, `invoke --list`"),
+        ("invoke deploy, `docker ps`", "invoke deploy, `docker ps`"),
+    ],
+)
+def test_a_command_that_is_advised_is_for_the_destination_that_was_named(
+    text: str, wanted: str
+) -> None:
+    """Typed as it stands, `invoke setup` would go to the rehearsal, which the template sets."""
+    assert addressed(text, "dev") == wanted
+    assert addressed(text, "") == text
+
+
+def test_only_tasks_without_a_destination_are_advised_without_it() -> None:
+    for name in ns.task_names:
+        assert ("--to" in addressed(f"`invoke {name}`", "dev")) == ns[name].wants_session, name
+
+
+def test_a_command_that_is_advised_stands_in_backquotes() -> None:
+    """Only there does it get the destination. (What has several lines is a task's help.)"""
+    command = re.compile(r"(?<!`)\binvoke ([a-z]+(?:\.[a-z]+)?)")
+    for where, text in ADVICE:
+        for name in command.findall(text) if "\n" not in text else ():
+            assert name not in ns.task_names or not ns[name].wants_session, f"{where}: {text}"
+
+
+def test_errors_notes_and_warnings_name_the_destination(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(to="dev")
+    console.error(SpinstackError("no key", remedy="run `invoke setup`"))
+    console.note("then `invoke confirm`")
+    console.warn("see `invoke status`")
+    console.advice("fix: `invoke env`")
+    told = capsys.readouterr()
+    for command in ("setup", "confirm", "status", "env"):
+        assert f"`invoke {command} --to dev`" in told.err + told.out
 
 
 def test_every_file_of_a_stack_that_is_advised_exists() -> None:

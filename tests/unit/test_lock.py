@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from spinstack.deploy import deploy, rollback, take_over
 from spinstack.errors import SpinstackError
@@ -16,7 +20,7 @@ from spinstack.remote import errors, lock_steps, notes
 from spinstack.remote import lock as remote_lock
 from spinstack.remote.history import record
 from spinstack.remote.lock import Holder, Life
-from spinstack.remote.owner import make_owner, parse_owner
+from spinstack.remote.owner import for_job, make_owner, parse_owner
 from spinstack.transport.login_node import ConnectionLost
 from tests.unit.left_there import at, locked, lost
 from tests.unit.test_deploy import TestSession, directory, session, site, there
@@ -136,6 +140,34 @@ def test_the_lock_works_on_a_real_file_system(tmp_path: Path) -> None:
     assert "end 0 0" in run_here([lock_steps.lock_step(root, alice)])
     assert "end 0 0" not in run_here([lock_steps.still_ours_step(root, bob)])
     assert [path.name for path in Path(root).iterdir()] == ["lock"]
+
+
+ODD = st.lists(
+    st.sampled_from(["'", '"', "\\", "\n", "\r", "$(touch made)", "`touch made`", "; touch made"])
+    | st.sampled_from(["\x1b[2J", "\0", "\u202e", "%s", "|| true", "@@ end 0 0", "é", "-n", "*"]),
+    max_size=4,
+).map("".join)  # fmt: skip
+
+
+@settings_of_hypothesis(max_examples=25, deadline=None)
+@given(who=ODD, host=ODD, doing=ODD, name=ODD)
+def test_whatever_people_are_called_the_lock_is_theirs(
+    who: str, host: str, doing: str, name: str
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root = PurePosixPath(place, f"a{name}".replace("\0", "").replace("/", ""))
+        theirs = make_owner(who, host, doing)
+        bob = make_owner("bob", "laptop", "deploy")
+        assert "end 0 0" in run_here([lock_steps.lock_step(root, theirs)])
+        assert parse_owner(run_here([lock_steps.lock_step(root, bob)])) == theirs
+        handed = for_job(theirs, "20260102-030405-0")
+        assert "end 0 0" in run_here([lock_steps.hand_over_step(root, handed)])
+        run_here([lock_steps.break_lock_step(root, bob), lock_steps.free_lock_step(root, bob)])
+        assert parse_owner(run_here([lock_steps.read_lock_step(root)])) == handed
+        run_here([lock_steps.free_lock_step(root, handed)])
+        assert list(Path(place).iterdir()) == [Path(root)]
+        assert not list(Path(root).iterdir())
+    assert not Path("made").exists()
 
 
 @pytest.mark.real("root")

@@ -223,6 +223,15 @@ def test_a_volume_that_nothing_has_mounted_yet_is_known(
     assert [line.split()[-1] for line in removed if "volume" in line] == ["1v1", "1v2"]
 
 
+def test_a_volume_is_created_once_even_if_nothing_has_mounted_it(tmp_path: Path) -> None:
+    """Rancher itself would make a second one of the name."""
+    waiting = volume("1v1", f"app.{STACK}", "inactive")
+    session = Operator(tmp_path, {"volumes": (waiting, 0)})
+    with pytest.raises(SpinstackError, match=f"the volume app.{STACK} already exists"):
+        run(tasks_secrets.volume_create, session, service="app")
+    assert not any("volumes create" in text for text in session.node.sent)
+
+
 @pytest.mark.parametrize("task", [tasks_secrets.secret_list, tasks_secrets.volume_list])
 def test_a_list_that_is_none_is_an_error(tmp_path: Path, task: Any) -> None:
     html = ("<html>maintenance</html>\n", 0)

@@ -76,7 +76,10 @@ def test_status_says_who_left_an_upgrade(
         Operator(tmp_path, {**FOUND, "states": (states, 0), "unfinished": (left, 0)}),
     )
     warned = " ".join(capsys.readouterr().err.split())
-    assert "the upgrade of app is waiting for `invoke confirm` or `invoke rollback`" in warned
+    assert (
+        "the upgrade of app is waiting for `invoke confirm --to dev` or `invoke rollback --to dev`"
+        in warned
+    )
     assert "by bob on desk" in warned
 
 

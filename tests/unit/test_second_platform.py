@@ -140,7 +140,7 @@ def test_there_is_no_second_step(desk: Desk, node: PlainThere, task: Any) -> Non
     error = desk.fails(task, yes=True)
     assert isinstance(error, UsageError)
     assert "Plain has no second step" in error.what
-    assert error.remedy.startswith("invoke deploy")
+    assert error.remedy.startswith("run `invoke deploy`")
     assert not node.sent, "nobody logs in for that"
 
 

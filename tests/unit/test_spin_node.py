@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,6 +20,10 @@ from spin_rehearsal.spin import containers, health, logs, mounts, ports
 from spin_rehearsal.spin.engine import Engine, said
 from spin_rehearsal.spin.errors import ApiError, StartFailure
 from spin_rehearsal.spin.launch import HealthCheck, parse
+from spin_rehearsal.spin.order import Order
+from spin_rehearsal.spin.resources import Container, Json, Service, Stack
+from spin_rehearsal.spin.store import Store
+from spin_rehearsal.spin.transitions import Transitions
 from spinstack.rules.service import Mount, Port
 from spinstack.transport.command import Command
 from spinstack.transport.runner import RecordingRunner, Result
@@ -228,3 +235,38 @@ def test_a_log_is_asked_for_properly(query: dict[str, str]) -> None:
     with pytest.raises(ApiError):
         logs.LogRequest.parse(query)
     assert logs.LogRequest.parse({"tail": "-1"}).tail == "all"
+
+
+LAUNCH: Json = {"imageUuid": "docker:registry/x:1"}
+
+
+def test_the_current_scale_stays_when_a_service_stops(tmp_path: Path) -> None:
+    """Rancher counts containers that are stopped, and writes the number when it starts them."""
+    store = Store(tmp_path / "state.json")
+    with store.transaction() as state:
+        state.stacks["1st1"] = Stack("1st1", "1a5", "demo", 0.0)
+        state.services["1s1"] = Service("1s1", "1a5", "1st1", "web", 0.0, LAUNCH, scale=2)
+
+    def ensure(order: Order, index: int) -> None:
+        with store.transaction() as state:
+            id = f"1i{index}"
+            made = Container(id, "1a5", "1st1", "1s1", f"demo-web-{index}", index, 1, "x", 0.0)
+            state.containers[id] = replace(made, state="running")
+
+    def stop(containers: Iterable[Container]) -> None:
+        with store.transaction() as state:
+            for one in containers:
+                state.containers[one.id].state = "stopped"
+
+    crew = SimpleNamespace(ensure=ensure, stop=stop, remove=list, restart=lambda *_: None)
+    config = SimpleNamespace(transition=0.0)
+    moves = Transitions(config, store, crew, logging.getLogger(__name__))  # type: ignore[arg-type]
+    seen = []
+    for begun in ("activating", "deactivating"):
+        with store.transaction() as state:
+            state.services["1s1"].state = begun
+        moves.advance(Order.take(store, threading.Event(), "1s1"))
+        with store.look() as state:
+            service = state.services["1s1"]
+            seen.append((service.state, service.current_scale))
+    assert seen == [("active", 2), ("inactive", 2)]

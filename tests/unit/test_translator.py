@@ -56,6 +56,7 @@ MESSAGES = {
     "interpolation": 'Invalid interpolation format for key "image": "${TAG:-1.0}"',
     "unknown-key": "Unsupported config option for web service: 'healthcheck'",
     "wrong-type": "Service 'web' configuration key 'user' contains an invalid type, it should be a string.",
+    "repeated-item": "Service 'web' configuration key 'cap_add' value [A B A] has non-unique elements",
     "no-size": "Failed to read project: invalid size: 'much'",
     "compose-version": "yaml: unmarshal errors: cannot unmarshal !!str `3` into config.RawService",
     "not-yaml": "Could not parse config for project demo : yaml: line 4: mapping values are not allowed in this context",
@@ -122,6 +123,11 @@ MORE = [
     ("no-name", "ssh: Could not resolve hostname nosuch.invalid: Name or service not known"),
     ("no-name", "dial tcp: lookup registry.spin.nersc.gov on 10.2.5.5:53: no such host"),
     ("git-missing", "remote: Repository not found."),
+    ("git-missing", "fatal: repository '/nowhere' does not exist"),
+    (
+        "certificate-unknown",
+        "x509: cannot validate certificate for 10.1.2.3 because it doesn't contain any IP SANs",
+    ),
     ("no-module.mounted", "ModuleNotFoundError: No module named 'desimodel.io'"),
     ("no-module.part", "ImportError: cannot import name 'Panel' from 'bokeh.models' (/opt/x.py)"),
 ]

@@ -19,6 +19,8 @@ RENAMED = {
     "healthcheck": "remove it, and use health: below services: in invoke.yaml",
     "deploy": "remove it, and use scale: below services: in invoke.yaml",
     "configs": "remove it, and mount a file of the stack with volumes:",
+    "log_driver": "write logging: {driver: …} instead",
+    "log_opt": "write logging: {options: …} instead",
     "platform": "remove it; the setting is build_platform in invoke.yaml",
     "profiles": "remove it, or make it a separate stack",
 }
