@@ -46,6 +46,9 @@ def changes(session: Session) -> list[Change]:
     stack.require_readable()
     with session.login_node() as node:
         remote = remote_stack(session, node)
+        judged = remote.differences(remote.make_release(stack))
+        if judged is not None:
+            return [Change(one.object, one.what, one.running, one.wanted) for one in judged]
         there = remote.look()
         release = remote.running_release(there.current)
         content = remote.make_release(stack).content

@@ -170,7 +170,7 @@ def _result(step: JournalStep) -> StepResult:
 def _refused(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     """A command that the platform did not carry out."""
     platform, stack = session.platform, session.settings.stack
-    verb = step.name if step.name in ("bring up", "confirm") else "roll back"
+    verb = step.name if step.name in ("bring up", "confirm", "prune") else "roll back"
     what = f"{platform.title} did not {verb} {stack}"
     limit = platform.slow
     if verb == "bring up":

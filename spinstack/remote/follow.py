@@ -23,6 +23,7 @@ _SHOWN = {
     "wait until healthy": "wait until healthy",
     "ask the site": "ask the site",
     "confirm": "confirm",
+    "prune": "prune",
     "roll back": "roll back",
     "wait for the old ones": "wait for the old ones",
 }

@@ -38,6 +38,17 @@ class Noted:
     unfinished: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Between what runs and what a release would make of it: `what` differs in which object, and
+    how. Empty texts: it is not there."""
+
+    object: str
+    what: str
+    running: str
+    wanted: str
+
+
 class RemoteStack(StackClient, ABC):
     """One stack at one destination, over one connection.
 
@@ -128,6 +139,10 @@ class RemoteStack(StackClient, ABC):
     @abstractmethod
     def make_release(self, stack: Stack) -> Release:
         """The stack's files as a release. Raises SpinstackError if none can be made of them."""
+
+    def differences(self, made: Release) -> list[Difference] | None:
+        """What the release would change, as the platform itself judges it; None if it can't."""
+        return None
 
     @abstractmethod
     def start(

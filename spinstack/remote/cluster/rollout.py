@@ -79,7 +79,7 @@ class Rollout:
             Phase("wait until healthy", self._wait, back=True),
             Phase("ask the site", self._ask, back=True),
             Phase("lock still ours", self._still_ours, journal.LOCK_LOST),
-            Phase("confirm", self._prune, journal.UNFINISHED),
+            Phase("prune", self._prune, journal.UNFINISHED),
             Phase("mark as current", self._mark_current, journal.NOT_NOTED),
         ]
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from spinstack.config.kubernetes import Cluster
 from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled, Platform
-from spinstack.platforms.kubernetes.cluster import answers, apply, lease, records
+from spinstack.platforms.kubernetes.cluster import answers, apply, differences, lease, records
 from spinstack.platforms.kubernetes.cluster.answers import Answer
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
@@ -32,7 +32,7 @@ from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
 from spinstack.remote.notes import ReleaseNote, parse_note
 from spinstack.remote.owner import Owner, parse_owner
-from spinstack.remote.stack import Noted, RemoteStack
+from spinstack.remote.stack import Difference, Noted, RemoteStack
 from spinstack.remote.upload import Release
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
@@ -269,11 +269,50 @@ class ClusterStack(RemoteStack):
     # A change.
 
     def make_release(self, stack: Stack) -> Release:
-        text = self.platform.rendered(stack, self.destination)
+        text = self._rendered(stack)
         digest = hashlib.sha256(text.encode()).hexdigest()
         moment = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         release_id = f"{moment}-{digest[:8]}"
         return Release(release_id, self.root / "releases" / release_id, text.encode())
+
+    def _rendered(self, stack: Stack) -> str:
+        """All manifests of the stack, with a person's own additions, which kubectl merges."""
+        if not (stack.directory / "kubernetes").is_dir() or self.node.dry:
+            return self.platform.rendered(stack, self.destination)
+        files = self.platform.release_files(stack, self.destination)
+        step = apply.kustomize_step(self.cluster, files)
+        result = self.node.run(Script((self.ready, step)))[step.name]
+        if result.ok:
+            return result.output
+        raise SpinstackError(
+            "kubectl can't merge the files in kubernetes/ into the manifests",
+            where=str(stack.directory / "kubernetes"),
+            remedy="fix what it says; `invoke render --output DIR` writes what it was given",
+            details=tail(result.output),
+        )
+
+    def differences(self, made: Release) -> list[Difference] | None:
+        text = made.archive.decode()
+        asked = (
+            Step("what is there", (differences.live(self.cluster, text),)),
+            Step("what would be", (differences.apply(self.cluster, text, dry_run=True),)),
+            apply.list_step(self.cluster, self.stack),
+        )
+        result = self.run(*asked)
+        there, would, listed = (answers.read(result.output(step.name)).objects for step in asked)
+        wanted = {apply.named(one) for one in would}
+        # ConfigMaps are named by their content: those of before stay for a while.
+        old = [
+            one
+            for one in listed
+            if apply.named(one) not in wanted and one.get("kind") != "ConfigMap"
+        ]
+        stamps = self.destination.centre.kubernetes.stamps
+        found = differences.differences([*there, *old], would, stamps)
+        return [
+            Difference(f"{one.kind} {one.name}", one.where, one.old or "", one.new or "")
+            for one in found
+        ]
 
     def start(
         self,

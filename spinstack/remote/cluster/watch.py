@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Seconds between two looks, and between two requests.
 PAUSE = 1.0
 # Looks in a row in which a service must seem hopeless: a registry may answer wrongly once.
-PATIENCE = 2
+PATIENCE = 5
 
 
 class Watch:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.kubernetes import labels
+from spinstack.platforms.kubernetes.cluster import differences
 from spinstack.platforms.kubernetes.cluster.output import items
-from spinstack.platforms.kubernetes.kubectl import FIELD_MANAGER, fed, kubectl
-from spinstack.transport.command import Command
+from spinstack.platforms.kubernetes.kubectl import fed, kubectl
+from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Step
 
 if TYPE_CHECKING:
     from spinstack.config.kubernetes import Cluster
 
-# Ours is the only word on the fields that we set: what somebody has changed by hand is set back.
-_WAYS = ("--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}")
 # Seconds that a request may take; the server may be busy with the objects before.
 _SECONDS = 30
 # Of what may not be removed: only people can make it again.
@@ -35,15 +35,29 @@ class Named:
 def dry_run_step(cluster: Cluster, text: str) -> Step:
     """Has the server judge the objects, admission policies included; changes nothing. Named as
     the step of a change in which the platform looks at the files."""
-    return Step("render", (_apply(cluster, text, "--dry-run=server"),))
+    return Step("render", (_apply(cluster, text, dry_run=True),))
 
 
 def apply_step(cluster: Cluster, text: str) -> Step:
     return Step("apply", (_apply(cluster, text),))
 
 
-def _apply(cluster: Cluster, text: str, *words: str) -> Command:
-    return fed(text, kubectl(cluster, "apply", *_WAYS, *words, "-f", "-", seconds=_SECONDS))
+def _apply(cluster: Cluster, text: str, *, dry_run: bool = False) -> Command:
+    words = differences.apply_words(dry_run=dry_run)
+    return fed(text, kubectl(cluster, *words, "-f", "-", seconds=_SECONDS))
+
+
+def kustomize_step(cluster: Cluster, files: Mapping[str, bytes]) -> Step:
+    """Prints what kustomize makes of a directory of files, which is removed again."""
+    lines = ["( place=$(mktemp -d) || exit", "trap 'rm -rf \"$place\"' EXIT"]
+    for name, data in files.items():
+        path = f'"$place"/{shlex.quote(name)}'
+        lines.append(f'mkdir -p "$(dirname {path})" || exit')
+        lines.append(f"printf %s {shlex.quote(data.decode())} >{path} || exit")
+    merge = kubectl(cluster, "kustomize", Raw('"$place"'))
+    lines.append(f"{merge.script()} )")
+    shown = f"<{len(files)} files for kustomize>"
+    return Step("kustomize", (Command("eval", Secret("\n".join(lines), shown)),))
 
 
 def list_step(cluster: Cluster, stack: str) -> Step:
