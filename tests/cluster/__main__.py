@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from . import available, build, place, start
+from . import available, place, start
 from .cluster import Cluster, running
 from .people import make_namespace
 
@@ -44,7 +44,7 @@ def _start(name: str = DEFAULT) -> None:
     if reason := available.reason():
         sys.exit(reason)
     cluster = start.start(name)
-    print(f"export PATH={cluster.kubectl.parent}:$PATH KUBECONFIG={cluster.place.admin_kubeconfig}")
+    print(f"export PATH={cluster.place.programs}:$PATH KUBECONFIG={cluster.place.admin_kubeconfig}")
     print(f"# ingress: {cluster.ingress}, ports 80 and 443; this machine for pods: {cluster.host}")
 
 
@@ -52,7 +52,7 @@ def _find(name: str = DEFAULT) -> Cluster:
     at = place.find(name)
     if at is None:
         sys.exit(f"no cluster {name} in {place.ROOT}")
-    return running(at, build.directory())
+    return running(at)
 
 
 if __name__ == "__main__":

@@ -82,11 +82,12 @@ def ensure() -> Path:
     Who else builds it is waited for. Raises CannotFetch without the modules,
     subprocess.CalledProcessError if they can't be built.
     """
-    with _one_at_a_time():
-        if not is_built():
-            _fetch()
-            _build()
-            _remove_old()
+    if not is_built():
+        with _one_at_a_time():
+            if not is_built():
+                _fetch()
+                _build()
+                _remove_old()
     os.utime(directory())
     return directory()
 

@@ -164,10 +164,10 @@ class Cluster:
         return "\n".join(told)
 
 
-def running(at: Place, programs: Path) -> Cluster:
-    """A cluster of our own. `programs`: the directory with its kubectl."""
+def running(at: Place) -> Cluster:
+    """A cluster of our own."""
     return Cluster(
-        Kubectl(programs / "kubectl", at.admin_kubeconfig),
+        Kubectl(at.programs / "kubectl", at.admin_kubeconfig),
         at.server,
         (at.certificates / "ca.crt").read_bytes(),
         at.address,

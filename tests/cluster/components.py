@@ -16,10 +16,9 @@ PLUGINS = "/usr/lib/cni"
 DOMAIN = "cluster.local"
 
 
-def commands(place: Place, kube: Path) -> Mapping[str, tuple[str, ...]]:
-    """Component -> the words of its command, in the order in which they are started. `kube`: the
-    program with all components of Kubernetes."""
-    at = place.directory
+def commands(place: Place) -> Mapping[str, tuple[str, ...]]:
+    """Component -> the words of its command, in the order in which they are started."""
+    at, kube = place.directory, place.programs / "kube"
     return {
         "etcd": (
             *(str(kube), "etcd", "--data-dir", str(at / "etcd"), "--client-url", ETCD),

@@ -1,7 +1,7 @@
 """The process on this machine that holds a node: makes its namespaces, wire and control groups,
 waits for its end, and removes what the kernel does not remove by itself.
 
-    python -m tests.cluster.keeper NAME KUBE
+    python -m tests.cluster.keeper NAME
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LOOK_EVERY = 0.05
 USERS_EVERY = 2.0
 
 
-def start_node(at: Place, kube: str) -> subprocess.Popen[bytes]:
+def start_node(at: Place) -> subprocess.Popen[bytes]:
     """The node in namespaces of its own. Should we die, it dies."""
     words = ["setpriv", "--pdeathsig", "KILL"]
     words += ["unshare", "--net", "--pid", "--mount", "--ipc", "--fork", "--kill-child"]
     words += ["--mount-proc", "--propagation", "slave"]
-    words += [sys.executable, "-m", "tests.cluster.node", at.name, kube]
+    words += [sys.executable, "-m", "tests.cluster.node", at.name]
     with (at.logs / "node.log").open("ab") as log:
         return subprocess.Popen(
             words, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -84,6 +84,8 @@ def remove_control_groups(at: Place) -> None:
 
 def remove(at: Place) -> None:
     """All that is left of a cluster whose processes have ended or are about to."""
+    # It goes with the node's namespace, but at a time of the kernel's choice.
+    subprocess.run(["ip", "link", "delete", at.interface], capture_output=True)
     remove_control_groups(at)
     with place.numbering():
         deadline = time.monotonic() + GONE_WITHIN
@@ -113,7 +115,7 @@ def keep(at: Place, node: subprocess.Popen[bytes]) -> None:
             node.wait(USERS_EVERY)
 
 
-def main(name: str, kube: str) -> None:
+def main(name: str) -> None:
     """Keep the cluster, whose directory has been made, until it is stopped. The lock of its keeper
     is inherited, and free again when we end."""
 
@@ -124,7 +126,7 @@ def main(name: str, kube: str) -> None:
     at = place.find(name)
     assert at is not None, name
     make_control_groups(at)
-    node = start_node(at, kube)
+    node = start_node(at)
     at.node_pid.write_text(f"{node.pid}\n")
     try:
         lay_wire(at, node.pid)

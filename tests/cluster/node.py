@@ -1,6 +1,6 @@
 """Process 1 of the node: lays out its file systems and network, and keeps its components running.
 
-    python -m tests.cluster.node NAME KUBE
+    python -m tests.cluster.node NAME
 
 It is alone in new namespaces for processes, mounts and network. All that the node makes goes
 with them, whatever ends this process.
@@ -28,7 +28,7 @@ FIRST = ("etcd", "apiserver", "containerd")
 API_WITHIN = 120.0
 LOOK_EVERY = 0.1
 # Who does not end when asked to is killed; seconds. Seconds between two starts of one.
-END_WITHIN = 20.0
+END_WITHIN = 5.0
 START_EVERY = 1.0
 
 # What the kubelet wants of the whole machine: it sees it, and the machine stays as it is.
@@ -153,7 +153,7 @@ def api_answers(at: Place) -> bool:
         return False
 
 
-def main(name: str, kube: str) -> None:
+def main(name: str) -> None:
     """Be the node until somebody ends it."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -164,7 +164,7 @@ def main(name: str, kube: str) -> None:
     assert at is not None, name
     lay_out_files(at)
     lay_out_network(at)
-    commands = dict(components.commands(at, Path(kube)))
+    commands = dict(components.commands(at))
     keeping = Keeping(at, commands)
     deadline = time.monotonic() + API_WITHIN
     while not api_answers(at) and time.monotonic() < deadline:

@@ -67,6 +67,11 @@ class Place:
         return self.directory / "admin.kubeconfig"
 
     @property
+    def programs(self) -> Path:
+        """A link to the directory with what it was started with, its kubectl among it."""
+        return self.directory / "programs"
+
+    @property
     def containerd_socket(self) -> Path:
         return self.directory / "containerd.sock"
 

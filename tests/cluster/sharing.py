@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 
-from . import build, place, start
+from . import place, start
 from .cluster import Cluster, running
 from .place import Place
 
@@ -22,7 +22,7 @@ def shared(name: str) -> Iterator[Cluster]:
             at = start.start(name).place
         used = _use(at)
     try:
-        yield running(at, build.directory())
+        yield running(at)
     finally:
         with _coming_or_going(), used:
             if _is_last(used):

@@ -45,8 +45,9 @@ def start(name: str) -> Cluster:
         # Locked before anybody could take the directory for that of a dead cluster.
         with at.keeper_lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _start_keeper(at, programs / "kube", lock.fileno())
-    cluster = running(at, programs)
+            at.programs.symlink_to(programs)
+            _start_keeper(at, lock.fileno())
+    cluster = running(at)
     try:
         _get_ready(cluster)
     except BaseException:
@@ -55,11 +56,11 @@ def start(name: str) -> Cluster:
     return cluster
 
 
-def _start_keeper(at: Place, kube: Path, lock: int) -> None:
+def _start_keeper(at: Place, lock: int) -> None:
     """It inherits the lock."""
     certificates.make(at)
     components.write_files(at)
-    words = [sys.executable, "-m", "tests.cluster.keeper", at.name, str(kube)]
+    words = [sys.executable, "-m", "tests.cluster.keeper", at.name]
     with (at.logs / "keeper.log").open("ab") as log:
         process = subprocess.Popen(
             words,
@@ -81,7 +82,7 @@ def _get_ready(cluster: Cluster) -> None:
         cluster.wait_for(lambda: _alive(at) and done(), what, START_WITHIN)
 
     wait(at.containerd_socket.exists, "containerd listens")
-    for archive in images.write_own(at.directory, cluster.kubectl.parent):
+    for archive in images.write_own(at.directory, at.programs):
         cluster.load(archive)
         archive.unlink()
     wait(cluster.answers, "the API server is ready")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +78,15 @@ def reached(name: str, host: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return service, ingress
 
 
+@pytest.fixture(autouse=True)
+def _ours(cluster: Cluster) -> None:
+    """Of a cluster that somebody else runs there is nothing to be shown here."""
+    if cluster.own is None:
+        pytest.skip("only for the tests' own cluster")
+
+
 @pytest.fixture
-def pages(tmp_path: Path) -> Path:
+def pages(tmp_path: Path) -> Iterator[Path]:
     """What is served, readable by anybody."""
     at = Path("/var/tmp") / f"spinstack-test-{tmp_path.parent.name}-{os.getpid()}"
     (at / "cgi-bin").mkdir(parents=True, exist_ok=True)
@@ -85,7 +94,8 @@ def pages(tmp_path: Path) -> Path:
     (at / "index.html").write_text("hello\n")
     (at / "cgi-bin" / "show").write_text(SHOW)
     (at / "cgi-bin" / "show").chmod(0o755)
-    return at
+    yield at
+    shutil.rmtree(at)
 
 
 def asked(cluster: Cluster, host: str, path: str = "/") -> tuple[int, str]:
@@ -216,7 +226,6 @@ def test_pods_outlive_restarts_of_the_api_server_and_the_kubelet(
 
 def test_an_end_leaves_nothing_behind(cluster: Cluster) -> None:
     """Neither a stop, nor the end of the process that keeps a cluster."""
-    cluster.place  # noqa: B018 - only if clusters are ours to start
     name = f"gone-{os.getpid()}"
     for end in ("stop", "kill"):
         other = start.start(name)
