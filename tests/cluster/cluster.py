@@ -104,13 +104,14 @@ class Cluster:
         if done.returncode:
             raise ClusterError(f"ctr images import {archive}: {done.stderr.strip()}")
 
-    def allow_http(self, registry: str) -> None:
+    def allow_http(self, registry: str, at: str = "") -> None:
         """Let the node pull from a registry without TLS, such as `10.213.1.1:5000`: one that
-        listens at `host`, since the node does not reach this machine's loopback."""
-        at = self.place.directory / "registries" / registry
-        at.mkdir(parents=True, exist_ok=True)
-        told = f'[host."http://{registry}"]\n  capabilities = ["pull", "resolve"]\n'
-        (at / "hosts.toml").write_text(told)
+        listens at `host`, since the node does not reach this machine's loopback. `at`: where the
+        node finds it, if images name it otherwise."""
+        place = self.place.directory / "registries" / registry
+        place.mkdir(parents=True, exist_ok=True)
+        told = f'[host."http://{at or registry}"]\n  capabilities = ["pull", "resolve"]\n'
+        (place / "hosts.toml").write_text(told)
 
     def take_down(self, component: str) -> None:
         """Stop a component, such as `apiserver`; it stays away until `bring_up`."""
