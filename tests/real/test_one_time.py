@@ -309,6 +309,7 @@ def test_what_is_said_at_a_login_moves_no_terminal_and_the_prompt_is_seen(
         assert harmful not in shown, ascii(shown)
     # What ssh itself lets through of a banner; the other wire shows none.
     assert shown.count("<U+202E>NOTICE") == (wire == "openssh"), shown
+    assert "^M" not in shown
 
 
 def test_an_ssh_config_that_keeps_ssh_from_asking_is_named_and_no_code_is_blamed(
@@ -323,6 +324,9 @@ def test_an_ssh_config_that_keeps_ssh_from_asking_is_named_and_no_code_is_blamed
     assert "asks for password and code, but your ssh config keeps ssh from" in person.shown
     assert "PreferredAuthentications publickey, for 127.0.0.1" in person.shown
     assert "one-time code" not in person.shown
+    # ssh's own words, with the ends of lines that it gives a terminal.
+    assert "Permission denied (publickey,keyboard-interactive)." in person.shown
+    assert "^M" not in person.shown, ascii(person.shown)
     advised = "publickey,keyboard-interactive,password"
     assert f"fix:   remove it, or make it {advised}" in person.shown
     laptop.ssh_config(f"PreferredAuthentications {advised}\n")

@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 import time
+import tty
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -44,6 +45,9 @@ def run(
     """
     seen = person and sys.stderr.isatty()
     ours, its = pty.openpty() if seen else os.pipe()
+    if seen:
+        # Adds nothing to the ends of lines, which ssh writes as a terminal needs them.
+        tty.setraw(its)
     with open(ours, "rb", buffering=0) as said:  # noqa: PTH123
         process = subprocess.Popen(
             words,
