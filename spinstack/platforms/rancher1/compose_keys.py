@@ -60,6 +60,8 @@ RENAMED = {
     "healthcheck": "remove it; Rancher's is health_check: in rancher-compose.yml, with other keys",
     "deploy": "remove it; scale: and the like are in rancher-compose.yml",
     "configs": "remove it, and mount a file of the stack with volumes:",
+    "log_driver": "write logging: {driver: …} instead",
+    "log_opt": "write logging: {options: …} instead",
     "platform": "remove it; the setting is build_platform in invoke.yaml",
     "profiles": "remove it, or make it a separate stack",
 }
