@@ -231,7 +231,7 @@ ELSEWHERE = {
     "image-platform": "below: an engine has to answer",
     "image-missing": "below: an engine has to answer",
     "nginx-test": "tests/real/test_check_rehearsal.py: the nginx of an image has to answer",
-    "site-warning": "tests/real/test_bad_days_stack.py: a site has to answer",
+    "site-warning": "test_check_there.py: a site has to answer",
     "tree-walk": "test_check_remedies_there.py: a login node has to answer",
     "tree-unreadable": "test_check_remedies_there.py: a login node has to answer",
     **{rule: "test_check_remedies_there.py: a login node has to answer" for rule, _, _ in test_check_there.SEEN},
