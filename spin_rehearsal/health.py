@@ -15,8 +15,8 @@ def silent_parts(decided: State) -> list[str]:
     """The names of the parts that do not answer; empty when the rehearsal is ready."""
     parts = {
         "ssh server": _greets_as_ssh(decided.ssh_port),
-        "registry": _http_status(decided.registry_port, "/v2/") == 200,
-        # Without a key the answer is a refusal, which is an answer.
+        # Without a login or a key the answer is a refusal, which is an answer.
+        "registry": _http_status(decided.registry_port, "/v2/") == 401,
         "Spin service": _http_status(decided.spin_port, "/v2-beta/projects") == 401,
     }
     return [name for name, answers in parts.items() if not answers]

@@ -36,6 +36,10 @@ class LoginCodes:
             self._password = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
             self._renew()
 
+    @property
+    def password(self) -> str:
+        return self._password
+
     def accept(self, answer: str) -> bool:
         """Whether the answer is the valid one; if so, it is none any more."""
         if not hmac.compare_digest(answer.encode(), (self._password + self._code).encode()):

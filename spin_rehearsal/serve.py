@@ -46,7 +46,7 @@ async def serve(decided: State, where: Places, log: logging.Logger) -> None:
     codes = LoginCodes(where.login)
     spin = SpinService(spin_config(decided, where, codes))
     registry = asyncio.ensure_future(
-        registry_child.keep_running(decided.registry, where.registry, log)
+        registry_child.keep_running(decided.registry, where.registry, codes.password, log)
     )
     try:
         spin.start(decided.spin_port)

@@ -23,6 +23,7 @@ from spin_rehearsal import (
     sshd,
     state,
 )
+from spin_rehearsal.login_codes import LoginCodes
 from spin_rehearsal.paths import DEFAULT_NAME, USER, Places
 from spin_rehearsal.rancher.install import install, usable_python
 from spin_rehearsal.state import HOST
@@ -30,6 +31,8 @@ from spin_rehearsal.supervisor_lock import supervisor_pid
 from spinstack import sample
 from spinstack.directories import Directory
 from spinstack.errors import SpinstackError
+from spinstack.images import registry_login
+from spinstack.images.engine import find
 from spinstack.text import read_json, split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import LocalRunner, Runner
@@ -97,6 +100,7 @@ def start(
         return None
     _prepare(name, where, engine, runner, say)
     _launch(where, ready_within, say)
+    _log_in(where, runner)
     return status(name)
 
 
@@ -185,6 +189,15 @@ def _spawn(where: Places) -> subprocess.Popen[bytes]:
             env={**os.environ, "PYTHONPATH": path},
             start_new_session=True,
         )
+
+
+def _log_in(where: Places, runner: Runner) -> None:
+    """Have the engine keep the login for the registry, for pushes from here and pulls of the nodes.
+    Raises SpinstackError if it can't."""
+    decided = state.load(where.state)
+    assert decided is not None
+    password = LoginCodes(where.login).password
+    registry_login.login(runner, find(runner, decided.engine), decided.registry, USER, password)
 
 
 def tail(file: Path, lines: int = 15) -> str:

@@ -36,7 +36,8 @@ def stop(
     say: Say = print,
 ) -> None:
     """Stop a rehearsal and remove what it created: processes, containers, networks, volumes, the
-    images that went through its registry, its files. Running it again changes nothing.
+    images that went through its registry, the login for it, its files. Running it again changes
+    nothing.
 
     `keep_data`: only processes and containers are stopped, and the next start resumes from
     there. `all_images`: also remove the equivalents of official base images. Raises
@@ -60,6 +61,7 @@ def stop(
         return
     if decided is not None:
         remove_images(runner, decided.engine, decided.registry)
+        runner.run(Command(decided.engine, "logout", decided.registry))
     _remove_files(where)
     if decided is not None and not state.others(where):
         remove_unnamed(runner, decided.engine)
@@ -78,6 +80,7 @@ def _show(
         if not keep_data:
             runner.run(containers.remove(decided.engine, ["CONTAINER..."]))
             runner.run(Command(decided.engine, "image", "rm", f"{decided.registry}/..."))
+            runner.run(Command(decided.engine, "logout", decided.registry))
         if all_images:
             runner.run(Command(decided.engine, "image", "rm", *debian_images.names()))
     if not keep_data:

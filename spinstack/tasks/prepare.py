@@ -139,16 +139,21 @@ def _count(number: int, what: str) -> str:
 def login(session: Session, to: str | None = None, user: str = "") -> None:
     """Log in to the image registry.
 
-    The password is asked for or read from standard input, never given on the command line.
+    The password is asked for or read from standard input, never given on the command line; a
+    rehearsal answers itself.
     """
     import sys
 
     from spinstack.images import registry_login
+    from spinstack.remote.access import key_password
 
     destination = session.destination
     name = user or destination.user
     if session.dry:
         password = ""
+    elif destination.login_answer_file and not destination.practise:
+        # That of the login node, as at NERSC.
+        password = key_password(session)("Password: ") or ""
     else:
         prompt = f"Password for {name} at {destination.registry}: "
         password = registry_login.read_password(prompt, sys.stdin)

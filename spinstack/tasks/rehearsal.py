@@ -21,7 +21,8 @@ def start(context: Context, name: str = "default", json: bool = False) -> None:
 
     An ssh login node, Spin with Rancher, a registry and global storage, all on 127.0.0.1:
     the destination `rehearsal`. Installs what is missing if it can (on Debian or Ubuntu, as
-    root), and says so. A rehearsal that is already running is left alone.
+    root), and says so. Logs the engine in to the registry, until the rehearsal is stopped. A
+    rehearsal that is already running is left alone.
     """
     from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.session import Session

@@ -68,7 +68,7 @@ def make_image(stage: Stage) -> str:
             archive.addfile(link)
     engine = str(stage.rehearsal["engine"])
     name = f"{registry(stage)}/demo/tiny:1.0"
-    quiet = {"check": True, "capture_output": True}
+    quiet = {"check": True, "capture_output": True, "env": stage.environment()}
     subprocess.run([engine, "import", "-", name], input=content.getvalue(), **quiet)  # type: ignore[call-overload]
     subprocess.run([engine, "push", name], **quiet)  # type: ignore[call-overload]
     return name

@@ -98,6 +98,17 @@ def test_a_registry_that_is_down(small: SmallSite) -> None:
     assert_untouched(small, before)
 
 
+def test_a_login_for_the_rehearsal_s_registry_that_is_lost(small: SmallSite) -> None:
+    small.write("next")
+    engine, host = str(small.stage.rehearsal["engine"]), registry(small.stage)
+    small.stage.type(engine, "logout", host, at=small.directory)
+    push = (engine, "push", small.image)
+    assert small.stage.type(*push, at=small.directory).code == 1
+    typed = small.invoke("registry.login")
+    assert (typed.code, typed.out) == (0, f"logged in to {host} as demo\n"), typed
+    assert small.stage.type(*push, at=small.directory).code == 0
+
+
 @contextmanager
 def rancher(small: SmallSite, script: str) -> Iterator[None]:
     """`rancher` on the login node is this script, which finds the real one as `$real`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -244,10 +245,26 @@ def test_two_side_by_side_and_stopping_one_leaves_nothing_of_it(here: Status) ->
     finally:
         stop.stop(OTHER)
     assert not Path(other.storage).exists() and not Path(other.private).exists()
+    assert other.registry not in (Path(os.environ["HOME"]) / ".docker" / "config.json").read_text()
     assert image not in _engine("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
     assert not start.status(OTHER).running
     assert _ssh(here, "true").returncode == 0
     stop.stop(OTHER)  # twice is as good as once
+
+
+def test_nobody_else_pushes_to_the_registry(
+    here: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours does without being told how, until the rehearsal goes."""
+    image = _push(f"{here.registry}/demo/thing:1")
+    kept = Path(os.environ["HOME"]) / ".docker" / "config.json"
+    assert here.registry in json.loads(kept.read_text())["auths"]
+    users = paths.of(NAME).registry / "htpasswd"
+    assert users.stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for words in (("push", image), ("pull", image)):
+        refused = subprocess.run(["docker", *words], capture_output=True, text=True)
+        assert refused.returncode and "no basic auth credentials" in refused.stderr, refused
 
 
 def _push(image: str) -> str:
