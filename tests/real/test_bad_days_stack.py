@@ -6,7 +6,12 @@ knows why.
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -78,6 +83,68 @@ def test_an_image_that_the_nodes_cannot_pull(small: SmallSite) -> None:
     assert_told_well(failed)
     assert "demo/tiny:9.9" in failed.err
     assert AGAIN in failed.err
+    assert_untouched(small, before)
+
+
+@contextmanager
+def registry_hangs(small: SmallSite) -> Iterator[None]:
+    """It takes connections, and says nothing."""
+    asked = ["pgrep", "-f", f"docker-registry serve {small.stage.private}/"]
+    pid = int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_pull_that_hangs(small: SmallSite) -> None:
+    small.deployed("good")
+    before = small.generations()
+    small.image, there = small.image.replace(":1.0", ":8.8"), small.image
+    begin = time.monotonic()
+    try:
+        small.write("bad", healthy_within=5)
+        with registry_hangs(small):
+            failed = small.invoke("deploy")
+    finally:
+        small.image = there
+    assert_told_well(failed)
+    assert time.monotonic() - begin < 30
+    assert "did not become healthy within 5 s" in failed.err
+    assert "web upgrading (Waiting for instances to start)" in failed.err
+    assert AGAIN in failed.err
+    assert_untouched(small, before)
+
+
+def test_a_wrong_environment_and_a_key_that_is_refused_are_named(small: SmallSite) -> None:
+    small.deployed("good")
+    before = small.generations()
+    centre = yaml.safe_load((small.stage.private / "destination.yml").read_text())["centre"]
+    # Else a deploy's checks find it at once.
+    centre["rancher"] = {"environments": ["dev-catle"]}
+    small.write("next", environment="dev-catle", centre=centre)
+    for task in ("status", "deploy"):
+        failed = small.invoke(task)
+        assert_told_well(failed)
+        assert "error: Rancher has no environment dev-catle" in failed.err
+        assert "fix:   set environment in invoke.yaml to one that `rancher environment` lists" in (
+            failed.err
+        )
+    small.write("next")
+    key = small.stage.login_home / ".rancher" / "cli.json"
+    good = key.read_text()
+    key.write_text(json.dumps({**json.loads(good), "secretKey": "wrong"}))
+    try:
+        for task in ("status", "deploy"):
+            failed = small.invoke(task)
+            assert_told_well(failed)
+            assert (
+                "error: Rancher does not accept the account's key, or there is none" in failed.err
+            )
+            assert "fix:   move ~/.rancher/cli.json on the login node away" in failed.err
+    finally:
+        key.write_text(good)
     assert_untouched(small, before)
 
 
