@@ -28,7 +28,7 @@ def running(small: SmallSite) -> SmallSite:
 def done(site: SmallSite, *words: str) -> Typed:
     """`invoke …` that has to succeed."""
     typed = site.invoke(*words)
-    assert typed.code == 0, typed
+    assert typed.code == 0, str(typed)
     return typed
 
 
@@ -164,6 +164,29 @@ def test_secrets_and_volumes_reach_the_containers(running: SmallSite, tmp_path: 
     done(running, "volume.rm", "--service", "app", "--yes")
     done(running, "secret.rm", "password", "--service", "app", "--yes")
     assert done(running, "secret.list", "--json").out == "[]\n"
+
+
+def test_a_label_with_a_line_end_of_unicode_s_disturbs_no_command(running: SmallSite) -> None:
+    """U+0085: some programs split lines there; Rancher's client and the API hand it on."""
+    running.write("labelled", command=TALKS)
+    compose = running.directory / "docker-compose.yml"
+    text = compose.read_text()
+    compose.write_text(
+        text.replace("    cap_drop:", '    labels: {note: "one\\Ntwo"}\n    cap_drop:')
+    )
+    done(running, "deploy")
+    config = json.loads(done(running, "inspect", "--service", "web").out)["launchConfig"]
+    assert config["labels"]["note"] == "one\x85two"
+    assert "app      healthy" in done(running, "status").out
+    assert "web | web begins\n" in done(running, "logs").out
+    assert done(running, "url").out == f"{running.address}\n"
+    done(running, "stop", "--yes")
+    done(running, "start")
+    assert running.seen() == "generation labelled"
+    done(running, "rm", "--yes")
+    assert running.generations() == {}
+    assert done(running, "deploy").last_line == running.address
+    running.assert_whole("labelled")
 
 
 def test_a_host_that_is_down(running: SmallSite) -> None:
