@@ -107,7 +107,7 @@ def test_what_the_container_could_not_use_is_told(stage: Stage, site: str) -> No
 def test_a_port_of_another_stack_and_a_missing_directory(stage: Stage, site: str) -> None:
     other = stage.bake("other-desi", PORT)
     env = other / "stack.env"
-    env.write_text(env.read_text().replace("DESIUTIL_DIR=", "DESIUTIL_DIR=no/such/"))
+    env.write_text(env.read_text().replace("\nDATA_DIR=", "\nDATA_DIR=no/such/"))
     told = found(stage, at=other)
     assert set(told) == {"port-taken", "mount-source"}
     assert f"in use by {STACK}/web" in told["port-taken"]["problem"]
