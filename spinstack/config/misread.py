@@ -37,10 +37,11 @@ def check(file: Path, root: str = "") -> None:
     try:
         node = yaml.compose(file.read_bytes(), Loader=loader)
         keys = (*schema.STACK_KEYS, *schema.DESTINATION_KEYS)
-        for name, below in _pairs(node) if root else ():
-            node = below if name == root else node
-        for key, path, found in _settings(node, keys, root):
-            _judge(key, path, found, file)
+        # What others keep beside it in Invoke's files may have the names of settings.
+        found = [below for name, below in _pairs(node) if name == root] if root else [node]
+        for settings in found:
+            for key, path, value in _settings(settings, keys, root):
+                _judge(key, path, value, file)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return
 
@@ -89,7 +90,8 @@ def _judge(key: Key, path: str, node: Any, file: Path) -> None:
     if key.types == schema.NUMBER and isinstance(value, int) and not _DECIMAL.fullmatch(text):
         wanted, remedy = "a number", "write it in decimal digits"
     elif key.types in (schema.TEXT, schema.LIST, schema.MAPPING):
-        wanted, remedy = "text", f"quote it: {name}: '{text}'"
+        before = "" if key.types == schema.LIST else f"{name}: "
+        wanted, remedy = "text", f"quote it: {before}'{text}'"
     else:
         return
     written = str(value).lower() if isinstance(value, bool) else str(value)

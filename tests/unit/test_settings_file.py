@@ -107,6 +107,16 @@ def test_a_setting_that_yaml_changes_is_told_as_it_stands_in_the_file(
     assert (remedy or "fix:   quote it: ") in told
 
 
+def test_an_item_of_a_list_is_quoted_as_an_item(stack: Path) -> None:
+    (stack / "home" / ".invoke.yaml").write_text("spinstack:\n  modules: [a, 1.50]\n")
+    assert "  fix:   quote it: '1.50'" in typed(stack)[1]
+
+
+def test_what_others_keep_in_the_same_file_is_not_looked_at(stack: Path) -> None:
+    (stack / "home" / ".invoke.yaml").write_text("user: 0123\nmine: {port: 022}\n")
+    assert "no destination 'nowhere'" in typed(stack)[1]
+
+
 @pytest.mark.parametrize("text", ["user: 1e3", "env: {A: 5, B: true, C: '12:30'}", "port: 22"])
 def test_what_yaml_leaves_as_it_is_has_no_error(stack: Path, text: str) -> None:
     (stack / "home" / ".invoke.yaml").write_text(f"spinstack:\n  {text}\n")
