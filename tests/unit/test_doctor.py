@@ -329,6 +329,8 @@ def test_host_keys_are_known_unknown_or_changed(
     assert judged(None).state == "warning"
     changed = judged(paramiko.RSAKey.generate(2048))
     assert (changed.state, changed.found[:7]) == ("problem", "CHANGED")
+    known.write_text(f"{known.read_text()}* {greeter.key.get_name()} {greeter.key.get_base64()}\n")
+    assert doctor_network.login_node(session)[1].state == "ok"
     revoked = judged(greeter.key, "@revoked ")
     assert (revoked.state, revoked.found[:7]) == ("problem", "REVOKED")
     with socket.create_server(("127.0.0.1", 0)) as closed:

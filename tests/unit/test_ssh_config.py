@@ -237,6 +237,8 @@ def test_a_revoked_key_is_one_of_no_host(tmp_path: Path, names: str, is_revoked:
     ("config", "names", "more", "said"),
     [
         ("", "[127.0.0.1]:{port}", "", "asks .Password for"),
+        ("", "* {other}\n[127.0.0.1]:{port}", "", "asks .Password for"),
+        ("", "* {other}\nspin", "", "has CHANGED"),
         ("", "spin", "", "is not known"),
         ("Host *\n  HostKeyAlias spin\n", "spin", "", "asks .Password for"),
         ("Host *\n  HostKeyAlias spin\n", "[127.0.0.1]:{port}", "", "is not known"),
@@ -251,9 +253,11 @@ def test_a_host_is_who_the_known_hosts_say(
     greeter = Greeter()
     greeter.start()
     port, key = greeter.node.port, f"{greeter.key.get_name()} {greeter.key.get_base64()}"
+    another = paramiko.RSAKey.generate(2048)
+    names = names.format(port=port, other=f"{another.get_name()} {another.get_base64()}")
     written(config)
     known = tmp_path / "known_hosts"
-    known.write_text(f"{names.format(port=port)} {key}\n{more.format(key=key)}\n")
+    known.write_text(f"{names} {key}\n{more.format(key=key)}\n")
     node = FabricLoginNode(destination(host="127.0.0.1", port=port, known_hosts_file=str(known)))
     with pytest.raises(SpinstackError, match=said) as error:
         node.open()

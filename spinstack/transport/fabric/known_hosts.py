@@ -58,6 +58,14 @@ def keys(name: str, paths: Iterable[Path]) -> dict[str, paramiko.PKey]:
     return found
 
 
+def has(key: paramiko.PKey, name: str, paths: Iterable[Path]) -> bool:
+    """Whether it is one of the host's known keys, of which there may be several of a type.
+
+    Raises UsageError for a file that can't be read.
+    """
+    return any(known == key for path in paths for known in _keys(name, path))
+
+
 def revoked(key: paramiko.PKey, name: str, paths: Iterable[Path]) -> str:
     """File and line that revoke the key for the host; empty if none does. `name`: as in these
     files; what is revoked for a host is revoked on all its ports.

@@ -139,10 +139,15 @@ class FabricLoginNode(ChannelNode):
 
     def _judge(self, hop: Connection, key: paramiko.PKey) -> None:
         """Raises SpinstackError for a revoked host key."""
-        name, paths = self._known(hop)
-        at = known_hosts.revoked(key, name, (*paths, *known_hosts.SYSTEM))
+        name, own = self._known(hop)
+        paths = (*own, *known_hosts.SYSTEM)
+        at = known_hosts.revoked(key, name, paths)
         if at:
             raise fabric_login.revoked_host_key(name, key, at)
+        if known_hosts.has(key, name, paths):
+            # Paramiko compares it with a single one of its type, which is now this one.
+            here = known_hosts.name_of(hop.host, hop.port)
+            hop.client.get_host_keys().add(here, key.get_name(), key)
 
     def _login(self, hop: Connection) -> fabric_login.Login:
         destination = self._destination
