@@ -56,7 +56,8 @@ def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
         elif base := _FROM.match(line):
             reference = re.sub(r"\$\{?(\w+)\}?", lambda m: arguments.get(m[1], m[0]), base[1])
             if reference not in stages and "$" not in reference:
-                yield set_in.get(base[1].strip("${}"), number), reference
+                whole = base[1].strip("${}") if base[1].startswith("$") else ""
+                yield set_in.get(whole, number), reference
             if base[2]:
                 stages.add(base[2])
 

@@ -161,7 +161,7 @@ class Target:
 
 def target(where: str, passed: str, protocol: str) -> Target:
     """From what stands behind `proxy_pass` or the like, or `server` in an upstream."""
-    address = re.split(r"[/?]", re.sub(r"^https?://", "", passed))[0]
+    address = re.split(r"[/?]", re.sub(r"^(?:https?|s?uwsgi)://", "", passed))[0]
     host, _, port = address.partition(":")
     return Target(host, port or "80", protocol, where, where)
 

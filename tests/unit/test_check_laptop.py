@@ -248,6 +248,22 @@ def test_an_nginx_of_another_version_may_have_other_directives(directory: Path) 
     assert (told.rule, told.severity) == ("nginx-directive", "warning")
 
 
+def test_what_nginx_forwards_to_may_begin_with_its_protocol(directory: Path) -> None:
+    replaced(directory / NGINX, "uwsgi_pass app_service;", "uwsgi_pass uwsgi://app:5001;")
+    assert check(directory) == []
+
+
+def test_a_base_image_with_the_name_of_an_argument_is_told_in_its_own_line(
+    directory: Path,
+) -> None:
+    path = directory / "web/Dockerfile"
+    replaced(path, "FROM ${NGINX_IMAGE}", "FROM nginx")
+    path.write_text(f"ARG nginx=1.28\n{path.read_text()}")
+    line = path.read_text().split("\n").index("FROM nginx") + 1
+    (told,) = [found for found in check(directory) if found.rule == "image-base"]
+    assert told.where == f"web/Dockerfile:{line}"
+
+
 def test_a_module_of_nginx_brings_directives_for_all_files(directory: Path) -> None:
     replaced(directory / NGINX, "sendfile on;", "sendfile on; js_import site.js;")
     assert [found.rule for found in check(directory)] == ["nginx-directive"]
