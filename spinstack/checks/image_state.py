@@ -71,8 +71,8 @@ def _missing(
         there = None
     if not there:
         problem = f"{service.image} is neither on this machine nor visible on {image.registry}"
-        login_there = f"{engine.name} login {image.registry}"
+        login_there = f"`{engine.name} login {image.registry}`"
         if image.registry == destination.registry:
-            login_there = f"invoke registry.login --to {destination.name}"
-        remedy = f"check its name; if it is private, run `{login_there}`"
+            login_there = f"`invoke registry.login --to {destination.name}`"
+        remedy = f"check its name; if it is private, run {login_there}"
         yield Finding("image-missing", service.where("image"), problem, remedy, "warning")

@@ -98,7 +98,7 @@ def scale(there: StackClient, name: str, count: int, limit: int, tell: Tell) -> 
     def reached(state: ServiceState) -> bool:
         return state.up and state.current == count
 
-    remedy = f"fix the cause, or scale back: invoke scale --service {name} --count N"
+    remedy = f"fix the cause, or scale back: `invoke scale --service {name} --count N`"
     return wait(there, [name], f"reach {count} containers", reached, tell, limit, remedy)
 
 

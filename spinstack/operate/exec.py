@@ -31,7 +31,7 @@ def words(command: str) -> list[str]:
             f"can't parse the command: {error}", where=command, remedy="close the quotes"
         ) from None
     if not found:
-        example = "invoke exec --service app --command 'python -V'"
+        example = "`invoke exec --service app --command 'python -V'`"
         raise UsageError("no command given", remedy=f"give one, as in: {example}")
     return found
 
@@ -99,7 +99,7 @@ def shell(session: Session, service: str, number: int) -> None:
     if not relay.on_terminal() and not session.dry:
         raise UsageError(
             "a shell needs a terminal",
-            remedy=f"run a command instead: invoke exec --service {name} --command '…'",
+            remedy=f"run a command instead: `invoke exec --service {name} --command '…'`",
         )
     _connect(session, name, list(session.platform.shell()), number, terminal=True)
 

@@ -18,7 +18,7 @@ RENEW = (
 )
 ONCE = (
     "wait for the next one-time code (each works once, for 30 s) and type the password directly "
-    "followed by the six digits, without a space; or renew the key (invoke login --sshproxy)"
+    "followed by the six digits, without a space; or renew the key (`invoke login --sshproxy`)"
 )
 KEYS = (
     "it accepts only keys: set identity_file in invoke.yaml to one that it knows, or get one with "
@@ -33,7 +33,7 @@ def ask_on_terminal(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise UsageError(
             f"the login node asks {prompt.strip()!r}, but there is no terminal to answer on",
-            remedy="run it in a terminal, or get a key first: invoke login --sshproxy",
+            remedy="run it in a terminal, or get a key first: `invoke login --sshproxy`",
         )
     from spinstack.console.board import paused
 

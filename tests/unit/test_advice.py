@@ -108,6 +108,14 @@ def test_only_tasks_without_a_destination_are_advised_without_it() -> None:
         assert ("--to" in addressed(f"`invoke {name}`", "dev")) == ns[name].wants_session, name
 
 
+def test_a_command_that_is_advised_stands_in_backquotes() -> None:
+    """Only there does it get the destination. (What has several lines is a task's help.)"""
+    command = re.compile(r"(?<!`)\binvoke ([a-z]+(?:\.[a-z]+)?)")
+    for where, text in ADVICE:
+        for name in command.findall(text) if "\n" not in text else ():
+            assert name not in ns.task_names or not ns[name].wants_session, f"{where}: {text}"
+
+
 def test_errors_notes_and_warnings_name_the_destination(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(to="dev")
     console.error(SpinstackError("no key", remedy="run `invoke setup`"))
