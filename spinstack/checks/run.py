@@ -59,9 +59,10 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     found = _local(session)
     if not session.stack.compose.findings:
         found += _images(session, deep)
-        if any(one.rule == "user-name" for one in found):
+        nobody = any(one.rule == "user-name" for one in found)
+        if session.destination_was_named and nobody:
             # A password would be asked for, and a code used up, in vain.
-            report.notes.append("the login node was not looked at: nobody can log in yet")
+            report.notes.append("the login node was not checked: nobody can log in yet")
         elif session.destination_was_named:
             try:
                 found += _there(session, report, fix=fix, deep=deep)

@@ -173,13 +173,18 @@ def test_an_image_that_nobody_has(
 def test_with_the_placeholder_for_a_name_nobody_is_asked_for_a_password(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = StackSession(baked_stack(tmp_path, nersc_user="your-nersc-name"), {"": Result()})
-    session.login_node = lambda: pytest.fail("a login was tried")  # type: ignore[assignment, method-assign]
-    with pytest.raises(Exit):
-        run(prepare.check, session)
-    told = capsys.readouterr()
-    assert "is only a placeholder" in told.out
-    assert "the login node was not looked at" in told.err
+    stack = baked_stack(tmp_path, nersc_user="your-nersc-name")
+    settings = stack / "invoke.yaml"
+    settings.write_text(settings.read_text().replace("destination: rehearsal", "destination: dev"))
+    # Without --to nobody expects a login.
+    for to in ("dev", None):
+        session = StackSession(stack, {"": Result()}, to=to)
+        session.login_node = lambda: pytest.fail("a login was tried")  # type: ignore[assignment, method-assign]
+        with pytest.raises(Exit):
+            run(prepare.check, session)
+        told = capsys.readouterr()
+        assert "is only a placeholder" in told.out
+        assert ("the login node was not checked" in told.err) is (to == "dev")
 
 
 def test_what_was_found_here_is_shown_even_if_the_login_fails(
