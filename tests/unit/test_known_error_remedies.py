@@ -39,6 +39,7 @@ FILES = [
     ("interpolation", HEAD + WEB + "    command: echo $(date)\n", "$$ for a dollar sign", "$(", "$$("),
     ("unknown-key", HEAD + WEB + "    healthcheck: {test: 'true'}\n", "Remove it", "    healthcheck: {test: 'true'}\n", ""),
     ("unknown-key", HEAD + WEB + "    retain-ip: true\n", "or fix its spelling", "retain-ip", "retain_ip"),
+    ("repeated-item", HEAD + WEB + "    dns: [10.0.0.1, 10.0.0.1]\n", "Remove one of the two", ", 10.0.0.1]", "]"),
     ("wrong-type", HEAD + WEB + "    user: 1000\n", "Put quotes around numbers that should be text", "1000", "'1000'"),
     ("no-size", HEAD + WEB + "    mem_limit: much\n", "or one with a unit, such as 512m", "much", "512m"),
     ("no-size", HEAD + WEB + "    mem_limit: much\n", "Write a number of bytes", "much", "536870912"),

@@ -303,4 +303,4 @@ def test_a_stuck_service_has_to_go_whatever_is_known_of_its_cause(
     session.console.error(error.value)
     said = capsys.readouterr().err
     assert said.count("fix:") == 1
-    assert "fix:   it is stuck: remove it with `invoke rm --service " in said
+    assert "fix:   it is stuck: remove it with `invoke rm --to dev --service " in said
