@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .browser import visit
+from .browser import colours, visit
 from .stage import ARTEFACTS, PORT, STACK, Stage, Typed
 
 pytestmark = pytest.mark.real("engine", "registry")
@@ -85,6 +85,41 @@ def test_a_browser_shows_calendar_night_exposure_and_a_plot_made_on_demand(
 
     for page in (calendar, night, exposure, plot):
         assert not page.complaints
+
+
+@pytest.mark.real("chromium")
+@pytest.mark.parametrize(
+    ("address", "title"),
+    [
+        ("20251126/311038/spectra/", "Spectra of exposure 311038"),
+        ("timeseries/20251101/20251130/PER_AMP/READNOISE", "READNOISE of PER_AMP"),
+    ],
+    ids=["spectra", "timeseries"],
+)
+def test_a_browser_draws_the_plots_of_a_page_that_is_no_file(
+    stage: Stage, site: str, address: str, title: str
+) -> None:
+    picture = ARTEFACTS / f"{address.replace('/', '-').strip('-')}.png"
+    page = visit(site + address, picture, height=700)
+    assert f"<h1>{title}</h1>" in page.dom
+    assert not page.complaints
+    seen = colours(picture)
+    for arm in ARM_COLOURS:
+        drawn = sum(number for colour, number in seen.items() if is_shade(colour, arm))
+        # On a page without a plot it is 200, of links and little squares.
+        assert drawn > 300, (arm, drawn)
+
+
+# Of the sample's plots: the arms of a spectrograph.
+ARM_COLOURS = ("#2a6fbb", "#c0392b", "#7a3e9d")
+
+
+def is_shade(colour: str, of: str) -> bool:
+    """Whether it is that colour, laid thinly over white perhaps, as at the edges of a line."""
+    shares = [
+        (255 - int(colour[at : at + 2], 16)) / (255 - int(of[at : at + 2], 16)) for at in (1, 3, 5)
+    ]
+    return min(shares) > 0.2 and max(shares) - min(shares) < 0.05
 
 
 def test_the_same_deploy_again_builds_pushes_uploads_and_restarts_nothing(
