@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,34 @@ def test_deep_lets_the_nginx_of_the_image_judge_its_conf(stage: Stage, site: str
     assert finding["remedy"] == "correct the line"
     conf.write_text(text)
     assert found(stage, "--deep") == {}
+
+
+def test_mounted_code_that_the_image_cannot_import_is_told_by_deploy_and_check(
+    stage: Stage, site: str
+) -> None:
+    code = project(stage) / "nightwatch" / "py" / "nightwatch" / "webpages" / "plotimage.py"
+    good = code.read_text()
+    code.write_text(f"{good}\nimport no_such_library\n")
+    # A variable that `app` is given, for the sake of a new container.
+    env = stage.stack / "stack.env"
+    env.write_text(env.read_text() + "CHANGED=yes\n")
+    what = "no page can be made on demand: ModuleNotFoundError: No module named 'no_such_library'"
+    fix = "Add it to app/requirements.in, then run `invoke requirements` and `invoke deploy`."
+    try:
+        deployed = stage.done("deploy")
+        assert f"warning: {what}\n  fix:   {fix}\n" in deployed.err, deployed
+        finding = found(stage)["site-warning"]
+        assert finding == {
+            "rule": "site-warning",
+            "where": f"{site}readyz",
+            "problem": what,
+            "remedy": fix,
+            "severity": "warning",
+        }
+        # What is there is shown all the same.
+        for page in ("", "20251126/311038/"):
+            with urllib.request.urlopen(site + page, timeout=20) as answer:
+                assert answer.status == 200
+    finally:
+        code.write_text(good)
+        stage.restore()
