@@ -101,6 +101,10 @@ class Desk:
         out, self.told = self._capsys.readouterr()
         return out
 
+    def heard(self) -> tuple[str, str]:
+        """What was printed since somebody last listened."""
+        return self._capsys.readouterr()
+
     def fails(self, task: Any, *, user: str = "alice", **options: Any) -> SpinstackError:
         """The error that the task ends with."""
         self._capsys.readouterr()

@@ -108,6 +108,9 @@ class KubeNode:
     # Reading.
 
     def _get(self, words: list[str], given: str) -> str:
+        if words[0] == "-f":
+            named = [(one["kind"], _name(one)) for one in yaml.safe_load_all(given) if one]
+            return _listed([self.objects[key] for key in named if key in self.objects])
         resource, output = words[0], words[words.index("-o") + 1] if "-o" in words else ""
         if len(words) > 1 and not words[1].startswith("-"):
             found = self.objects.get((RESOURCES[resource], words[1]))
@@ -122,7 +125,7 @@ class KubeNode:
         selector = words[words.index("-l") + 1]
         listed = [one for one in self._all() if one["kind"] in kinds and _selected(one, selector)]
         if output == "json":
-            return json.dumps({"kind": "List", "items": listed}) + "\n"
+            return _listed(listed)
         return "".join(map(_kept_row, listed)) + "end\n"
 
     def _shown(self, found: Object, output: str) -> str:
@@ -179,6 +182,8 @@ class KubeNode:
                 old = self.objects.get((one["kind"], _name(one)), {})
                 self._put(_applied(old, one))
             told.append(f"{one['kind'].lower()}/{_name(one)} serverside-applied\n")
+        if "-o" in words:
+            return _listed([{**self.objects.get(key(one), {}), **one} for one in objects])
         return "".join(told)
 
     def _delete(self, words: list[str], given: str) -> str:
@@ -211,6 +216,14 @@ def _text(word: Word) -> str:
 
 def _name(one: Object) -> str:
     return str(one["metadata"]["name"])
+
+
+def key(one: Object) -> tuple[str, str]:
+    return str(one["kind"]), _name(one)
+
+
+def _listed(found: list[Object]) -> str:
+    return json.dumps({"kind": "List", "items": found}) + "\n"
 
 
 def _selected(one: Object, selector: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from invoke.exceptions import Exit
 
 from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.remote.cluster import journal_file
@@ -307,3 +308,71 @@ def age_lock(node: KubeNode) -> None:
     if found and not free(node):
         old = datetime.now(timezone.utc) - timedelta(hours=2)
         found["spec"]["renewTime"] = old.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_a_dry_run_shows_what_would_be_done_and_touches_nothing(desk: Desk, node: KubeNode) -> None:
+    shown = desk.types(ship.deploy, dry=True)
+    assert node.calls == []
+    assert "--dry-run=server" in shown
+    assert shown.index("--dry-run=server") < shown.rindex("apply --server-side")
+
+
+def test_ctrl_c_without_a_terminal_leaves_it_for_the_next_command(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    interrupt_at(node, "apply --server-side --field-manager=spinstack --force-conflicts -f")
+    error = desk.fails(ship.deploy)
+    assert error.what == "left the deploy as it is"
+    assert free(node)
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert "was never finished" in desk.told
+
+
+@pytest.mark.parametrize(("answer", "ends"), [("continue", "web:2.0"), ("back", "web:1.0")])
+def test_ctrl_c_asks_and_does_as_it_is_told(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch, answer: str, ends: str
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    interrupt_at(node, "get deployments")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    if answer == "continue":
+        assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    else:
+        error = desk.fails(ship.deploy)
+        assert error.now == "the previous version is running again"
+    assert image(node, "web").endswith(ends)
+    assert free(node)
+
+
+def interrupt_at(node: KubeNode, words: str) -> None:
+    """Ctrl-C at the first such command once a change has begun."""
+
+    def press(line: str) -> None:
+        if line.startswith(words) and record(node)["unfinished"]:
+            node.before = lambda line: None
+            raise KeyboardInterrupt
+
+    node.before = press
+
+
+def test_the_journal_of_a_change_can_be_read_again(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    told = desk.types(ship.journal)
+    assert told.rstrip().endswith("done")
+    assert "wait until healthy" in told
+
+
+def test_diff_shows_what_the_server_would_change(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    with pytest.raises(Exit) as ended:
+        desk.types(ship.diff)
+    assert ended.value.code == 2
+    out, _ = desk.heard()
+    assert "web:1.0" in out and "web:2.0" in out
+    desk.types(ship.deploy)
+    assert desk.types(ship.diff) == "nothing to do\n"

@@ -292,7 +292,10 @@ class ClusterStack(RemoteStack):
         )
 
     def differences(self, made: Release) -> list[Difference] | None:
-        text = made.archive.decode()
+        # What runs has the digests with which it was deployed.
+        kept = self.kept()
+        ran = next((_note(one) for one in kept.releases if one.id == kept.record.current), None)
+        text = _pinned(made.archive.decode(), ran.images.values() if ran else ())
         asked = (
             Step("what is there", (differences.live(self.cluster, text),)),
             Step("what would be", (differences.apply(self.cluster, text, dry_run=True),)),
