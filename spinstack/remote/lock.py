@@ -51,7 +51,8 @@ def locked(session: Session, doing: str) -> Iterator[LockedStack]:
     with session.login_node() as node:
         remote = remote_stack(session, node)
         try:
-            with session.console.step("log in") as step:
+            shown = "look" if session.destination.on_laptop else "log in"
+            with session.console.step(shown) as step:
                 found = _looked(session, remote, me)
                 step.done(f"uid {found.uid}" if found.uid else "")
             tell_unfinished(session, found)
