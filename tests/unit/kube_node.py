@@ -46,6 +46,7 @@ class KubeNode:
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     ill: dict[str, str] = field(default_factory=dict)
+    quotas: list[Object] = field(default_factory=list)
     judge: Callable[[Object], str] = lambda one: ""
     before: Callable[[str], None] = lambda line: None
     _version: int = 0
@@ -121,6 +122,8 @@ class KubeNode:
             return self._shown(found, output)
         if resource == "events":
             return "no events\n"
+        if resource == "resourcequotas,limitranges":
+            return _listed(self.quotas)
         kinds = [RESOURCES[one] for one in resource.split(",")]
         selector = words[words.index("-l") + 1]
         listed = [one for one in self._all() if one["kind"] in kinds and _selected(one, selector)]

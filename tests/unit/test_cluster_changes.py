@@ -376,3 +376,15 @@ def test_diff_shows_what_the_server_would_change(desk: Desk, node: KubeNode) -> 
     assert "web:1.0" in out and "web:2.0" in out
     desk.types(ship.deploy)
     assert desk.types(ship.diff) == "nothing to do\n"
+
+
+def test_a_change_for_which_the_quota_has_no_room_is_not_begun(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    told = {"hard": {"pods": "2"}, "used": {"pods": "2"}}
+    node.quotas = [{"kind": "ResourceQuota", "metadata": {"name": "small"}, "status": told}]
+    error = desk.fails(ship.deploy)
+    assert error.what == "the quota has no room for the new containers beside the old ones"
+    assert "pods 2 of 2 used, 1 more wanted" in error.details
+    assert error.now == "nothing that is running was touched"
+    assert image(node, "web").endswith("web:1.0")

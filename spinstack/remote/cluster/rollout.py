@@ -17,7 +17,7 @@ from spinstack.platforms.kubernetes.cluster import apply, records
 from spinstack.platforms.kubernetes.cluster.apply import Named
 from spinstack.platforms.kubernetes.cluster.records import Record
 from spinstack.remote import job, journal
-from spinstack.remote.cluster import evidence
+from spinstack.remote.cluster import evidence, room
 from spinstack.remote.cluster.journal_file import JournalFile
 from spinstack.remote.cluster.steps import Do, Failed, Steps
 from spinstack.remote.cluster.visitor import Visitor
@@ -73,6 +73,7 @@ class Rollout:
     def _planned(self) -> list[Phase]:
         return [
             Phase("render", self._judge),
+            Phase("find room", self._find_room),
             Phase("lock still ours", self._still_ours),
             Phase("note the upgrade", self._note_begun),
             Phase("bring up", self._bring_up, back=True),
@@ -106,6 +107,11 @@ class Rollout:
 
     def _judge(self) -> int:
         return self._steps.run(apply.dry_run_step(self._stack.cluster, self._text))
+
+    def _find_room(self) -> int:
+        missing = room.shortages(self._stack, self._text, self._before)
+        self._journal.output("\n".join(missing))
+        return 1 if missing else 0
 
     def _still_ours(self) -> None:
         self._stack.must_be_ours(now=True)

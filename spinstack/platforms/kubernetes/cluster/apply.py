@@ -85,12 +85,17 @@ def named(found: Mapping[str, Any]) -> Named:
     return Named(group if slash else "", str(found.get("kind", "")), str(name))
 
 
-def inventory(text: str) -> list[Named]:
+def objects(text: str) -> list[dict[str, Any]]:
     """The objects in manifests."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [named(one) for one in yaml.load_all(text, loader) if isinstance(one, dict)]
+    return [one for one in yaml.load_all(text, loader) if isinstance(one, dict)]
+
+
+def inventory(text: str) -> list[Named]:
+    """The names of the objects in manifests."""
+    return [named(one) for one in objects(text)]
 
 
 def config_of(found: Iterable[Named]) -> Iterator[Named]:
