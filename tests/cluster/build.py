@@ -101,7 +101,9 @@ def _build() -> None:
     flags = [f"-X k8s.io/component-base/version.{name}={it}" for name, it in stamps.items()]
     # `pause` first: it takes a second, and shows that Go works at all.
     _go("build", "-trimpath", "-ldflags=-s -w", f"-o={new}/pause", "./pause")
-    _go("build", "-trimpath", f"-ldflags=-s -w {' '.join(flags)}", f"-o={new}/kube", ".")
+    # Most of the time of a build goes into inlining, of which these packages can do without.
+    quickly = "-gcflags=k8s.io/...=-l"
+    _go("build", "-trimpath", quickly, f"-ldflags=-s -w {' '.join(flags)}", f"-o={new}/kube", ".")
     (new / "kubectl").symlink_to("kube")
     shutil.rmtree(target, ignore_errors=True)
     new.rename(target)
@@ -132,6 +134,8 @@ def _environment() -> dict[str, str]:
     """As a static program, with the Go that is there and its caches in the person's home."""
     home = place.home()
     given = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "HOME": str(home)}
+    # Compilers that tidy up their memory less often need a quarter less time.
+    given["GOGC"] = "400"
     return {**os.environ, **given}
 
 
