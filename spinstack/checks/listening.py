@@ -194,7 +194,7 @@ def _upstreams(
 
 def _target(target: Target, listeners: Mapping[str, Listener], own: str) -> Iterator[Finding]:
     host, port = target.host, target.port
-    if "." in host and not host.replace(".", "").isdigit():
+    if host.startswith("[") or ("." in host and not host.replace(".", "").isdigit()):
         return  # somewhere in the world
     if host not in listeners:
         problem = f"nginx forwards to {host}, which is not a service of the stack"
