@@ -268,6 +268,12 @@ def test_without_a_port_the_protocol_says_which(directory: Path) -> None:
     assert told.rule == "nginx-upstream" and "port 443 of app" in told.problem
 
 
+def test_nothing_to_forward_to_is_told_as_that(directory: Path) -> None:
+    replaced(directory / NGINX, "uwsgi_pass app_service;", "uwsgi_pass :;")
+    (told,) = check(directory)
+    assert told.problem == "nginx forwards to no host, which is not a service of the stack"
+
+
 def test_an_upstream_of_two_protocols_may_listen_for_either(directory: Path) -> None:
     one = "uwsgi_pass app_service;"
     replaced(directory / NGINX, one, f"{one} }} location /other {{ proxy_pass http://app_service;")
