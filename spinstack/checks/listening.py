@@ -200,10 +200,10 @@ def _upstreams(
 
 def _target(target: Target, listeners: Mapping[str, Listener], own: str) -> Iterator[Finding]:
     host, port = target.host, target.port
-    if "." in host and not host.replace(".", "").isdigit():
+    if host.startswith("[") or ("." in host and not host.replace(".", "").isdigit()):
         return  # somewhere in the world
     if host not in listeners:
-        problem = f"nginx forwards to {host}, which is not a service of the stack"
+        problem = f"nginx forwards to {host or 'no host'}, which is not a service of the stack"
         others = [name for name in listeners if name != own]
         remedy = f"write {' or '.join(others) or 'a service of the stack'} instead"
         yield Finding("nginx-upstream", target.host_at, problem, remedy)

@@ -161,19 +161,23 @@ class Target:
 
 def target(where: str, passed: str, protocol: str) -> Target:
     """From what stands behind `proxy_pass` or the like, or `server` in an upstream."""
-    address = re.split(r"[/?]", re.sub(r"^(?:https?|s?uwsgi)://", "", passed))[0]
-    host, _, port = address.partition(":")
-    return Target(host, port or "80", protocol, where, where)
+    scheme, there, rest = passed.partition("://")
+    # A variable may follow the port at once: `http://app:8080$request_uri`.
+    match = re.match(r"(\[[^]]*\]|[^/?:]*)(?::(\d+))?", rest if there else passed)
+    host, port = match.groups() if match else ("", None)
+    usual = "443" if there and scheme == "https" else "80"
+    return Target(host, port or usual, protocol, where, where)
 
 
 def passes(confs: Iterable[list[Directive]]) -> dict[str, str]:
-    """Every host or upstream that is forwarded to, with the protocol."""
-    return {
-        target("", it.arguments[0], "").host: PASSES[it.name]
-        for conf in confs
-        for it in everywhere(conf)
-        if it.name in PASSES and it.arguments
-    }
+    """Every host or upstream that is forwarded to, with the protocol; empty if it has several."""
+    found: dict[str, str] = {}
+    for conf in confs:
+        for it in everywhere(conf):
+            if it.name in PASSES and it.arguments:
+                host, protocol = target("", it.arguments[0], "").host, PASSES[it.name]
+                found[host] = protocol if found.get(host, protocol) == protocol else ""
+    return found
 
 
 def everywhere(directives: list[Directive]) -> Iterator[Directive]:

@@ -169,7 +169,7 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
         image = ImageName.parse(reference)
     except ValueError as error:
         remedy = "REGISTRY/NAMESPACE/NAME:TAG, the name in lower-case letters, such as "
-        remedy += f"{centre.registries_own[0]}/you/nginx:1.28"
+        remedy += f"{next(iter(centre.registries_own), 'docker.io')}/you/nginx:1.28"
         return [Finding("image-reference", where, f"{reference!r}: {error}", remedy)]
     findings = []
     official = image.registry in centre.registries_official and (
@@ -181,8 +181,7 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
                 "image-registry",
                 where,
                 f"Spin does not pull {reference} from {image.registry}",
-                f"push it to {' or '.join(centre.registries_own)}, and name it so here; of "
-                f"{listed(centre.registries_official)} only official images are allowed",
+                _pulled_from(centre),
             )
         )
     if not image.digest and (not image.tag or image.tag in centre.floating_tags):
@@ -196,6 +195,16 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
             )
         )
     return findings
+
+
+def _pulled_from(centre: Centre) -> str:
+    """What to do with an image of another registry; each list may have been emptied."""
+    ways = []
+    if centre.registries_own:
+        ways.append(f"push it to {' or '.join(centre.registries_own)}, and name it so here")
+    if centre.registries_official:
+        ways.append(f"of {listed(centre.registries_official)} only official images are allowed")
+    return "; ".join(ways) or "list its registry in centre: {registries: {own: […]}} in invoke.yaml"
 
 
 def site_path(path: str, centre: Centre, where: str) -> list[Finding]:

@@ -160,8 +160,8 @@ def _judged(node: Node, key: paramiko.PKey) -> Outcome:
     shown = fabric_login.fingerprint(key)
     revoked = known_hosts.revoked(key, node.name, node.known_hosts)
     if revoked:
-        remedy = "don't log in; ask the centre which key the host should have"
-        return Outcome("host key", "problem", f"REVOKED in {revoked}: {shown}", remedy)
+        told = f"REVOKED in {revoked}: {shown}"
+        return Outcome("host key", "problem", told, fabric_login.REVOKED_REMEDY)
     if known_hosts.has(key, node.name, node.known_hosts):
         return Outcome("host key", "ok", f"known: {shown}")
     expected = known_keys(node).get(key.get_name())

@@ -48,11 +48,13 @@ def ask(url: str) -> Answer:
     import urllib.parse
     import urllib.request
 
-    request = urllib.request.Request(url, headers={"User-Agent": "spinstack"})
-    here = is_loopback(urllib.parse.urlsplit(url).netloc)
-    # A proxy would ask its own 127.0.0.1.
-    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))
     try:
+        # A path of the settings may have any characters.
+        url = urllib.parse.quote(url, safe="%/:?#[]@!$&'()*+,;=")
+        request = urllib.request.Request(url, headers={"User-Agent": "spinstack"})
+        here = is_loopback(urllib.parse.urlsplit(url).netloc)
+        # A proxy would ask its own 127.0.0.1.
+        opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))
         with opener.open(request, timeout=ANSWER_WITHIN) as response:
             text = response.read(LOOKED_AT).decode("utf-8", "replace")
             return Answer(response.status, response.reason, text)
@@ -61,7 +63,7 @@ def ask(url: str) -> Answer:
         return Answer(error.code, str(error.reason))
     except urllib.error.URLError as error:
         return Answer(0, str(error.reason))
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return Answer(0, str(error) or type(error).__name__)
 
 

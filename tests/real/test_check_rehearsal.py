@@ -163,7 +163,10 @@ def test_mounted_code_that_the_image_cannot_import_is_told_by_deploy_and_check(
     env = stage.stack / "stack.env"
     env.write_text(env.read_text() + "CHANGED=yes\n")
     what = "no page can be made on demand: ModuleNotFoundError: No module named 'no_such_library'"
-    fix = "Add it to app/requirements.in, then run `invoke requirements` and `invoke deploy`."
+    fix = (
+        "Add it to app/requirements.in, then run `invoke requirements` and `invoke deploy`; "
+        "code of your own needs a COPY in app/Dockerfile instead."
+    )
     try:
         deployed = stage.done("deploy")
         assert f"warning: {what}\n  fix:   {fix}\n" in deployed.err, deployed

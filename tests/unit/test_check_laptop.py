@@ -259,8 +259,35 @@ def test_an_nginx_of_another_version_may_have_other_directives(directory: Path) 
     assert (told.rule, told.severity) == ("nginx-directive", "warning")
 
 
-def test_what_nginx_forwards_to_may_begin_with_its_protocol(directory: Path) -> None:
-    replaced(directory / NGINX, "uwsgi_pass app_service;", "uwsgi_pass uwsgi://app:5001;")
+@pytest.mark.parametrize(
+    "passed",
+    [
+        "uwsgi_pass uwsgi://app:5001;",
+        "proxy_pass http://app:5000$request_uri;",
+        "proxy_pass http://[::1]:80;",
+        "proxy_pass https://www.example.org;",
+    ],
+)
+def test_what_nginx_forwards_to_is_read_as_nginx_reads_it(directory: Path, passed: str) -> None:
+    replaced(directory / NGINX, "uwsgi_pass app_service;", passed)
+    assert check(directory) == []
+
+
+def test_without_a_port_the_protocol_says_which(directory: Path) -> None:
+    replaced(directory / NGINX, "uwsgi_pass app_service;", "proxy_pass https://app;")
+    (told,) = check(directory)
+    assert told.rule == "nginx-upstream" and "port 443 of app" in told.problem
+
+
+def test_nothing_to_forward_to_is_told_as_that(directory: Path) -> None:
+    replaced(directory / NGINX, "uwsgi_pass app_service;", "uwsgi_pass :;")
+    (told,) = check(directory)
+    assert told.problem == "nginx forwards to no host, which is not a service of the stack"
+
+
+def test_an_upstream_of_two_protocols_may_listen_for_either(directory: Path) -> None:
+    one = "uwsgi_pass app_service;"
+    replaced(directory / NGINX, one, f"{one} }} location /other {{ proxy_pass http://app_service;")
     assert check(directory) == []
 
 

@@ -330,3 +330,21 @@ def test_a_link_that_is_replaced_by_a_copy_or_moved_away_is_no_finding(directory
         if "copy" in remedy:
             shutil.copy(key, directory / found.where)
         assert check(directory) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "official", "remedy"),
+    [
+        ([], [], "list its registry in centre: {registries: {own: […]}} in invoke.yaml"),
+        (["r.example"], [], "push it to r.example, and name it so here"),
+        ([], ["docker.io"], "of docker.io only official images are allowed"),
+    ],
+)
+def test_a_centre_without_registries_of_a_kind_is_advised_without_them(
+    own: list[str], official: list[str], remedy: str
+) -> None:
+    rules = centre.load({"registries": {"own": own, "official": official}})
+    (found,) = names.image_reference("quay.io/a/b:1", rules, "here")
+    assert found.remedy == remedy
+    (unread,) = names.image_reference("r.example/UP:1:2", rules, "here")
+    assert f"{(own or ['docker.io'])[0]}/you/nginx:1.28" in unread.remedy

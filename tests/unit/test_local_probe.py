@@ -28,3 +28,14 @@ def test_a_proxy_is_not_asked_about_this_machine(monkeypatch: pytest.MonkeyPatch
         threading.Thread(target=server.handle_request, daemon=True).start()
         assert probe.ask(f"http://127.0.0.1:{server.server_port}/").ok
     assert not probe.ask("http://elsewhere.invalid/").reached
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://a b/", "http://127.0.0.1:0x1/"])
+def test_what_is_no_address_has_no_answer(url: str) -> None:
+    assert not probe.ask(url).reached
+
+
+def test_a_page_may_have_any_characters_in_its_name() -> None:
+    with HTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert probe.ask(f"http://127.0.0.1:{server.server_port}/Nächte?a=1%20b").ok

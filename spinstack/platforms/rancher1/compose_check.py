@@ -86,9 +86,10 @@ def _repeated(file: ComposeFile, values: Mapping[str, str]) -> Iterator[Finding]
     """Items that stand in a list twice, at the latest once their variables are filled in."""
     for name, service in file.services.items():
         for key, value in service.items() if isinstance(service, dict) else ():
-            known = key in keys.TYPES
+            if key not in keys.TYPES:
+                continue
             items = interpolate(value, values)
-            for index, first in keys.repeated(key, items) if known else ():
+            for index, first in keys.repeated(key, items):
                 # A variable may be a password.
                 shown = str(items[index]).partition("=")[0]
                 at = file.where("services", name, key, str(first))

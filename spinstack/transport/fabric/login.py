@@ -87,12 +87,15 @@ def changed_host_key(error: paramiko.BadHostKeyException, forget: str) -> Spinst
     )
 
 
+REVOKED_REMEDY = "don't log in; ask the centre which key the host should have"
+
+
 def revoked_host_key(name: str, key: paramiko.PKey, at: str) -> SpinstackError:
     """The error for a host with a key that `at`, a line of a known hosts file, revokes."""
     return SpinstackError(
         f"the host key of {name} is REVOKED: someone may be intercepting the connection",
         where=f"offered {fingerprint(key)}, revoked in {at}",
-        remedy="don't log in; ask the centre which key the host should have",
+        remedy=REVOKED_REMEDY,
     )
 
 
