@@ -19,6 +19,13 @@ _NAMED = {
     "destinations": schema.DESTINATION_KEYS,
     "images": schema.IMAGE_KEYS,
     "checkouts": schema.CHECKOUT_KEYS,
+    "services": schema.SERVICE_KEYS,
+}
+# Mappings with keys of their own.
+_HOLDERS = {
+    "kubernetes": schema.KUBERNETES_KEYS,
+    "health": schema.HEALTH_KEYS,
+    "stop": schema.STOP_KEYS,
 }
 _TEXT = (*(f"tag:yaml.org,2002:{kind}" for kind in ("str", "null")), "!")
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]*)")
@@ -64,6 +71,8 @@ def _settings(node: Any, keys: Iterable[Key], path: str) -> Iterator[tuple[Key, 
         if name in _NAMED:
             for inner, below in _pairs(value):
                 yield from _settings(below, _NAMED[name], f"{at}.{inner}")
+        elif name in _HOLDERS and name in table:
+            yield from _settings(value, _HOLDERS[name], at)
         elif name in table:
             for where, single in _singles(value, at):
                 yield table[name], where, single

@@ -164,7 +164,8 @@ def image_name(name: str, centre: Centre, where: str = "image name") -> list[Fin
 
 
 def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]:
-    """From a registry that the centre pulls from, with a tag that does not move."""
+    """From a registry that the centre pulls from (any, if it lists none), with a tag that does not
+    move."""
     try:
         image = ImageName.parse(reference)
     except ValueError as error:
@@ -175,7 +176,8 @@ def image_reference(reference: str, centre: Centre, where: str) -> list[Finding]
     official = image.registry in centre.registries_official and (
         "/" not in image.path or image.path.startswith("library/")
     )
-    if centre.registries_own and image.registry not in centre.registries_own and not official:
+    limited = centre.registries_own or centre.registries_official
+    if limited and image.registry not in centre.registries_own and not official:
         findings.append(
             Finding(
                 "image-registry",
@@ -204,7 +206,7 @@ def _pulled_from(centre: Centre) -> str:
         ways.append(f"push it to {' or '.join(centre.registries_own)}, and name it so here")
     if centre.registries_official:
         ways.append(f"of {listed(centre.registries_official)} only official images are allowed")
-    return "; ".join(ways) or "list its registry in centre: {registries: {own: […]}} in invoke.yaml"
+    return "; ".join(ways)
 
 
 def site_path(path: str, centre: Centre, where: str) -> list[Finding]:

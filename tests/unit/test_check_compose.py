@@ -35,7 +35,7 @@ FAULTS = [
     ("compose-type", "    environment: {A: [1]}", "environment of app has a value of the wrong type", None),
     ("compose-type", "    hostname: 680841e1", "hostname of app has a value of the wrong type: 6808410.0", None),
     ("compose-type", "    hostname: yes", "hostname of app has a value of the wrong type: True", None),
-    ("compose-type", "    environment:", "environment of app has no value, which Rancher refuses", None),
+    ("compose-type", "    environment:", "environment of app has no value", None),
     ("compose-type", "    dns_opt: a", "dns_opt of app has a value of the wrong type: 'a'", "dns_opt must be a list of text values (quote them) or a mapping of single values"),
     ("compose-key", "    log_driver: syslog", "Rancher does not know the key 'log_driver'", None),
     ("compose-repeated", "    dns: [10.0.0.1, 10.0.0.2, 10.0.0.1]", "dns of app has 10.0.0.1 twice (first in docker-compose.yml:", "remove one of the two"),
@@ -75,6 +75,8 @@ def test_what_the_client_would_refuse_or_change_is_told_once_and_where_it_is(
     ],
 )
 def test_what_the_client_reads_well_has_no_finding(directory: Path, line: str) -> None:
+    if "expose" in line:
+        replaced(directory / COMPOSE, "    expose:\n      - '5000'\n      - '5001'\n", "")
     replaced(directory / COMPOSE, HERE, line)
     assert check(directory) == []
 

@@ -91,7 +91,7 @@ def test_a_key_without_a_counterpart_is_never_left_out_in_silence(
         ("ports: ['80:8080', '81:8081']", "kubernetes-ports", "write it under expose:"),
         ("volumes: ['/global/homes/a:/data']\nuser: '1:2'", "path-mountable", "/global/cfs"),
         ("volumes: ['/global/cfs/cdirs/desi/x/y:/data:ro']\nuser: '0:2'", "numeric-id", "${UID}"),
-        ("build: .", "compose-build", "push an image"),
+        ("build: .", "compose-build", "list its directory below images:"),
     ],
 )  # fmt: skip
 def test_what_would_be_refused_is_said_before(

@@ -14,6 +14,7 @@ import pytest
 from spinstack.rules import centre, names
 from spinstack.rules.finding import Finding, errors
 from tests.unit import test_check_compose, test_check_laptop, test_check_there
+from tests.unit.older_stack import made_older
 from tests.unit.test_check_laptop import (
     COMPOSE,
     ENV,
@@ -79,13 +80,13 @@ REMEDIES: list[tuple[str, str, str, tuple[str | None, str] | tuple[str, str, str
     ("compose-version", "version: 2.0", "write version: '2'", (None, "version: '2'")),
     ("compose-section", "configs: {}\nservices:\n", "or remove it", (None, "services:\n")),
     ("compose-section", "configs: {}\nservices:\n", "use one of .catalog, catalog, c", ("configs", "catalog")),
-    ("compose-key", "    healthcheck: {test: 'true'}", "remove it; Rancher's is health_check: in", (None, "")),
+    ("compose-key", "    healthcheck: {test: 'true'}", "remove it, and use health: below services: in invoke.yaml", (None, "")),
     ("compose-key", "    retain-ip: true", "did you mean retain_ip?", (None, HERE)),
     ("compose-key", "    log_driver: syslog", "write logging: {driver: …}", (None, "    logging: {driver: syslog}")),
     ("compose-key", "    scales: 1", "did you mean scale?", (None, "    scale: 1")),
     ("compose-key", "    environment: {ON: 1}", "quote it: 'ON'", ("ON", "'ON'")),
     ("compose-key", "    labels: {08: x}", "quote it: '08'", ("08", "'08'")),
-    ("compose-type", "    retain_ip: 'yes'", "must be true or false", ("'yes'", "true")),
+    ("compose-type", "    read_only: 'yes'", "must be true or false", ("'yes'", "true")),
     ("compose-type", "    mem_limit: much", "or a size such as 512m", ("much", "512m")),
     ("compose-type", "    mem_limit: much", "must be a number of bytes", ("much", "536870912")),
     ("compose-type", "    cap_drop: ALL", "cap_drop: ['ALL']", (None, "    cap_drop: ['ALL']")),
@@ -120,13 +121,15 @@ REMEDIES: list[tuple[str, str, str, tuple[str | None, str] | tuple[str, str, str
     ("compose-template", "    hostname: '{{ .Values.HOST }}'", "write ${HOST} instead", ("{{ .Values.HOST }}", "${GROUP_ID}")),
     ("compose-template", "    labels: {log.tag: '{{'}", "write {{`{{`}}", ("{{", "{{`{{`}}")),
     ("service-unknown", "  wbe: {scale: 1}\n  web:\n", "make the names of the two files agree", (None, "  web:\n")),
+    ("service-unknown", "    wbe: {scale: 1}\n    web: {scale", "did you mean web?", ("    wbe: {scale: 1}\n", "")),
+    ("service-twice", "    scale: 2", "remove it here", (None, "")),
     ("service-name", "  nginx:\n", "one of app, db, lb, web", (None, "  web:\n")),
     ("yaml", "services: {\n", "or one above it", (COMPOSE, "services: {\n", "services:\n")),
     ("yaml", "    labels: &a {x: *a}", "fix this line", ("*a", "a")),
     ("yaml", "    labels: {A: !!int x}", "fix this line", ("!!int x", "x")),
     ("yaml", "    <<: 1", "fix this line", ("<<: 1", "retain_ip: true")),
     ("yaml", "version: '2'\nservices: {app: {image: x}}\n---\n", "remove the line --- and join the two", (COMPOSE, "services: {app: {image: x}}\n---\n", "")),
-    ("yaml-twice", "    retain_ip: true\n    retain_ip: true", "keep one of the two", (HERE, "")),
+    ("yaml-twice", "    read_only: true\n    read_only: true", "keep one of the two", (HERE, "")),
     ("yaml-twice", "    labels: {A: 1, A: 2}", "keep one of the two", (", A: 2", "")),
     ("line-ends", "GROUP_ID=58102\r\n", "save it with Unix line endings (LF)", ("\r\n", "\n")),
     ("line-ends", "#!/bin/sh\r\n", "save it with Unix line endings (LF)", ("\r\n", "\n")),
@@ -190,7 +193,8 @@ REMEDIES: list[tuple[str, str, str, tuple[str | None, str] | tuple[str, str, str
     ("health-port", "port: 5055", "write port: 5000 here", (None, "port: 5000")),
     ("health-port", "port: 5001", "write port: 5000 here", (None, "port: 5000")),
     ("health-port", "# ", "let it listen for HTTP on 5000", (INI, "# ", "http-socket = :5000")),
-    ("health-check", "    metadata:\n      port: 5000", "add health_check: with port and request_line in rancher-compose.yml", (RANCHER, "    metadata:\n", "    health_check:\n")),
+    ("health-check", "    metadata:\n      port: 5000", "add app: {health: {port: …, path: …}} to services: in invoke.yaml", (INVOKE, "  destination:", "  services: {app: {health: {port: 5000, path: /healthz}}}\n  destination:")),
+    ("health-check", "", "add app: {health: {port: …, path: …}} to services: in invoke.yaml", (INVOKE, "    app:\n", "    app:\n      health: {port: 5000, path: /healthz}\n")),
     ("nginx-syntax", "    listen 8080", "correct the line", ("listen 8080", "listen 8080;")),
     ("nginx-syntax", "    location / {{", "correct the line", ("{{", "{")),
     ("nginx-syntax", "    listen 8080 {}", "end listen with ; instead of { and }", (" {}", ";")),
@@ -225,6 +229,14 @@ ANSWERS = [
     names.absolute_path("nightwatch", "project_dir"),
     names.site_path("../nightwatch", CENTRE, "data_dir"),
 ]
+KUBERNETES = (
+    *("kubernetes-additions", "kubernetes-config", "kubernetes-key", "kubernetes-name"),
+    *("kubernetes-ports", "path-relative", "port-closed"),
+)
+CLUSTER = (
+    *("kubeconfig", "kubectl-command", "kubectl-version", "kubernetes-rights"),
+    "kubernetes-states",
+)
 # Not in the tables above.
 ELSEWHERE = {
     "link-outside": "below: it is a link",
@@ -235,6 +247,8 @@ ELSEWHERE = {
     "tree-walk": "test_check_remedies_there.py: a login node has to answer",
     "tree-unreadable": "test_check_remedies_there.py: a login node has to answer",
     **{rule: "test_check_remedies_there.py: a login node has to answer" for rule, _, _ in test_check_there.SEEN},
+    **dict.fromkeys(KUBERNETES, "test_check_remedies_kubernetes.py"),
+    **dict.fromkeys(CLUSTER, "test_doctor_cluster.py: a cluster has to answer"),
     **{found.rule: "below: the template asks" for made in ANSWERS for found in made},
 }  # fmt: skip
 
@@ -285,6 +299,8 @@ def test_a_remedy_done_to_the_letter_where_it_says_works(
     change: tuple[str | None, str] | tuple[str, str, str],
 ) -> None:
     file, old = next((f, o) for r, f, o, new in FAULTS if (r, new) == (rule, planted))
+    if file == RANCHER:
+        made_older(directory)
     replaced(directory / file, old, planted)
     before = check(directory)
     named = next(found for found in before if found.rule == rule)
@@ -335,7 +351,6 @@ def test_a_link_that_is_replaced_by_a_copy_or_moved_away_is_no_finding(directory
 @pytest.mark.parametrize(
     ("own", "official", "remedy"),
     [
-        ([], [], "list its registry in centre: {registries: {own: […]}} in invoke.yaml"),
         (["r.example"], [], "push it to r.example, and name it so here"),
         ([], ["docker.io"], "of docker.io only official images are allowed"),
     ],
@@ -346,5 +361,8 @@ def test_a_centre_without_registries_of_a_kind_is_advised_without_them(
     rules = centre.load({"registries": {"own": own, "official": official}})
     (found,) = names.image_reference("quay.io/a/b:1", rules, "here")
     assert found.remedy == remedy
+    assert not names.image_reference(
+        "quay.io/a/b:1", centre.load({"registries": {"own": [], "official": []}}), "here"
+    )
     (unread,) = names.image_reference("r.example/UP:1:2", rules, "here")
     assert f"{(own or ['docker.io'])[0]}/you/nginx:1.28" in unread.remedy

@@ -183,6 +183,7 @@ REAL = {
 ONLY_BY_HAND = "made by hand with an image of the stack, and put right; too slow for its own test"
 NOT_OURS = "the remedy is somebody else's to do, or to wait"
 SPIN = "only the real Rancher or its nodes do this"
+CLUSTER = "only a cluster does this; what it prints was recorded from one (test_known_errors.py)"
 SYSTEM = "needs a change of the system: its groups, its disks, its emulation or its network"
 NOT_TRIED = {
     **dict.fromkeys(
@@ -223,6 +224,10 @@ NOT_TRIED = {
     **dict.fromkeys(
         ("build-no-base", "build-no-wheel", "push-no-image", "up-no-image", "up-unknown-key"),
         "`check` or the order of steps in `deploy` and `local.up` comes before it",
+    ),
+    **dict.fromkeys(
+        (entry.id for entry in packaged() if entry.id.startswith("kube-")),
+        CLUSTER,
     ),
     "up-bad-mount": "`local.up` makes what is missing before it",
     "chown": "nginx as root without capabilities, which `check` refuses",
