@@ -1,0 +1,97 @@
+"""What the documents tell people to type, to write and to look for exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from invoke.exceptions import ParseError
+from invoke.parser import Parser
+from invoke.program import Program
+
+from spinstack.config import settings
+from spinstack.config import stack as config_stack
+from spinstack.console.error_table import packaged
+from spinstack.platforms import choose
+from spinstack.rules import finding
+from spinstack.tasks import ns
+from tests.baking import REPOSITORY, bake
+
+# For people who run a stack; the others speak of this repository's own tasks.
+DOCUMENTS = (
+    *(REPOSITORY / "README.md", REPOSITORY / "<<cookiecutter.stack_name>>" / "README.md"),
+    *(REPOSITORY / "docs" / f"{name}.md" for name in ("spin-today", "kubernetes", "tutorial-map")),
+)
+GUIDE = REPOSITORY / "docs" / "spin-today.md"
+
+
+def commands(text: str) -> Iterator[str]:
+    """Those in backquotes, and those on lines of their own, without what is said about them."""
+    prose = re.sub(r"(?m)^    .*$", "", text)
+    yield from (" ".join(it.split()) for it in re.findall(r"`(invoke [^`]+)`", prose))
+    lines = re.findall(r"(?m)^    (?:\w+=\$\()?(invoke .*)$", text)
+    yield from (re.split(r"\s+#|\)$", line)[0] for line in lines)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_what_is_to_be_typed_can_be_typed(path: Path) -> None:
+    program = Program(namespace=ns)
+    program.create_config()
+    parser = Parser(contexts=ns.to_contexts(), initial=program.initial_context)
+    for command in commands(path.read_text(encoding="utf-8")):
+        words = shlex.split(command.replace("TASK", "status"))[1:]
+        try:
+            parser.parse_argv([word for word in words if word != "…"])
+        except ParseError as error:
+            # A task may be named without what it needs.
+            named = "required positional" in str(error) and len(words) == 1
+            assert named or words[0] == "--help", f"{path.name}: {command}: {error}"
+
+
+def blocks(path: Path) -> list[str]:
+    """The indented texts of a document."""
+    found = re.findall(r"(?:^    .*\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return [textwrap.dedent(text) for text in found]
+
+
+def test_the_guides_settings_bring_a_new_stack_to_both_clusters(tmp_path: Path) -> None:
+    """As they stand there, with nothing else changed."""
+    stack = bake(tmp_path, nersc_user="alice", registry="registry.nersc.gov", namespace="desi/a")
+    raw: dict[str, Any] = yaml.safe_load((stack / "invoke.yaml").read_text())["spinstack"]
+    (own,) = [text for text in blocks(GUIDE) if text.startswith("spinstack:")]
+    raw |= yaml.safe_load(own)["spinstack"]
+    told = [yaml.safe_load(text) for text in blocks(GUIDE) if "platform: kubernetes" in text]
+    assert len(told) == 2
+    for number, destinations in enumerate(told):
+        config = {"spinstack": {**raw, "destinations": destinations}}
+        loaded = settings.load(config, stack)
+        for name in destinations:
+            to = loaded.destination(name)
+            platform = choose.platform(to.platform, to.kubernetes)
+            images = {image.variable: f"r/{image.name}:c-1" for image in loaded.images}
+            made = config_stack.read(loaded, images, platform.beside)
+            assert not finding.errors(platform.check(made, to)), name
+            secure = bool(number)
+            host = f"nightwatch-desi.nightwatch.{to.cluster.context}.svc.spin.nersc.org"
+            host = "nightwatch.desi.lbl.gov" if secure else host
+            text = platform.rendered(made, to)
+            assert f"host: {host}\n" in text and ("secretName" in text) is secure
+
+
+def test_the_messages_in_the_guide_are_printed() -> None:
+    table = GUIDE.read_text(encoding="utf-8").partition("## When something is wrong")[2]
+    messages = re.findall(r"(?m)^\| `([^`]+)` \|", table)
+    known = [re.sub(r"\s+", " ", it.cause) for it in packaged()]
+    sources = [it.read_text() for it in (REPOSITORY / "spinstack" / "deploy").glob("*.py")]
+    assert len(messages) > 5
+    for message in messages:
+        # What is filled in is left out on either side.
+        parts = [re.escape(it.strip()) for it in message.split("…") if it.strip()]
+        words = r"\b.*".join(parts).replace("registry\\-nersc", r"<\w+>")
+        assert any(re.search(words, text) for text in (*known, *sources)), message
