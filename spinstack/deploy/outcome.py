@@ -257,10 +257,11 @@ def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> Spins
     page, _, status = asked[-1].removeprefix("asked ").partition(": ") if asked else ("", "", "")
     code = re.search(r"(\d{3})\s*$", status)
     seen = code[1] if code and code[1] != "000" else "no answer"
+    asker = "the login node" if session.platform.detached else "this machine"
     error = SiteFailed(
         "the site is not responding correctly",
         list(session.stack.service_names),
-        where=f"{page}: {seen} from the login node",
+        where=f"{page}: {seen} from {asker}",
     )
     error.details = last_lines(told, session)
     return error

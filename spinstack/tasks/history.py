@@ -28,8 +28,9 @@ def history(
 ) -> None:
     """Show who changed what, and when.
 
-    Every change to what runs is recorded on the project file system, with its release and git
-    commit (`+changes`: with uncommitted changes). The newest comes last.
+    Every change to what runs is recorded at the destination, with its release and git commit
+    (`+changes`: with uncommitted changes): on the project file system, or in the namespace. The
+    newest comes last.
     """
     from spinstack.remote.history import read
 

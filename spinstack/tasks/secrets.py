@@ -44,8 +44,8 @@ def secret_create(
 ) -> None:
     """Create a secret from a file or standard input.
 
-    Its full name says whose it is: SERVICE.STACK.NAME, or STACK.NAME. Spin also asks for a
-    description `owner:USER`, which Rancher's command line can't set; the centre can.
+    Its full name says whose it is: SERVICE.STACK.NAME, or STACK.NAME. On Rancher 1, Spin also
+    asks for a description `owner:USER`, which Rancher's command line can't set; the centre can.
 
         invoke secret.create password --service app --file ~/password
         pwgen 20 1 | invoke secret.create password --service app

@@ -97,14 +97,14 @@ def render(session: Session, to: str | None = None, output: str = "") -> None:
 def deploy(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Deploy the stack and print its address.
 
-    Checks, builds, pushes, logs in once, uploads a release, creates or upgrades the services,
-    waits until all are healthy, requests a page from the site, and confirms. If it fails, the
-    previous version is put back. The first deploy and every later one are the same command;
-    unchanged images are neither built nor pushed.
+    Checks, builds, pushes, creates or upgrades the services, waits until all are healthy,
+    requests a page from the site, and confirms. If it fails, the previous version is put back.
+    The first deploy and every later one are the same command; unchanged images are neither
+    built nor pushed.
 
-    Once started, it continues on the login node by itself, even if the laptop is closed; the
-    same command again follows it, or finishes it. Ctrl-C asks whether to leave it running or to
-    roll it back.
+    On Rancher 1 it logs in once, and once started continues on the login node by itself, even if
+    the laptop is closed. On Kubernetes it runs here; if it is cut off, what was begun stays. The
+    same command again follows it, or finishes it. Ctrl-C asks what to do.
 
         invoke deploy --to rehearsal      try it on this machine (invoke rehearsal.start first)
         invoke --dry deploy --to dev      show every command, run none
@@ -135,7 +135,8 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bo
     """Upgrade, to be confirmed or rolled back later.
 
     The new containers run and the old ones are kept, stopped, until `invoke confirm` or
-    `invoke rollback`. The images must be in the registry.
+    `invoke rollback`. The images must be in the registry. Not on Kubernetes, where an upgrade
+    has no second step.
     """
     from spinstack.deploy import deploy as deploy_deploy
 
@@ -146,7 +147,8 @@ def upgrade(session: Session, to: str | None = None, yes: bool = False, json: bo
 def confirm(session: Session, to: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Confirm an upgrade: keep the new version.
 
-    Removes the old containers, which were kept stopped.
+    Removes the old containers, which were kept stopped. Not on Kubernetes, where an upgrade has
+    no second step.
     """
     from spinstack.deploy import rollback as deploy_rollback
 
@@ -173,8 +175,8 @@ def rollback(
 ) -> None:
     """Roll back an upgrade, or go back to an earlier release.
 
-    If an upgrade has not been confirmed, its old containers are started again. Otherwise an
-    earlier release is deployed again, with exactly the files that it had.
+    If an upgrade has not been confirmed, its old containers are started again. Otherwise, and
+    always on Kubernetes, an earlier release is deployed again, with exactly the files that it had.
     """
     from spinstack.deploy import rollback as deploy_rollback
 
@@ -222,8 +224,9 @@ def journal(
 ) -> None:
     """Show what the last change did, step by step.
 
-    A deploy runs on the login node by itself; this follows it to its end, from any machine, and
-    shows earlier ones. Neither this nor Ctrl-C changes anything.
+    A deploy to Rancher 1 runs on the login node by itself; this follows it to its end, from any
+    machine, and shows earlier ones. On Kubernetes it shows those made from this machine. Neither
+    this nor Ctrl-C changes anything.
     """
     from spinstack.deploy import journal as deploy_journal
 
@@ -235,7 +238,8 @@ def diff(session: Session, to: str | None = None, json: bool = False) -> None:
     """Show what a deploy would change; exit code 2 if anything.
 
     Compares each service with what runs: image, command, mounts and the files behind them,
-    ports, user, capabilities, variables. Changes nothing.
+    ports, user, capabilities, variables; on Kubernetes each object, as the server would have it.
+    Changes nothing.
 
     Exit codes: 0 nothing to do, 1 failed or wrong usage, 2 a deploy would change something.
     """

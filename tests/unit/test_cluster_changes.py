@@ -14,6 +14,7 @@ from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.remote.cluster import journal_file
 from spinstack.remote.owner import make_owner
 from spinstack.tasks import ship
+from spinstack.transport import probe
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode
 
@@ -116,6 +117,15 @@ def test_a_first_deploy_that_fails_deletes_nothing(desk: Desk, node: KubeNode) -
     assert ("Deployment", "web") in node.objects
     node.ill = {}
     assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+
+
+def test_a_site_that_does_not_answer_is_asked_from_here(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinstack.deploy.run.ANSWER_SECONDS", 0)
+    monkeypatch.setattr(probe, "ask", lambda url: probe.Answer(503, "busy"))
+    error = desk.fails(ship.deploy)
+    assert error.where == f"{ADDRESS}: 503 from this machine"
 
 
 def test_what_the_stack_no_longer_has_goes_after_the_new_is_well(
