@@ -59,12 +59,36 @@ class KubernetesCluster:
 
 
 @dataclass(frozen=True)
+class FieldRule:
+    """What a field of an object may be. `field`: names with dots between them, from the `spec` of
+    the pod, or of the other object, on; those with `[]` are lists, of which each item is meant.
+    `allowed`: the values that it may have; `stated`: whether it has to be there where what holds it
+    is; `kind`: whose field it is, a pod's wherever the pod is made from."""
+
+    field: str
+    allowed: tuple[bool | int | str, ...]
+    stated: bool = False
+    kind: str = "Pod"
+
+    @property
+    def name(self) -> str:
+        return self.field.rpartition(".")[2]
+
+    @property
+    def remedy(self) -> str:
+        if not self.allowed:
+            return f"remove {self.name}"
+        shown = (str(it).lower() if isinstance(it, bool) else str(it) for it in self.allowed)
+        return f"write {self.name}: {' or '.join(shown)}"
+
+
+@dataclass(frozen=True)
 class KubernetesRules:
     """What the centre's Kubernetes has and allows. `kubeconfig`: where people get one, for
-    messages; `trusted_proxies`: networks whose word on a
-    visitor's address is taken, in CIDR notation; `host_paths`: directories below which hostPath
-    may mount, empty: anywhere; `stamps`: prefixes of labels and annotations that its webhooks add.
-    Of the texts, an empty one is the cluster's own default."""
+    messages; `trusted_proxies`: networks whose word on a visitor's address is taken, in CIDR
+    notation; `host_paths`: directories below which hostPath may mount, empty: anywhere;
+    `isolation`: what fields may be; `stamps`: prefixes of labels and annotations that its webhooks
+    add. Of the texts, an empty one is the cluster's own default."""
 
     kubeconfig: str
     clusters: Mapping[str, KubernetesCluster]
@@ -73,6 +97,7 @@ class KubernetesRules:
     pull_secret: str
     trusted_proxies: tuple[str, ...]
     host_paths: tuple[str, ...]
+    isolation: tuple[FieldRule, ...]
     stamps: tuple[str, ...]
 
 
@@ -129,8 +154,13 @@ def _kubernetes(data: Mapping[str, Any]) -> KubernetesRules:
         pull_secret=data["pull_secret"],
         trusted_proxies=tuple(data["trusted_proxies"]),
         host_paths=tuple(data["host_paths"]),
+        isolation=tuple(_field_rule(**values) for values in data["isolation"]),
         stamps=tuple(data["stamps"]),
     )
+
+
+def _field_rule(allowed: Iterable[bool | int | str], **values: Any) -> FieldRule:
+    return FieldRule(allowed=tuple(allowed), **values)
 
 
 def _ranges(texts: Iterable[str | int]) -> tuple[PortRange, ...]:

@@ -93,6 +93,12 @@ def _within(number: int, ranges: Iterable[PortRange]) -> bool:
     return any(number in range_ for range_ in ranges)
 
 
+NOT_ROOT = (
+    "a number above 0, such as 58102 for the group desi: names mean nothing inside a container, "
+    "and root has no rights on the global file systems"
+)
+
+
 def numeric_id(text: str | int, what: str, where: str, *, root: bool = False) -> list[Finding]:
     """A numeric user or group id that is not root's, unless `root` is allowed."""
     least = 0 if root else 1
@@ -101,15 +107,7 @@ def numeric_id(text: str | int, what: str, where: str, *, root: bool = False) ->
     if root:
         problem, remedy = f"{text!r} is not a {what}", "the number: names are the image's own"
         return [Finding("numeric-id", where, problem, remedy)]
-    return [
-        Finding(
-            "numeric-id",
-            where,
-            f"{text!r} is not a {what}",
-            "a number above 0, such as 58102 for the group desi: names mean nothing inside a "
-            "container, and root has no rights on the global file systems",
-        )
-    ]
+    return [Finding("numeric-id", where, f"{text!r} is not a {what}", NOT_ROOT)]
 
 
 def absolute_path(path: str, where: str) -> list[Finding]:
@@ -137,15 +135,14 @@ def mountable_path(path: str, centre: Centre, where: str) -> list[Finding]:
         return findings
     if is_below(path, centre.mountable):
         return []
-    return [
-        Finding(
-            "path-mountable",
-            where,
-            f"Spin can't mount {path}",
-            f"a directory below one of {listed(centre.mountable)}; home and scratch are not "
-            "mounted on Spin's nodes",
-        )
-    ]
+    problem = f"Spin can't mount {path}"
+    return [Finding("path-mountable", where, problem, instead_of_path(centre))]
+
+
+def instead_of_path(centre: Centre) -> str:
+    """What can be mounted."""
+    allowed = f"a directory below one of {listed(centre.mountable)}"
+    return f"{allowed}; home and scratch are not mounted on Spin's nodes"
 
 
 def is_below(path: str, roots: Iterable[str]) -> bool:

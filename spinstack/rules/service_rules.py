@@ -19,6 +19,19 @@ from spinstack.rules.service import Service
 
 # The person who deploys, and the group that owns the files.
 OWN_USER = "write `user: '${UID}:${GROUP_ID}'`"
+DROP_ALL = "write `cap_drop: [ALL]`"
+
+
+def allowed_capabilities(centre: Centre, *, global_mount: bool) -> list[str]:
+    """Those that a service may add, sorted."""
+    if global_mount:
+        return sorted(centre.capabilities_with_global_mount)
+    return sorted(centre.capabilities_without_global_mount)
+
+
+def among(capabilities: list[str]) -> str:
+    """What to do about a capability that is not one of these."""
+    return f"allowed here: {listed(capabilities)}"
 
 
 def user(service: Service, centre: Centre) -> list[Finding]:
@@ -62,13 +75,8 @@ def capabilities(service: Service, centre: Centre) -> list[Finding]:
         problem = f"service {service.name} mounts the global file system with capabilities"
         if not global_mount:
             problem = f"service {service.name} keeps the capabilities of its image"
-        remedy = "write `cap_drop: [ALL]`"
-        findings.append(Finding("cap-drop", service.where("cap_drop"), problem, remedy))
-    allowed = (
-        centre.capabilities_with_global_mount
-        if global_mount
-        else centre.capabilities_without_global_mount
-    )
+        findings.append(Finding("cap-drop", service.where("cap_drop"), problem, DROP_ALL))
+    allowed = allowed_capabilities(centre, global_mount=global_mount)
     for cap in service.cap_add:
         if cap.upper().removeprefix("CAP_") not in allowed:
             findings.append(
@@ -76,7 +84,7 @@ def capabilities(service: Service, centre: Centre) -> list[Finding]:
                     "cap-add",
                     service.where("cap_add"),
                     f"service {service.name} may not have the capability {cap}",
-                    f"allowed here: {listed(sorted(allowed))}",
+                    among(allowed),
                 )
             )
     return findings

@@ -101,3 +101,13 @@ def test_a_file_is_one_or_the_other(directory: Path) -> None:
     with pytest.raises(SpinstackError, match="changes objects of the stack and adds others"):
         released(directory)
     assert additions(directory)
+
+
+def test_a_patch_that_the_centre_would_refuse_is_found_before(directory: Path) -> None:
+    patch = PATCH.replace("nodeSelector: {disk: fast}", "hostNetwork: true")
+    (directory / "kubernetes/node.yaml").write_text(patch)
+    found = [it for it in check(directory) if it.rule == "kubernetes-isolation"]
+    assert [it.where for it in found] == ["kubernetes/node.yaml"]
+    assert found[0].remedy == "write hostNetwork: false"
+    (directory / "kubernetes/node.yaml").write_text(patch.replace("true", "false"))
+    assert {it.rule for it in check(directory)} == {"health-check"}

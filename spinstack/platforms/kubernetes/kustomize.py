@@ -16,6 +16,8 @@ from spinstack.config import goyaml, release_files
 from spinstack.config.stack import Stack
 from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes.compose_check import ADDITIONS
+from spinstack.rules import isolation
+from spinstack.rules.centre import Centre
 from spinstack.rules.finding import Finding
 
 MANIFESTS = "manifests.yaml"
@@ -75,8 +77,11 @@ def documents_text(objects: Sequence[Mapping[str, Any]]) -> str:
     return "---\n".join(goyaml.dump(dict(one), width=1000, blocks=True) for one in objects)
 
 
-def findings(stack: Stack, generated: Collection[tuple[str, str]]) -> Iterator[Finding]:
-    """What kubectl could not read in the additions. `generated`: kinds and names of objects."""
+def findings(
+    stack: Stack, generated: Collection[tuple[str, str]], centre: Centre
+) -> Iterator[Finding]:
+    """What kubectl could not read in the additions, and what the centre does not let through.
+    `generated`: kinds and names of objects."""
     own = additions(stack)
     component = any(map(_is_overall, own))
     for name, path in own.items():
@@ -84,6 +89,8 @@ def findings(stack: Stack, generated: Collection[tuple[str, str]]) -> Iterator[F
             documents = _documents(name, _read(path))
             if not component:
                 _is_patch(name, documents, generated)
+            for it in documents:
+                yield from isolation.findings(it, centre, name)
         except SpinstackError as error:
             yield Finding("kubernetes-additions", error.where, error.what, error.remedy)
 
