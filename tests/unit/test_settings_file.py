@@ -92,6 +92,7 @@ def test_a_persons_own_are_told_by_their_path(
         ("  modules: [a, 1.50]", "must be text, not 1.50, which YAML reads as the number 1.5", ""),
         ("  env: {OPEN: 12:30}", "OPEN must be text, not 12:30, which YAML", "OPEN: '12:30'"),
         ("  checkouts: {C: {url: x, ref: 2026-11-29}}", "ref must be text, not 2026-11-29", ""),
+        ("  kubernetes: {namespace: 2026-11-29}", "namespace must be text, not 2026-11-29", ""),
         ("  destinations: {<<: {d: {host: 1_0}}}", "host must be text, not 1_0, which", ""),
     ],
 )  # fmt: skip
@@ -117,7 +118,10 @@ def test_what_others_keep_in_the_same_file_is_not_looked_at(stack: Path) -> None
     assert "no destination 'nowhere'" in typed(stack)[1]
 
 
-@pytest.mark.parametrize("text", ["user: 1e3", "env: {A: 5, B: true, C: '12:30'}", "port: 22"])
+@pytest.mark.parametrize(
+    "text",
+    ["user: 1e3", "env: {A: 5, B: true, C: '12:30'}", "port: 22", "kubernetes: {uid: 41037}"],
+)
 def test_what_yaml_leaves_as_it_is_has_no_error(stack: Path, text: str) -> None:
     (stack / "home" / ".invoke.yaml").write_text(f"spinstack:\n  {text}\n")
     assert "no destination 'nowhere'" in typed(stack)[1]
