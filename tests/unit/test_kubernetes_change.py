@@ -92,6 +92,11 @@ def test_somebody_else_was_faster(said: str, exists: bool, conflict: bool, missi
 
 def test_any_other_answer_is_none() -> None:
     assert answers.read("").objects == ()
+    # Before the first deploy.
+    nothing = (
+        '{"apiVersion": "v1", "items": [], "kind": "List", "metadata": {"resourceVersion": ""}}'
+    )
+    assert answers.read(nothing) == answers.read("")
     for said in ("Unable to connect to the server: EOF", "Segmentation fault", "<html>no</html>"):
         with pytest.raises(Garbled):
             answers.read(said)

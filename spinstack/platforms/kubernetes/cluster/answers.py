@@ -39,12 +39,13 @@ def read(output: str) -> Answer:
     (a dry run) has no objects."""
     said = complaints(output, errors_only=True)
     objects: list[dict[str, Any]] = []
-    for one in json_objects(output):
+    shown = list(json_objects(output))
+    for one in shown:
         objects += items(one, "items") if text(one, "kind").endswith("List") else [one]
     known = {key: any(line.startswith(key) for line in said) for key in _KEYS}
     unknown = [line for line in said if not line.startswith(_KEYS)]
     done = [line for line in bare(output) if _DONE.match(line)]
-    if unknown or (output.strip() and not (objects or said or done)):
+    if unknown or (output.strip() and not (shown or said or done)):
         raise Garbled(output)
     return Answer(tuple(objects), known[EXISTS], known[CONFLICT], known[NOT_FOUND])
 
