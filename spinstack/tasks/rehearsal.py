@@ -1,33 +1,65 @@
-"""A pretend NERSC on this machine: start, stop, status."""
+"""A pretend NERSC on this machine, or a pretend Spin in a cluster: start, stop, status."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinstack.tasks.task import JSON, task
+from spinstack.tasks.task import JSON, YES, task
 from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from spin_rehearsal.kubernetes.start import Status as ClusterStatus
     from spin_rehearsal.start import Status
+    from spinstack.session import Session
 
 NAME = "name of the rehearsal, if you have several (default: default)"
+PLATFORM = "cattle: Spin with Rancher 1, all on this machine; kubernetes: in a cluster of yours"
+# The platform of the rehearsal that makes its own Spin, and of the one that needs a cluster.
+CATTLE, KUBERNETES = "cattle", "kubernetes"
 
 
-@task("rehearse", help={"name": NAME, "json": JSON})
-def start(context: Context, name: str = "default", json: bool = False) -> None:
+@task(
+    "rehearse",
+    help={
+        "name": NAME,
+        "platform": PLATFORM,
+        "context": "on kubernetes: the context of your kubeconfig (default: the only cluster of "
+        "kind, k3d, minikube, k3s, Docker Desktop and the like)",
+        "registry": "on kubernetes: where the cluster pulls from (default: localhost:5001)",
+        "yes": YES,
+        "json": JSON,
+    },
+)
+def start(
+    c: Context,
+    name: str = "default",
+    platform: str = CATTLE,
+    context: str | None = None,
+    registry: str | None = None,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
     """Start a pretend NERSC on this machine.
 
     An ssh login node, Spin with Rancher, a registry and global storage, all on 127.0.0.1:
     the destination `rehearsal`. Installs what is missing if it can (on Debian or Ubuntu, as
     root), and says so. Logs the engine in to the registry, until the rehearsal is stopped. A
     rehearsal that is already running is left alone.
+
+    With --platform kubernetes, a cluster of yours gets a namespace like one of Spin's: its
+    policies refuse what Spin's refuse, and you deploy as a member of a project. Prints the
+    destination for invoke.yaml.
     """
-    from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.session import Session
 
-    session = Session(context)
+    session = Session(c)
+    if _is_kubernetes(platform, context, registry):
+        _start_in_cluster(session, name, context or "", registry or "", yes, json)
+        return
+    from spin_rehearsal import start as spin_rehearsal_start
+
     status = spin_rehearsal_start.start(name, runner=session.runner, say=session.console.note)
     if status is None:
         return
@@ -37,26 +69,72 @@ def start(context: Context, name: str = "default", json: bool = False) -> None:
         session.console.note(line)
 
 
+def _is_kubernetes(platform: str, *needs_it: str | None) -> bool:
+    """Raises UsageError for another platform, and for options that need Kubernetes."""
+    from spinstack.errors import UsageError
+
+    if platform not in (CATTLE, KUBERNETES):
+        remedy = f"use {CATTLE} or {KUBERNETES}"
+        raise UsageError(f"there is no rehearsal of the platform {platform!r}", remedy=remedy)
+    if platform == CATTLE and any(needs_it):
+        remedy = f"add --platform {KUBERNETES}"
+        raise UsageError("--context and --registry are for a rehearsal in a cluster", remedy=remedy)
+    return platform == KUBERNETES
+
+
+def _start_in_cluster(
+    session: Session, name: str, context: str, registry: str, yes: bool, json: bool
+) -> None:
+    from spin_rehearsal.kubernetes import start as in_cluster
+
+    status = in_cluster.start(
+        name,
+        context=context,
+        registry=registry,
+        runner=session.runner,
+        say=session.console.note,
+        confirm=lambda question: session.confirm(question, yes=yes),
+    )
+    if status is None:
+        return
+    if json:
+        session.console.json(status.as_json())
+    for line in [] if json else how_to_deploy(status):
+        session.console.note(line)
+
+
 @task(
     "rehearse",
     help={
         "name": NAME,
+        "platform": PLATFORM,
         "keep_data": "keep the data; the next start resumes from there",
         "all": "also remove the base images that were built for rehearsals",
     },
 )
 def stop(
-    context: Context, name: str = "default", keep_data: bool = False, all: bool = False
+    context: Context,
+    name: str = "default",
+    platform: str = CATTLE,
+    keep_data: bool = False,
+    all: bool = False,
 ) -> None:
     """Stop the pretend NERSC and remove what it created.
 
     Removes its containers, networks, volumes and files, and the images that were pushed to its
-    registry; base images are kept for the next one.
+    registry; base images are kept for the next one. On Kubernetes: the namespace with all in it,
+    the policies, and its files.
     """
     from spin_rehearsal import stop as spin_rehearsal_stop
     from spinstack.session import Session
 
     session = Session(context)
+    if _is_kubernetes(platform):
+        from spin_rehearsal.kubernetes import stop as in_cluster
+
+        _nothing_to_keep(keep_data, all)
+        in_cluster.stop(name, runner=session.runner, say=session.console.note)
+        return
     spin_rehearsal_stop.stop(
         name,
         keep_data=keep_data,
@@ -66,22 +144,44 @@ def stop(
     )
 
 
-@task("rehearse", help={"name": NAME, "json": JSON})
-def status(context: Context, name: str = "default", json: bool = False) -> None:
+def _nothing_to_keep(keep_data: bool, all: bool) -> None:
+    from spinstack.errors import UsageError
+
+    if keep_data or all:
+        what = "--keep-data and --all are for a rehearsal with Rancher"
+        raise UsageError(what, remedy="leave them out")
+
+
+@task("rehearse", help={"name": NAME, "platform": PLATFORM, "json": JSON})
+def status(
+    context: Context, name: str = "default", platform: str = CATTLE, json: bool = False
+) -> None:
     """Show whether the pretend NERSC is running, and where.
 
     The exit code is 0 either way; in --json see `running`.
     """
-    from spin_rehearsal import start as spin_rehearsal_start
     from spinstack.console.console import Console
 
     console = Console()
-    found = spin_rehearsal_start.status(name)
+    lines, fields = _looked(name, in_cluster=_is_kubernetes(platform))
     if json:
-        console.json(found.as_json())
+        console.json(fields)
         return
-    for line in described(found):
+    for line in lines:
         console.result(line)
+
+
+def _looked(name: str, *, in_cluster: bool) -> tuple[list[str], dict[str, object]]:
+    """How a rehearsal is: in lines for a person, and for a script."""
+    if in_cluster:
+        from spin_rehearsal.kubernetes import start as spin_rehearsal_kubernetes
+
+        there = spin_rehearsal_kubernetes.status(name)
+        return described_in_cluster(there), there.as_json()
+    from spin_rehearsal import start as spin_rehearsal_start
+
+    found = spin_rehearsal_start.status(name)
+    return described(found), found.as_json()
 
 
 def described(status: Status) -> list[str]:
@@ -101,6 +201,36 @@ def described(status: Status) -> list[str]:
         f"storage      {status.storage}",
         *how_to_practise(status),
     ]
+
+
+def described_in_cluster(status: ClusterStatus) -> list[str]:
+    """A rehearsal on Kubernetes in lines for a person."""
+    name = "" if status.name == "default" else f" --name {status.name}"
+    if not status.running:
+        command = f"invoke rehearsal.start --platform {KUBERNETES}{name}"
+        return [f"the rehearsal {status.name} is not in a cluster; start it: {command}"]
+    return [
+        f"the rehearsal {status.name} is in the namespace {status.namespace}",
+        f"cluster      {status.context}",
+        f"ingress      {status.ingress_class or 'none'}",
+        f"registry     {status.registry}",
+        f"storage      {status.storage}",
+        *how_to_deploy(status),
+    ]
+
+
+def how_to_deploy(status: ClusterStatus) -> list[str]:
+    """The destination for a stack's `invoke.yaml`, and what it needs from the cluster."""
+    lines = [
+        "deploy there with this line below destinations: in invoke.yaml, and --to spin-rehearsal:",
+        f"    spin-rehearsal: {{include: {status.destination}}}",
+        f"its nodes must see {status.storage} at the same path, as hostPath shows it to pods;",
+        f"and they must be able to pull from {status.registry}",
+    ]
+    if status.ingress_class:
+        site = f"STACK.{status.namespace}.localhost"
+        lines.append(f"the site will be {site}, a name that must lead to the ingress")
+    return lines
 
 
 def how_to_practise(status: Status) -> list[str]:

@@ -53,7 +53,7 @@ class StackTask(Task[Body]):
         self.wants_session = "to" in names
         self.__doc__ = f"({topic}) {body.__doc__}"
 
-    def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, context: Context, /, *args: Any, **kwargs: Any) -> Any:
         """Raises Exit with the exit code, after printing what stopped the task."""
         self.times_called += 1
         return _told(self, context, args, kwargs)
