@@ -2,7 +2,7 @@
 
 make demo    the main job on this machine, from the template to a page in the browser
 make test    every test, with what it needs installed first where that is possible
-make bench   how fast the site, a deploy and the command line are, against other ways
+make bench   how fast the site, deploys and the command line are, against other ways
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEMO_STACK = "nightwatch-desi"
 MAKERS = "own"
 
 # In the order in which they run, each a module of benchmarks/.
-BENCHMARKS = ("serving", "remote", "cli")
+BENCHMARKS = ("serving", "remote", "cli", "kubernetes")
 
 # Programs that the tests with real parts use, and the Debian packages that bring them.
 TEST_PARTS = {
@@ -196,8 +196,8 @@ def _build_cluster(context: Context) -> None:
     MAKERS,
     help={
         "quick": "a smoke run, whose figures say nothing",
-        "only": "serving, remote or cli, or a scenario of serving (static, busy, …); may be "
-        "repeated",
+        "only": "serving, remote, cli or kubernetes, or a scenario of serving (static, busy, …); "
+        "may be repeated",
         "output": "directory for the figures, instead of benchmarks/results and docs",
     },
     iterable=["only"],
@@ -205,10 +205,11 @@ def _build_cluster(context: Context) -> None:
 def bench(
     context: Context, quick: bool = False, only: Sequence[str] | None = None, output: str = ""
 ) -> None:
-    """Measure the site, deploys from far away, and the command line (half an hour).
+    """Measure the site, deploys from far away, the command line and Kubernetes (40 minutes).
 
     The site against the tutorial's and bare nginx, deploys over a line of 40 ms against bare
-    ssh, Fabric and Ansible, commands against trivial ones.
+    ssh, Fabric and Ansible, commands against trivial ones, deploys to a Kubernetes against kubectl
+    and Helm.
     """
     common = [*(["--quick"] if quick else []), *(["--output", output] if output else [])]
     failed = 0

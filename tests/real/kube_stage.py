@@ -7,33 +7,27 @@ the site's name.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from spin_rehearsal import base_images, registry_child
+from spin_rehearsal import base_images
 from spinstack import sample
 from spinstack.images import engine
 from spinstack.transport.runner import LocalRunner
+from tests.cluster import beside
 from tests.cluster.cluster import Cluster
 from tests.cluster.people import Namespace, make_namespace
 
 from .stage import STACK, Stage
 
-# Numbers that no image knows; the account that owns the files.
-UID, GID = 41037, 58102
 TO = ("--to", "kube")
 
 
@@ -75,25 +69,13 @@ class KubeStage(Stage):
         """The destination `kube`, as a person adds it."""
         path = self.stack / "invoke.yaml"
         settings = yaml.safe_load(path.read_text())
-        settings["spinstack"]["destinations"]["kube"] = {
-            "platform": "kubernetes",
-            "profile": "generic",
-            "registry": self.registry,
-            "namespace": "test",
-            "project_dir": str(self.files),
-            "user": "alice",
-            "build_args": build_args,
-            "env": {"GROUP_ID": str(GID)},
-            "healthy_within": 120,
-            "kubernetes": {
-                "kubeconfig": str(self.namespace.kubeconfig),
-                "context": "development",
-                "namespace": self.namespace.name,
-                "uid": UID,
-                "ingress_class": "nginx",
-                "ingress_host": self.host,
-            },
-        }
+        settings["spinstack"]["destinations"]["kube"] = beside.destination(
+            self.namespace,
+            registry=self.registry,
+            files=self.files,
+            host=self.host,
+            build_args=build_args,
+        )
         path.write_text(yaml.safe_dump(settings))
 
 
@@ -106,12 +88,12 @@ def kube_stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
     namespace = make_namespace(cluster, name, root)
     with (
         tempfile.TemporaryDirectory(dir="/var/tmp", prefix="spinstack-kube-") as storage,
-        _registry(root, cluster) as registry,
-        _known_as(host, cluster.ingress),
+        beside.registry(root, cluster) as registry,
+        beside.known_as(host, cluster.ingress),
     ):
         files = Path(storage) / "global"
         Path(storage).chmod(0o755)
-        sample.lay_out(files, owner=(UID, GID))
+        sample.lay_out(files, owner=(beside.UID, beside.GID))
         made = KubeStage(
             root / "home", Path(storage), root / "work", cluster, namespace, files, host, registry
         )
@@ -125,50 +107,3 @@ def kube_stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
             yield made
         finally:
             namespace.remove()
-
-
-@contextmanager
-def _registry(root: Path, cluster: Cluster) -> Iterator[str]:
-    """A registry at a port of this machine's loopback, for the engine, and of the address at which
-    the node reaches this machine, under the same name."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    name = f"127.0.0.1:{port}"
-    config = root / "registry.yml"
-    config.write_text(registry_child.config(f"0.0.0.0:{port}", root / "registry"))
-    program = shutil.which("docker-registry") or "/usr/bin/docker-registry"
-    with subprocess.Popen([program, "serve", str(config)], stderr=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            cluster.allow_http(name, at=f"{cluster.host}:{port}")
-            yield name
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def _known_as(host: str, address: str) -> Iterator[None]:
-    """A name of this machine's /etc/hosts, for as long as it is needed."""
-    line = f"{address} {host}\n"
-    _change_hosts(lambda text: text + line)
-    try:
-        yield
-    finally:
-        _change_hosts(lambda text: text.replace(line, ""))
-
-
-def _change_hosts(change: object) -> None:
-    path = Path("/etc/hosts")
-    with path.open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        text = change(file.read())  # type: ignore[operator]
-        file.seek(0)
-        file.write(text)
-        file.truncate()
-        os.fsync(file.fileno())

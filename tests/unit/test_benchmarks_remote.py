@@ -191,7 +191,7 @@ class Ran:
 @pytest.mark.parametrize(
     ("only", "expected"),
     [
-        ([], ["benchmarks.serving", "benchmarks.remote", "benchmarks.cli"]),
+        ([], [f"benchmarks.{name}" for name in ("serving", "remote", "cli", "kubernetes")]),
         (["cli"], ["benchmarks.cli"]),
         (["busy", "gone"], ["benchmarks.serving --only busy --only gone"]),
         (["remote", "busy"], ["benchmarks.serving --only busy", "benchmarks.remote"]),
@@ -214,4 +214,4 @@ def test_a_benchmark_that_can_not_run_keeps_no_other_from_running(
     with pytest.raises(Exit) as ended:
         tasks.bench(Context(), quick=True)
     assert ended.value.code == 1
-    assert ran.words[-1] == ("benchmarks.cli", "--quick")
+    assert ran.words[-1] == ("benchmarks.kubernetes", "--quick")

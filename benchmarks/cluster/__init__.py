@@ -1,0 +1,1 @@
+"""What is measured on a Kubernetes: the whole commands, against kubectl and Helm."""
