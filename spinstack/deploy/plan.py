@@ -58,8 +58,17 @@ def _runs(found: Found, content: str, images: Mapping[str, str]) -> bool:
     """Whether the last confirmed release has this content, nothing was begun since, and all its
     services are up with their images."""
     running = {state.name: state.image for state in found.states if state.up}
-    same = found.current.rsplit("-", 1)[-1] == content and running == dict(images)
-    return same and not found.unfinished
+    same = found.current.rsplit("-", 1)[-1] == content and running.keys() == images.keys()
+    return (
+        same
+        and not found.unfinished
+        and all(_is(running[name], image) for name, image in images.items())
+    )
+
+
+def _is(running: str, wanted: str) -> bool:
+    """Whether it is the image that is wanted. A deploy may have added its digest."""
+    return running == wanted or ("@" not in wanted and running.startswith(f"{wanted}@"))
 
 
 class LeftUnfinished(SpinstackError):

@@ -68,6 +68,18 @@ def test_with_nothing_to_do_the_cluster_is_only_looked_at(desk: Desk, node: Kube
     assert len(node.calls) <= 4
 
 
+def test_an_image_that_runs_with_its_digest_is_the_one_that_is_wanted(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    for service in ("app", "web"):
+        pod = node.objects["Deployment", service]["spec"]["template"]["spec"]
+        pod["containers"][0]["image"] += f"@sha256:{'0' * 64}"
+    node.calls.clear()
+    desk.types(ship.deploy)
+    assert orders(node) == []
+
+
 def test_what_the_server_refuses_has_touched_nothing(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     desk.changes()
