@@ -17,6 +17,7 @@ from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms import health
 from spinstack.platforms.base import Garbled, Platform
+from spinstack.remote.access import remote_stack
 from spinstack.remote.history import write
 from spinstack.rules import centre, finding
 from spinstack.rules.finding import Finding
@@ -70,7 +71,7 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
             report.notes.append("the login node was not checked: nobody can log in yet")
         elif session.destination_was_named:
             try:
-                found += _there(session, report, fix=fix, deep=deep)
+                found += _there(session, report, found, fix=fix, deep=deep)
             except SpinstackError as error:
                 # What was found here is shown all the same.
                 report.unseen = error
@@ -114,7 +115,10 @@ def _images(session: Session, deep: bool) -> Iterator[Finding]:
         yield from nginx_test.findings(session.runner, engine, session.settings, stack, services)
 
 
-def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[Finding]:
+def _there(
+    session: Session, report: Report, here: list[Finding], *, fix: bool, deep: bool
+) -> list[Finding]:
+    """`here`: what was found on this machine."""
     to = session.destination
     with (
         session.login_node() as node,
@@ -127,11 +131,19 @@ def _there(session: Session, report: Report, *, fix: bool, deep: bool) -> list[F
             report.mended += visit.mended
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
+        if visit.states_known and not finding.errors([*here, *found]):
+            found += _foreseen(session, node)
         if to.on_laptop and visit.mounts:
             report.notes.append(UNSEEN_MOUNTS)
         findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         step.done(findings if found else "nothing wrong")
     return found
+
+
+def _foreseen(session: Session, node: LoginNode) -> list[Finding]:
+    """What the platform itself has against a deploy."""
+    remote = remote_stack(session, node)
+    return remote.foreseen(remote.make_release(session.stack))
 
 
 def _choose_destination(session: Session, report: Report) -> None:
@@ -179,6 +191,8 @@ class Visit:
         self._stack = stack
         self._platform = platform
         self.mended: list[str] = []
+        # Whether the platform answers.
+        self.states_known = False
 
     def findings(self, *, fix: bool = False, deep: bool = False) -> list[Finding]:
         """What is wrong there. `fix`: first give directories of ours o+x, listed in `mended`.
@@ -188,6 +202,7 @@ class Visit:
             seen = self._look()
         if self._node.dry:
             return []
+        self.states_known = seen.states_known
         services = self._services(seen.uid)
         found = login_node.findings(seen, services, self._to, self._platform, self._stack.name)
         found += self._site(seen)

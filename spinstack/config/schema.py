@@ -86,12 +86,14 @@ CHECKOUT_KEYS = (
     Key("ref", TEXT, "branch, tag or commit; the repository's default branch if not set"),
 )
 
+DEFAULT_KUBECONFIG = "~/.kube/config"
+
 # Below `kubernetes:`, where the platform is kubernetes; a value that is not set is the centre's.
 KUBERNETES_KEYS = (
     Key("cluster", TEXT, "one of the centre's clusters, for its context and host names"),
     Key("context", TEXT, "the context in the kubeconfig; the cluster's name if not set"),
     Key("namespace", TEXT, "the namespace that the stack is deployed to"),
-    Key("kubeconfig", TEXT, "the kubeconfig", "~/.kube/config"),
+    Key("kubeconfig", TEXT, "the kubeconfig", DEFAULT_KUBECONFIG),
     Key("kubectl", TEXT, "where kubectl runs: on the laptop, or on the login node", "laptop"),
     Key("uid", NUMBER, "your user id at the centre, for ${UID} in the compose file"),
     Key("ingress_class", TEXT, "class of the ingress"),

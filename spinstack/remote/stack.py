@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
     from spinstack.remote.upload import Release
+    from spinstack.rules.finding import Finding
     from spinstack.transport.login_node import Answer
 
 
@@ -139,6 +140,11 @@ class RemoteStack(StackClient, ABC):
     @abstractmethod
     def make_release(self, stack: Stack) -> Release:
         """The stack's files as a release. Raises SpinstackError if none can be made of them."""
+
+    def foreseen(self, made: Release) -> list[Finding]:
+        """What would keep a change to the release from being made there, or would be asked about
+        before it; nothing where only the change itself can tell."""
+        return []
 
     def differences(self, made: Release) -> list[Difference] | None:
         """What the release would change, as the platform itself judges it; None if it can't."""

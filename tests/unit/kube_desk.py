@@ -97,7 +97,8 @@ class Desk:
     def types(self, task: Any, *, user: str = "alice", dry: bool = False, **options: Any) -> str:
         """What the task prints as its result; `told`: all else that it says."""
         self._capsys.readouterr()
-        run(task, KubeSession(self.directory, self.node, user=user, dry=dry), **options)
+        session = KubeSession(self.directory, self.node, user=user, dry=dry, to=options.get("to"))
+        run(task, session, **options)
         out, self.told = self._capsys.readouterr()
         return out
 

@@ -140,9 +140,10 @@ class KubeNode:
 
     def _all(self) -> list[Object]:
         found = list(self.objects.values())
-        return found + [
-            pod for one in found if one["kind"] == "Deployment" for pod in _pods(one, self.ill)
+        started = [
+            one for one in found if one["kind"] == "Deployment" and "template" in one["spec"]
         ]
+        return found + [pod for one in started for pod in _pods(one, self.ill)]
 
     def _describe(self, words: list[str], given: str) -> str:
         return "what there is to know\n"

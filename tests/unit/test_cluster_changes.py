@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.remote.cluster import journal_file
 from spinstack.remote.owner import make_owner
-from spinstack.tasks import ship
+from spinstack.tasks import prepare, ship
 from spinstack.transport import probe
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode
@@ -410,3 +410,68 @@ def test_a_change_for_which_the_quota_has_no_room_is_not_begun(desk: Desk, node:
     assert "pods 2 of 2 used, 1 more wanted" in error.details
     assert error.now == "nothing that is running was touched"
     assert image(node, "web").endswith("web:1.0")
+
+
+def by_hand(node: KubeNode, kind: str, name: str, **metadata: Any) -> None:
+    """An object that is none of ours."""
+    version = "apps/v1" if kind == "Deployment" else "v1"
+    made = {"apiVersion": version, "kind": kind, "metadata": {"name": name, **metadata}}
+    node._put({**made, "spec": {"selector": {"app": name}}})
+
+
+RANCHER = {
+    "labels": {"workload.user.cattle.io/workloadselector": "apps.deployment-attic-web"},
+    "managedFields": [
+        {"manager": "rancher", "operation": "Update", "time": "2026-11-20T10:00:00Z"},
+        {"manager": "kube", "subresource": "status", "time": "2026-11-28T10:00:00Z"},
+    ],
+}
+
+
+def test_an_object_made_by_hand_is_not_touched(desk: Desk, node: KubeNode) -> None:
+    by_hand(node, "Deployment", "web", **RANCHER)
+    before = json.dumps(sorted(map(str, node.objects.items())))
+    error = desk.fails(ship.deploy)
+    assert error.what == "not the stack's own: Deployment web"
+    assert error.now == "nothing was changed"
+    assert error.details.startswith(
+        "Deployment web was made in Rancher's page (last changed with rancher on 2026-11-20)\n"
+    )
+    where = "kubectl --context development --namespace attic"
+    assert f"{where} get deployment.apps web -o yaml > web-deployment.yaml" in error.details
+    assert f"{where} delete deployment.apps web" in error.details
+    assert json.dumps(sorted(map(str, node.objects.items()))) == before
+
+
+def test_two_stacks_with_a_service_of_one_name_are_not_mixed(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    marks = {"app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "spinstack"}
+    node.objects["Service", "web"]["metadata"]["labels"] |= marks
+    desk.changes()
+    error = desk.fails(ship.deploy)
+    assert "Service web belongs to the stack shop\n" in error.details
+    assert "rename the service in one of the two stacks" in error.details
+    assert image(node, "web").endswith("web:1.0")
+    assert free(node)
+
+
+def test_check_tells_what_a_deploy_would_be_refused_for(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    assert "[kubernetes" not in desk.types(prepare.check, to="dev")
+    calls = len(node.calls)
+    node.judge = lambda one: "pods have no user" if one["kind"] == "Deployment" else ""
+    with pytest.raises(Exit):
+        desk.types(prepare.check, to="dev")
+    out, _ = desk.heard()
+    assert "pods have no user [kubernetes-refused]" in out
+    by_hand(node, "Service", "web")
+    with pytest.raises(Exit):
+        desk.types(prepare.check, to="dev")
+    out, _ = desk.heard()
+    assert "error: Service web was made by hand [kubernetes-taken]" in out
+    assert "delete service web" in out
+    assert not [
+        line
+        for line in node.calls[calls:]
+        if not line.startswith((*LOOKS, "auth", "ver")) and "--dry-run=server" not in line
+    ]

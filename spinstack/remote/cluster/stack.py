@@ -24,7 +24,7 @@ from spinstack.platforms.kubernetes.cluster import answers, apply, differences, 
 from spinstack.platforms.kubernetes.cluster.answers import Answer
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
-from spinstack.remote.cluster import held, journal_file
+from spinstack.remote.cluster import ahead, held, journal_file
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.cluster.rollout import Rollout
 from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from spinstack.config.stack import Stack
     from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
+    from spinstack.rules.finding import Finding
 
 # The name of the step that reads lease, record and releases.
 KEPT = "lock and record"
@@ -291,6 +292,11 @@ class ClusterStack(RemoteStack):
             details=tail(result.output),
         )
 
+    def foreseen(self, made: Release) -> list[Finding]:
+        text = made.archive.decode()
+        found = ahead.findings(self, ahead.look(self, text))
+        return found or ahead.judged(self, text)
+
     def differences(self, made: Release) -> list[Difference] | None:
         # What runs has the digests with which it was deployed.
         kept = self.kept()
@@ -325,6 +331,9 @@ class ClusterStack(RemoteStack):
         note: ReleaseNote,
         follow: Follow,
     ) -> int | None:
+        text = self._text(made, note)
+        if not self.node.dry:
+            ahead.must_be_clear(self, ahead.look(self, text))
         if self._held:
             if not self._held.hand_over(change.owner):
                 self._held = None
@@ -332,17 +341,22 @@ class ClusterStack(RemoteStack):
         else:
             self._take(change.owner)
         if self.node.dry:
-            return self._show(made)
+            return self._show(text)
         try:
-            self._rollout = self._prepared(change, found, made, note, follow)
+            self._rollout = self._prepared(change, found, made, note, text, follow)
         except SpinstackError:
             self.unlock()
             raise
         return self.follow(follow)
 
-    def _show(self, made: Release | None) -> int:
+    def _text(self, made: Release | None, note: ReleaseNote) -> str:
+        """The manifests of a release: a new one, or one that is kept."""
+        if made:
+            return _pinned(made.archive.decode(), note.images.values())
+        return self.manifests(note.id)
+
+    def _show(self, text: str) -> int:
         """For a dry run: what a change does."""
-        text = made.archive.decode() if made else ""
         self.run(apply.dry_run_step(self.cluster, text))
         self.run(apply.apply_step(self.cluster, text))
         self.run(self.platform.states())
@@ -355,6 +369,7 @@ class ClusterStack(RemoteStack):
         found: Found,
         made: Release | None,
         note: ReleaseNote,
+        text: str,
         follow: Follow,
     ) -> Rollout:
         kept = self.kept()
@@ -362,12 +377,8 @@ class ClusterStack(RemoteStack):
         if (kept.record.current, left) != (found.current, found.unfinished):
             raise Changed(self.place)
         if made:
-            text = _pinned(made.archive.decode(), note.images.values())
-            told = asdict(note)
-            object = records.release(self.stack, note.id, text, told)
+            object = records.release(self.stack, note.id, text, asdict(note))
             self.ask("keep the release", records.keep(self.cluster, object))
-        else:
-            text = self.manifests(note.id)
         before = self.manifests(found.current) if found.current and found.states else ""
         console = follow.session.console
         return Rollout(
