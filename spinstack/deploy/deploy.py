@@ -48,7 +48,7 @@ def deploy(session: Session, *, yes: bool = False) -> str:
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node, deploy_images.images_under_way(session) as images:
-        there = take_over.found(session, node, "deploy")
+        there = take_over.found(session, node, "deploy", yes=yes)
         take_over.wait_for_own(there)
         wanted = _Wanted(there)
         # If somebody has to decide first, don't make them wait for the images.
@@ -62,7 +62,7 @@ def up(session: Session, *, yes: bool = False) -> str:
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node:
-        there = take_over.found(session, node, "up")
+        there = take_over.found(session, node, "up", yes=yes)
         take_over.refuse_another(there)
         return _Wanted(there).carry((Plan.CREATE,))
 
@@ -76,7 +76,7 @@ def upgrade(session: Session, *, yes: bool = False) -> str:
     ask_if_protected(session, yes=yes)
     check(session)
     with _logged_in(session) as node:
-        there = take_over.found(session, node, "upgrade")
+        there = take_over.found(session, node, "upgrade", yes=yes)
         take_over.refuse_another(there)
         allowed = (Plan.UPGRADE, Plan.RESUME, Plan.NOTHING)
         return _Wanted(there).carry(allowed, confirming=False)

@@ -96,7 +96,7 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
     session.confirm(question, yes=yes)
     if yes and not session.dry:
         session.console.note(f"going back to {_named(note)}")
-    there = Deployment(session, change.remote, change.me, change.found)
+    there = Deployment(session, change.remote, change.me, change.found, yes=yes)
     runs = change.found.states or session.dry
     return there.run(None, note, Plan.UPGRADE if runs else Plan.CREATE)
 

@@ -47,7 +47,8 @@ _OUTCOMES = {
 
 @dataclass
 class Deployment:
-    """A change to make: who makes it, and what was found at the destination."""
+    """A change to make: who makes it, and what was found at the destination. `yes`: every question
+    was answered with yes already."""
 
     session: Session
     remote: RemoteStack
@@ -55,6 +56,7 @@ class Deployment:
     found: Found
     # Image variable → digest, for the history.
     digests: Mapping[str, str] = field(default_factory=dict)
+    yes: bool = False
 
     def run(
         self, made: Release | None, note: ReleaseNote, plan: Plan, *, confirming: bool = True
@@ -69,7 +71,11 @@ class Deployment:
         if self.session.dry and self.session.platform.detached:
             _show(change, self.session)
         following = Follow(
-            self.session, change.id, creating=change.creating, uploaded=note.id if made else ""
+            self.session,
+            change.id,
+            creating=change.creating,
+            uploaded=note.id if made else "",
+            yes=self.yes,
         )
         doing = self.me.doing
         code = self._seen(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spinstack.transport.login_node import LoginNode
 
 
-def found(session: Session, node: LoginNode, doing: str) -> Deployment:
+def found(session: Session, node: LoginNode, doing: str, *, yes: bool = False) -> Deployment:
     """See what is running and who is changing it; get access to the platform if there is none."""
     me = make_owner(remote_lock.who(session), socket.gethostname(), doing)
     remote = access.remote_stack(session, node)
@@ -30,7 +30,7 @@ def found(session: Session, node: LoginNode, doing: str) -> Deployment:
         found = remote.look()
         step.done("" if session.dry else _seen(found))
     remote_lock.tell_unfinished(session, found)
-    return Deployment(session, remote, me, access.with_access(session, remote, found))
+    return Deployment(session, remote, me, access.with_access(session, remote, found), yes=yes)
 
 
 def _seen(found: Found) -> str:

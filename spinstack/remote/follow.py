@@ -37,15 +37,21 @@ class Failed(Exception):
 
 class Follow:
     """One change, followed from here. `creating`: its upgrade is shown as a start; `uploaded`: the
-    release that is uploaded first, if any.
+    release that is uploaded first, if any; `yes`: every question was answered with yes already.
 
     At most one step is on the console at any time; `started`: the change may have begun.
     """
 
     def __init__(
-        self, session: Session, job_id: str, *, creating: bool = False, uploaded: str = ""
+        self,
+        session: Session,
+        job_id: str,
+        *,
+        creating: bool = False,
+        uploaded: str = "",
+        yes: bool = False,
     ) -> None:
-        self.session = session
+        self.session, self.yes = session, yes
         self._names = {**_SHOWN, "bring up": "start" if creating else "upgrade"}
         self._uploaded = uploaded
         # The step on the console, and what takes it from there.

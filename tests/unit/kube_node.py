@@ -38,7 +38,8 @@ class Refused(Exception):
 
 @dataclass
 class KubeNode:
-    """`ill`: text of an image → why its pods don't run; `judge`: refuses objects; `before`: is
+    """`ill`: text of an image → why its pods don't run; `judge`: refuses objects; `conflict`: what
+    is said about those with fields of others; `token`: what is said about the login; `before`: is
     called with each command line, to interfere. `calls`: the command lines so far."""
 
     name: str = "this machine"
@@ -48,6 +49,8 @@ class KubeNode:
     ill: dict[str, str] = field(default_factory=dict)
     quotas: list[Object] = field(default_factory=list)
     judge: Callable[[Object], str] = lambda one: ""
+    conflict: str = ""
+    token: str = ""
     before: Callable[[str], None] = lambda line: None
     _version: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -68,7 +71,7 @@ class KubeNode:
     ) -> ScriptResult:
         result = ScriptResult()
         for step in script.steps:
-            told, code = [], 0
+            told, code = [self.token] if step.name == "token" else [], 0
             for command in step.commands:
                 said, code = self._carried_out(command)
                 told.append(said)
@@ -182,6 +185,9 @@ class KubeNode:
         for one in objects:
             if why := self.judge(one):
                 raise Refused(f"Error from server (Forbidden): {why}")
+            old = self.objects.get(key(one), {"metadata": {}})
+            if "--force-conflicts" not in words and "managedFields" in old["metadata"]:
+                raise Refused(self.conflict)
             if "--dry-run=server" not in words:
                 old = self.objects.get((one["kind"], _name(one)), {})
                 self._put(_applied(old, one))

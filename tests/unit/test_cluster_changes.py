@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -475,3 +477,71 @@ def test_check_tells_what_a_deploy_would_be_refused_for(desk: Desk, node: KubeNo
         for line in node.calls[calls:]
         if not line.startswith((*LOOKS, "auth", "ver")) and "--dry-run=server" not in line
     ]
+
+
+# kubectl 1.37.2, with the message of apimachinery 0.37.2.
+CONFLICTS = Path(__file__).with_name("kubernetes_printed") / "conflicts.txt"
+
+
+def others_change(node: KubeNode) -> None:
+    """Somebody scales the Deployment, and edits it."""
+    node.conflict = CONFLICTS.read_text()
+    entry = {"operation": "Update", "time": "2026-11-20T10:00:00Z", "fieldsV1": {"f:spec": {}}}
+    node.objects["Deployment", "web"]["metadata"]["managedFields"] = [
+        {**entry, "manager": "kubectl", "subresource": "scale"},
+        {**entry, "manager": "kubectl-edit"},
+        {"manager": "rancher", "fieldsV1": {"f:metadata": {}}},
+    ]
+
+
+def test_what_others_have_changed_is_only_taken_back_with_a_yes(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    others_change(node)
+    desk.changes()
+    error = desk.fails(ship.deploy)
+    assert (error.exit_code, error.remedy) == (2, "add --yes")
+    assert "takes 3 fields back that somebody else has changed" in error.what
+    assert (
+        "warning: Deployment web: .spec.replicas was changed with kubectl on 2026-11-20\n"
+        'warning: Deployment web: .spec.template.spec.containers[name="web"].image was changed '
+        "with kubectl-edit on 2026-11-20\n"
+    ) in desk.told
+    assert image(node, "web").endswith("web:1.0")
+    assert free(node)
+    out = desk.types(prepare.check, to="dev")
+    assert 'containers[name="web"].image was changed with kubectl-edit' in out
+    assert desk.types(ship.deploy, yes=True) == f"{ADDRESS}\n"
+    assert image(node, "web").endswith("web:2.0")
+
+
+def test_what_we_have_changed_ourselves_is_no_conflict(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    others_change(node)
+    node.conflict = (
+        'error: Apply failed with 1 conflict: conflict with "spinstack" using apps/v1: '
+        ".spec.replicas\nPlease review the fields above--they currently have other managers.\n"
+    )
+    desk.changes()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+
+
+def test_a_login_that_ends_before_a_deploy_may_have_ended_is_told(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    soon = datetime.now(timezone.utc) + timedelta(seconds=130)
+    node.token = f'"expiresAt":"{soon:%Y-%m-%dT%H:%M:%SZ}"\n'
+    node.calls.clear()
+    error = desk.fails(ship.deploy)
+    assert re.match(
+        r"the token in the kubeconfig ends in 1[23]\d s, and a deploy .* 140 s$", error.what
+    )
+    assert "get a new kubeconfig from https://rancher2.spin.nersc.gov" in error.remedy
+    assert orders(node) == []
+    with pytest.raises(Exit):
+        desk.types(prepare.check, to="dev")
+    assert "[kubeconfig-token]" in desk.heard()[0]
+    later = soon + timedelta(seconds=60)
+    node.token = f'"expiresAt":"{later:%Y-%m-%dT%H:%M:%SZ}"\n'
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"

@@ -8,7 +8,9 @@ import base64
 import gzip
 import json
 import random
+import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,10 +266,41 @@ def test_the_end_of_a_token_is_read_from_its_claims() -> None:
     assert access.read_token(f"Warning: x\n{claims}\n") == datetime(
         2026, 11, 30, 0, 53, 20, tzinfo=timezone.utc
     )
-    for other in ("", "kubeconfig-u-abcde", "e30", "bnVsbA", "é", "1" * 300):
+    rancher = '"expiresAt":"2026-11-30T00:53:20Z"\n'
+    assert access.read_token(rancher) == datetime(2026, 11, 30, 0, 53, 20, tzinfo=timezone.utc)
+    for other in ("", '"expiresAt":""', "kubeconfig-u-abcde", "e30", "bnVsbA", "é", "1" * 300):
         assert access.read_token(other) is None
-    shown = access.token_step(CLUSTER).body()
-    assert "cut -s -d . -f 2" in shown, "neither a whole token nor one that is no JWT is printed"
+
+
+@pytest.mark.parametrize(
+    ("token", "printed"),
+    [
+        ("aaa.claims.signature", "claims"),
+        ("kubeconfig-u-abc:hunter2", '"expiresAt":"2026-12-24T00:00:00Z"'),
+        ("hunter2", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_token_nothing_is_printed_that_lets_anybody_in(
+    tmp_path: Path, token: str, printed: str
+) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text(
+        """#!/bin/bash
+        case "$*" in
+        *'--server https://r.example.org get --raw /v3/tokens/kubeconfig-u-abc')
+            echo '{"token":"hunter2","expiresAt":"2026-12-24T00:00:00Z"}' ;;
+        *view*) printf 'https://r.example.org/k8s/clusters/c-1 %s' "$TOKEN" ;;
+        *) exit 1
+        esac
+        """
+    )
+    program.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TOKEN": token, "HOME": "/none"}
+    body = access.token_step(CLUSTER).body()
+    done = subprocess.run(["bash", "-c", body], env=path, capture_output=True, text=True)
+    assert done.stdout.strip() == printed
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_rights_that_are_missing_are_named() -> None:

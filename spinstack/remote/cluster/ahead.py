@@ -4,35 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled
-from spinstack.platforms.kubernetes.cluster import answers, apply, owners
-from spinstack.platforms.kubernetes.cluster.owners import InTheWay
+from spinstack.platforms.kubernetes.cluster import access, answers, apply, owners
+from spinstack.platforms.kubernetes.cluster.owners import Conflict, InTheWay
 from spinstack.rules.finding import Finding
 from spinstack.transport.script import Script, tail
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
+    from spinstack.remote.follow import Follow
 
+# Seconds that what ran before may take to be well again.
+BACK_SECONDS = 120
+_TAKES_BACK = (
+    "`invoke diff` shows what a deploy makes of it, which asks before it takes it back (with --yes "
+    "it does not ask); to keep it, change the stack's files to it"
+)
 _REMOVED = "the site is away from the removal until the deploy has ended"
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """`in_the_way`: objects of others with names of the stack's."""
+    """`in_the_way`: objects of others with names of the stack's; `conflicts`: fields that others
+    have changed, and that the change sets anew; `late`: that the login ends too early, in words."""
 
     in_the_way: Sequence[InTheWay] = ()
+    conflicts: Sequence[Conflict] = ()
+    late: str = ""
 
 
 def look(stack: ClusterStack, text: str) -> Ahead:
     """`text`: the manifests that are to be applied. What the cluster does not say is left for the
     change itself to meet: it has the server judge everything before it begins."""
-    step = owners.there_step(stack.cluster, text)
-    result = stack.node.run(Script((stack.ready, step)))
-    there = _objects(result.output(step.name))
-    return Ahead(in_the_way=owners.in_the_way(there, apply.objects(text)))
+    step, token = owners.there_step(stack.cluster, text), access.token_step(stack.cluster)
+    result = stack.node.run(Script((stack.ready, step, token)))
+    late = _late(access.read_token(result.output(token.name)), stack.destination.healthy_within)
+    there, wanted = _objects(result.output(step.name)), apply.objects(text)
+    blocked = owners.in_the_way(there, wanted)
+    return Ahead(blocked, () if blocked else _conflicts(stack, there, wanted), late)
+
+
+def _late(end: datetime | None, healthy_within: int) -> str:
+    """In words, that a login ends before a change may have ended, with what ran before brought
+    back; empty if it does not, or if nobody knows."""
+    needed = healthy_within + BACK_SECONDS
+    left = (end - datetime.now(timezone.utc)).total_seconds() if end else needed
+    if left >= needed:
+        return ""
+    return (
+        f"the token in the kubeconfig ends in {max(int(left), 0)} s, and a deploy that has to be "
+        f"taken back may last {needed} s"
+    )
+
+
+def _remedy_if_late(stack: ClusterStack) -> str:
+    to = stack.destination
+    return f"get a new kubeconfig from {to.centre.kubernetes.kubeconfig}, or lower healthy_within"
+
+
+def _conflicts(
+    stack: ClusterStack, there: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
+) -> list[Conflict]:
+    """The server is only asked about objects that somebody else has changed at all."""
+    known = {apply.named(one): one for one in owners.shared(there)}
+    shared = [one for one in wanted if apply.named(one) in known]
+    if not shared:
+        return []
+    steps = owners.conflict_steps(stack.cluster, shared)
+    result = stack.node.run(Script((stack.ready, *steps)))
+    return [
+        conflict
+        for one, step in zip(shared, steps, strict=True)
+        for conflict in owners.conflicts(known[apply.named(one)], result.output(step.name))
+    ]
 
 
 def _objects(output: str) -> Sequence[Mapping[str, Any]]:
@@ -44,25 +92,56 @@ def _objects(output: str) -> Sequence[Mapping[str, Any]]:
 
 def must_be_clear(stack: ClusterStack, ahead: Ahead) -> None:
     """Raises SpinstackError for what no change can be made with."""
-    if ahead.in_the_way:
-        found = ahead.in_the_way
-        names = ", ".join(f"{one.kind} {one.name}" for one in found)
-        error = SpinstackError(
-            f"not the stack's own: {names}",
-            where=stack.place,
-            remedy=f"do for each what stands above, or change the namespace ({_REMOVED})",
-            details="\n".join(f"{one.told}\n  {one.remedy(stack.cluster)}" for one in found),
-        )
+    error = _stands_against(stack, ahead)
+    if error:
         error.now = "nothing was changed"
         error.explained = True
         raise error
 
 
+def _stands_against(stack: ClusterStack, ahead: Ahead) -> SpinstackError | None:
+    if ahead.late:
+        where = f"{stack.cluster.kubeconfig}, context {stack.cluster.context}"
+        return SpinstackError(ahead.late, where=where, remedy=_remedy_if_late(stack))
+    if ahead.in_the_way:
+        found = ahead.in_the_way
+        names = ", ".join(f"{one.kind} {one.name}" for one in found)
+        return SpinstackError(
+            f"not the stack's own: {names}",
+            where=stack.place,
+            remedy=f"do for each what stands above, or change the namespace ({_REMOVED})",
+            details="\n".join(f"{one.told}\n  {one.remedy(stack.cluster)}" for one in found),
+        )
+    return None
+
+
+def agree(ahead: Ahead, follow: Follow, doing: str) -> None:
+    """Ask somebody about what the change would undo. Raises UsageError for a no."""
+    if not ahead.conflicts:
+        return
+    console = follow.session.console
+    for one in ahead.conflicts:
+        console.warn(one.told)
+    number = len(ahead.conflicts)
+    fields = f"{number} fields" if number > 1 else "1 field"
+    question = f"This {doing} takes {fields} back that somebody else has changed (see above;"
+    follow.session.confirm(f"{question} `invoke diff` shows how). Continue?", yes=follow.yes)
+
+
 def findings(stack: ClusterStack, ahead: Ahead) -> list[Finding]:
     """The same for `check`, with what it would ask about."""
+    place = stack.place
+    found = [Finding("kubeconfig-token", place, ahead.late, _remedy_if_late(stack))]
     return [
-        Finding("kubernetes-taken", stack.place, one.told, one.remedy(stack.cluster))
-        for one in ahead.in_the_way
+        *(found if ahead.late else ()),
+        *(
+            Finding("kubernetes-taken", place, one.told, one.remedy(stack.cluster))
+            for one in ahead.in_the_way
+        ),
+        *(
+            Finding("kubernetes-conflict", place, one.told, _TAKES_BACK, "warning")
+            for one in ahead.conflicts
+        ),
     ]
 
 

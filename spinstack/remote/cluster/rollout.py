@@ -18,6 +18,7 @@ from spinstack.platforms.kubernetes.cluster.apply import Named
 from spinstack.platforms.kubernetes.cluster.records import Record
 from spinstack.remote import job, journal
 from spinstack.remote.cluster import evidence, room
+from spinstack.remote.cluster.ahead import BACK_SECONDS
 from spinstack.remote.cluster.journal_file import JournalFile
 from spinstack.remote.cluster.steps import Do, Failed, Steps
 from spinstack.remote.cluster.visitor import Visitor
@@ -28,9 +29,6 @@ from spinstack.transport.script import Step
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
     from spinstack.remote.job import Job
-
-# Seconds that what ran before may take to be well again.
-BACK_SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -294,8 +294,9 @@ class ClusterStack(RemoteStack):
 
     def foreseen(self, made: Release) -> list[Finding]:
         text = made.archive.decode()
-        found = ahead.findings(self, ahead.look(self, text))
-        return found or ahead.judged(self, text)
+        seen = ahead.look(self, text)
+        judged = [] if seen.in_the_way else ahead.judged(self, text)
+        return [*ahead.findings(self, seen), *judged]
 
     def differences(self, made: Release) -> list[Difference] | None:
         # What runs has the digests with which it was deployed.
@@ -333,7 +334,9 @@ class ClusterStack(RemoteStack):
     ) -> int | None:
         text = self._text(made, note)
         if not self.node.dry:
-            ahead.must_be_clear(self, ahead.look(self, text))
+            seen = ahead.look(self, text)
+            ahead.must_be_clear(self, seen)
+            ahead.agree(seen, follow, change.owner.doing)
         if self._held:
             if not self._held.hand_over(change.owner):
                 self._held = None

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from spinstack.console import known_errors
+from spinstack.platforms.kubernetes.cluster import times
 from spinstack.platforms.kubernetes.cluster.output import bare, complaints
 from spinstack.platforms.kubernetes.kubectl import PROGRAM, home, kubectl
 from spinstack.rules.finding import Finding
@@ -29,6 +30,8 @@ NEEDED = (
 _SKEW = re.compile(
     r"version difference between client \(([\d.]+)\) and server \(([\d.]+)\) exceeds"
 )
+# Source: rancher/rancher, the API v3's tokens.
+_EXPIRES = re.compile(r'"expiresAt": ?"([^"]*)"')
 _LONGEST_TIME = 253_402_300_799
 
 
@@ -130,16 +133,31 @@ def missing_rights(cluster: Cluster, output: str) -> list[Finding]:
 
 
 def token_step(cluster: Cluster) -> Step:
-    """Prints the claims in a token that is a JWT, without its signature: nobody can use that."""
-    view = ("config", "view", "--minify", "--raw", "-o", "jsonpath={.users[0].user.token}")
-    call = kubectl(cluster, *view)
-    return Step("token", (Command(*call.words, Raw("| cut -s -d . -f 2")),), must=False)
+    """Prints the claims of a token that is a JWT, or what Rancher says about the end of one of its
+    own; nothing that anybody could log in with."""
+    path = r'{.clusters[0].cluster.server}{" "}{.users[0].user.token}'
+    view = kubectl(cluster, "config", "view", "--minify", "--raw", "-o", f"jsonpath={path}")
+    # In its API's root, not in that of the cluster below it; the token's name comes first in it.
+    asked = kubectl(cluster, "--server", Raw('"${server%%/k8s/clusters/*}"'), "get", "--raw")
+    lines = (
+        f"( view=$({view.script()}) || exit",
+        "server=${view%% *} token=${view##* }",
+        "case $token in",
+        '*.*.*) token=${token#*.}; printf "%s\\n" "${token%%.*}" ;;',
+        "*:*) case $server in */k8s/clusters/*) said=$("
+        f'{asked.script()} "/v3/tokens/${{token%%:*}}") && '
+        'printf "%s\\n" "$said" | grep -Eo \'"expiresAt": ?"[^"]*"\' ;; esac ;;',
+        "esac )",
+    )
+    return Step("token", (Command(Raw("\n".join(lines))),), must=False)
 
 
 def read_token(output: str) -> datetime | None:
     """When the token ends, UTC; None if that is not known."""
     lines = bare(output)
     word = lines[-1].strip() if lines else ""
+    if match := _EXPIRES.fullmatch(word):
+        return times.moment(match[1])
     try:
         claims = read_json(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)))
     except ValueError:
