@@ -214,16 +214,6 @@ def _not_rendered(step: JournalStep, told: Journal, session: Session) -> Spinsta
     )
 
 
-def _no_room(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
-    """What is to be replaced runs on until its successor is well: both need a place meanwhile."""
-    return SpinstackError(
-        "the quota has no room for the new containers beside the old ones",
-        where=session.where,
-        remedy="stop a service first (`invoke stop`), or ask the centre for a larger quota",
-        details=step.output.strip(),
-    )
-
-
 def _not_healthy(step: JournalStep, told: Journal, session: Session) -> SpinstackError:
     within = session.destination.healthy_within
     watcher = watched(step, session)
@@ -270,7 +260,6 @@ def _no_good_answer(step: JournalStep, told: Journal, session: Session) -> Spins
 # Step of a change → why it failed; for all others the platform says why.
 _EXPLAINED: dict[str, Callable[[JournalStep, Journal, Session], SpinstackError]] = {
     "render": _not_rendered,
-    "find room": _no_room,
     "note the upgrade": _not_noted,
     "mark as current": _not_noted,
     "bring up": _not_brought_up,

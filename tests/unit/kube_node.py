@@ -313,12 +313,17 @@ def _pods(deployment: Object, ill: dict[str, str]) -> list[Object]:
             "metadata": {
                 "name": f"{name}-{number}",
                 "labels": {**template["metadata"]["labels"], labels.MANAGED_BY: labels.MANAGER},
-                "creationTimestamp": f"2026-11-29T00:00:{number:02d}Z",
+                "creationTimestamp": f"2026-11-29T00:{number:02d}:00Z",
             },
             "spec": template["spec"],
             "status": {
                 "phase": "Running" if well else "Pending",
-                "conditions": [{"type": "Ready", "status": "True" if well else "False"}],
+                "conditions": [
+                    {
+                        **{"type": "Ready", "status": "True" if well else "False"},
+                        "lastTransitionTime": f"2026-11-29T00:{number:02d}:04Z",
+                    }
+                ],
                 "containerStatuses": [{"name": name, "image": image, "state": state}],
             },
         }

@@ -402,16 +402,70 @@ def test_diff_shows_what_the_server_would_change(desk: Desk, node: KubeNode) -> 
     assert desk.types(ship.diff) == "nothing to do\n"
 
 
-def test_a_change_for_which_the_quota_has_no_room_is_not_begun(desk: Desk, node: KubeNode) -> None:
+def small_quota(node: KubeNode, pods: str = "2") -> None:
+    told = {"hard": {"pods": pods}, "used": {"pods": "2"}}
+    node.quotas = [{"kind": "ResourceQuota", "metadata": {"name": "small"}, "status": told}]
+
+
+def strategies(node: KubeNode) -> list[str]:
+    """Those with which the Deployment web is applied from now on, dry runs included."""
+    seen: list[str] = []
+
+    def judge(one: dict[str, Any]) -> str:
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", "web"):
+            seen.append(one["spec"]["strategy"]["type"])
+        return ""
+
+    node.judge = judge
+    return seen
+
+
+def test_without_room_for_two_the_old_one_is_stopped_first_after_a_yes(
+    desk: Desk, node: KubeNode
+) -> None:
     desk.types(ship.deploy)
     desk.changes()
-    told = {"hard": {"pods": "2"}, "used": {"pods": "2"}}
-    node.quotas = [{"kind": "ResourceQuota", "metadata": {"name": "small"}, "status": told}]
+    small_quota(node)
+    seen = strategies(node)
     error = desk.fails(ship.deploy)
-    assert error.what == "the quota has no room for the new containers beside the old ones"
-    assert "pods 2 of 2 used, 1 more wanted" in error.details
-    assert error.now == "nothing that is running was touched"
+    assert "Stop web before the new version starts? Away for about 9 s, for 55 s at" in error.what
+    assert "new containers beside the old ones (quota small: pods 2 of 2 used, 1 more" in desk.told
+    assert (error.exit_code, seen) == (2, [])
+    assert "[kubernetes-quota]" in desk.types(prepare.check, to="dev")
+    assert desk.types(ship.deploy, yes=True) == f"{ADDRESS}\n"
+    assert image(node, "web").endswith("web:2.0")
+    assert seen[-2:] == ["Recreate", "RollingUpdate"], "the next change need not stop it"
+    assert desk.types(ship.diff) == "nothing to do\n"
+
+
+def test_without_room_what_ran_before_comes_back_after_the_new_one_is_stopped(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    small_quota(node)
+    node.ill = {"web:2.0": "ErrImagePull"}
+    seen = strategies(node)
+    error = desk.fails(ship.deploy, yes=True)
+    assert error.now == "the previous version is running again"
+    assert seen[-3:] == ["Recreate", "Recreate", "RollingUpdate"]
     assert image(node, "web").endswith("web:1.0")
+
+
+def test_a_change_for_which_the_quota_has_no_room_at_all_is_not_begun(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    compose = desk.directory / "docker-compose.yml"
+    first, _, rest = compose.read_text().partition("  app:\n")
+    app = rest.partition("  web:\n")[0]
+    compose.write_text(f"{first}  app:\n{rest}  more:\n{app}")
+    small_quota(node)
+    error = desk.fails(ship.deploy, yes=True)
+    assert error.what == "the quota has no room for the new containers"
+    assert "pods 2 of 2 used, 1 more wanted" in error.details
+    assert error.now == "nothing was changed"
+    assert ("Deployment", "more") not in node.objects
 
 
 def by_hand(node: KubeNode, kind: str, name: str, **metadata: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled
 from spinstack.platforms.kubernetes.cluster import access, answers, apply, owners
 from spinstack.platforms.kubernetes.cluster.owners import Conflict, InTheWay
+from spinstack.remote.cluster import room
+from spinstack.remote.cluster.room import Manifests, Tight
 from spinstack.rules.finding import Finding
 from spinstack.transport.script import Script, tail
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds that what ran before may take to be well again.
 BACK_SECONDS = 120
+_MORE_ROOM = "stop a service first (`invoke stop`), or ask the centre for a larger quota"
 _TAKES_BACK = (
     "`invoke diff` shows what a deploy makes of it, which asks before it takes it back (with --yes "
     "it does not ask); to keep it, change the stack's files to it"
@@ -30,22 +33,29 @@ _REMOVED = "the site is away from the removal until the deploy has ended"
 @dataclass(frozen=True)
 class Ahead:
     """`in_the_way`: objects of others with names of the stack's; `conflicts`: fields that others
-    have changed, and that the change sets anew; `late`: that the login ends too early, in words."""
+    have changed, and that the change sets anew; `late`: that the login ends too early, in words;
+    `tight`: that the quota has too little room."""
 
     in_the_way: Sequence[InTheWay] = ()
     conflicts: Sequence[Conflict] = ()
     late: str = ""
+    tight: Tight | None = None
 
 
-def look(stack: ClusterStack, text: str) -> Ahead:
-    """`text`: the manifests that are to be applied. What the cluster does not say is left for the
-    change itself to meet: it has the server judge everything before it begins."""
-    step, token = owners.there_step(stack.cluster, text), access.token_step(stack.cluster)
+def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
+    """What the cluster does not say is left for the change itself to meet: it has the server judge
+    everything before it begins."""
+    step, token = (
+        owners.there_step(stack.cluster, manifests.wanted),
+        access.token_step(stack.cluster),
+    )
     result = stack.node.run(Script((stack.ready, step, token)))
     late = _late(access.read_token(result.output(token.name)), stack.destination.healthy_within)
-    there, wanted = _objects(result.output(step.name)), apply.objects(text)
+    there, wanted = _objects(result.output(step.name)), apply.objects(manifests.wanted)
     blocked = owners.in_the_way(there, wanted)
-    return Ahead(blocked, () if blocked else _conflicts(stack, there, wanted), late)
+    if blocked or late:
+        return Ahead(blocked, late=late)
+    return Ahead(conflicts=_conflicts(stack, there, wanted), tight=room.look(stack, manifests))
 
 
 def _late(end: datetime | None, healthy_within: int) -> str:
@@ -112,13 +122,36 @@ def _stands_against(stack: ClusterStack, ahead: Ahead) -> SpinstackError | None:
             remedy=f"do for each what stands above, or change the namespace ({_REMOVED})",
             details="\n".join(f"{one.told}\n  {one.remedy(stack.cluster)}" for one in found),
         )
+    if ahead.tight and ahead.tight.still:
+        return SpinstackError(
+            "the quota has no room for the new containers",
+            where=stack.place,
+            remedy=_MORE_ROOM,
+            details="\n".join(ahead.tight.still),
+        )
     return None
 
 
-def agree(ahead: Ahead, follow: Follow, doing: str) -> None:
-    """Ask somebody about what the change would undo. Raises UsageError for a no."""
-    if not ahead.conflicts:
-        return
+def agreed(ahead: Ahead, manifests: Manifests, follow: Follow, doing: str) -> Manifests:
+    """Ask somebody about what the change would undo, and about a site that is away for a while.
+    Returns what is to be applied then. Raises UsageError for a no."""
+    if ahead.conflicts:
+        _ask_about_fields(ahead, follow, doing)
+    if ahead.tight is None:
+        return manifests
+    follow.session.console.warn(_no_room(ahead.tight))
+    names = " and ".join(ahead.tight.stopped)
+    question = f"Stop {names} before the new version starts? Away {ahead.tight.gap.told}."
+    follow.session.confirm(question, yes=follow.yes)
+    return replace(manifests, stopped=ahead.tight.stopped)
+
+
+def _no_room(tight: Tight) -> str:
+    what = "the quota has no room for the new containers beside the old ones"
+    return f"{what} ({'; '.join(tight.missing)})"
+
+
+def _ask_about_fields(ahead: Ahead, follow: Follow, doing: str) -> None:
     console = follow.session.console
     for one in ahead.conflicts:
         console.warn(one.told)
@@ -142,7 +175,18 @@ def findings(stack: ClusterStack, ahead: Ahead) -> list[Finding]:
             Finding("kubernetes-conflict", place, one.told, _TAKES_BACK, "warning")
             for one in ahead.conflicts
         ),
+        *(_of_room(stack, ahead.tight) if ahead.tight else ()),
     ]
+
+
+def _of_room(stack: ClusterStack, tight: Tight) -> Iterator[Finding]:
+    if tight.still:
+        problem = f"the quota has no room for the new containers ({'; '.join(tight.still)})"
+        yield Finding("kubernetes-quota", stack.place, problem, _MORE_ROOM)
+        return
+    remedy = f"a deploy asks whether to stop {' and '.join(tight.stopped)} first: the site is away "
+    remedy += f"{tight.gap.told}; or ask the centre for a larger quota"
+    yield Finding("kubernetes-quota", stack.place, _no_room(tight), remedy, "warning")
 
 
 def judged(stack: ClusterStack, text: str) -> list[Finding]:

@@ -17,9 +17,10 @@ from spinstack.platforms.kubernetes.cluster import apply, records
 from spinstack.platforms.kubernetes.cluster.apply import Named
 from spinstack.platforms.kubernetes.cluster.records import Record
 from spinstack.remote import job, journal
-from spinstack.remote.cluster import evidence, room
+from spinstack.remote.cluster import evidence
 from spinstack.remote.cluster.ahead import BACK_SECONDS
 from spinstack.remote.cluster.journal_file import JournalFile
+from spinstack.remote.cluster.room import Manifests
 from spinstack.remote.cluster.steps import Do, Failed, Steps
 from spinstack.remote.cluster.visitor import Visitor
 from spinstack.remote.cluster.watch import Watch
@@ -43,20 +44,18 @@ class Phase:
 
 
 class Rollout:
-    """One change. `text`: its manifests; `before`: those of the release that runs, empty if there
-    is none to go back to. `stopping`: somebody wants it to be taken back."""
+    """One change. `stopping`: somebody wants it to be taken back."""
 
     def __init__(
         self,
         stack: ClusterStack,
         change: Job,
-        text: str,
-        before: str,
+        manifests: Manifests,
         take: Callable[[str], object],
         warn: Callable[[str], None],
     ) -> None:
         self._stack, self._change = stack, change
-        self._text, self._before = text, before
+        self._manifests = manifests
         self.stopping = False
         self._journal = JournalFile(stack.directory, change.id, take, warn)
         self._steps = Steps(stack, self._journal)
@@ -69,15 +68,16 @@ class Rollout:
         self._journal.mark("made", f"{owner.doing} of {change.release}, {owner.told()}")
 
     def _planned(self) -> list[Phase]:
+        settle = Phase("apply the usual strategy", self._settle, journal.UNFINISHED)
         return [
             Phase("render", self._judge),
-            Phase("find room", self._find_room),
             Phase("lock still ours", self._still_ours),
             Phase("note the upgrade", self._note_begun),
             Phase("bring up", self._bring_up, back=True),
             Phase("wait until healthy", self._wait, back=True),
             Phase("ask the site", self._ask, back=True),
             Phase("lock still ours", self._still_ours, journal.LOCK_LOST),
+            *([settle] if self._manifests.stopped else []),
             Phase("prune", self._prune, journal.UNFINISHED),
             Phase("mark as current", self._mark_current, journal.NOT_NOTED),
         ]
@@ -104,12 +104,7 @@ class Rollout:
         self._journal.close()
 
     def _judge(self) -> int:
-        return self._steps.run(apply.dry_run_step(self._stack.cluster, self._text))
-
-    def _find_room(self) -> int:
-        missing = room.shortages(self._stack, self._text, self._before)
-        self._journal.output("\n".join(missing))
-        return 1 if missing else 0
+        return self._steps.run(apply.dry_run_step(self._stack.cluster, self._manifests.first))
 
     def _still_ours(self) -> None:
         self._stack.must_be_ours(now=True)
@@ -121,7 +116,11 @@ class Rollout:
     def _bring_up(self) -> int:
         self._visit()
         self._deadline = time.monotonic() + self._change.healthy_within
-        return self._steps.run(apply.apply_step(self._stack.cluster, self._text))
+        return self._steps.run(apply.apply_step(self._stack.cluster, self._manifests.first))
+
+    def _settle(self) -> int:
+        """The next change need not stop what runs."""
+        return self._steps.run(apply.apply_step(self._stack.cluster, self._manifests.wanted))
 
     def _visit(self) -> None:
         """Have the first page asked for all the while, if there is a site."""
@@ -140,8 +139,8 @@ class Rollout:
 
     def _prune(self) -> int:
         """Remove what the stack no longer has; what the release before mounts is kept for it."""
-        before = apply.inventory(self._before)
-        return self._remove_others(self._text, before, apply.config_of(before))
+        before = apply.inventory(self._manifests.before)
+        return self._remove_others(self._manifests.wanted, before, apply.config_of(before))
 
     def _remove_others(self, text: str, before: Iterable[Named], kept: Iterable[Named] = ()) -> int:
         """Remove what is not in these manifests: of what is listed, and of what ran before."""
@@ -177,12 +176,13 @@ class Rollout:
         self._steps.try_to("keep evidence", self._keep_evidence)
         for name in evidence.worth_showing(self._watch.states, self._change.services):
             self._steps.try_to(f"last lines of {name}", partial(self._show_log, name))
-        if self._change.creating or not self._before:
+        before = self._manifests.before
+        if self._change.creating or not before:
             return journal.STAYS
         if not self._steps.try_to("lock still ours", self._still_ours):
             return journal.LOCK_LOST
-        new = apply.inventory(self._text)
-        back = apply.apply_step(self._stack.cluster, self._before)
+        new = apply.inventory(self._manifests.wanted)
+        back = apply.apply_step(self._stack.cluster, self._manifests.back)
         if not self._steps.try_to("roll back", lambda: self._steps.run(back)):
             return journal.UNFINISHED
         self._steps.try_to("forget the upgrade", self._stack.forget_upgrade)
@@ -192,7 +192,10 @@ class Rollout:
         )
         if not waited:
             return journal.BACK_NOT_WELL
-        self._steps.try_to("remove the new ones", lambda: self._remove_others(self._before, new))
+        if self._manifests.stopped:
+            usual = apply.apply_step(self._stack.cluster, before)
+            self._steps.try_to("apply the usual strategy", lambda: self._steps.run(usual))
+        self._steps.try_to("remove the new ones", lambda: self._remove_others(before, new))
         return journal.TAKEN_BACK
 
     def _show_log(self, service: str) -> int:

@@ -1,56 +1,122 @@
-"""Whether the namespace's quota has room for what a change needs at its peak."""
+"""What a change applies; and whether the namespace's quota has room for it at its peak.
+
+What is replaced runs on until its successor is well, so both need room at once. Where there is
+none, the old containers are stopped first, if somebody agrees, and the site is away meanwhile.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.base import Garbled
-from spinstack.platforms.kubernetes.cluster import apply, quota
+from spinstack.platforms.kubernetes.cluster import apply, gap, quota
+from spinstack.platforms.kubernetes.cluster.gap import Gap
+from spinstack.platforms.kubernetes.cluster.tree import child, mapping, named, number, text
 from spinstack.transport.script import Script
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
 
+_Deployments = dict[str, dict[str, Any]]
 
-def shortages(stack: ClusterStack, text: str, before: str) -> list[str]:
-    """What is missing, in words. `text`: the manifests of the change; `before`: of what runs. An
-    account that may not see quotas is told nothing: the server will say it."""
-    pods = list(_more_pods(text, before))
-    if not pods:
-        return []
+
+@dataclass(frozen=True)
+class Manifests:
+    """`wanted`: of the change; `before`: of the release that runs, empty if there is none to go
+    back to; `stopped`: the Deployments whose old containers are stopped before the new ones start.
+    """
+
+    wanted: str
+    before: str = ""
+    stopped: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """What is applied at first; `wanted` after it makes no new containers."""
+        return recreating(self.wanted, self.stopped)
+
+    @property
+    def back(self) -> str:
+        """What brings back what ran before, with `before` after it."""
+        return recreating(self.before, self.stopped)
+
+
+def recreating(manifests: str, names: Sequence[str]) -> str:
+    """Manifests with Deployments that stop all old containers before they start new ones."""
+    if not names:
+        return manifests
+    made = []
+    for one in apply.objects(manifests):
+        if text(one, "kind") == "Deployment" and named(one) in names:
+            one = {**one, "spec": {**one["spec"], "strategy": {"type": "Recreate"}}}
+        made.append(json.dumps(one))
+    return "\n---\n".join(made)
+
+
+@dataclass(frozen=True)
+class Tight:
+    """The quota has too little room. `missing`: of what, in words, with new containers beside old
+    ones; `still`: the same once the old ones of `stopped` are away, which takes `gap`."""
+
+    missing: Sequence[str]
+    still: Sequence[str]
+    stopped: tuple[str, ...]
+    gap: Gap
+
+
+def look(stack: ClusterStack, manifests: Manifests) -> Tight | None:
+    """None if there is room for the change. An account that may not see quotas is told nothing: the
+    server will say it."""
+    new, old = _deployments(manifests.wanted), _deployments(manifests.before)
+    changed = [name for name in new if _template(new[name]) != _template(old.get(name, {}))]
+    more = [pod for name in changed for pod in _pods_beside(new[name], old.get(name))]
+    if not more:
+        return None
     step = quota.quota_step(stack.cluster)
     told = stack.node.run(Script((stack.ready, step))).steps[-1]
-    if not told.ok:
-        return []
     try:
-        room = quota.parse(told.output)
+        room = quota.parse(told.output) if told.ok else quota.Room()
     except Garbled:
-        return []
-    return [str(one) for one in quota.shortages(room, pods)]
+        return None
+    missing = quota.shortages(room, more)
+    if not missing:
+        return None
+    stopped = tuple(name for name in changed if name in old)
+    coming = [pod for name in changed for pod in _pods(new[name])]
+    going = [pod for name in stopped for pod in _pods(old[name])]
+    still = quota.shortages(room, coming, going)
+    step = gap.pods_step(stack.cluster, stack.stack)
+    started = gap.starts(stack.node.run(Script((stack.ready, step))).output(step.name))
+    replaced = [new[name] for name in stopped]
+    lasting = gap.gap(replaced, started, stack.destination.healthy_within)
+    return Tight([*map(str, missing)], [*map(str, still)], stopped, lasting)
 
 
-def _more_pods(text: str, before: str) -> list[dict[str, Any]]:
-    """The specs of the pods that run beside those of before: one of each Deployment that changes
-    (all of one that is new)."""
-    old = dict(_deployments(before))
-    found: list[dict[str, Any]] = []
-    for name, spec in _deployments(text):
-        template = spec.get("template") or {}
-        pod = template.get("spec") or {}
-        if name not in old:
-            found += [pod] * int(spec.get("replicas", 1))
-        elif template != old[name].get("template") and _surges(spec):
-            found.append(pod)
-    return found
+def _pods_beside(
+    new: Mapping[str, Any], old: Mapping[str, Any] | None
+) -> Iterator[Mapping[str, Any]]:
+    """The pods that run beside those of before: one of a Deployment that changes, all of a new
+    one."""
+    if old is None:
+        yield from _pods(new)
+    elif child(new, "spec", "strategy", "type") != "Recreate":
+        yield mapping(_template(new), "spec")
 
 
-def _surges(spec: dict[str, Any]) -> bool:
-    return (spec.get("strategy") or {}).get("type") != "Recreate"
+def _pods(deployment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The specs of all its pods."""
+    return [mapping(_template(deployment), "spec")] * number(
+        deployment, "spec", "replicas", otherwise=1
+    )
 
 
-def _deployments(text: str) -> list[tuple[str, dict[str, Any]]]:
-    return [
-        (str(one["metadata"]["name"]), one["spec"])
-        for one in apply.objects(text)
-        if one.get("kind") == "Deployment"
-    ]
+def _template(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    return mapping(deployment, "spec", "template")
+
+
+def _deployments(manifests: str) -> _Deployments:
+    found = (one for one in apply.objects(manifests) if text(one, "kind") == "Deployment")
+    return {named(one): one for one in found}

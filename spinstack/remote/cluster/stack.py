@@ -27,6 +27,7 @@ from spinstack.remote import changes
 from spinstack.remote.cluster import ahead, held, journal_file
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.cluster.rollout import Rollout
+from spinstack.remote.cluster.room import Manifests
 from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten
 from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
@@ -293,8 +294,8 @@ class ClusterStack(RemoteStack):
         )
 
     def foreseen(self, made: Release) -> list[Finding]:
-        text = made.archive.decode()
-        seen = ahead.look(self, text)
+        text, current = made.archive.decode(), self.kept().record.current
+        seen = ahead.look(self, Manifests(text, self.manifests(current) if current else ""))
         judged = [] if seen.in_the_way else ahead.judged(self, text)
         return [*ahead.findings(self, seen), *judged]
 
@@ -332,11 +333,11 @@ class ClusterStack(RemoteStack):
         note: ReleaseNote,
         follow: Follow,
     ) -> int | None:
-        text = self._text(made, note)
+        manifests = self._manifests(made, note, found)
         if not self.node.dry:
-            seen = ahead.look(self, text)
+            seen = ahead.look(self, manifests)
             ahead.must_be_clear(self, seen)
-            ahead.agree(seen, follow, change.owner.doing)
+            manifests = ahead.agreed(seen, manifests, follow, change.owner.doing)
         if self._held:
             if not self._held.hand_over(change.owner):
                 self._held = None
@@ -344,19 +345,20 @@ class ClusterStack(RemoteStack):
         else:
             self._take(change.owner)
         if self.node.dry:
-            return self._show(text)
+            return self._show(manifests.wanted)
         try:
-            self._rollout = self._prepared(change, found, made, note, text, follow)
+            self._rollout = self._prepared(change, found, made, note, manifests, follow)
         except SpinstackError:
             self.unlock()
             raise
         return self.follow(follow)
 
-    def _text(self, made: Release | None, note: ReleaseNote) -> str:
-        """The manifests of a release: a new one, or one that is kept."""
+    def _manifests(self, made: Release | None, note: ReleaseNote, found: Found) -> Manifests:
+        """Those of a release, a new one or one that is kept, and of the one that runs."""
+        before = self.manifests(found.current) if found.current and found.states else ""
         if made:
-            return _pinned(made.archive.decode(), note.images.values())
-        return self.manifests(note.id)
+            return Manifests(_pinned(made.archive.decode(), note.images.values()), before)
+        return Manifests(self.manifests(note.id), before)
 
     def _show(self, text: str) -> int:
         """For a dry run: what a change does."""
@@ -372,7 +374,7 @@ class ClusterStack(RemoteStack):
         found: Found,
         made: Release | None,
         note: ReleaseNote,
-        text: str,
+        manifests: Manifests,
         follow: Follow,
     ) -> Rollout:
         kept = self.kept()
@@ -380,12 +382,11 @@ class ClusterStack(RemoteStack):
         if (kept.record.current, left) != (found.current, found.unfinished):
             raise Changed(self.place)
         if made:
-            object = records.release(self.stack, note.id, text, asdict(note))
+            object = records.release(self.stack, note.id, manifests.wanted, asdict(note))
             self.ask("keep the release", records.keep(self.cluster, object))
-        before = self.manifests(found.current) if found.current and found.states else ""
         console = follow.session.console
         return Rollout(
-            self, change, text, before, lambda line: follow.line("follow", line), console.warn
+            self, change, manifests, lambda line: follow.line("follow", line), console.warn
         )
 
     def follow(self, follow: Follow) -> int | None:

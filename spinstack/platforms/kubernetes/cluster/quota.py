@@ -88,8 +88,19 @@ def parse(output: str) -> Room:
     return Room(quotas, defaults)
 
 
-def shortages(room: Room, pods: Sequence[Mapping[str, Any]]) -> list[Shortage]:
-    """What is missing for so many more pods. `pods`: their specs, as in a Deployment's template."""
+def shortages(
+    room: Room, pods: Sequence[Mapping[str, Any]], gone: Sequence[Mapping[str, Any]] = ()
+) -> list[Shortage]:
+    """What is missing for so many more pods, once those that are `gone` have left. Of both the
+    specs, as in a Deployment's template."""
+    wanted, silent = _sums(room, pods)
+    freed, _ = _sums(room, gone)
+    more = {what: amount - freed.get(what, 0) for what, amount in wanted.items()}
+    return list(_missing(room.quotas, more, silent)) if pods else []
+
+
+def _sums(room: Room, pods: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Fraction], set[str]]:
+    """What pods need together, and what some of their containers do not say."""
     wanted: dict[str, Fraction] = {"pods": Fraction(len(pods))}
     silent: set[str] = set()
     for pod in pods:
@@ -100,7 +111,7 @@ def shortages(room: Room, pods: Sequence[Mapping[str, Any]]) -> list[Shortage]:
                     silent.add(what)
                 else:
                     wanted[what] = wanted.get(what, Fraction(0)) + amount
-    return list(_missing(room.quotas, wanted, silent)) if pods else []
+    return wanted, silent
 
 
 def _missing(
@@ -115,7 +126,7 @@ def _missing(
                 continue
             limit, taken = quantity(hard), quantity(used)
             more = wanted.get(what, Fraction(0))
-            if more and limit is not None and taken is not None and taken + more > limit:
+            if more > 0 and limit is not None and taken is not None and taken + more > limit:
                 yield Shortage(quota.name, what, hard, used, more)
 
 
