@@ -126,24 +126,39 @@ class Session:
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
         """This task's one connection, closed at the end."""
-        node = self._node()
+        node = self._node(self.destination)
         try:
             yield node
         finally:
             node.close()
 
-    def _node(self) -> LoginNode:
-        if self.dry:
-            return self._printing_node()
+    @contextmanager
+    def file_node(self, *, asking: bool) -> Iterator[LoginNode | None]:
+        """A connection to where the mounted directories are, for a destination whose scripts run on
+        this machine; None if there is none, or none is open and nobody may be asked to log in."""
         from spinstack.transport import connect
 
-        return connect.login_node(self.destination, self.console.note)
+        there = self.destination.at_login_node
+        if not there.has_login_node or not (asking or self.dry or connect.is_open(there)):
+            yield None
+            return
+        node = self._node(there)
+        try:
+            yield node
+        finally:
+            node.close()
 
-    def _printing_node(self) -> LoginNode:
+    def _node(self, to: Destination) -> LoginNode:
+        if self.dry:
+            return self._printing_node(to)
+        from spinstack.transport import connect
+
+        return connect.login_node(to, self.console.note)
+
+    def _printing_node(self, to: Destination) -> LoginNode:
         from spinstack.transport.command import Command
         from spinstack.transport.login_node import PrintingLoginNode
 
-        to = self.destination
         if to.on_laptop:
             from spinstack.transport.laptop.node import PrintingLaptop
 

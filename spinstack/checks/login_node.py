@@ -57,11 +57,17 @@ def findings(
         found += _account(seen, destination)
         found += _project(seen, destination)
         found += _space(seen, destination)
-        found += _blocked(seen, mounted, destination)
-    for use in mounted:
-        found += _source(seen, use, destination)
+    found += mounts(seen, mounted, destination)
     found += access(seen, destination, platform)
     found += _ports(seen, services, stack, destination)
+    return found
+
+
+def mounts(seen: Survey, mounted: list[Use], destination: Destination) -> list[Finding]:
+    """What keeps the nodes, and the containers on them, from what is mounted."""
+    found = [*_blocked(seen, mounted, destination)]
+    for use in mounted:
+        found += _source(seen, use, destination)
     return found
 
 
@@ -132,7 +138,7 @@ def blocked(seen: Survey, mounted: list[Use], destination: Destination) -> dict[
     """The directories without o+x above the mounts, each with the sources below it."""
     found: dict[Entry, list[str]] = {}
     for source in dict.fromkeys([*(use.mount.source for use in mounted), destination.project_dir]):
-        entry = seen.ways[source].blocked
+        entry = seen.ways[source].blocked if source in seen.ways else None
         if entry:
             found.setdefault(entry, []).append(source)
     return found
@@ -165,7 +171,7 @@ def _source(seen: Survey, use: Use, destination: Destination) -> Iterator[Findin
         problem = f"{_shown(use.mount.source)} does not exist{_first_missing(way)}"
         # Setup creates nothing elsewhere.
         make = f"run `invoke setup --to {destination.name}`"
-        if not names.is_below(use.mount.source, [destination.project_dir]):
+        if destination.on_laptop or not names.is_below(use.mount.source, [destination.project_dir]):
             make = f"run there: mkdir -p {shlex.quote(use.mount.source)}"
         yield Finding("mount-source", use.where, problem, f"correct the path, or {make}")
 

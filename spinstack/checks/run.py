@@ -30,9 +30,10 @@ from spinstack.transport.script import Script, Step
 if TYPE_CHECKING:
     from spinstack.session import Session
 
-UNSEEN_MOUNTS = (
-    "the mounted directories were not looked at: kubectl runs on this machine, where they are not "
-    "(a destination with kubectl: login looks at them)"
+UNSEEN = "the mounted directories were not looked at"
+NO_LOGIN_NODE = (
+    f"{UNSEEN}: they are not on this machine, where kubectl runs (set project_dir: at the "
+    "destination, and they are looked at through its login node)"
 )
 
 
@@ -134,10 +135,41 @@ def _there(
         if visit.states_known and not finding.errors([*here, *found]):
             found += _foreseen(session, node)
         if to.on_laptop and visit.mounts:
-            report.notes.append(UNSEEN_MOUNTS)
+            found += _mounts(session, report)
         findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         step.done(findings if found else "nothing wrong")
     return found
+
+
+def _mounts(session: Session, report: Report) -> list[Finding]:
+    """Of a destination whose scripts run on this machine: what keeps its nodes from the mounted
+    directories."""
+    with session.file_node(asking=True) as node:
+        if node is None:
+            report.notes.append(NO_LOGIN_NODE)
+            return []
+        try:
+            return walked(node, session.destination, session.stack)
+        except SpinstackError as error:
+            report.notes.append(f"{UNSEEN}: {error.what} ({error.remedy})")
+            return []
+
+
+def mounts(stack: Stack, to: Destination) -> list[login_node.Use]:
+    """What the services mount of the global file system, by the users that their pods have."""
+    uid = to.kubernetes.uid if to.kubernetes else None
+    known = {} if uid is None else {"uid": str(uid)}
+    return login_node.uses(stack.services(to, **known)[0])
+
+
+def walked(node: LoginNode, to: Destination, stack: Stack) -> list[Finding]:
+    """What keeps the nodes from the directories that the services mount, and the containers, by
+    their own users, from what is in them. Raises SpinstackError if the connection fails."""
+    uses = mounts(stack, to)
+    if not uses:
+        return []
+    seen = survey.walked(node, [use.mount.source for use in uses])
+    return [] if node.dry else login_node.mounts(seen, uses, to)
 
 
 def _foreseen(session: Session, node: LoginNode) -> list[Finding]:
@@ -241,7 +273,9 @@ class Visit:
         return survey.look(self._node, self._to, self._platform, self.mounts)
 
     def _services(self, uid: int | None) -> list[Service]:
-        """The services, with the login node's `${UID}` once that is known."""
+        """The services, with the login node's `${UID}` once that is known, or that of the pods."""
+        cluster = self._to.kubernetes
+        uid = cluster.uid if cluster and cluster.uid is not None else uid
         known = {} if uid is None else {"uid": str(uid)}
         return self._stack.services(self._to, **known)[0]
 

@@ -69,6 +69,17 @@ def look(
     return _survey(result, destination, platform, _follow(node, sources, table))
 
 
+def walked(node: LoginNode, sources: Iterable[str]) -> Survey:
+    """Ask the login node for the ways to `sources` alone, and who we are there. Raises
+    SpinstackError if the connection fails."""
+    sources = list(dict.fromkeys(sources))
+    asked = sorted({part for source in sources for part in walk.parts(source)})
+    result = node.run(Script(_files_steps(asked)))
+    uid, groups = _account(result)
+    table = walk.parse(result.output("ways"), asked)
+    return Survey(uid=uid, groups=groups, ways=_follow(node, sources, table))
+
+
 def ask_platform(
     node: LoginNode, destination: Destination, platform: Platform, seconds: float
 ) -> Survey:
@@ -88,11 +99,23 @@ def _platform_steps(destination: Destination, platform: Platform) -> tuple[Step,
     )
 
 
+def _files_steps(asked: list[str]) -> tuple[Step, ...]:
+    return (
+        Step("account", (Command("id", "-u"), Command("id", "-G")), must=False),
+        Step("ways", (walk.stat_command(asked),), must=False),
+    )
+
+
+def _account(result: ScriptResult) -> tuple[int | None, frozenset[int]]:
+    account = re.findall(r"^[0-9]{1,10}(?: [0-9]{1,10})*$", result.output("account"), re.MULTILINE)
+    uid = int(account[0]) if account else None
+    return uid, frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
+
+
 def _script(destination: Destination, platform: Platform, asked: list[str]) -> Script:
     project = destination.project_dir
     steps = (
-        Step("account", (Command("id", "-u"), Command("id", "-G")), must=False),
-        Step("ways", (walk.stat_command(asked),), must=False),
+        *_files_steps(asked),
         Step(
             "project directory",
             (Command("test", "-d", project), Command("test", "-w", project)),
@@ -122,9 +145,7 @@ def _follow(
 def _survey(
     result: ScriptResult, destination: Destination, platform: Platform, ways: dict[str, Way]
 ) -> Survey:
-    account = re.findall(r"^[0-9]{1,10}(?: [0-9]{1,10})*$", result.output("account"), re.MULTILINE)
-    uid = int(account[0]) if account else None
-    groups = frozenset(map(int, account[1].split())) if len(account) > 1 else frozenset()
+    uid, groups = _account(result)
     free, used = _space(result.output("disk space"))
     steps = {step.name: step for step in result.steps}
     states, rights = steps[platform.states().name], platform.rights()

@@ -7,7 +7,7 @@ variables, --config file; see `schema.py` for every key. None of them holds secr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,19 @@ class Destination:
     def on_laptop(self) -> bool:
         """Whether scripts run on this machine, so that there is no login."""
         return self.kubernetes is not None and self.kubernetes.on_laptop
+
+    @property
+    def has_login_node(self) -> bool:
+        """Whether there is one for the files that are mounted, also where scripts run here: who
+        sets a directory on the global file system has one."""
+        return not self.on_laptop or self.project_dir != kubernetes.NO_PROJECT_DIR
+
+    @property
+    def at_login_node(self) -> Destination:
+        """The same, as it is reached through the login node."""
+        if self.kubernetes is None:
+            return self
+        return replace(self, kubernetes=replace(self.kubernetes, on_laptop=False))
 
     @property
     def place(self) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from spinstack.deploy import images as deploy_images
-from spinstack.deploy import provenance, take_over
+from spinstack.deploy import preflight, provenance, take_over
 from spinstack.deploy.images import build, push
 from spinstack.deploy.plan import Plan, must_have_two_steps, plan
 from spinstack.deploy.preflight import check
@@ -125,6 +125,7 @@ class _Wanted:
         _must_be(chosen, allowed, self._there)
         if chosen is Plan.NOTHING:
             return _nothing(self._there)
+        preflight.check_mounts(self._there.session, self._there.remote.node)
         made, note = self._release()
         return self._there.run(made, note, chosen, confirming=confirming)
 

@@ -131,11 +131,7 @@ def _node(to: Destination) -> LoginNode | None:
     """Where the destination's scripts run, if no login is needed for that."""
     if to.on_laptop:
         return LaptopNode()
-    if connect.chosen(to) != connect.OPENSSH:
-        return None
-    from spinstack.transport.openssh.master import Master
-
-    return connect.login_node(to) if Master(to).alive() else None
+    return connect.login_node(to) if connect.is_open(to) else None
 
 
 def _not_asked(to: Destination) -> Outcome:

@@ -50,6 +50,15 @@ def _keeps_logins(destination: Destination) -> bool:
     return Master(destination).alive() is not None or (version() or (0, 0)) >= OLDEST
 
 
+def is_open(destination: Destination) -> bool:
+    """Whether a login is open already, so that nobody is asked for one."""
+    if chosen(destination) != OPENSSH:
+        return False
+    from spinstack.transport.openssh.master import Master
+
+    return bool(Master(destination).alive())
+
+
 def login_node(destination: Destination, say: Callable[[str], None] | None = None) -> LoginNode:
     """A connection over the chosen wire, or to this machine where kubectl runs there; nothing is
     sent before it is used. `say` gets what people should know about the login."""

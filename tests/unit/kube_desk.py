@@ -69,6 +69,7 @@ class KubeSession(Session):
         super().__init__(Context(config), to)
         self.__dict__.update(directory=directory, engine=Engine("docker"))
         self.node = node
+        self.files: LoginNode | None = None
         self.programs = RecordingRunner(
             {
                 "docker image inspect": Result("", "No such image", 1),
@@ -84,6 +85,10 @@ class KubeSession(Session):
     def login_node(self) -> Iterator[LoginNode]:
         yield PrintingLoginNode("bash", self.console.result) if self.dry else self.node
 
+    @contextmanager
+    def file_node(self, *, asking: bool) -> Iterator[LoginNode | None]:
+        yield self.files
+
 
 class Desk:
     """Somebody who types tasks: each has a session of its own, as with Invoke."""
@@ -93,11 +98,14 @@ class Desk:
         self.node = node
         self._capsys = capsys
         self.told = ""
+        # The login node, whose login is open, where the mounted directories are.
+        self.files: LoginNode | None = None
 
     def types(self, task: Any, *, user: str = "alice", dry: bool = False, **options: Any) -> str:
         """What the task prints as its result; `told`: all else that it says."""
         self._capsys.readouterr()
         session = KubeSession(self.directory, self.node, user=user, dry=dry, to=options.get("to"))
+        session.files = self.files
         run(task, session, **options)
         out, self.told = self._capsys.readouterr()
         return out
@@ -109,8 +117,10 @@ class Desk:
     def fails(self, task: Any, *, user: str = "alice", **options: Any) -> SpinstackError:
         """The error that the task ends with."""
         self._capsys.readouterr()
+        session = KubeSession(self.directory, self.node, user=user)
+        session.files = self.files
         with pytest.raises(SpinstackError) as error:
-            run(task, KubeSession(self.directory, self.node, user=user), **options)
+            run(task, session, **options)
         _, self.told = self._capsys.readouterr()
         return error.value
 
