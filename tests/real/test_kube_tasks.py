@@ -51,9 +51,7 @@ def test_what_is_rendered_can_be_deployed_without_this_tool(
     assert "deployment.apps/app" in told
 
 
-def test_diff_shows_what_would_change_and_nothing_else(
-    kube_stage: KubeStage, first: Typed
-) -> None:
+def test_diff_shows_what_would_change_and_nothing_else(kube_stage: KubeStage, first: Typed) -> None:
     assert kube_stage.done("diff", *TO).code == 0
     with changed(kube_stage.stack / "web" / "nginx.conf", "send_timeout 60s", "send_timeout 50s"):
         told = kube_stage.invoke("diff", *TO)
@@ -84,7 +82,7 @@ def test_the_state_and_the_logs(kube_stage: KubeStage, first: Typed) -> None:
     inspected = json.loads(kube_stage.done("inspect", "web", *TO).out)
     assert "Deployment" in json.dumps(inspected)
     both = kube_stage.done("logs", "--since", "1h", *TO).out
-    assert "uWSGI" in both and '"request"' in both or "nginx" in both
+    assert ("uWSGI" in both and '"request"' in both) or "nginx" in both
     cited = kube_stage.done("cite", *TO).out
     assert "@sha256:" in cited
 
