@@ -15,7 +15,7 @@ from invoke.exceptions import ParseError
 from invoke.parser import Parser
 from invoke.program import Program
 
-from spinstack.config import settings
+from spinstack.config import misread, settings
 from spinstack.config import stack as config_stack
 from spinstack.console.error_table import packaged
 from spinstack.platforms import choose
@@ -63,15 +63,22 @@ def blocks(path: Path) -> list[str]:
 def test_the_settings_in_the_documents_bring_a_new_stack_to_a_cluster(tmp_path: Path) -> None:
     """As they stand there, with nothing else changed."""
     stack = bake(tmp_path, nersc_user="alice", registry="registry.nersc.gov", namespace="desi/a")
-    raw: dict[str, Any] = yaml.safe_load((stack / "invoke.yaml").read_text())["spinstack"]
-    (own,) = [text for text in blocks(GUIDE) if text.startswith("spinstack:")]
-    raw |= yaml.safe_load(own)["spinstack"]
+    written, mine = stack / "invoke.yaml", tmp_path / "mine.yaml"
+    template = written.read_text()
     texts = [*blocks(REPOSITORY / "README.md"), *blocks(GUIDE)]
-    told = [yaml.safe_load(text) for text in texts if "platform: kubernetes" in text]
+    (own,) = [text for text in texts if text.startswith("spinstack:")]
+    mine.write_text(own)
+    told = [text for text in texts if "platform: kubernetes" in text]
     assert len(told) == 3
     for destinations in told:
-        loaded = settings.load({"spinstack": {**raw, "destinations": destinations}}, stack)
-        for name in destinations:
+        # Those of the template are the last thing in its file.
+        written.write_text(f"{template.rstrip()}\n{textwrap.indent(destinations, '    ')}")
+        raw: dict[str, Any] = {}
+        for file in (mine, written):
+            misread.check(file, "spinstack")
+            raw |= yaml.safe_load(file.read_text())["spinstack"]
+        loaded = settings.load({"spinstack": {**yaml.safe_load(own)["spinstack"], **raw}}, stack)
+        for name in yaml.safe_load(destinations):
             to = loaded.destination(name)
             platform = choose.platform(to.platform, to.kubernetes)
             images = {image.variable: f"r/{image.name}:c-1" for image in loaded.images}
