@@ -95,7 +95,7 @@ def test_the_messages_in_the_guide_are_printed() -> None:
     table = GUIDE.read_text(encoding="utf-8").partition("## When something is wrong")[2]
     messages = re.findall(r"(?m)^\| `([^`]+)` \|", table)
     known = [re.sub(r"\s+", " ", it.cause) for it in packaged()]
-    sources = [it.read_text() for it in (REPOSITORY / "spinstack" / "deploy").glob("*.py")]
+    sources = [it.read_text() for it in (REPOSITORY / "spinstack").rglob("*.py")]
     assert len(messages) > 5
     for message in messages:
         # What is filled in is left out on either side.
