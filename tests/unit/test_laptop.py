@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 
 from spinstack.config import settings
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.platforms.kubernetes.cluster import pods
 from spinstack.transport import connect as transport_connect
 from spinstack.transport.channel import Channel, Pty
 from spinstack.transport.channel_node import ChannelNode
-from spinstack.transport.command import Command, Raw
+from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.laptop.channel import LaptopChannel
 from spinstack.transport.login_node import ConnectionLost
 from tests.wire_contract import *  # noqa: F403 - tests are collected by being imported
@@ -125,3 +127,10 @@ def test_without_bash_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match="needs bash on this machine"):
         node.open()
+
+
+def test_what_limits_a_command_does_not_outlive_it(connect: Connect) -> None:
+    limited = program(Path(pods.__file__).with_name("limited.sh"))
+    assert output(connect(), Raw(f"{limited}\nlimited"), "771", "echo", "done") == "done\n"
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert "sleep 771" not in listed.splitlines()
