@@ -4,20 +4,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spinstack.deploy.plan import LeftUnfinished, Plan, must_have_two_steps
 from spinstack.deploy.releases import Listed, listed
 from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.images import registry, registry_login
 from spinstack.platforms.health import Watcher
 from spinstack.remote import lock
+from spinstack.remote.access import remote_stack
 from spinstack.remote.history.write import recorded
 from spinstack.remote.lock import LockedStack
 from spinstack.remote.notes import ReleaseNote
+from spinstack.rules import finding
+from spinstack.rules.finding import Finding
+from spinstack.rules.service import ImageName
 from spinstack.session import ask_if_protected
 
 if TYPE_CHECKING:
+    from spinstack.remote.found import Found
     from spinstack.session import Session
 
 # Seconds that the previous containers may take to become healthy again.
@@ -51,6 +59,63 @@ def roll_back(session: Session, *, to_release: str, yes: bool) -> str:
             if not session.dry:
                 return ""
         return _go_back(change, to_release, yes=yes)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Going back to a release, tried. `note`: None if an open upgrade would be undone instead;
+    `how`: what was tried, in words."""
+
+    note: ReleaseNote | None
+    findings: list[Finding]
+    how: str
+
+    @property
+    def failed(self) -> bool:
+        return bool(finding.errors(self.findings))
+
+
+def try_out(session: Session, *, to_release: str) -> Tried:
+    """What `roll_back` would do, tried as far as it changes nothing. Raises UsageError if there is
+    no release to go back to."""
+    with session.login_node() as node, session.console.step("try it") as step:
+        remote = remote_stack(session, node)
+        there = remote.look()
+        if session.dry:
+            return Tried(None, [], "")
+        if there.unconfirmed:
+            names = " and ".join(there.unconfirmed)
+            how = f"an upgrade of {names} is open: a rollback starts the containers from before "
+            return Tried(None, [], f"{how}it again, which are kept; nothing else is needed")
+        found = listed(remote)
+        before = None if to_release else _before_cut_off(session, there, found)
+        note = before or _target(found, to_release, there.current)
+        step.done(note.id)
+        trial = remote.tried(note)
+    gone = [one for image in trial.images for one in _gone(session, image)]
+    return Tried(note, [*trial.findings, *gone], trial.how)
+
+
+def _gone(session: Session, image: str) -> Iterator[Finding]:
+    """Whether the registry still has an image of a release."""
+    try:
+        name = ImageName.parse(image)
+    except ValueError:
+        return
+    try:
+        path = f"{name.registry}/{name.path}"
+        login = registry_login.credentials(session.runner, session.engine, path)
+    except SpinstackError:
+        login = None
+    has = registry.has(name, login)
+    log_in = f"run `invoke registry.login --to {session.destination.name}` and try again"
+    if has is False:
+        problem = f"the registry has no {image}, or you may not see it"
+        remedy = f"{log_in}; else go back to another release (`invoke releases`)"
+        yield Finding("image-missing", name.registry, problem, remedy)
+    elif has is None:
+        problem = f"the registry does not say whether it has {image}"
+        yield Finding("image-missing", name.registry, problem, log_in, "warning")
 
 
 def _take_back(change: LockedStack, *, yes: bool) -> None:
@@ -89,7 +154,7 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
         note = ReleaseNote(to_release or "<release before>")
     else:
         found = listed(change.remote)
-        before = None if to_release else _before_cut_off(change, found)
+        before = None if to_release else _before_cut_off(session, change.found, found)
         note = before or _target(found, to_release, change.found.current)
     unless = "No upgrade is open. " if session.platform.two_steps else ""
     question = f"{unless}Go back to {_named(note)}? The current release stays uploaded."
@@ -106,12 +171,12 @@ def _named(note: ReleaseNote) -> str:
     return f"release {note.id}" + (f" by {note.who} on {note.host}" if note.who else "")
 
 
-def _before_cut_off(change: LockedStack, found: list[Listed]) -> ReleaseNote | None:
+def _before_cut_off(session: Session, there: Found, found: list[Listed]) -> ReleaseNote | None:
     """Where an upgrade in one step was cut off, the release that ran before it: the one that was
     confirmed last is no longer what runs. None otherwise."""
-    if change.session.platform.two_steps or not change.found.unfinished:
+    if session.platform.two_steps or not there.unfinished:
         return None
-    return next((item.note for item in found if item.note.id == change.found.current), None)
+    return next((item.note for item in found if item.note.id == there.current), None)
 
 
 def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:

@@ -59,6 +59,23 @@ def manifest(image: ImageName, login: Credentials | None) -> Manifest | None:
         return None
 
 
+def has(image: ImageName, login: Credentials | None) -> bool | None:
+    """Whether the registry has an image, by its digest if it has one; None without a clear answer.
+
+    Source: distribution/spec, "Pulling manifests".
+    """
+    scheme = "http" if is_loopback(image.registry) else "https"
+    reference = image.digest or image.tag
+    try:
+        _asked(f"{scheme}://{image.registry}/v2/{image.path}/manifests/{reference}", login)
+        return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False if error.code == 404 else None
+    except (OSError, ValueError, LookupError, AttributeError, HTTPException):
+        return None
+
+
 def made_of(
     image: ImageName, login: Credentials | None, manifest: Manifest
 ) -> tuple[str, str] | None:

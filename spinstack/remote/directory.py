@@ -24,8 +24,9 @@ from spinstack.remote.errors import (
 from spinstack.remote.found import Found
 from spinstack.remote.notes import ReleaseNote
 from spinstack.remote.owner import Owner, parse_owner
-from spinstack.remote.stack import Noted, RemoteStack
+from spinstack.remote.stack import Noted, RemoteStack, Trial
 from spinstack.remote.upload import Release
+from spinstack.rules.finding import Finding
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
 from spinstack.transport.script import Script, ScriptResult, Step, StepResult, json_object
@@ -312,6 +313,26 @@ class DirectoryStack(RemoteStack):
         step = notes.read_releases_step(self.root)
         output = self.node.run(Script((step,))).output(step.name)
         return [pair for pair in notes.parse_releases(output) if _is_id(pair[0].id)]
+
+    def tried(self, note: ReleaseNote) -> Trial:
+        """Its files are read there as an upgrade would read them; no more can be tried."""
+        directory = self.root / "releases" / note.id
+        enter = Step("enter the release", (Command("cd", str(directory)),))
+        render = Step("render", (self._commands.render,), must=False)
+        result = self.node.run(
+            Script((self.ready, enter, render), seconds=self.platform.quick + 60)
+        )
+        self.succeeded(result)
+        what = f"{self.platform.title} can't use the files of the release {note.id}"
+        error = refused(result["render"], self.platform, what, self.where, self.platform.quick)
+        remedy = "go back to another release (`invoke releases`)"
+        problem = f"{what}: {error.details}" if error else ""
+        found = [Finding("release-files", str(directory), problem, remedy)] if error else []
+        title = self.platform.title
+        how = (
+            f"{title} has read its files (it can't try an upgrade), the registry was asked for its"
+        )
+        return Trial(found, [*note.images.values()], f"{how} images")
 
     def remove_releases(self, ids: Sequence[str]) -> None:
         """Remove uploaded releases, including files that containers mount: only for those that

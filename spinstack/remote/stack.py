@@ -50,6 +50,16 @@ class Difference:
     wanted: str
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Going back to a release, tried without doing it. `findings`: what stands against it;
+    `images`: what it would run; `how`: what was tried, in words."""
+
+    findings: Sequence[Finding]
+    images: Sequence[str]
+    how: str
+
+
 class RemoteStack(StackClient, ABC):
     """One stack at one destination, over one connection.
 
@@ -134,6 +144,10 @@ class RemoteStack(StackClient, ABC):
     @abstractmethod
     def says_something(self) -> bool:
         """Whether there is a heartbeat of the change that has the lock within some seconds."""
+
+    @abstractmethod
+    def tried(self, note: ReleaseNote) -> Trial:
+        """Try as much of going back to a release as changes nothing."""
 
     # A change.
 

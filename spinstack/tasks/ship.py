@@ -8,6 +8,7 @@ from spinstack.tasks.task import JSON, TO, YES, task
 from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
+    from spinstack.deploy.rollback import Tried
     from spinstack.session import Session
 
 
@@ -163,6 +164,7 @@ def confirm(session: Session, to: str | None = None, yes: bool = False, json: bo
         "yes": YES,
         "release": "id of the release to go back to, from `invoke releases` (default: the "
         "previous one)",
+        "check": "only try it, and change nothing",
         "json": JSON,
     },
 )
@@ -170,6 +172,7 @@ def rollback(
     session: Session,
     to: str | None = None,
     release: str = "",
+    check: bool = False,
     yes: bool = False,
     json: bool = False,
 ) -> None:
@@ -177,12 +180,39 @@ def rollback(
 
     If an upgrade has not been confirmed, its old containers are started again. Otherwise, and
     always on Kubernetes, an earlier release is deployed again, with exactly the files that it had.
+
+    With --check it is only tried: on Kubernetes the server judges the release by a dry run, and the
+    registry is asked for each of its images; Rancher 1 can't try an upgrade, so there it is looked
+    for the release's files and images. Changes nothing, takes no lock.
+
+        invoke rollback --check --to prod     every week, and you know that it works
+
+    Exit codes: 0 it is rolled back, or --check found nothing against it, 1 failed, or --check found
+    something, 2 wrong usage, no earlier release, or the answer was no.
     """
     from spinstack.deploy import rollback as deploy_rollback
 
+    if check:
+        _try_out(session, deploy_rollback.try_out(session, to_release=release), json)
+        return
     _print(
         session, "rollback", deploy_rollback.roll_back(session, to_release=release, yes=yes), json
     )
+
+
+def _try_out(session: Session, tried: Tried, json: bool) -> None:
+    from invoke.exceptions import Exit
+
+    name = tried.note.id if tried.note else ""
+    findings = [found.as_dict() for found in tried.findings]
+    session.give(json, {"action": "rollback", "check": name, "findings": findings})
+    for found in () if json else tried.findings:
+        session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")
+        session.console.advice(f"  where: {found.where}\n  fix:   {found.remedy}")
+    if tried.failed:
+        raise Exit(code=1)
+    if not json and not session.dry:
+        session.console.result(f"can go back to {name}: {tried.how}" if name else tried.how)
 
 
 @task("ship", help={"to": TO, "json": JSON})

@@ -9,6 +9,7 @@ import pytest
 from spinstack.deploy import deploy, rollback
 from spinstack.deploy import releases as deploy_releases
 from spinstack.errors import UsageError
+from spinstack.images import registry
 from spinstack.transport.login_node import ConnectionLost
 from tests.unit.left_there import at, begun, lost, releases
 from tests.unit.test_deploy import TestSession, changed, directory, past, session, site, there
@@ -112,3 +113,27 @@ def test_a_rollback_that_was_cut_off_is_not_to_be_run_again(
     assert error.value.remedy == "run `invoke journal` to follow it, then `invoke status`"
     there.over()
     assert past(there) == [("rollback", "done")]
+
+
+def test_going_back_is_tried_as_far_as_rancher_can(
+    session: TestSession, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases(there)
+    monkeypatch.setattr(registry, "has", lambda image, login: True)
+    before = (there.root / "current").readlink()
+    tried = rollback.try_out(session, to_release="")
+    assert tried.note and tried.note.id == "20251101-000000-aaaaaaaa"
+    assert not tried.failed
+    assert "Rancher has read its files (it can't try an upgrade)" in tried.how
+    assert [line for line in there.calls if "--render" in line]
+    assert not [line for line in there.calls if "--upgrade" in line]
+    assert (there.root / "current").readlink() == before
+    assert not (there.root / "lock").exists()
+    assert past(there) == []
+
+
+def test_an_open_upgrade_needs_no_trial(session: TestSession, there: There) -> None:
+    begun(there, "20251103-040506-0badcafe")
+    tried = rollback.try_out(session, to_release="")
+    assert (tried.note, tried.findings) == (None, [])
+    assert "starts the containers from before it again" in tried.how

@@ -33,7 +33,7 @@ from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
 from spinstack.remote.notes import ReleaseNote, parse_note
 from spinstack.remote.owner import Owner, parse_owner
-from spinstack.remote.stack import Difference, Noted, RemoteStack
+from spinstack.remote.stack import Difference, Noted, RemoteStack, Trial
 from spinstack.remote.upload import Release
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
@@ -184,6 +184,12 @@ class ClusterStack(RemoteStack):
                 remedy="go back to another one of `invoke releases`, or deploy",
             ) from None
 
+    def tried(self, note: ReleaseNote) -> Trial:
+        text = self.manifests(note.id)
+        images = dict.fromkeys(apply.images(text))
+        how = "the server was asked by a dry run, the registry for its images"
+        return Trial(self._foreseen(text), [*images], how)
+
     # The lock.
 
     def ask(self, name: str, command: Command) -> Answer:
@@ -294,7 +300,10 @@ class ClusterStack(RemoteStack):
         )
 
     def foreseen(self, made: Release) -> list[Finding]:
-        text, current = made.archive.decode(), self.kept().record.current
+        return self._foreseen(made.archive.decode())
+
+    def _foreseen(self, text: str) -> list[Finding]:
+        current = self.kept().record.current
         seen = ahead.look(self, Manifests(text, self.manifests(current) if current else ""))
         judged = [] if seen.in_the_way else ahead.judged(self, text)
         return [*ahead.findings(self, seen), *judged]

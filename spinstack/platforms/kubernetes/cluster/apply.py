@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.kubernetes import labels
-from spinstack.platforms.kubernetes.cluster import differences
+from spinstack.platforms.kubernetes.cluster import differences, tree
 from spinstack.platforms.kubernetes.cluster.output import items
 from spinstack.platforms.kubernetes.kubectl import fed, kubectl
 from spinstack.transport.command import Command, Raw, Secret
@@ -96,6 +96,14 @@ def objects(text: str) -> list[dict[str, Any]]:
 def inventory(text: str) -> list[Named]:
     """The names of the objects in manifests."""
     return [named(one) for one in objects(text)]
+
+
+def images(text: str) -> Iterator[str]:
+    """The images of the Deployments in manifests."""
+    for one in objects(text):
+        for key in ("initContainers", "containers"):
+            for container in tree.items(one, "spec", "template", "spec", key):
+                yield tree.text(container, "image")
 
 
 def config_of(found: Iterable[Named]) -> Iterator[Named]:
