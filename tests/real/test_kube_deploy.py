@@ -29,8 +29,8 @@ def test_a_deploy_shows_each_step_and_ends_with_the_address(
     assert first.out == f"{kube_stage.site}\n"
     steps = [line.split("  ")[0] for line in re.findall(r"^✓ (.+)$", first.err, re.MULTILINE)]
     assert [step for step in steps if not step.startswith(("build", "push"))] == [
-        *("check", "log in", "look", "render", "start", "wait until healthy"),
-        *("ask the site", "confirm"),
+        *("check", "look", "render", "start", "wait until healthy"),
+        *("ask the site", "ask the site", "prune"),
     ]
 
 
