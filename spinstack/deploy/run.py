@@ -111,7 +111,10 @@ class Deployment:
                 following.leave(goes_on=following.started)
                 return Interrupt(self.session, self.remote, following, doing).settle()
         except ConnectionLost as lost:
-            raise unseen.cut_off(lost, doing, started=following.started) from None
+            detached = self.session.platform.detached
+            raise unseen.cut_off(
+                lost, doing, started=following.started, detached=detached
+            ) from None
         finally:
             following.leave(well=False)
 

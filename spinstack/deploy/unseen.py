@@ -37,8 +37,15 @@ def left_as_it_is(doing: str, stack: str) -> SpinstackError:
     return error
 
 
-def cut_off(lost: ConnectionLost, doing: str, *, started: bool) -> ConnectionLost:
-    """The lost connection, with what that means for a change that may have `started`."""
+def cut_off(
+    lost: ConnectionLost, doing: str, *, started: bool, detached: bool = True
+) -> ConnectionLost:
+    """The lost connection, with what that means for a change that may have `started`, and that
+    goes on by itself if it is `detached`."""
+    if started and not detached:
+        lost.now = f"the {doing} was left as it is, and nobody continues it"
+        lost.remedy = "run the same command again, which finishes it, or `invoke rollback`"
+        return lost
     if not started:
         lost.now = "whether anything changed is unknown"
         lost.remedy = "run the same command again; it resumes from there"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 _KEPT = "Nothing is lost: containers, logs and files are kept."
+# A container that is started again is a new one.
+_FILES_KEPT = "Lost: the containers' logs. Kept: files, secrets and volumes."
 
 
 def start(session: Session, service: str, *, json: bool, yes: bool) -> None:
@@ -51,7 +53,7 @@ def stop(session: Session, service: str, *, json: bool, yes: bool) -> None:
         if not names:
             done(session, "stop", states, json, f"{what} is already stopped")
             return
-        down = f"{_down(service)} until `invoke start`. {_KEPT}"
+        down = f"{_down(service)} until `invoke start`. {_kept(session)}"
         session.confirm(_question(session, "Stop", what, names, down), yes=yes)
         with _order(session, there, "stop", service, ", ".join(names)) as step:
             states = control.stop(there, service, names, step.detail)
@@ -64,11 +66,17 @@ def restart(session: Session, service: str, *, json: bool, yes: bool) -> None:
     with _found(session, "restart", service, Phase.RUNNING) as (there, states):
         names = _running(states, what, there)
         down = f"{_down(service)} for some seconds. {_KEPT}"
+        if not session.platform.detached:
+            down = f"New containers start before the old ones stop. {_FILES_KEPT}"
         session.confirm(_question(session, "Restart", what, names, down), yes=yes)
         limit = session.destination.healthy_within
         with _order(session, there, "restart", service, ", ".join(names)) as step:
             states = control.restart(there, names, limit, step.detail)
     done(session, "restart", states, json, f"{what} is running again")
+
+
+def _kept(session: Session) -> str:
+    return _KEPT if session.platform.detached else _FILES_KEPT
 
 
 def scale(session: Session, service: str, count: int, *, json: bool, yes: bool) -> None:

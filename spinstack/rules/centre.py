@@ -85,14 +85,16 @@ class FieldRule:
 @dataclass(frozen=True)
 class KubernetesRules:
     """What the centre's Kubernetes has and allows. `kubeconfig`: where people get one, for
-    messages; `trusted_proxies`: networks whose word on a visitor's address is taken, in CIDR
-    notation; `host_paths`: directories below which hostPath may mount, empty: anywhere;
-    `isolation`: what fields may be; `stamps`: prefixes of labels and annotations that its webhooks
-    add. Of the texts, an empty one is the cluster's own default."""
+    messages; `name_within`: seconds until a new ingress's name is known; `trusted_proxies`:
+    networks whose word on a visitor's address is taken, in CIDR notation; `host_paths`:
+    directories below which hostPath may mount, empty: anywhere; `isolation`: what fields may be;
+    `stamps`: prefixes of labels and annotations that its webhooks add. Of the texts, an empty one
+    is the cluster's own default."""
 
     kubeconfig: str
     clusters: Mapping[str, KubernetesCluster]
     ingress_class: str
+    name_within: int
     storage_class: str
     pull_secret: str
     trusted_proxies: tuple[str, ...]
@@ -150,6 +152,7 @@ def _kubernetes(data: Mapping[str, Any]) -> KubernetesRules:
         kubeconfig=data["kubeconfig"],
         clusters={name: KubernetesCluster(**values) for name, values in clusters.items()},
         ingress_class=data["ingress_class"],
+        name_within=data["name_within"],
         storage_class=data["storage_class"],
         pull_secret=data["pull_secret"],
         trusted_proxies=tuple(data["trusted_proxies"]),

@@ -17,11 +17,12 @@ LOOKED_AT = 4000
 @dataclass(frozen=True)
 class Answer:
     """What the site said. `status`: HTTP status, 0 if nothing answered. `reason`: a phrase.
-    `text`: how the page begins."""
+    `text`: how the page begins. `no_name`: the host's name can't be looked up."""
 
     status: int
     reason: str
     text: str = ""
+    no_name: bool = False
 
     @property
     def ok(self) -> bool:
@@ -44,6 +45,7 @@ class Answer:
 def ask(url: str) -> Answer:
     """One GET, redirects followed."""
     import http.client
+    import socket
     import urllib.error
     import urllib.parse
     import urllib.request
@@ -62,7 +64,7 @@ def ask(url: str) -> Answer:
         error.close()
         return Answer(error.code, str(error.reason))
     except urllib.error.URLError as error:
-        return Answer(0, str(error.reason))
+        return Answer(0, str(error.reason), no_name=isinstance(error.reason, socket.gaierror))
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Answer(0, str(error) or type(error).__name__)
 

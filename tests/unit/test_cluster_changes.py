@@ -142,6 +142,15 @@ def test_a_site_that_does_not_answer_is_asked_from_here(
     assert error.where == f"{ADDRESS}: 503 from this machine"
 
 
+def test_a_name_that_is_new_is_waited_for_longer_than_a_page(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [probe.Answer(0, "unknown", no_name=True)] * 3 + [probe.Answer(200, "OK")] * 9
+    monkeypatch.setattr("spinstack.deploy.run.ANSWER_SECONDS", 0)
+    monkeypatch.setattr(probe, "ask", lambda url: answers.pop(0))
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+
+
 def test_what_the_stack_no_longer_has_goes_after_the_new_is_well(
     desk: Desk, node: KubeNode
 ) -> None:

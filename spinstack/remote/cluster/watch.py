@@ -74,7 +74,8 @@ class Watch:
         return health.address(self.states, self._stack.destination)
 
     def ask(self, pages: Sequence[str], seconds: float) -> int:
-        """Ask for every page of the site until it responds correctly, each for so many seconds.
+        """Ask for every page of the site until it responds correctly, each for so many seconds;
+        where the site's name is not known yet, for as long as the centre takes for new ones.
         Raises LockLost."""
         if not self.site:
             self._journal.output("no port is published")
@@ -82,11 +83,12 @@ class Watch:
         return next((code for page in pages if (code := self._ask(page, seconds))), 0)
 
     def _ask(self, page: str, seconds: float) -> int:
-        end = time.monotonic() + seconds
+        begun = time.monotonic()
+        named_within = max(seconds, self._stack.destination.centre.kubernetes.name_within)
         while True:
             answer = probe.ask(f"{self.site}{page}")
             self._journal.output(f"asked {self.site}{page}: {_told(answer)}")
-            late = time.monotonic() >= end
+            late = time.monotonic() - begun >= (named_within if answer.no_name else seconds)
             if answer.ok and (late or not answer.remarks("pending")):
                 for remark in answer.remarks("warning"):
                     self._journal.output(f"warning: {remark}")
