@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spinstack.images.tag import ImageSpec
     from spinstack.platforms.base import Platform
     from spinstack.transport.login_node import LoginNode
+    from spinstack.transport.openssh.master import Master
     from spinstack.transport.runner import Runner
 
 
@@ -34,6 +35,7 @@ class Session:
     def __init__(self, context: Context, to: str | None = None) -> None:
         self._context = context
         self._to = to
+        self._begun: Master | None = None
         self.console = Console(dry=self.dry, stack=self.directory, to=to or "")
 
     @property
@@ -123,6 +125,20 @@ class Session:
         images = {image.variable: self.image_reference(image) for image in self.settings.images}
         return stack.read(self.settings, images, self.platform.beside)
 
+    def log_in_early(self) -> None:
+        """Begin the login that `login_node` will need; `leave` ends it if it was not needed."""
+        if self.dry:
+            return
+        from spinstack.transport import connect
+
+        self._begun = connect.begin(self.destination, self.console.note)
+
+    def leave(self) -> None:
+        """The task has ended."""
+        begun, self._begun = self._begun, None
+        if begun:
+            begun.abandon()
+
     @contextmanager
     def login_node(self) -> Iterator[LoginNode]:
         """This task's one connection, closed at the end."""
@@ -153,7 +169,10 @@ class Session:
             return self._printing_node(to)
         from spinstack.transport import connect
 
-        return connect.login_node(to, self.console.note)
+        begun = None
+        if to is self.destination:
+            begun, self._begun = self._begun, None
+        return connect.login_node(to, self.console.note, begun)
 
     def _printing_node(self, to: Destination) -> LoginNode:
         from spinstack.transport.command import Command

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 @task(
     "run",
+    logs_in=True,
     help={"to": TO, "watch": "refresh every 2 s, until Ctrl-C", "json": JSON},
 )
 def status(
@@ -31,6 +32,7 @@ def status(
 
 @task(
     "run",
+    logs_in=True,
     help={
         "service": SERVICE,
         "to": TO,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from invoke.context import Context
     from invoke.parser.argument import Argument
 
+    from spinstack.session import Session
+
 
 TO = "destination from invoke.yaml, such as dev (default: the one set there)"
 YES = "answer yes to every question"
@@ -44,13 +46,16 @@ class StackTask(Task[Body]):
     tasks that takes a tenth of its time, so it is made cheap here.
     """
 
-    def __init__(self, body: Body, topic: str, **options: Any) -> None:
+    def __init__(self, body: Body, topic: str, *, logs_in: bool = False, **options: Any) -> None:
+        """`logs_in`: it can do nothing without the login node, so that the login may begin before
+        the task is loaded."""
         function = cast(FunctionType, body)
         # What `inspect.signature`, which Invoke would use, finds out slowly.
         names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
         needed = names[: len(names) - len(function.__defaults__ or ())]
         super().__init__(body, positional=needed, **options)
         self.wants_session = "to" in names
+        self.logs_in = logs_in
         self.__doc__ = f"({topic}) {body.__doc__}"
 
     def __call__(self, context: Context, /, *args: Any, **kwargs: Any) -> Any:
@@ -134,7 +139,7 @@ def _told(
     session = Session(context, kwargs.get("to")) if task.wants_session else None
     console = session.console if session else Console()
     try:
-        return task.body(session or context, *args, **kwargs)
+        return _run(task, session, context, args, kwargs)
     except SpinstackError as error:
         _trace_if_asked()
         console.error(error)
@@ -156,6 +161,23 @@ def _told(
         _trace_if_asked()
         console.error(defects.explained(error))
         raise Exit(code=1) from None
+
+
+def _run(
+    task: StackTask[Any],
+    session: Session | None,
+    context: Context,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    if session is None:
+        return task.body(context, *args, **kwargs)
+    try:
+        if task.logs_in:
+            session.log_in_early()
+        return task.body(session, *args, **kwargs)
+    finally:
+        session.leave()
 
 
 def _trace_if_asked() -> None:

@@ -12,6 +12,7 @@ from spinstack.errors import UsageError
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
     from spinstack.transport.login_node import LoginNode
+    from spinstack.transport.openssh.master import Master
 
 AUTO, FABRIC, OPENSSH = "auto", "fabric", "openssh"
 # Not for the setting: it follows from where kubectl runs.
@@ -59,17 +60,54 @@ def is_open(destination: Destination) -> bool:
     return bool(Master(destination).alive())
 
 
-def login_node(destination: Destination, say: Callable[[str], None] | None = None) -> LoginNode:
+def begin(destination: Destination, say: Callable[[str], None]) -> Master | None:
+    """Have a login begin that the caller will surely need, while it gets ready itself; None where
+    the wire keeps no logins. `login_node` takes it from there. Raises as a login does."""
+    if destination.on_laptop or destination.wire == FABRIC:
+        return None
+    _ask_ahead(destination)
+    if chosen(destination) != OPENSSH:
+        return None
+    from spinstack.transport.openssh.master import Master
+
+    master = Master(destination, say)
+    if master.alive() is None:
+        master.begin()
+    return master
+
+
+def _ask_ahead(destination: Destination) -> None:
+    """Ask ssh what a login has to know of it, unless there seems to be a login already."""
+    from spinstack.transport.openssh import sockets
+
+    program = shutil.which("ssh")
+    if program is None or sys.platform == "win32" or sockets.socket_of(destination).exists():
+        return
+    from spinstack.transport.openssh import ahead
+
+    ahead.ask((program, "-V"))
+    if destination.known_hosts_file:
+        from spinstack.transport.openssh import route
+
+        ahead.ask(route.asking(destination))
+
+
+def login_node(
+    destination: Destination,
+    say: Callable[[str], None] | None = None,
+    begun: Master | None = None,
+) -> LoginNode:
     """A connection over the chosen wire, or to this machine where kubectl runs there; nothing is
-    sent before it is used. `say` gets what people should know about the login."""
+    sent before it is used. `say` gets what people should know about the login; `begun`: what
+    `begin` has returned."""
     if destination.on_laptop:
         from spinstack.transport.laptop.node import LaptopNode
 
         return LaptopNode()
-    if chosen(destination) == OPENSSH:
+    if begun or chosen(destination) == OPENSSH:
         from spinstack.transport.openssh.node import OpenSSHLoginNode
 
-        return OpenSSHLoginNode(destination, say)
+        return OpenSSHLoginNode(destination, say, begun)
     from spinstack.transport.fabric.node import FabricLoginNode
 
     return FabricLoginNode(destination, say)

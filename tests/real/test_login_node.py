@@ -153,6 +153,28 @@ def test_a_socket_that_was_left_behind_is_replaced(sshd: openssh.Sshd) -> None:
     assert ["the previous login has ended" in line for line in said] == [True, False, True]
 
 
+def test_a_login_that_was_begun_is_the_one_that_is_used(sshd: openssh.Sshd, tmp_path: Path) -> None:
+    said: list[str] = []
+    begun = connect.begin(openssh.destination(sshd), said.append)
+    node = connect.login_node(openssh.destination(sshd), said.append, begun)
+    assert node.run(SCRIPT)["step"].output.strip() == "hallo"
+    node.close()
+    assert logins(tmp_path) == 1
+    assert [line.split()[0] for line in said] == ["logging"]
+    # Nothing is begun where somebody is logged in.
+    again = connect.begin(openssh.destination(sshd), said.append)
+    assert again and again.there().pid and len(said) == 1
+
+
+def test_a_login_that_was_not_needed_is_ended(sshd: openssh.Sshd) -> None:
+    begun = connect.begin(openssh.destination(sshd), lambda _: None)
+    assert begun
+    begun.abandon()
+    assert begun.alive() is None
+    # Neither the lock nor a socket keeps the next one from logging in.
+    assert Master(openssh.destination(sshd)).open().pid
+
+
 def test_a_login_that_hangs_is_told(sshd: openssh.Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spinstack.transport.openssh.mux.ANSWER_SECONDS", 0.5)
     to = openssh.destination(sshd)

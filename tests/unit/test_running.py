@@ -9,6 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.session import Session
 from spinstack.tasks.task import task
 
 
@@ -53,3 +54,30 @@ def test_debug_shows_where_it_came_from(
     with caplog.at_level(logging.DEBUG, "invoke"), pytest.raises(Exit):
         fails(Context())
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_login_that_was_begun_early_ends_with_a_task_that_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    class Begun:
+        def abandon(self) -> None:
+            told.append(f"abandoned, printed so far: {capsys.readouterr().err!r}")
+
+    def begin(*_: object) -> Begun:
+        told.append("begun")
+        return Begun()
+
+    monkeypatch.setattr("spinstack.session.Session.destination", None)
+    monkeypatch.setattr("spinstack.transport.connect.begin", begin)
+
+    @task("test", logs_in=True)
+    def fails(session: Session, to: str | None = None) -> None:
+        """Fail before the connection is used."""
+        raise UsageError("typed wrongly")
+
+    with pytest.raises(Exit):
+        fails(Context())
+    # ssh may have the terminal until it is ended.
+    assert told == ["begun", "abandoned, printed so far: ''"]

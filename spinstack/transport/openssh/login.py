@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from spinstack.directories import make_parents
 from spinstack.errors import SpinstackError
-from spinstack.transport import certificate, prompt, waits
-from spinstack.transport.openssh import errors, process
+from spinstack.transport import prompt, waits
+from spinstack.transport.openssh import process
 from spinstack.transport.openssh.route import Route, configured
 
 if TYPE_CHECKING:
@@ -64,16 +64,22 @@ def log_in(
     socket: Path,
     persist: int,
     say: Callable[[str], None],
-) -> None:
+) -> Iterator[None]:
     """Leave a master behind that listens at `socket`, for `persist` seconds without use. `say`
-    gets a line about a wait that takes long.
+    gets a line about a wait that takes long. Pauses once ssh has been started: what it prints is
+    read, and its end waited for, only afterwards; closed before, it is killed.
 
     Raises SpinstackError saying what went wrong.
     """
     asked, route = asking(destination), Route(destination, name)
     words = [*master_words(socket, persist), *options(destination, asked), "--", destination.host]
-    with _environment(asked, socket) as environment, _terminal(asked):
-        ended = process.run(words, environment, person=asked.person, wait=route.wait, say=say)
+    with (
+        _environment(asked, socket) as environment,
+        _terminal(asked),
+        process.started(words, environment, person=asked.person) as ssh,
+    ):
+        yield
+        ended = process.watched(ssh, person=asked.person, wait=route.wait, say=say)
     if ended.in_vain:
         raise ended.in_vain.error()
     if ended.code:
@@ -168,6 +174,9 @@ def _environment(asked: Asking, socket: Path) -> Iterator[Mapping[str, str] | No
 
 
 def _failure(route: Route, asked: Asking, said: str) -> SpinstackError:
+    from spinstack.transport import certificate
+    from spinstack.transport.openssh import errors
+
     destination = route.destination
     keys = [*_identities(destination), *route.identity_files]
     attempt = errors.Attempt(

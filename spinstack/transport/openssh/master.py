@@ -12,9 +12,8 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.transport import waits
-from spinstack.transport.openssh import login, mux, sockets
+from spinstack.transport.openssh import ahead, login, mux, sockets
 
 if TYPE_CHECKING:
     from spinstack.config.settings import Destination
@@ -54,6 +53,8 @@ class Master:
     def __init__(self, destination: Destination, say: Callable[[str], None] | None = None) -> None:
         self._destination = destination
         self._say = say or (lambda _: None)
+        # A login that was begun.
+        self._going: Generator[None, None, Alive] | None = None
         self.name = (
             f"{destination.user}@{destination.host}" if destination.user else destination.host
         )
@@ -84,6 +85,20 @@ class Master:
         with contextlib.suppress(OSError):  # it may have ended, and its socket with it
             os.utime(self.socket)
 
+    def begin(self) -> None:
+        """Have ssh log in while the caller does other things, unless that has been done. `open`
+        waits until it has, `abandon` ends it. Raises as `open` does."""
+        going = self._logging_in()
+        with contextlib.suppress(StopIteration):
+            next(going)
+            self._going = going
+
+    def abandon(self) -> None:
+        """End a login that was begun and is still under way."""
+        going, self._going = self._going, None
+        if going:
+            going.close()
+
     def open(self) -> Alive:
         """Log in, unless that has been done; the master.
 
@@ -91,14 +106,25 @@ class Master:
         rehearsal; with neither, only a login that needs no answer succeeds. Raises
         SpinstackError, or UsageError if someone would have to answer.
         """
+        going, self._going = self._going or self._logging_in(), None
+        try:
+            while True:
+                next(going)
+        except StopIteration as end:
+            there: Alive = end.value
+            return there
+
+    def there(self) -> Alive:
+        """The master, after a login if there is none."""
+        return (None if self._going else self.alive()) or self.open()
+
+    def _logging_in(self) -> Generator[None, None, Alive]:
+        """The login; pauses once ssh is under way."""
         sockets.make(self.socket.parent)
         with self._alone():
-            there = self.alive()
-            if there:
-                return there
-            return self._open()
+            return self.alive() or (yield from self._open())
 
-    def _open(self) -> Alive:
+    def _open(self) -> Generator[None, None, Alive]:
         # Left by a master that was killed, or by another machine with the same name.
         gone = "the previous login has ended; " if self._lock.read_text() else ""
         with self._usable(self.socket):
@@ -107,7 +133,9 @@ class Master:
         self._say(
             f"{gone}logging in to {self.name}; the login stays open for {PERSIST_HOURS} hours"
         )
-        login.log_in(self._destination, self.name, self.socket, PERSIST_HOURS * 3600, self._say)
+        yield from login.log_in(
+            self._destination, self.name, self.socket, PERSIST_HOURS * 3600, self._say
+        )
         self._lock.write_text("logged in\n")
         there = self.alive()
         if there is None:
@@ -174,6 +202,10 @@ class Master:
         )
 
 
+def asking_version(program: str) -> list[str]:
+    return [program, "-V"]
+
+
 def version() -> tuple[int, int] | None:
     """Of the `ssh` program; None if there is no OpenSSH."""
     program = shutil.which("ssh")
@@ -182,10 +214,8 @@ def version() -> tuple[int, int] | None:
 
 @cache
 def _version_of(program: str) -> tuple[int, int] | None:
-    done = subprocess.run(
-        [program, "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
-    )
-    found = re.search(r"OpenSSH\w*_(\d+)\.(\d+)", done.stderr + done.stdout)
+    output, errors = ahead.answer(asking_version(program))
+    found = re.search(rb"OpenSSH\w*_(\d+)\.(\d+)", errors + output)
     return (int(found[1]), int(found[2])) if found else None
 
 

@@ -22,16 +22,22 @@ class OpenSSHLoginNode(ChannelNode):
 
     wire = "openssh"
 
-    def __init__(self, destination: Destination, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        say: Callable[[str], None] | None = None,
+        master: Master | None = None,
+    ) -> None:
+        """`master`: with a login that may be under way."""
         super().__init__()
-        self.master = Master(destination, say)
+        self.master = master or Master(destination, say)
         self.name = self.master.name
         # The master that this command has used.
         self._pid = 0
 
     def open(self) -> None:
         if not self._pid:
-            self._pid = (self.master.alive() or self.master.open()).pid
+            self._pid = self.master.there().pid
 
     def _open_channel(self, command: str, pty: Pty | None = None) -> OpenSSHChannel:
         self.open()
@@ -66,5 +72,6 @@ class OpenSSHLoginNode(ChannelNode):
     def close(self) -> None:
         """The login stays, for the next command."""
         super().close()
+        self.master.abandon()
         if self._pid:
             self.master.used()

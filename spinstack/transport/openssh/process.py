@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from spinstack.transport import waiting, waits
 from spinstack.transport.openssh.progress import Progress, Stage
-from spinstack.transport.relay import Foreign
 from spinstack.transport.waits import Wait
 
 
@@ -28,21 +27,20 @@ class Ended:
     in_vain: Wait | None = None
 
 
-def run(
-    words: list[str],
-    environment: Mapping[str, str] | None,
-    *,
-    person: bool,
-    wait: Callable[[Stage], Wait | None],
-    say: Callable[[str], None],
-) -> Ended:
-    """Run ssh until it has gone to the background. A person sees what it prints as it comes: even
-    a prompt to touch a FIDO key, which ssh writes only to a terminal. What it lets through of a
-    banner can't move the terminal.
+@dataclass(frozen=True)
+class Running:
+    """ssh on its way, and the descriptor of what it prints."""
 
-    `person`: ssh may ask on the terminal; `wait`: what a stage waits for, None if ssh itself
-    gives it up; `say` gets a line about a wait that takes long.
-    """
+    process: subprocess.Popen[bytes]
+    said: int
+
+
+@contextlib.contextmanager
+def started(
+    words: list[str], environment: Mapping[str, str] | None, *, person: bool
+) -> Iterator[Running]:
+    """Start ssh; it is killed at the end if it has not gone to the background by then. `person`:
+    it may ask on the terminal."""
     seen = person and sys.stderr.isatty()
     ours, its = pty.openpty() if seen else os.pipe()
     if seen:
@@ -60,13 +58,35 @@ def run(
         )
         os.close(its)
         try:
-            watch = _Watch(wait, say, at_terminal=person and sys.stdin.isatty())
-            text, in_vain = _listen(process, said.fileno(), watch, show=person)
+            yield Running(process, said.fileno())
         finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-    return Ended(process.returncode, text, in_vain)
+            _end(process)
+
+
+def watched(
+    ssh: Running,
+    *,
+    person: bool,
+    wait: Callable[[Stage], Wait | None],
+    say: Callable[[str], None],
+) -> Ended:
+    """Wait until ssh has gone to the background. A person sees what it prints as it comes: even
+    a prompt to touch a FIDO key, which ssh writes only to a terminal. What it lets through of a
+    banner can't move the terminal.
+
+    `wait`: what a stage waits for, None if ssh itself gives it up; `say` gets a line about a wait
+    that takes long.
+    """
+    watch = _Watch(wait, say, at_terminal=person and sys.stdin.isatty())
+    text, in_vain = _listen(ssh.process, ssh.said, watch, show=person)
+    _end(ssh.process)
+    return Ended(ssh.process.returncode, text, in_vain)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
 
 
 class _Watch:
@@ -110,6 +130,8 @@ def _listen(
 ) -> tuple[str, Wait | None]:
     """What ssh prints until its first process ends, and what it waited for in vain. Not until the
     end of the file: the master may keep that open (before OpenSSH 8.7)."""
+    from spinstack.transport.relay import Foreign
+
     progress, foreign, whole = Progress(), Foreign(), b""
     with _told_of_its_end(process) as end:
         while True:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.text import split_lines
 from spinstack.transport import waits
+from spinstack.transport.openssh import ahead
 from spinstack.transport.openssh.progress import Stage
 
 if TYPE_CHECKING:
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
     from spinstack.transport.waits import Wait
 
 
+def asking(destination: Destination) -> list[str]:
+    """The command that prints it."""
+    account = ["-l", destination.user] if destination.user else []
+    return ["ssh", "-G", *account, "--", destination.host]
+
+
 def configured(destination: Destination) -> dict[str, list[str]]:
     """The person's configuration for the host, as ssh itself reads it (`ssh -G`); empty if it
     can't be read, which the login reports better."""
-    words = ["ssh", "-G", "--", destination.host]
-    words[2:2] = ["-l", destination.user] if destination.user else []
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+        told, _ = ahead.answer(asking(destination))
     except (OSError, subprocess.TimeoutExpired):
         return {}
     found: dict[str, list[str]] = {}
     # File names may be in any encoding.
-    for line in split_lines(os.fsdecode(done.stdout)):
+    for line in split_lines(os.fsdecode(told)):
         key, _, value = line.partition(" ")
         found.setdefault(key, []).append(value)
     return found
