@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spinstack.config import release_files
 from spinstack.config.interpolation import interpolate
 from spinstack.remote.access import remote_stack
+from spinstack.text import split_lines
 
 if TYPE_CHECKING:
     from spinstack.config.stack import Stack
@@ -34,8 +35,8 @@ class Change:
 
     def lines(self) -> list[str]:
         lines = [f"{self.service}: {self.what}"]
-        lines += [f"  - {self.running}"] if self.running else []
-        return lines + ([f"  + {self.wanted}"] if self.wanted else [])
+        lines += [f"  - {line}" for line in split_lines(self.running)]
+        return lines + [f"  + {line}" for line in split_lines(self.wanted)]
 
 
 def changes(session: Session) -> list[Change]:

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from .browser import visit
-from .kube_stage import TO, KubeStage
+from .kube_stage import TO, UID, KubeStage
 from .stage import ARTEFACTS, Typed
 
 pytestmark = pytest.mark.real("engine", "registry", "root")
@@ -27,8 +27,11 @@ def test_a_deploy_shows_each_step_and_ends_with_the_address(
     kube_stage: KubeStage, first: Typed
 ) -> None:
     assert first.out == f"{kube_stage.site}\n"
-    steps = [line.split("  ")[0] for line in re.findall(r"^✓ (.+)$", first.err, re.MULTILINE)]
-    assert [step for step in steps if not step.startswith(("build", "push"))] == [
+    lines = re.findall(r"^✓ (.+)$", first.err, re.MULTILINE)
+    names = ["check", "look", "build", "push", "render", "start", "wait until healthy"]
+    names += ["ask the site", "prune"]
+    steps = [next(it for it in names if line.startswith(it)) for line in lines]
+    assert [step for step in steps if step not in ("build", "push")] == [
         *("check", "look", "render", "start", "wait until healthy"),
         *("ask the site", "ask the site", "prune"),
     ]
@@ -64,8 +67,9 @@ def test_status_tells_what_runs(kube_stage: KubeStage, first: Typed) -> None:
 
 
 def test_logs_exec_and_history(kube_stage: KubeStage, first: Typed) -> None:
-    assert "uWSGI" in kube_stage.done("logs", "app", *TO).out
-    assert kube_stage.done("exec", "app", "id -u", *TO).out.strip() == "41037"
+    assert "uWSGI" in kube_stage.done("logs", "--service", "app", *TO).out
+    user = kube_stage.done("exec", "--service", "app", "--command", "id -u", *TO).out
+    assert user.strip() == str(UID)
     assert "deploy" in kube_stage.done("history", *TO).out
 
 
@@ -99,11 +103,11 @@ def test_a_change_of_one_file_and_back(kube_stage: KubeStage, first: Typed) -> N
 
 def test_stop_start_scale_restart(kube_stage: KubeStage, first: Typed) -> None:
     kube_stage.done("stop", "--yes", *TO)
-    assert "0/1" in kube_stage.done("status", *TO).out
+    assert kube_stage.done("status", *TO).out.count("stopped") == 2
     kube_stage.done("start", *TO)
-    kube_stage.done("scale", "web", "--count", "2", *TO)
+    kube_stage.done("scale", "--service", "web", "--count", "2", *TO)
     assert "2/2" in kube_stage.done("status", *TO).out
-    kube_stage.done("restart", "app", "--yes", *TO)
+    kube_stage.done("restart", "--service", "app", "--yes", *TO)
 
 
 def test_rm_takes_all_but_what_is_kept(kube_stage: KubeStage, first: Typed) -> None:

@@ -35,6 +35,13 @@ def changed(path: Path, old: str, new: str) -> Iterator[None]:
         path.write_text(before)
 
 
+def typed(stage: KubeStage, *words: str) -> AtTerminal:
+    """A task of a person at a terminal."""
+    mine = stage.environment()
+    invoke = shutil.which("invoke", path=mine["PATH"]) or "invoke"
+    return AtTerminal([invoke, *words, *TO], mine, stage.stack)
+
+
 def test_check_lets_the_server_judge(kube_stage: KubeStage, first: Typed) -> None:
     told = kube_stage.done("check", *TO)
     assert "no findings" in told.out + told.err or "0 " in told.out + told.err, told
@@ -47,7 +54,7 @@ def test_what_is_rendered_can_be_deployed_without_this_tool(
     assert "kind: Deployment" in shown and "kind: Ingress" in shown
     out = tmp_path / "manifests"
     kube_stage.done("render", "--output", str(out), *TO)
-    told = kube_stage.kubectl("apply", "-k", str(out), "--server-side", "--dry-run=server")
+    told = kube_stage.kubectl("apply", "-k", str(out), "--dry-run=server")
     assert "deployment.apps/app" in told
 
 
@@ -56,19 +63,23 @@ def test_diff_shows_what_would_change_and_nothing_else(kube_stage: KubeStage, fi
     with changed(kube_stage.stack / "web" / "nginx.conf", "send_timeout 60s", "send_timeout 50s"):
         told = kube_stage.invoke("diff", *TO)
     assert told.code == 2, told
-    marked = [line for line in told.out.split("\n") if re.match(r"[-+] ", line)]
+    marked = [line for line in told.out.split("\n") if re.match(r" *[-+] ", line)]
     assert any("send_timeout 50s" in line for line in marked), told
-    assert "deployment" in told.out.lower()
+    assert any("send_timeout 60s" in line for line in marked), told
+    assert "Deployment web" in told.out
     assert not re.search("managedFields|resourceVersion|creationTimestamp", told.out)
 
 
-def test_upgrade_needs_no_confirmation_here_and_confirm_says_so(
+def test_there_is_no_second_step_and_a_rollback_goes_back(
     kube_stage: KubeStage, first: Typed
 ) -> None:
     with changed(kube_stage.stack / "web" / "nginx.conf", "send_timeout 60s", "send_timeout 50s"):
-        upgraded = kube_stage.done("upgrade", *TO)
-    told = kube_stage.invoke("confirm", *TO)
-    assert told.code == 0 and "nothing to confirm" in told.out + told.err, told
+        for task in ("upgrade", "confirm"):
+            told = kube_stage.invoke(task, *TO)
+            assert told.code == 2 and "no second step" in told.err, told
+        upgraded = kube_stage.done("deploy", *TO)
+    tried = kube_stage.done("rollback", "--check", *TO)
+    assert "nothing was changed" in tried.out + tried.err or tried.code == 0, tried
     releases = kube_stage.done("releases", *TO)
     assert "current" in releases.out + releases.err
     back = kube_stage.done("rollback", "--yes", *TO)
@@ -79,7 +90,7 @@ def test_upgrade_needs_no_confirmation_here_and_confirm_says_so(
 def test_the_state_and_the_logs(kube_stage: KubeStage, first: Typed) -> None:
     assert "healthy" in kube_stage.done("status", *TO).out
     assert kube_stage.done("url", *TO).out == kube_stage.site + "\n"
-    inspected = json.loads(kube_stage.done("inspect", "web", *TO).out)
+    inspected = json.loads(kube_stage.done("inspect", "--service", "web", *TO).out)
     assert "Deployment" in json.dumps(inspected)
     both = kube_stage.done("logs", "--since", "1h", *TO).out
     assert ("uWSGI" in both and '"request"' in both) or "nginx" in both
@@ -88,8 +99,7 @@ def test_the_state_and_the_logs(kube_stage: KubeStage, first: Typed) -> None:
 
 
 def test_a_shell_at_a_terminal(kube_stage: KubeStage, first: Typed) -> None:
-    words = (shutil.which("invoke", path=kube_stage.environment()["PATH"]) or "invoke", "shell")
-    shell = AtTerminal([*words, "app", *TO], kube_stage.environment(), kube_stage.stack)
+    shell = typed(kube_stage, "shell", "--service", "app")
     shell.wait_for("$")
     shell.type("echo in-$((6*7))\r")
     shell.wait_for("in-42")
@@ -98,11 +108,8 @@ def test_a_shell_at_a_terminal(kube_stage: KubeStage, first: Typed) -> None:
 
 
 def test_follow_shows_new_lines_until_it_is_ended(kube_stage: KubeStage, first: Typed) -> None:
-    words = [shutil.which("invoke", path=kube_stage.environment()["PATH"]) or "invoke", "logs"]
-    followed = AtTerminal(
-        [*words, "web", "--follow", *TO], kube_stage.environment(), kube_stage.stack
-    )
-    followed.wait_for("web")
+    followed = typed(kube_stage, "logs", "--service", "web", "--follow")
+    followed.wait_for("status")
     subprocess.run(
         ["curl", "-sS", "-A", "somebody-new", kube_stage.site + "nights.html"],
         check=True,
@@ -117,30 +124,31 @@ def test_secrets_and_volumes_are_kept(kube_stage: KubeStage, first: Typed) -> No
     secret = f"app.{kube_stage.stack.name}.key"
     file = kube_stage.work / "key"
     file.write_text("not told anywhere")
-    kube_stage.done("secret.create", secret, "--file", str(file), *TO)
+    kube_stage.done("secret.create", "--name", "key", "--service", "app", "--file", str(file), *TO)
     assert secret in kube_stage.done("secret.list", *TO).out
     volume = f"app.{kube_stage.stack.name}"
-    kube_stage.done("volume.create", volume, *TO)
+    kube_stage.done("volume.create", "--service", "app", *TO)
     assert volume in kube_stage.done("volume.list", *TO).out
     lines = f"    secrets: [{secret}]\n    read_only: true\n"
     with changed(kube_stage.stack / "docker-compose.yml", "    read_only: true\n", lines):
         kube_stage.done("deploy", *TO)
-        read = kube_stage.done("exec", "app", f"cat /run/secrets/{secret}", *TO)
+        shown = f"cat /run/secrets/{secret}"
+        read = kube_stage.done("exec", "--service", "app", "--command", shown, *TO)
         assert read.out.strip() == "not told anywhere"
-        refused = kube_stage.invoke("secret.rm", secret, "--yes", *TO)
+        refused = kube_stage.invoke("secret.rm", "--name", "key", "--service", "app", "--yes", *TO)
         assert refused.code == 1, refused
         shown = kube_stage.done("render", *TO)
         assert "not told anywhere" not in shown.out + shown.err
     kube_stage.done("deploy", *TO)
-    kube_stage.done("secret.rm", secret, "--yes", *TO)
-    kube_stage.done("volume.rm", volume, "--yes", *TO)
+    kube_stage.done("secret.rm", "--name", "key", "--service", "app", "--yes", *TO)
+    kube_stage.done("volume.rm", "--service", "app", "--yes", *TO)
     assert secret not in kube_stage.done("secret.list", *TO).out
     assert volume not in kube_stage.done("volume.list", *TO).out
 
 
 def test_what_was_done_can_be_read(kube_stage: KubeStage, first: Typed) -> None:
     assert "deploy" in kube_stage.done("history", *TO).out
-    assert "start" in kube_stage.done("journal", *TO).out
+    assert ": done" in kube_stage.done("journal", *TO).out
     told = kube_stage.invoke("unlock", *TO)
     assert "no lock" in told.out + told.err or "not locked" in told.out + told.err, told
 
@@ -153,7 +161,7 @@ def test_the_machine_is_looked_at(kube_stage: KubeStage, first: Typed) -> None:
 
 
 def test_one_service_is_removed_and_comes_back(kube_stage: KubeStage, first: Typed) -> None:
-    kube_stage.done("rm", "web", "--yes", *TO)
+    kube_stage.done("rm", "--service", "web", "--yes", *TO)
     left = kube_stage.kubectl("get", "deployments", "--output", "name").split()
     assert left == ["deployment.apps/app"]
     assert kube_stage.done("up", *TO).out == first.out

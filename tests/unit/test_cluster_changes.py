@@ -168,6 +168,16 @@ def test_what_the_stack_no_longer_has_goes_after_the_new_is_well(
     assert done.index("delete Deployment.apps") > done.index("apply --server-side")
 
 
+def test_diff_shows_the_lines_of_a_mounted_file_that_change(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    conf = desk.directory / "web" / "nginx.conf"
+    conf.write_text(conf.read_text() + "# a comment\n")
+    with pytest.raises(Exit):
+        desk.types(ship.diff)
+    out, _ = desk.heard()
+    assert "+ # a comment" in out and "server {" not in out
+
+
 def test_a_change_goes_back_to_the_release_before(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     first = record(node)["current"]

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 from spinstack.config.kubernetes import Cluster
 from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled, Platform
-from spinstack.platforms.kubernetes.cluster import answers, apply, differences, lease, records
+from spinstack.platforms.kubernetes.cluster import (
+    answers,
+    apply,
+    contents,
+    differences,
+    lease,
+    records,
+)
 from spinstack.platforms.kubernetes.cluster.answers import Answer
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
@@ -329,6 +336,7 @@ class ClusterStack(RemoteStack):
         ]
         stamps = self.destination.centre.kubernetes.stamps
         found = differences.differences([*there, *old], would, stamps)
+        found = contents.told(found, there, listed, would)
         return [
             Difference(f"{one.kind} {one.name}", one.where, one.old or "", one.new or "")
             for one in found

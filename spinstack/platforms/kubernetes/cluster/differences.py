@@ -6,6 +6,7 @@ like a difference. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ _STAMPS = (
 )
 # By which of their values the items of a list are the same ones.
 _KEYS = ("name", "mountPath", "containerPort", "port", "host", "path", "key")
+# The value of a variable.
+_VALUE = re.compile(r"\benv\[[^\]]*\]\.value$")
 _NOTHING = object()
 
 
@@ -98,7 +101,8 @@ def differences(
         else:
             masked = key[0] == "Secret"
             for where, was, is_ in _compare(before, after, ""):
-                found.append(Difference(*key, where, _shown(was, masked), _shown(is_, masked)))
+                hidden = masked or _VALUE.search(where) is not None
+                found.append(Difference(*key, where, _shown(was, hidden), _shown(is_, hidden)))
     return found
 
 
@@ -155,4 +159,15 @@ def _keyed(values: list[Any]) -> dict[str, Any]:
 def _shown(value: Any, masked: bool) -> str | None:
     if value is _NOTHING:
         return None
-    return MASK if masked else str(value)
+    return MASK if masked else str(_without_values(value))
+
+
+def _without_values(value: Any) -> Any:
+    """The same without values of variables, which may be passwords."""
+    if isinstance(value, list):
+        return [_without_values(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("value"), str) and "name" in value:
+        return {**value, "value": MASK}
+    return {key: _without_values(one) for key, one in value.items()}
