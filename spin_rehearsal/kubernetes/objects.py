@@ -24,11 +24,10 @@ _INGRESSES = (("networking.k8s.io", ("ingresses",)),)
 
 
 def namespace(decided: State) -> dict[str, Any]:
-    metadata = {
-        "name": decided.namespace,
-        "labels": decided.labels,
-        "annotations": {ID: decided.id},
-    }
+    """Judged by the policies alone: all other levels of security refuse directories of the node."""
+    labels = {**decided.labels, "pod-security.kubernetes.io/enforce": "privileged"}
+    notes = {ID: decided.id}
+    metadata = {"name": decided.namespace, "labels": labels, "annotations": notes}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 

@@ -55,6 +55,9 @@ def _end(kubectl: Kubectl, decided: State, where: Places, say: Say) -> None:
             say(f"the namespace {decided.namespace} is somebody else's by now: it is left alone")
             return
         kubectl.run("delete", "namespace", decided.namespace, "--ignore-not-found", "--wait=false")
+        # Nobody waits for the pages that a pod still makes.
+        pods = ("delete", "pods", "--all", "--namespace", decided.namespace)
+        kubectl.run(*pods, "--grace-period=1", "--wait=false", "--ignore-not-found")
         cluster.wait_until_gone(kubectl, decided)
         cluster.remove_policies(kubectl, decided, keep=set())
     except SpinstackError as error:

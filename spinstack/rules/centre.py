@@ -72,7 +72,9 @@ class FieldRule:
 
     @property
     def name(self) -> str:
-        return self.field.rpartition(".")[2]
+        """As people are told it: `type` alone says little."""
+        *_, holder, last = ["", *self.field.replace("[]", "").split(".")]
+        return f"{holder}.{last}" if last == "type" and holder else last
 
     @property
     def remedy(self) -> str:

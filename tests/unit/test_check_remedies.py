@@ -247,6 +247,7 @@ ELSEWHERE = {
     "tree-walk": "test_check_remedies_there.py: a login node has to answer",
     "tree-unreadable": "test_check_remedies_there.py: a login node has to answer",
     **{rule: "test_check_remedies_there.py: a login node has to answer" for rule, _, _ in test_check_there.SEEN},
+    "kubernetes-isolation": "test_kustomize.py: an addition that says otherwise",
     **dict.fromkeys(KUBERNETES, "test_check_remedies_kubernetes.py"),
     **dict.fromkeys(CLUSTER, "test_doctor_cluster.py: a cluster has to answer"),
     **{found.rule: "below: the template asks" for made in ANSWERS for found in made},

@@ -34,7 +34,7 @@ def test_each_policy_is_a_rule_and_each_field_of_the_data_is_in_one() -> None:
         of_kind = [rule for rule in SPIN.kubernetes.isolation if rule.kind == kind]
         assert len(told.validations) == len(of_kind)
         for rule, it in zip(of_kind, told.validations, strict=True):
-            assert f".?{rule.name}" in it.holds
+            assert f".?{rule.field.rpartition('.')[2]}" in it.holds
             assert rule.remedy in it.message
 
 
@@ -94,7 +94,10 @@ def pod(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
         ({"hostNetwork": True}, "write hostNetwork: false"),
         ({"initContainers": [{"securityContext": {"privileged": True}}]}, "privileged: false"),
         ({"containers": [{}, {"ports": [{}, {"hostPort": 80}]}]}, "remove hostPort"),
-        ({"volumes": [{"hostPath": {"type": "DirectoryOrCreate"}}]}, "write type: Directory"),
+        (
+            {"volumes": [{"hostPath": {"type": "DirectoryOrCreate"}}]},
+            "hostPath.type: Directory",
+        ),
         ({"hostNetwork": False, "containers": [{"securityContext": None}], "volumes": [{}]}, ""),
         ({"nodeSelector": {"disk": "fast"}}, ""),
     ],

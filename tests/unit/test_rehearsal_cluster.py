@@ -171,7 +171,9 @@ def test_what_a_killed_start_left_is_removed(where: Places, tmp_path: Path) -> N
     stop.stop(runner=runner, say=lambda text: None)
     deleted = [call.partition(" delete ")[2] for call in runner.calls if " delete " in call]
     assert deleted[0].startswith("namespace spin-rehearsal ")
-    assert deleted[1].startswith(f"{kind} spin-rehearsal-x ")
+    # Without waiting for what its pods still do.
+    assert deleted[1].startswith("pods --all --namespace spin-rehearsal --grace-period=1")
+    assert deleted[2].startswith(f"{kind} spin-rehearsal-x ")
     assert not where.private.exists()
 
 
