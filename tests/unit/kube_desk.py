@@ -157,5 +157,6 @@ def desk(
     monkeypatch.setattr(probe, "ask", lambda url: Answer(200, "OK"))
     monkeypatch.setattr(image_state, "findings", lambda *_, **__: [])
     monkeypatch.setattr(watch, "PAUSE", 0.0)
+    monkeypatch.setattr(watch, "SOON", 0.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Desk(directory, node, capsys)

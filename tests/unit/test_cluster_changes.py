@@ -13,7 +13,7 @@ import pytest
 from invoke.exceptions import Exit
 
 from spinstack.platforms.kubernetes.cluster import lease
-from spinstack.remote.cluster import journal_file
+from spinstack.remote.cluster import journal_file, watch
 from spinstack.remote.owner import make_owner
 from spinstack.tasks import prepare, ship
 from spinstack.transport import probe
@@ -111,6 +111,21 @@ def test_a_change_that_does_not_get_well_is_taken_back_whole(desk: Desk, node: K
     assert after.keys() == before.keys()
     assert (record(node)["current"], record(node)["unfinished"]) == (first, "")
     assert past(node)[-1] == ("deploy", "taken back")
+
+
+def test_the_first_looks_are_close_together_while_nothing_seems_hopeless(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(watch, "PAUSE", 1.0)
+    monkeypatch.setattr(watch, "SOON", 0.3)
+    monkeypatch.setattr("time.sleep", slept.append)
+    desk.types(ship.deploy)
+    assert slept and set(slept) == {0.3}
+    desk.changes()
+    node.ill["web:2.0"] = "crashes"
+    desk.fails(ship.deploy)
+    assert slept.count(1.0) >= watch.PATIENCE - 1
 
 
 def test_what_is_known_about_a_failure_is_in_a_file(desk: Desk, node: KubeNode) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Seconds between two looks, and between two requests.
 PAUSE = 1.0
+# Seconds between the first looks, and for how long: most changes are through by then, and whoever
+# waits for one should not wait for our next look.
+SOON, SOON_FOR = 0.3, 15.0
 # Looks in a row in which a service must seem hopeless: a registry may answer wrongly once.
 PATIENCE = 5
 
@@ -34,7 +37,8 @@ class Watch:
     def until_up(self, seconds: float, services: Sequence[str]) -> int:
         """Look until all are up; exit codes as those of `watch` in job.sh. Raises LockLost."""
         watcher = health.Watcher(list(services), PATIENCE)
-        end, heard = time.monotonic() + seconds, time.monotonic()
+        begun = heard = time.monotonic()
+        end = begun + seconds
         while True:
             if self.look():
                 heard = time.monotonic()
@@ -46,7 +50,7 @@ class Watch:
                 return job.STOPPED
             if time.monotonic() >= end:
                 return job.TOO_LATE
-            self._wait()
+            self._wait(self._until_next(time.monotonic() - begun))
 
     def look(self) -> bool:
         """One round of states into the journal. Whether there was an answer."""
@@ -99,9 +103,14 @@ class Watch:
                 return job.STOPPED
             self._wait()
 
-    def _wait(self) -> None:
+    def _until_next(self, waited: float) -> float:
+        """Seconds until the next look. Looks at what may be hopeless are counted as seconds."""
+        doubtful = any(state.stuck or state.health == "unhealthy" for state in self.states)
+        return PAUSE if doubtful or waited > SOON_FOR else SOON
+
+    def _wait(self, seconds: float = PAUSE) -> None:
         self._stack.must_be_ours()
-        time.sleep(PAUSE)
+        time.sleep(seconds)
 
 
 def _told(answer: probe.Answer) -> str:
