@@ -95,10 +95,10 @@ class Place:
 
 @contextmanager
 def made(
-    cluster: Cluster, programs: Programs | None, say: Callable[[str], None]
+    cluster: Cluster, programs: Programs | None, cache: Path, say: Callable[[str], None]
 ) -> Iterator[Place]:
-    """Everything but the first deploys; all of it goes at the end. Without `programs` there is no
-    site of Helm's."""
+    """Everything but the first deploys; all of it goes at the end, but for the images in the
+    registry and in the engine. Without `programs` there is no site of Helm's."""
     with ExitStack() as stack:
         work = Path(
             stack.enter_context(
@@ -109,7 +109,8 @@ def made(
         work.chmod(0o755)
         files = work / "global"
         sample.lay_out(files, owner=(beside.UID, beside.GID))
-        registry = stack.enter_context(beside.registry(work, cluster))
+        storage = cache / "registry"
+        registry = stack.enter_context(beside.registry(work, cluster, storage))
         stack.callback(_put_images_away, registry)
         runner = LocalRunner()
         arguments = base_images.ensure(runner, engine.find(runner).name, say)

@@ -43,7 +43,7 @@ def run(rounds: int, *, quick: bool, say: Say) -> Outcome:
     try:
         with (
             sharing.shared(f"bench-{os.getpid()}") as cluster,
-            place.made(cluster, programs, say) as found,
+            place.made(cluster, programs, cache(), say) as found,
         ):
             bench = Bench(found, say)
             ways.first(bench)

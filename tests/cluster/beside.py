@@ -53,14 +53,15 @@ def destination(
 
 
 @contextmanager
-def registry(root: Path, cluster: Cluster) -> Iterator[str]:
+def registry(root: Path, cluster: Cluster, storage: Path | None = None) -> Iterator[str]:
     """A registry at a port of this machine's loopback, for the engine, and of the address at which
-    the node reaches this machine, under the same name."""
+    the node reaches this machine, under the same name. `storage`: its directory, if what it has
+    shall stay."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     name = f"127.0.0.1:{port}"
     config = root / "registry.yml"
-    config.write_text(registry_child.config(f"0.0.0.0:{port}", root / "registry"))
+    config.write_text(registry_child.config(f"0.0.0.0:{port}", storage or root / "registry"))
     program = shutil.which("docker-registry") or "/usr/bin/docker-registry"
     with subprocess.Popen([program, "serve", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
