@@ -31,7 +31,9 @@ class Bench:
     results: Rounds = field(default_factory=Rounds)
     changes: dict[str, int] = field(default_factory=dict)
 
-    def timed(self, words: Sequence[str], at: Path, *, counted: bool = False) -> float:
+    def timed(
+        self, words: Sequence[str], at: Path, *, counted: bool = False, within: float = WITHIN
+    ) -> float:
         """Seconds of a command. Raises SpinstackError if it fails."""
         with tempfile.TemporaryFile() as out:
             begin = time.monotonic()
@@ -44,7 +46,7 @@ class Bench:
                 env=self.place.environment(counted=counted),
             )
             # `wait` with a time limit looks every 50 ms only.
-            limit = threading.Timer(WITHIN, process.kill)
+            limit = threading.Timer(within, process.kill)
             limit.start()
             process.wait()
             seconds = time.monotonic() - begin
