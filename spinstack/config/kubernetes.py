@@ -24,9 +24,10 @@ NO_PROJECT_DIR = "/no-project-directory"
 @dataclass(frozen=True)
 class Cluster:
     """A namespace in a cluster. `kubeconfig`: as written, so that a `~` is that of the machine
-    where kubectl runs; `host`: the site's name, or a pattern with `{ingress}` for it, empty if no
-    ingress is wanted; `uid`: whom the containers run as where the compose file says `${UID}`, None
-    if it is not set; of the others an empty one is the cluster's own default."""
+    where kubectl runs; `host`: the site's name as it was set, or the centre's pattern for it with
+    `{ingress}`, empty if no ingress is wanted; `uid`: whom the containers run as where the compose
+    file says `${UID}`, None if it is not set; of the others an empty one is the cluster's own
+    default."""
 
     context: str
     namespace: str

@@ -12,7 +12,6 @@ from spinstack.deploy.plan import LeftUnfinished, Plan, must_have_two_steps
 from spinstack.deploy.releases import Listed, listed
 from spinstack.deploy.run import Deployment
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.images import registry, registry_login
 from spinstack.platforms.health import Watcher
 from spinstack.remote import lock
 from spinstack.remote.access import remote_stack
@@ -98,6 +97,8 @@ def try_out(session: Session, *, to_release: str) -> Tried:
 
 def _gone(session: Session, image: str) -> Iterator[Finding]:
     """Whether the registry still has an image of a release."""
+    from spinstack.images import registry, registry_login
+
     try:
         name = ImageName.parse(image)
     except ValueError:

@@ -3,7 +3,8 @@
 #   services       array
 #   listing        function: prints the containers
 #   question_N     function: runs the command of the Nth service in one of its containers
-# Afterwards the output of `listing`, then the answers, can be read from the descriptor $told.
+# Afterwards the output of `listing`, then the answers, can be read from descriptor 9. For bash 3.2,
+# which chooses no descriptor by itself.
 
 # answer NUMBER: prints the mark with the service and the exit code, then its output.
 answer() {
@@ -13,14 +14,11 @@ answer() {
     printf '%s %s %s\n%s\n' "$mark" "${services[$1]}" "$code" "$said"
 }
 
-exec {told}< <(
+exec 9< <(
     found=$(listing 2>&1)
     printf '%s\n' "$found"
     # All at once; each is printed after those before it.
-    answers=()
-    for number in "${!services[@]}"; do
-        exec {one}< <(answer "$number")
-        answers+=("$one")
-    done
-    for one in "${answers[@]}"; do cat <&"$one"; done
+    line=cat
+    for number in "${!services[@]}"; do line="$line <(answer $number)"; done
+    eval "$line"
 )

@@ -196,7 +196,8 @@ def _ask_to_scale(session: Session, before: ServiceState, count: int, yes: bool)
             yes=yes,
         )
         return
-    if before.endpoints:
+    # On Kubernetes each container has an address of its own.
+    if before.endpoints and session.destination.kubernetes is None:
         session.console.warn(
             f"{name} publishes port {before.endpoints[0].port}: "
             "two of its containers can't be on one node"

@@ -32,6 +32,13 @@ RESOURCES = {
 }
 
 
+# What the server notes about a patch by `scale` or `stop`.
+SCALED = {
+    **{"manager": "spinstack", "operation": "Update", "apiVersion": "apps/v1"},
+    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+}
+
+
 class Refused(Exception):
     """What the server says instead of doing it."""
 
@@ -101,10 +108,10 @@ class KubeNode:
         # --kubeconfig FILE --context NAME --namespace NAME
         verb, *more = rest[6:]
         line = " ".join((verb, *more))
-        self.before(line)
-        self.calls.append(line)
         with self._lock:
             try:
+                self.before(line)
+                self.calls.append(line)
                 return getattr(self, f"_{verb}")(more, given), 0
             except Refused as refused:
                 return f"{refused}\n", 1
@@ -176,7 +183,11 @@ class KubeNode:
         found = self.objects.get((RESOURCES[resource], name))
         if found is None:
             raise Refused(f'Error from server (NotFound): {resource} "{name}" not found')
-        self._put(_merged(found, json.loads(words[words.index("-p") + 1])))
+        patch = json.loads(words[words.index("-p") + 1])
+        made = _merged(found, patch)
+        if "replicas" in patch.get("spec", {}):
+            made["metadata"]["managedFields"] = [SCALED]
+        self._put(made)
         return f"{resource}/{name} patched\n"
 
     def _apply(self, words: list[str], given: str) -> str:
@@ -273,6 +284,8 @@ def _applied(old: Object, new: Object) -> Object:
     made = {**new, "metadata": dict(new["metadata"])}
     if new["kind"] != "Deployment":
         return made
+    ours = [one for one in old.get("metadata", {}).get("managedFields", []) if one == SCALED]
+    made["metadata"] |= {"managedFields": ours} if ours else {}
     same = old and old["spec"]["template"] == new["spec"]["template"]
     generation = old["metadata"]["generation"] + (0 if same else 1) if old else 1
     made["metadata"]["generation"] = generation

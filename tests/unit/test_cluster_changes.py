@@ -15,10 +15,10 @@ from invoke.exceptions import Exit
 from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.remote.cluster import journal_file, watch
 from spinstack.remote.owner import make_owner
-from spinstack.tasks import prepare, ship
+from spinstack.tasks import history, prepare, ship
 from spinstack.transport import probe
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
-from tests.unit.kube_node import KubeNode
+from tests.unit.kube_node import KubeNode, Refused
 
 __all__ = ["desk", "directory", "node"]
 
@@ -633,3 +633,39 @@ def test_a_login_that_ends_before_a_deploy_may_have_ended_is_told(
     later = soon + timedelta(seconds=60)
     node.token = f'"expiresAt":"{later:%Y-%m-%dT%H:%M:%SZ}"\n'
     assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+
+
+def test_history_without_a_kubeconfig_names_what_is_missing(desk: Desk, node: KubeNode) -> None:
+    def missing(line: str) -> None:
+        # kubectl 1.37.2
+        raise Refused("error: stat /home/alice/.kube/config: no such file or directory")
+
+    node.before = missing
+    error = desk.fails(history.history)
+    assert error.what == "there is no kubeconfig /home/alice/.kube/config"
+    assert "set kubeconfig" in error.remedy and "chmod" not in error.remedy
+
+
+def scale(node: KubeNode, count: int) -> None:
+    """As `scale` and `stop` do."""
+    patch = json.dumps({"spec": {"replicas": count}})
+    node._patch(["deployments.apps", "web", "-p", patch], "")
+
+
+def test_a_deploy_keeps_the_number_of_containers_that_scale_has_set(
+    desk: Desk, node: KubeNode
+) -> None:
+    def replicas() -> int:
+        return int(node.objects["Deployment", "web"]["spec"]["replicas"])
+
+    desk.types(ship.deploy)
+    scale(node, 2)
+    assert replicas() == 2
+    assert desk.types(ship.diff) == "nothing to do\n"
+    desk.changes()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert (image(node, "web")[-3:], replicas()) == ("2.0", 2)
+    scale(node, 0)
+    desk.changes("3.0")
+    desk.types(ship.deploy)
+    assert replicas() == 1, "as after a start"

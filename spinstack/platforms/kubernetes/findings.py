@@ -19,6 +19,9 @@ from spinstack.platforms.kubernetes import (
 from spinstack.platforms.kubernetes.source import Source
 from spinstack.rules.finding import Finding
 
+# What Rancher 1 reads beside the compose file.
+RANCHER_FILE = "rancher-compose.yml"
+
 
 def findings(stack: Stack, destination: Destination) -> list[Finding]:
     """Everything that can be seen in the stack's files and settings."""
@@ -26,6 +29,7 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
         return []
     found = list(compose_check.findings(stack.compose))
     found += _uid(stack, destination)
+    found += _rancher(stack)
     services = source.described(stack, destination)
     for one in services:
         found += _names(one)
@@ -43,6 +47,15 @@ def _generated(stack: Stack, services: list[Source]) -> Iterator[tuple[str, str]
         yield "Deployment", one.name
         yield "Service", one.name
         yield from (("PersistentVolumeClaim", mount.source) for mount in volumes.claimed(one))
+
+
+def _rancher(stack: Stack) -> Iterator[Finding]:
+    """Without what stands there, a container counts as well as soon as it runs."""
+    if (stack.directory / RANCHER_FILE).is_file():
+        problem = f"{RANCHER_FILE} is not read on Kubernetes: its health checks do not hold there"
+        remedy = "write them under services: in invoke.yaml, as in APP: {health: {port: 5000, "
+        remedy += "path: /healthz}}; `scale` stands there, too"
+        yield Finding("kubernetes-probes", RANCHER_FILE, problem, remedy, "warning")
 
 
 def _uid(stack: Stack, destination: Destination) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,14 @@ _REMOVED = "the site is away from the removal until the deploy has ended"
 class Ahead:
     """`in_the_way`: objects of others with names of the stack's; `conflicts`: fields that others
     have changed, and that the change sets anew; `late`: that the login ends too early, in words;
-    `tight`: that the quota has too little room."""
+    `tight`: that the quota has too little room; `scaled`: how many containers services have been
+    given by `scale`, which a change leaves as it is."""
 
     in_the_way: Sequence[InTheWay] = ()
     conflicts: Sequence[Conflict] = ()
     late: str = ""
     tight: Tight | None = None
+    scaled: Mapping[str, int] = field(default_factory=dict)
 
 
 def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
@@ -55,7 +57,10 @@ def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
     blocked = owners.in_the_way(there, wanted)
     if blocked or late:
         return Ahead(blocked, late=late)
-    return Ahead(conflicts=_conflicts(stack, there, wanted), tight=room.look(stack, manifests))
+    counts = owners.scaled(there)
+    conflicts = _conflicts(stack, there, apply.objects(room.scaled(manifests.wanted, counts)))
+    tight = room.look(stack, manifests.scaled(counts))
+    return Ahead(conflicts=conflicts, tight=tight, scaled=counts)
 
 
 def _late(end: datetime | None, healthy_within: int) -> str:
@@ -137,6 +142,7 @@ def agreed(ahead: Ahead, manifests: Manifests, follow: Follow, doing: str) -> Ma
     Returns what is to be applied then. Raises UsageError for a no."""
     if ahead.conflicts:
         _ask_about_fields(ahead, follow, doing)
+    manifests = manifests.scaled(ahead.scaled)
     if ahead.tight is None:
         return manifests
     follow.session.console.warn(_no_room(ahead.tight))

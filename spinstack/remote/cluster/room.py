@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.base import Garbled
@@ -33,6 +33,11 @@ class Manifests:
     before: str = ""
     stopped: tuple[str, ...] = ()
 
+    def scaled(self, counts: Mapping[str, int]) -> Manifests:
+        """The same with so many containers in these Deployments."""
+        wanted, before = scaled(self.wanted, counts), scaled(self.before, counts)
+        return replace(self, wanted=wanted, before=before)
+
     @property
     def first(self) -> str:
         """What is applied at first; `wanted` after it makes no new containers."""
@@ -46,12 +51,22 @@ class Manifests:
 
 def recreating(manifests: str, names: Sequence[str]) -> str:
     """Manifests with Deployments that stop all old containers before they start new ones."""
-    if not names:
+    return _with_spec(manifests, {name: {"strategy": {"type": "Recreate"}} for name in names})
+
+
+def scaled(manifests: str, counts: Mapping[str, int]) -> str:
+    """Manifests with so many containers in these Deployments."""
+    return _with_spec(manifests, {name: {"replicas": count} for name, count in counts.items()})
+
+
+def _with_spec(manifests: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
+    """With other fields in the specs of Deployments, by name."""
+    if not specs:
         return manifests
     made = []
     for one in apply.objects(manifests):
-        if text(one, "kind") == "Deployment" and named(one) in names:
-            one = {**one, "spec": {**one["spec"], "strategy": {"type": "Recreate"}}}
+        if text(one, "kind") == "Deployment" and named(one) in specs:
+            one = {**one, "spec": {**one["spec"], **specs[named(one)]}}
         made.append(json.dumps(one))
     return "\n---\n".join(made)
 

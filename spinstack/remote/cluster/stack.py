@@ -26,6 +26,7 @@ from spinstack.platforms.kubernetes.cluster import (
     contents,
     differences,
     lease,
+    owners,
     records,
 )
 from spinstack.platforms.kubernetes.cluster.answers import Answer
@@ -321,7 +322,7 @@ class ClusterStack(RemoteStack):
         ran = next((_note(one) for one in kept.releases if one.id == kept.record.current), None)
         text = _pinned(made.archive.decode(), ran.images.values() if ran else ())
         asked = (
-            Step("what is there", (differences.live(self.cluster, text),)),
+            owners.there_step(self.cluster, text),
             Step("what would be", (differences.apply(self.cluster, text, dry_run=True),)),
             apply.list_step(self.cluster, self.stack),
         )
@@ -337,9 +338,11 @@ class ClusterStack(RemoteStack):
         stamps = self.destination.centre.kubernetes.stamps
         found = differences.differences([*there, *old], would, stamps)
         found = contents.told(found, there, listed, would)
+        scaled = owners.scaled(there)
         return [
             Difference(f"{one.kind} {one.name}", one.where, one.old or "", one.new or "")
             for one in found
+            if not (one.where == "spec.replicas" and one.name in scaled)
         ]
 
     def start(

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spinstack.config.kubernetes import Cluster
+from spinstack.errors import SpinstackError
 from spinstack.platforms.base import Garbled
-from spinstack.platforms.kubernetes.cluster import answers, records
+from spinstack.platforms.kubernetes.cluster import access, answers, records
 from spinstack.platforms.kubernetes.cluster.records import Record as StackRecord
 from spinstack.platforms.kubernetes.kubectl import kubectl
-from spinstack.remote.history import record
+from spinstack.remote.history import place, record
 from spinstack.remote.history.record import Record
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
@@ -41,6 +42,16 @@ class ClusterHistory:
         words = ("get", "configmaps", records.record_name(self._stack), "--ignore-not-found")
         history = kubectl(self._cluster, *words, "-o", "jsonpath={.data.history}")
         return Step(record.STEP, (*self._ready.commands, history), must=False)
+
+    def unreadable(self, told: StepResult) -> SpinstackError:
+        text = told.output.strip()
+        cause, remedy = access.known(text) or (
+            place.UNREADABLE,
+            "`invoke doctor` checks the access",
+        )
+        error = SpinstackError(cause, where=self.name, remedy=remedy, details=text)
+        error.explained = True
+        return error
 
     def append(self, node: LoginNode, made: Record) -> StepResult:
         line = record.filled_in(record.line(made), self._who)

@@ -6,6 +6,7 @@ import getpass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
+from spinstack.errors import SpinstackError
 from spinstack.remote.history import record
 from spinstack.remote.history.record import Record
 from spinstack.transport.script import Script, Step, StepResult
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Seconds to allow for a line on a file system that is slow just now.
 SECONDS = 30.0
+UNREADABLE = "the history can't be read"
 
 
 class HistoryPlace(Protocol):
@@ -28,6 +30,10 @@ class HistoryPlace(Protocol):
 
     def read(self) -> Step:
         """Named record.STEP; prints nothing if there is none yet, fails if it can't be read."""
+        ...
+
+    def unreadable(self, told: StepResult) -> SpinstackError:
+        """Why it can't be read, from what that step printed."""
         ...
 
     def append(self, node: LoginNode, made: Record) -> StepResult:
@@ -47,6 +53,14 @@ class HistoryFile:
 
     def read(self) -> Step:
         return record.read_step(self._root)
+
+    def unreadable(self, told: StepResult) -> SpinstackError:
+        return SpinstackError(
+            UNREADABLE,
+            where=self.name,
+            remedy="ask whoever deployed the stack to chmod g+r it, and o+x its directory",
+            details=told.output.strip(),
+        )
 
     def append(self, node: LoginNode, made: Record) -> StepResult:
         step = record.append_step(self._root, made)

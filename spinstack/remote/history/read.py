@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from spinstack import times
-from spinstack.errors import SpinstackError, UsageError
+from spinstack.errors import UsageError
 from spinstack.remote.history import place, record
 from spinstack.remote.history.record import Record
 from spinstack.transport.script import Script, ScriptResult
@@ -59,12 +59,7 @@ def records_in(session: Session, result: ScriptResult) -> list[Record]:
     """The history from what its step printed. Raises SpinstackError if it can't be read."""
     told = result[record.STEP]
     if not told.ok:
-        raise SpinstackError(
-            "the history can't be read",
-            where=place.of(session).name,
-            remedy="ask whoever deployed the stack to chmod g+r it, and o+x its directory",
-            details=told.output.strip(),
-        )
+        raise place.of(session).unreadable(told)
     return filled(record.parse(told.output))
 
 

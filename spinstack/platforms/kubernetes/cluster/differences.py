@@ -75,12 +75,6 @@ def apply(cluster: Cluster, manifests: str, *, dry_run: bool = False) -> Command
     return fed(manifests, kubectl(cluster, *words, seconds=_ADMISSION))
 
 
-def live(cluster: Cluster, manifests: str) -> Command:
-    """Prints those of the objects that are there, as JSON."""
-    words = ("get", "-f", "-", "-o", "json", "--ignore-not-found")
-    return fed(manifests, kubectl(cluster, *words))
-
-
 def differences(
     there: Sequence[Mapping[str, Any]],
     wanted: Sequence[Mapping[str, Any]],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.kubernetes import labels
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 KIND = "lock"
 RESOURCE = "leases.coordination.k8s.io"
 OWNER = "spinstack/owner"
-# Seconds without a sign of life after which a lock may be taken over.
+# Seconds without a sign of life after which a lock may be taken over: what the Lease says of itself,
+# for others. Who takes it over listens to its holder first (`remote/lock.py`).
 DURATION = 60
-# Seconds by which clocks of two machines may differ.
-SKEW = 15
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class Lease:
     holder: str = ""
     owner: Mapping[str, Any] | None = None
     renewed: datetime | None = None
-    seconds: int = DURATION
     changes: int = 0
     version: str = ""
     uid: str = ""
@@ -48,15 +46,6 @@ class Lease:
     @property
     def held(self) -> bool:
         return bool(self.holder)
-
-    def expired(self, now: datetime) -> bool:
-        """Whether its holder has given no sign of life for too long, or nobody has it."""
-        if not self.held or self.renewed is None:
-            return True
-        return now > self.renewed + timedelta(seconds=self.seconds + SKEW)
-
-    def is_of(self, holder: str) -> bool:
-        return self.holder == holder
 
 
 def name(stack: str) -> str:
@@ -74,7 +63,6 @@ def read(found: Mapping[str, Any]) -> Lease:
         holder=text(found, "spec", "holderIdentity"),
         owner=owner if isinstance(owner, dict) else None,
         renewed=times.moment(text(found, "spec", "renewTime")),
-        seconds=number(found, "spec", "leaseDurationSeconds", otherwise=DURATION),
         changes=number(found, "spec", "leaseTransitions"),
         version=text(found, "metadata", "resourceVersion"),
         uid=text(found, "metadata", "uid"),

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from spinstack.config.schema import DEFAULT_KUBECONFIG
 from spinstack.platforms.kubernetes import labels
 from spinstack.platforms.kubernetes.cluster import apply
-from spinstack.platforms.kubernetes.cluster.tree import items, label, mapping, named, text
+from spinstack.platforms.kubernetes.cluster.tree import (
+    child,
+    items,
+    label,
+    mapping,
+    named,
+    number,
+    text,
+)
 from spinstack.platforms.kubernetes.kubectl import (
     FIELD_MANAGER,
     PROGRAM,
@@ -185,6 +193,21 @@ def _is_other(entry: Mapping[str, Any]) -> bool:
 
 def _changes(entry: Mapping[str, Any]) -> bool:
     return any(key not in ("f:metadata", "f:status") for key in mapping(entry, "fieldsV1"))
+
+
+def scaled(there: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many containers `scale` has given to services that run, by Deployment."""
+    return {
+        named(one): number(one, "spec", "replicas")
+        for one in there
+        if text(one, "kind") == "Deployment" and number(one, "spec", "replicas") > 0
+        if any(_scales(entry) for entry in _managers(one))
+    }
+
+
+def _scales(entry: Mapping[str, Any]) -> bool:
+    ours = not _is_other(entry) and text(entry, "operation") == "Update"
+    return ours and child(entry, "fieldsV1", "f:spec", "f:replicas") is not None
 
 
 def conflict_steps(cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> list[Step]:
