@@ -45,9 +45,14 @@ from spinstack.platforms.kubernetes.cluster import (
     answers,
     differences,
     events,
+    gap,
     lease,
     quota,
     records,
+    tree,
+)
+from spinstack.platforms.kubernetes.cluster import (
+    owners as kube_owners,
 )
 from spinstack.platforms.kubernetes.platform import Kubernetes
 from spinstack.platforms.logs import in_order, last_lines
@@ -280,11 +285,22 @@ def _manifests(words: str) -> None:
 
 def _lease(words: str) -> None:
     for one in answers.read(words).objects:
-        lease.read(one).expired(NOW)
+        lease.read(one)
         records.read_record(one)
         differences.differences([one], [differences.cleaned(one)])
+        shown(
+            [
+                *kube_owners.shared([one]),
+                *kube_owners.scaled([one]),
+                *kube_owners.conflicts(one, words),
+            ]
+        )
+        wanted = {**one, "metadata": {**tree.mapping(one, "metadata"), "labels": WANTED}}
+        shown([found.remedy(CLUSTER) for found in kube_owners.in_the_way([one], [wanted])])
+        gap.gap([one], gap.starts(words), 60)
 
 
+WANTED = {"app.kubernetes.io/part-of": "s", "app.kubernetes.io/managed-by": "spinstack"}
 KUBERNETES_READERS: tuple[Callable[[str], object], ...] = (
     lambda words: shown(KUBERNETES.read_states(words, "s")),
     lambda words: shown(KUBERNETES.read_containers(words, "s").values()),

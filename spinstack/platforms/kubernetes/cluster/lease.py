@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 KIND = "lock"
 RESOURCE = "leases.coordination.k8s.io"
 OWNER = "spinstack/owner"
-# Seconds without a sign of life after which a lock may be taken over: what the Lease says of itself,
-# for others. Who takes it over listens to its holder first (`remote/lock.py`).
+# Seconds without a sign of life after which a lock may be taken over: what the Lease says of
+# itself, for others. Who takes it over listens to its holder first (`remote/lock.py`).
 DURATION = 60
 
 
