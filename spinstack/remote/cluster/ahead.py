@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 BACK_SECONDS = 120
 _MORE_ROOM = "stop a service first (`invoke stop`), or ask the centre for a larger quota"
 _TAKES_BACK = (
-    "`invoke diff` shows what a deploy makes of it, which asks before it takes it back (with --yes "
-    "it does not ask); to keep it, change the stack's files to it"
+    "`invoke diff --to {name}` shows what a deploy makes of it, which asks before it takes it back "
+    "(with --yes it does not ask); to keep it, change the stack's files to it"
 )
 _REMOVED = "the site is away from the removal until the deploy has ended"
 
@@ -164,12 +164,14 @@ def _ask_about_fields(ahead: Ahead, follow: Follow, doing: str) -> None:
     number = len(ahead.conflicts)
     fields = f"{number} fields" if number > 1 else "1 field"
     question = f"This {doing} takes {fields} back that somebody else has changed (see above;"
-    follow.session.confirm(f"{question} `invoke diff` shows how). Continue?", yes=follow.yes)
+    shows = f"`invoke diff --to {follow.session.destination.name}` shows how"
+    follow.session.confirm(f"{question} {shows}). Continue?", yes=follow.yes)
 
 
 def findings(stack: ClusterStack, ahead: Ahead) -> list[Finding]:
     """The same for `check`, with what it would ask about."""
     place = stack.place
+    takes_back = _TAKES_BACK.format(name=stack.destination.name)
     found = [Finding("kubeconfig-token", place, ahead.late, _remedy_if_late(stack))]
     return [
         *(found if ahead.late else ()),
@@ -178,7 +180,7 @@ def findings(stack: ClusterStack, ahead: Ahead) -> list[Finding]:
             for one in ahead.in_the_way
         ),
         *(
-            Finding("kubernetes-conflict", place, one.told, _TAKES_BACK, "warning")
+            Finding("kubernetes-conflict", place, one.told, takes_back, "warning")
             for one in ahead.conflicts
         ),
         *(_of_room(stack, ahead.tight) if ahead.tight else ()),

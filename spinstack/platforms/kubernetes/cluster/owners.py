@@ -129,6 +129,8 @@ def _whose(one: Mapping[str, Any], manager: str) -> str:
     by = text(last, "manager")
     when = text(last, "time")[:10]
     seen = f" (last changed with {by}{f' on {when}' if when else ''})" if by else ""
+    if manager == labels.MANAGER:
+        return f"is of no stack{seen}"
     if manager:
         return f"is managed by {manager}{seen}"
     if _of_rancher(one):
