@@ -46,7 +46,8 @@ class Site:
     def change(self, number: int) -> None:
         """Have the web server answer with the number, unlike before: a line of one file."""
         conf = self.stack / "web" / "nginx.conf"
-        as_made = conf.with_name("nginx.conf.as-made")
+        # Beside the stack: a file in it would be part of its image.
+        as_made = self.stack.with_name("nginx.conf.as-made")
         if not as_made.exists():
             shutil.copyfile(conf, as_made)
         line = f'    location = {PAGE} {{ return 200 "{number}"; }}\n\n'
