@@ -9,8 +9,10 @@ import urllib.request
 
 import pytest
 
+from tests.cluster.beside import UID
+
 from .browser import visit
-from .kube_stage import TO, UID, KubeStage
+from .kube_stage import TO, KubeStage
 from .stage import ARTEFACTS, Typed
 
 pytestmark = pytest.mark.real("engine", "registry", "root")
