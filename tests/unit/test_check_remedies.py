@@ -237,6 +237,10 @@ CLUSTER = (
     *("kubeconfig", "kubectl-command", "kubectl-version", "kubernetes-rights"),
     "kubernetes-states",
 )
+AHEAD = (
+    *("kubernetes-quota", "kubeconfig-token", "kubernetes-refused", "kubernetes-taken"),
+    "kubernetes-conflict",
+)
 # Not in the tables above.
 ELSEWHERE = {
     "link-outside": "below: it is a link",
@@ -250,6 +254,9 @@ ELSEWHERE = {
     "kubernetes-isolation": "test_kustomize.py: an addition that says otherwise",
     **dict.fromkeys(KUBERNETES, "test_check_remedies_kubernetes.py"),
     **dict.fromkeys(CLUSTER, "test_doctor_cluster.py: a cluster has to answer"),
+    **dict.fromkeys(AHEAD, "test_cluster_ahead.py: a cluster has to answer"),
+    "kubernetes-probes": "test_check_remedies_kubernetes.py",
+    "release-files": "test_rollback_check.py: a release has to be there",
     **{found.rule: "below: the template asks" for made in ANSWERS for found in made},
 }  # fmt: skip
 

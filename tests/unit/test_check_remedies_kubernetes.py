@@ -11,6 +11,7 @@ import pytest
 
 from spinstack.config.kubernetes import NO_PROJECT_DIR
 from tests.unit.kubernetes_stack import check, small
+from tests.unit.older_stack import made_older
 from tests.unit.test_check_kubernetes import COMPOSE, baked, directory
 from tests.unit.test_check_laptop import replaced
 from tests.unit.test_check_remedies import follow
@@ -94,3 +95,13 @@ def test_an_addition_that_kubectl_could_not_read_is_put_right(tmp_path: Path) ->
     assert "job.yaml" in named.where
     wrong.write_text("apiVersion: batch/v1\nkind: Job\nmetadata: {name: one}\n")
     assert "kubernetes-additions" not in {it.rule for it in check(directory)}
+
+
+def test_health_checks_that_kubernetes_does_not_read_are_moved(directory: Path) -> None:
+    services = (directory / "invoke.yaml").read_text()
+    made_older(directory)
+    named = next(it for it in check(directory) if it.rule == "kubernetes-probes")
+    assert "services: in invoke.yaml" in named.remedy, named.line()
+    (directory / "rancher-compose.yml").unlink()
+    (directory / "invoke.yaml").write_text(services)
+    assert check(directory) == []

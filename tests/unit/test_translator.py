@@ -264,6 +264,7 @@ def test_a_log_that_is_shown_ends_with_what_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = SimpleNamespace(states=list, stack="demo", where="here")
+    monkeypatch.setattr(Session, "log_in_early", lambda session: None)
     monkeypatch.setattr(logs, "connected", lambda session: contextlib.nullcontext(there))
     monkeypatch.setattr(logs, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
     monkeypatch.setattr(logs, "check_name", lambda *_: None)

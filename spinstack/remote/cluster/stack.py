@@ -23,7 +23,6 @@ from spinstack.platforms.base import Garbled, Platform
 from spinstack.platforms.kubernetes.cluster import (
     answers,
     apply,
-    contents,
     differences,
     lease,
     owners,
@@ -337,7 +336,7 @@ class ClusterStack(RemoteStack):
         ]
         stamps = self.destination.centre.kubernetes.stamps
         found = differences.differences([*there, *old], would, stamps)
-        found = contents.told(found, there, listed, would)
+        found = differences.in_files(found, there, listed, would)
         scaled = owners.scaled(there)
         return [
             Difference(f"{one.kind} {one.name}", one.where, one.old or "", one.new or "")

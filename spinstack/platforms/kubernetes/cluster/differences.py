@@ -6,6 +6,7 @@ like a difference. Pure.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from spinstack.platforms.kubernetes import labels
 from spinstack.platforms.kubernetes.cluster.tree import mapping, named, text
 from spinstack.platforms.kubernetes.kubectl import FIELD_MANAGER, fed, kubectl
+from spinstack.text import split_lines
 from spinstack.transport.command import MASK, Command
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ _KEYS = ("name", "mountPath", "containerPort", "port", "host", "path", "key")
 # The value of a variable.
 _VALUE = re.compile(r"\benv\[[^\]]*\]\.value$")
 _NOTHING = object()
+# Of each place in a file that changed, so many lines are shown.
+_LINES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -165,3 +169,68 @@ def _without_values(value: Any) -> Any:
     if isinstance(value.get("value"), str) and "name" in value:
         return {**value, "value": MASK}
     return {key: _without_values(one) for key, one in value.items()}
+
+
+def in_files(
+    found: Sequence[Difference],
+    there: Sequence[Mapping[str, Any]],
+    listed: Sequence[Mapping[str, Any]],
+    would: Sequence[Mapping[str, Any]],
+) -> list[Difference]:
+    """The differences, with the changed lines of files in place of new ConfigMaps: those of mounted
+    files are named by their content, so that a changed file is another object. `there`: the
+    objects that would be changed, as they are; `listed`: all of the stack's; `would`: as they would
+    be."""
+    mounted = {name for one in there for name in _mounted(one)}
+    before = {_service(one): one for one in _config_maps(listed) if named(one) in mounted}
+    made = {named(one): one for one in _config_maps(would)}
+    result: list[Difference] = []
+    for one in found:
+        new = made.get(one.name) if one.kind == "ConfigMap" and one.old is None else None
+        old = before.get(_service(new)) if new else None
+        result += _files(old, new) if old and new else [one]
+    return result
+
+
+def _config_maps(objects: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    return (one for one in objects if text(one, "kind") == "ConfigMap")
+
+
+def _service(one: Mapping[str, Any]) -> str:
+    return text(one, "metadata", "labels", labels.NAME)
+
+
+def _mounted(one: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the ConfigMaps that a Deployment mounts."""
+    volumes = mapping(one, "spec", "template", "spec").get("volumes")
+    for volume in volumes if isinstance(volumes, list) else ():
+        if isinstance(volume, Mapping):
+            yield text(volume, "configMap", "name")
+
+
+def _files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
+    name = named(new)
+    before, after = mapping(old, "data"), mapping(new, "data")
+    for key in sorted({*before, *after}):
+        yield from _lines(name, key, str(before.get(key, "")), str(after.get(key, "")))
+    before, after = mapping(old, "binaryData"), mapping(new, "binaryData")
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            yield Difference("ConfigMap", name, key, new="other bytes")
+
+
+def _lines(name: str, key: str, before: str, after: str) -> Iterator[Difference]:
+    old, new = split_lines(before), split_lines(after)
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for kind, first, last, begin, end in matcher.get_opcodes():
+        if kind != "equal":
+            where = f"{key}, line {begin + 1}"
+            removed, added = _some(old[first:last]), _some(new[begin:end])
+            yield Difference("ConfigMap", name, where, removed, added)
+
+
+def _some(lines: Sequence[str]) -> str | None:
+    if not lines:
+        return None
+    more = [f"… {len(lines) - _LINES_SHOWN} more lines"] if len(lines) > _LINES_SHOWN else []
+    return "\n".join([*lines[:_LINES_SHOWN], *more])
