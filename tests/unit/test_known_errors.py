@@ -70,6 +70,7 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ("kube-old-kubectl", "kubectl-step", 'error: error validating "STDIN": error validating data: failed to check CRD: failed to list CRDs: customresourcedefinitions.apiextensions.k8s.io is forbidden: User "alice" cannot list resource "customresourcedefinitions" in API group "apiextensions.k8s.io" at the cluster scope'),
     ('kube-403', 'kubectl-step', 'Error from server (Forbidden): pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "x"'),
     ('kube-no-config', 'kubectl-step', 'error: stat /home/a/.kube/config: no such file or directory'),
+    ('kube-bad-config', 'kubectl-step', 'error: error loading config file "/home/a/kc": json: cannot unmarshal bool into Go struct field Context.contexts.context.namespace of type string'),
     ('kube-no-context', 'kubectl-step', 'error: context "dev" does not exist'),
     ('kube-no-namespace', 'kubectl-step', 'Error from server (NotFound): namespaces "nw" not found'),
     ('kube-no-plugin', 'kubectl-step', 'Unable to connect to the server: getting credentials: exec: executable rancher not found'),
