@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.health import Watcher
 from spinstack.remote import lock
 from spinstack.remote.access import remote_stack
+from spinstack.remote.history import place, read, record
 from spinstack.remote.history.write import recorded
 from spinstack.remote.lock import LockedStack
 from spinstack.remote.notes import ReleaseNote
@@ -22,10 +23,12 @@ from spinstack.rules import finding
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import ImageName
 from spinstack.session import ask_if_protected
+from spinstack.transport.script import Script
 
 if TYPE_CHECKING:
     from spinstack.remote.found import Found
     from spinstack.session import Session
+    from spinstack.transport.login_node import LoginNode
 
 # Seconds that the previous containers may take to become healthy again.
 BACK_SECONDS = 60
@@ -88,7 +91,8 @@ def try_out(session: Session, *, to_release: str) -> Tried:
             return Tried(None, [], f"{how}it again, which are kept; nothing else is needed")
         found = listed(remote)
         before = None if to_release else _before_cut_off(session, there, found)
-        note = before or _target(found, to_release, there.current)
+        ran = _ran_before(session, node, there.current)
+        note = before or _target(found, to_release, there.current, ran)
         step.done(note.id)
         trial = remote.tried(note)
     gone = [one for image in trial.images for one in _gone(session, image)]
@@ -156,7 +160,8 @@ def _go_back(change: LockedStack, to_release: str, *, yes: bool) -> str:
     else:
         found = listed(change.remote)
         before = None if to_release else _before_cut_off(session, change.found, found)
-        note = before or _target(found, to_release, change.found.current)
+        ran = _ran_before(session, change.remote.node, change.found.current)
+        note = before or _target(found, to_release, change.found.current, ran)
     unless = "No upgrade is open. " if session.platform.two_steps else ""
     question = f"{unless}Go back to {_named(note)}? The current release stays uploaded."
     session.confirm(question, yes=yes)
@@ -180,11 +185,21 @@ def _before_cut_off(session: Session, there: Found, found: list[Listed]) -> Rele
     return next((item.note for item in found if item.note.id == there.current), None)
 
 
-def _target(found: list[Listed], wanted: str, current: str) -> ReleaseNote:
-    """The release to go back to: the one asked for, or else the one before the current one.
-    Raises UsageError naming the possible ones."""
+def _ran_before(session: Session, node: LoginNode, current: str) -> list[str]:
+    """The releases that ran before, the last of them first; none if the history does not tell."""
+    step = place.of(session).read()
+    told = node.run(Script((step,), seconds=60)).steps
+    records = record.parse(told[-1].output) if told and told[-1].ok else []
+    return read.ran_before(records, current)
+
+
+def _target(found: list[Listed], wanted: str, current: str, ran: Sequence[str] = ()) -> ReleaseNote:
+    """The release to go back to: the one asked for, or else the one that ran before the current
+    one (`ran`: as the history has them). Raises UsageError naming the possible ones."""
     possible = {item.note.id: item.note for item in found if item.can_go_back}
-    target = wanted or _before(current, list(possible))
+    contents = {name[-8:]: name for name in possible}
+    known = (contents[name[-8:]] for name in ran if name[-8:] in contents)
+    target = wanted or next(known, "") or _before(current, list(possible))
     if target in possible:
         return possible[target]
     if not wanted:

@@ -239,3 +239,17 @@ def test_what_is_new_to_a_stack_is_not_up(place: Place) -> None:
     assert place.types(ship.up) == f"{place.address}\n"
     error = place.fails(ship.up)
     assert (error.exit_code, error.what) == (2, "demo is already running")
+
+
+def test_a_rollback_goes_to_what_ran_before_and_not_to_what_was_gone_back_from(
+    place: Place,
+) -> None:
+    place.types(ship.deploy)
+    (good,) = [one["release"] for one in place.told(history.history)]
+    place.changes("# bad\n")
+    place.types(ship.deploy)
+    place.types(ship.rollback, yes=True)
+    place.changes("# another\n")
+    place.types(ship.deploy)
+    place.types(ship.rollback, yes=True)
+    assert place.told(history.history)[-1]["release"] == good

@@ -78,6 +78,26 @@ def _with(one: Record, known: Record) -> Record:
     return replace(one, commit=known.commit, dirty=known.dirty, images=known.images)
 
 
+def ran_before(records: Sequence[Record], current: str) -> list[str]:
+    """The releases that ran before the one that runs now, the last of them first. What was gone
+    back from is not among them: nobody wants it again."""
+    ran: list[str] = []
+    for one in records:
+        if one.outcome in (record.DONE, record.LEFT_OPEN) and one.release:
+            known = [_content(it) for it in ran]
+            if _content(one.release) in known:
+                del ran[known.index(_content(one.release)) :]
+            ran.append(one.release)
+    known = [_content(it) for it in ran]
+    end = known.index(_content(current)) if _content(current) in known else 0
+    return ran[:end][::-1]
+
+
+def _content(release: str) -> str:
+    """The same files may have been uploaded more than once: an id ends in their hash."""
+    return release[-8:]
+
+
 def newest(records: Sequence[Record], since: datetime | None, limit: int) -> list[Record]:
     """Those after `since`, at most `limit`; 0: NEWEST, or all where `since` is given."""
     found = [one for one in records if since is None or one.moment >= since]
