@@ -157,8 +157,10 @@ def _cause(step: JournalStep, told: Journal, session: Session) -> SpinstackError
         return SpinstackError("stopped by Ctrl-C", where=session.settings.stack, remedy=remedy)
     if step.name == session.platform.ready(session.destination).name:
         return not_ready(_result(step), session.platform, session.destination.place)
-    if step.name in MUST:
+    if session.platform.detached and step.name in MUST:
         return must_not_fail(_result(step), session.destination.runs_at)
+    if not session.platform.detached and step.code == job.LOST:
+        return must_not_fail(StepResult("lock still ours"), session.destination.runs_at)
     explain = _EXPLAINED.get(step.name, _refused)
     return explain(step, told, session)
 

@@ -34,8 +34,8 @@ from spinstack.transport.script import PLAIN_SHELL, UMASK, Step
 # How many changes keep their journals.
 KEPT = 20
 # Exit codes of steps in job.sh: the CLI complained, somebody asked to stop; and those of its
-# `watch`.
-COMPLAINED, STOPPED = 65, 75
+# `watch`. LOST: of a change that is made from here, whose lock somebody else has now.
+COMPLAINED, STOPPED, LOST = 65, 75, 76
 HOPELESS, TOO_LATE, NO_ANSWER = 1, 2, 3
 
 

@@ -263,6 +263,63 @@ def test_a_lock_that_was_taken_away_ends_the_change(desk: Desk, node: KubeNode) 
     assert not free(node), "it is bob's"
 
 
+def test_a_lock_that_was_taken_away_while_waiting_is_not_followed_by_a_rollback(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has it may be at work on the same objects."""
+    monkeypatch.setattr("spinstack.remote.cluster.held.RENEWED_EVERY", 0.0)
+    desk.types(ship.deploy)
+    desk.changes()
+    applied: list[str] = []
+
+    def steal(line: str) -> None:
+        if line.startswith("apply --server-side") and "--dry-run" not in line:
+            applied.append(line)
+            hold(node, "bob")
+
+    node.before = steal
+    error = desk.fails(ship.deploy)
+    assert len(applied) == 1
+    assert "somebody has broken the lock" in error.what
+    assert not free(node), "it is bob's"
+
+
+def test_a_server_that_is_silent_for_a_moment_ends_no_change(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinstack.remote.cluster.held.RENEWED_EVERY", 0.0)
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def silent(line: str) -> None:
+        # At the first sign of life while it waits.
+        if line.startswith("replace") and node.calls[-1].startswith("get deployments"):
+            node.before = lambda line: None
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    node.before = silent
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert node.before is not silent
+    assert image(node, "web").endswith("web:2.0")
+
+
+def test_a_sign_of_life_whose_answer_is_lost_is_still_ours(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinstack.remote.cluster.held.RENEWED_EVERY", 0.0)
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def written(line: str) -> None:
+        if line.startswith("replace") and node.calls[-1].startswith("get deployments"):
+            node.before = lambda line: None
+            renewed(node)
+
+    node.before = written
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert node.before is not written
+
+
 def test_lines_of_the_history_are_not_lost_when_two_write_at_once(
     desk: Desk, node: KubeNode
 ) -> None:

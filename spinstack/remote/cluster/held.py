@@ -9,11 +9,13 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 
 from spinstack.config.kubernetes import Cluster
+from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.platforms.kubernetes.cluster.answers import Answer
 from spinstack.platforms.kubernetes.cluster.lease import Lease
 from spinstack.remote.owner import Owner, parse_owner
 from spinstack.transport.command import Command
+from spinstack.transport.login_node import ConnectionLost
 
 # Seconds between two signs of life; a lease ends after lease.DURATION without one.
 RENEWED_EVERY = 10.0
@@ -32,15 +34,33 @@ class HeldLease:
         self.owner = owner
 
     def renew(self) -> bool:
-        """Give a sign of life, if it is time for one. Whether the lease is still ours."""
-        if time.monotonic() - self._at < RENEWED_EVERY:
+        """Give a sign of life, if it is time for one. Whether the lease is still ours; it is while
+        the server does not answer for a moment, as nobody may take it before it has ended."""
+        silent = time.monotonic() - self._at
+        if silent < RENEWED_EVERY:
             return True
-        return self.renew_now()
+        try:
+            return self.renew_now()
+        except ConnectionLost:
+            raise
+        except SpinstackError:
+            if silent >= lease.DURATION:
+                raise
+            return True
 
     def renew_now(self) -> bool:
-        """The same, whether it is time or not."""
+        """The same, whether it is time or not. Raises SpinstackError without an answer."""
         answer = self._ask("renew the lock", lease.renew(self._cluster, self._lease, _now()))
-        return self._took(answer)
+        return self._took(answer) or self._is_ours()
+
+    def _is_ours(self) -> bool:
+        """Whether it was we who have changed it, by a sign of life whose answer was lost."""
+        command = lease.look(self._cluster, self._lease.stack)
+        found = lease.read_answer(self._ask("look at the lock", command))
+        if found is None or found.holder != self._lease.holder:
+            return False
+        self._lease, self._at = found, time.monotonic()
+        return True
 
     def hand_over(self, owner: Owner) -> bool:
         """To a change of ours. Whether it was still ours."""

@@ -95,7 +95,14 @@ class Rollout:
             except Failed:
                 self._phases.clear()
                 outcome = self._taken_back() if phase.back else phase.failed
+                if outcome == journal.LOCK_LOST:
+                    outcome = self._unsure
         self._end(outcome)
+
+    @property
+    def _unsure(self) -> str:
+        """How it ends if the lock is not known to be ours: somebody else's, or nobody says."""
+        return journal.LOCK_LOST if self._stack.lock_lost else journal.UNFINISHED
 
     def leave(self) -> None:
         """Somebody has left it as it is."""
@@ -177,10 +184,12 @@ class Rollout:
         for name in evidence.worth_showing(self._watch.states, self._change.services):
             self._steps.try_to(f"last lines of {name}", partial(self._show_log, name))
         before = self._manifests.before
+        if self._stack.lock_lost:
+            return journal.LOCK_LOST
         if self._change.creating or not before:
             return journal.STAYS
         if not self._steps.try_to("lock still ours", self._still_ours):
-            return journal.LOCK_LOST
+            return self._unsure
         new = apply.inventory(self._manifests.wanted)
         back = apply.apply_step(self._stack.cluster, self._manifests.back)
         if not self._steps.try_to("roll back", lambda: self._steps.run(back)):

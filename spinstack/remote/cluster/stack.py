@@ -78,6 +78,8 @@ class ClusterStack(RemoteStack):
         super().__init__(node, destination, platform, stack)
         self.cluster = cluster
         self._held: HeldLease | None = None
+        # Somebody has taken the lock that we held: nothing may be changed any more.
+        self.lock_lost = False
         self._rollout: Rollout | None = None
 
     # Where things are.
@@ -220,6 +222,7 @@ class ClusterStack(RemoteStack):
                 raise Locked(holder, self.lock_place)
             self._held = held.take(self.ask, self.cluster, self.stack, found, owner)
             if self._held:
+                self.lock_lost = False
                 return
         raise Locked(None, self.lock_place)
 
@@ -253,7 +256,8 @@ class ClusterStack(RemoteStack):
         """Raises LockLost if somebody has taken our lock. The server is only asked when it is time
         for a sign of life, unless it has to be sure `now`."""
         if self._held and not (self._held.renew_now() if now else self._held.renew()):
-            self._held = None
+            self._held, self.lock_lost = None, True
+        if self.lock_lost:
             raise LockLost(
                 "somebody has taken the lock of this change, and may be changing the stack now",
                 where=self.lock_place,

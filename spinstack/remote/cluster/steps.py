@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
+from spinstack.remote import job
+from spinstack.remote.errors import LockLost
 from spinstack.transport.script import Script, Step
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Steps:
             code = do() or 0
         except SpinstackError as error:
             self._journal.output("\n".join(filter(None, (str(error), error.details))))
-            code = 1
+            code = job.LOST if isinstance(error, LockLost) else 1
         self._journal.mark("end", code)
         if code:
             raise Failed
