@@ -15,7 +15,8 @@ from spinstack.remote.cluster import journal_file, watch
 from spinstack.remote.owner import make_owner
 from spinstack.tasks import history, ship
 from spinstack.transport import probe
-from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
+from spinstack.transport.login_node import ConnectionLost
+from tests.unit.kube_desk import ADDRESS, CLUSTER, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode, Refused
 
 __all__ = ["desk", "directory", "node"]
@@ -318,6 +319,26 @@ def test_a_sign_of_life_whose_answer_is_lost_is_still_ours(
     node.before = written
     assert desk.types(ship.deploy) == f"{ADDRESS}\n"
     assert node.before is not written
+
+
+def test_a_lost_connection_is_told_as_such(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CLUSTER, "kubectl", "login")
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def lose(line: str) -> None:
+        if line.startswith("get deployments") and record(node)["unfinished"]:
+            raise ConnectionLost("the connection to dtn was lost", where="dtn")
+
+    node.before = lose
+    error = desk.fails(ship.deploy)
+    assert error.what == "the connection to dtn was lost"
+    assert error.now == "the deploy was left as it is, and nobody continues it"
+    node.before = lambda line: None
+    age_lock(node)
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
 
 
 def test_lines_of_the_history_are_not_lost_when_two_write_at_once(

@@ -43,7 +43,7 @@ from spinstack.remote.owner import Owner, parse_owner
 from spinstack.remote.stack import Difference, Noted, RemoteStack, Trial
 from spinstack.remote.upload import Release
 from spinstack.transport.command import Command
-from spinstack.transport.login_node import LoginNode
+from spinstack.transport.login_node import ConnectionLost, LoginNode
 from spinstack.transport.script import Script, ScriptResult, Step, StepResult, tail
 
 if TYPE_CHECKING:
@@ -417,7 +417,13 @@ class ClusterStack(RemoteStack):
         if rollout is None:
             return self._follow_file(follow)
         follow.started = True
-        rollout.run()
+        try:
+            rollout.run()
+        except ConnectionLost:
+            # The lock can't be given back: it ends by itself.
+            self._held = None
+            self.leave()
+            raise
         self._held = self._rollout = None
         return 0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spinstack.errors import SpinstackError
 from spinstack.remote import job
 from spinstack.remote.errors import LockLost
+from spinstack.transport.login_node import ConnectionLost
 from spinstack.transport.script import Script, Step
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ class Steps:
 
     def do(self, name: str, do: Do) -> None:
         """One step. Raises Failed for an exit code other than 0, and for a SpinstackError, which
-        becomes its output. After KeyboardInterrupt the journal shows it without an end."""
+        becomes its output. After KeyboardInterrupt the journal shows it without an end, and after
+        ConnectionLost to a login node, to which no other connection is made."""
         self._journal.mark("begin", name)
         try:
             code = do() or 0
         except SpinstackError as error:
+            if isinstance(error, ConnectionLost) and not self._stack.destination.on_laptop:
+                raise
             self._journal.output("\n".join(filter(None, (str(error), error.details))))
             code = job.LOST if isinstance(error, LockLost) else 1
         self._journal.mark("end", code)
