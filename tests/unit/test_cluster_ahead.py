@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 
 from spinstack.tasks import prepare, ship
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
-from tests.unit.kube_node import KubeNode
+from tests.unit.kube_node import KubeNode, Refused
 from tests.unit.test_cluster_changes import LOOKS, free, image, orders
 
 __all__ = ["desk", "directory", "node"]
@@ -114,6 +114,20 @@ def test_an_object_made_by_hand_is_not_touched(desk: Desk, node: KubeNode) -> No
     assert f"{where} get deployment.apps web -o yaml > web-deployment.yaml" in error.details
     assert f"{where} delete deployment.apps web" in error.details
     assert json.dumps(sorted(map(str, node.objects.items()))) == before
+
+
+def test_whose_objects_there_are_must_be_known(desk: Desk, node: KubeNode) -> None:
+    """An apply takes objects of others over without a word."""
+    by_hand(node, "Deployment", "web", **RANCHER)
+
+    def silent(line: str) -> None:
+        if line.startswith("get -f"):
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    node.before = silent
+    error = desk.fails(ship.deploy)
+    assert "TLS handshake timeout" in error.details
+    assert orders(node) == []
 
 
 def test_two_stacks_with_a_service_of_one_name_are_not_mixed(desk: Desk, node: KubeNode) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from spinstack.errors import SpinstackError
-from spinstack.platforms.base import Garbled
 from spinstack.platforms.kubernetes.cluster import access, answers, apply, owners
 from spinstack.platforms.kubernetes.cluster.owners import Conflict, InTheWay
 from spinstack.remote.cluster import room
@@ -46,14 +45,19 @@ class Ahead:
 
 def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
     """What the cluster does not say is left for the change itself to meet: it has the server judge
-    everything before it begins."""
+    everything before it begins. But an apply takes over what is somebody else's: raises
+    SpinstackError if the cluster does not say what is there."""
     step, token = (
         owners.there_step(stack.cluster, manifests.wanted),
         access.token_step(stack.cluster),
     )
     result = stack.node.run(Script((stack.ready, step, token)))
     late = _late(access.read_token(result.output(token.name)), stack.destination.healthy_within)
-    there, wanted = _objects(result.output(step.name)), apply.objects(manifests.wanted)
+    if not stack.succeeded(result)[step.name].ok:
+        what = f"{stack.platform.title} does not say whose objects are there"
+        raise stack.failure(result[step.name], what)
+    there = stack.read(result[step.name], lambda text: answers.read(text).objects)
+    wanted = apply.objects(manifests.wanted)
     blocked = owners.in_the_way(there, wanted)
     if blocked or late:
         return Ahead(blocked, late=late)
@@ -96,13 +100,6 @@ def _conflicts(
         for one, step in zip(shared, steps, strict=True)
         for conflict in owners.conflicts(known[apply.named(one)], result.output(step.name))
     ]
-
-
-def _objects(output: str) -> Sequence[Mapping[str, Any]]:
-    try:
-        return answers.read(output).objects
-    except Garbled:
-        return ()
 
 
 def must_be_clear(stack: ClusterStack, ahead: Ahead) -> None:
