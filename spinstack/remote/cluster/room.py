@@ -7,7 +7,7 @@ none, the old containers are stopped first, if somebody agrees, and the site is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +67,26 @@ def _with_spec(manifests: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
     for one in apply.objects(manifests):
         if text(one, "kind") == "Deployment" and named(one) in specs:
             one = {**one, "spec": {**one["spec"], **specs[named(one)]}}
-        made.append(json.dumps(one))
-    return "\n---\n".join(made)
+        made.append(one)
+    return _written(made)
+
+
+def pinned(manifests: str, images: Iterable[str]) -> str:
+    """Manifests whose images have their digests, where those are known: a tag may be moved. A file
+    of the stack that names an image is left as it is."""
+    exact = {image.partition("@")[0]: image for image in images if "@" in image}
+    objects = apply.objects(manifests)
+    found = [container for one in objects for container in apply.containers(one)]
+    tagged = [container for container in found if text(container, "image") in exact]
+    for container in tagged:
+        container["image"] = exact[container["image"]]
+    return _written(objects) if tagged else manifests
+
+
+def _written(objects: Iterable[Mapping[str, Any]]) -> str:
+    """As YAML, with JSON in it. It begins as YAML: what begins with JSON is nothing else to kubectl
+    before 1.33."""
+    return "".join(f"---\n{json.dumps(one)}\n" for one in objects)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
@@ -34,7 +33,7 @@ from spinstack.remote import changes
 from spinstack.remote.cluster import ahead, held, journal_file
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.cluster.rollout import Rollout
-from spinstack.remote.cluster.room import Manifests
+from spinstack.remote.cluster.room import Manifests, pinned
 from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten
 from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
@@ -323,7 +322,7 @@ class ClusterStack(RemoteStack):
         # What runs has the digests with which it was deployed.
         kept = self.kept()
         ran = next((_note(one) for one in kept.releases if one.id == kept.record.current), None)
-        text = _pinned(made.archive.decode(), ran.images.values() if ran else ())
+        text = pinned(made.archive.decode(), ran.images.values() if ran else ())
         asked = (
             owners.there_step(self.cluster, text),
             Step("what would be", (differences.apply(self.cluster, text, dry_run=True),)),
@@ -380,7 +379,7 @@ class ClusterStack(RemoteStack):
         """Those of a release, a new one or one that is kept, and of the one that runs."""
         before = self.manifests(found.current) if found.current and found.states else ""
         if made:
-            return Manifests(_pinned(made.archive.decode(), note.images.values()), before)
+            return Manifests(pinned(made.archive.decode(), note.images.values()), before)
         return Manifests(self.manifests(note.id), before)
 
     def _show(self, text: str) -> int:
@@ -464,15 +463,6 @@ class ClusterStack(RemoteStack):
 
     def roll_back(self, release: str, services: Sequence[str]) -> None:
         raise AssertionError("an upgrade in one step has no second one")
-
-
-def _pinned(text: str, images: Iterable[str]) -> str:
-    """Manifests whose images have their digests, where those are known: a tag may be moved."""
-    for image in images:
-        tagged, at, _ = image.partition("@")
-        if at:
-            text = re.sub(rf"{re.escape(tagged)}(?![\w.@-])", image, text)
-    return text
 
 
 def _owner(noted: Mapping[str, object]) -> Owner | None:

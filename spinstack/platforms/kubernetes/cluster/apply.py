@@ -101,9 +101,14 @@ def inventory(text: str) -> list[Named]:
 def images(text: str) -> Iterator[str]:
     """The images of the Deployments in manifests."""
     for one in objects(text):
-        for key in ("initContainers", "containers"):
-            for container in tree.items(one, "spec", "template", "spec", key):
-                yield tree.text(container, "image")
+        for container in containers(one):
+            yield tree.text(container, "image")
+
+
+def containers(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Those of an object that makes pods, to read or to change."""
+    for key in ("initContainers", "containers"):
+        yield from tree.items(found, "spec", "template", "spec", key)
 
 
 def config_of(found: Iterable[Named]) -> Iterator[Named]:
