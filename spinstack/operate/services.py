@@ -80,7 +80,7 @@ def _kept(session: Session) -> str:
 
 
 def scale(session: Session, service: str, count: int, *, json: bool, yes: bool) -> None:
-    """Run more or fewer containers of a service. On Rancher 1 the next deploy keeps the number."""
+    """Run more or fewer containers of a service; the next deploy keeps the number."""
     name = one_service(session, service)
     if count < 1:
         raise UsageError(

@@ -74,8 +74,8 @@ def scale(
 ) -> None:
     """Run more or fewer containers of a service.
 
-    On Rancher 1 the next deploy keeps this number: `scale` in invoke.yaml counts only when a
-    service is created. On Kubernetes the next deploy that changes something sets `scale` again.
+    The next deploy keeps this number: `scale` in invoke.yaml counts only when a service is created,
+    and on Kubernetes when one that was stopped is deployed.
 
         invoke scale --service app --count 2
     """
