@@ -321,6 +321,26 @@ def test_a_sign_of_life_whose_answer_is_lost_is_still_ours(
     assert node.before is not written
 
 
+def test_releases_are_only_removed_under_our_own_lock(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may go back to one of them while they are asked about."""
+    for number in range(3):
+        desk.changes(f"4.{number}")
+        desk.types(ship.deploy)
+    before = set(node.objects)
+
+    def think(question: str) -> str:
+        hold(node, "bob")
+        return "yes"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", think)
+    error = desk.fails(ship.prune, keep=1)
+    assert error.what.startswith("somebody has taken the lock")
+    assert set(node.objects) == before
+
+
 def test_a_lost_connection_is_told_as_such(
     desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

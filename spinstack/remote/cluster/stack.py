@@ -281,6 +281,8 @@ class ClusterStack(RemoteStack):
         self.write(lambda record: replace(record, unfinished={}))
 
     def remove_releases(self, ids: Sequence[str]) -> None:
+        # While somebody was asked the lock may have ended, and one of them may run by now.
+        self.must_be_ours(now=True)
         step = Step("prune", (records.forget(self.cluster, self.stack, ids),), must=False)
         self.order(step, what="the old releases could not be removed")
 
