@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import yaml
 
 from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes import manifests
+from spinstack.platforms.kubernetes.cluster import apply
 from spinstack.rules.finding import Finding
+from tests.unit.kubernetes_fake import CLUSTER
 from tests.unit.kubernetes_stack import check, objects, read, settings, small
 
 PATCH = """\
@@ -111,3 +114,20 @@ def test_a_patch_that_the_centre_would_refuse_is_found_before(directory: Path) -
     assert found[0].remedy == "write hostNetwork: false"
     (directory / "kubernetes/node.yaml").write_text(patch.replace("true", "false"))
     assert {it.rule for it in check(directory)} == {"health-check"}
+
+
+def test_a_file_that_is_no_text_reaches_kubectl_as_it_is() -> None:
+    data = bytes(range(256))
+    (command,) = apply.kustomize_step(CLUSTER, {"kubernetes/logo.png": data}).commands
+    program = 'kubectl() { cat "${@: -1}/kubernetes/logo.png"; }'
+    said = subprocess.run(
+        ["bash", "-c", f"{program}\n{command.script()}"], capture_output=True, check=True
+    )
+    assert said.stdout == data
+
+
+def test_what_would_take_more_with_it_is_never_removed() -> None:
+    """Somebody has taken a file with such an object out of kubernetes/."""
+    namespace = apply.Named("", "Namespace", "attic")
+    job = apply.Named("batch", "CronJob", "nightly")
+    assert apply.superfluous([namespace, job], []) == [job]

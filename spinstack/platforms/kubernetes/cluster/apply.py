@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 # Seconds that a request may take; the server may be busy with the objects before.
 _SECONDS = 30
-# Of what may not be removed: only people can make it again.
-_KEPT = ("PersistentVolumeClaim", "Secret")
+# Of what may not be removed: only people can make it again, or what goes with it.
+_KEPT = (
+    *("PersistentVolumeClaim", "PersistentVolume", "Secret"),
+    *("Namespace", "CustomResourceDefinition"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,22 @@ def kustomize_step(cluster: Cluster, files: Mapping[str, bytes]) -> Step:
     for name, data in files.items():
         path = f'"$place"/{shlex.quote(name)}'
         lines.append(f'mkdir -p "$(dirname {path})" || exit')
-        lines.append(f"printf %s {shlex.quote(data.decode())} >{path} || exit")
+        lines.append(f"printf {_for_printf(data)} >{path} || exit")
     merge = kubectl(cluster, "kustomize", Raw('"$place"'))
     lines.append(f"{merge.script()} )")
     shown = f"<{len(files)} files for kustomize>"
     return Step("kustomize", (Command("eval", Secret("\n".join(lines), shown)),))
+
+
+def _for_printf(data: bytes) -> str:
+    """The words by which printf prints these bytes, also such as are no text."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        return shlex.quote("".join(f"\\{byte:03o}" for byte in data))
+    return f"%s {shlex.quote(text)}"
 
 
 def list_step(cluster: Cluster, stack: str) -> Step:
