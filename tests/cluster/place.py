@@ -6,6 +6,7 @@ import fcntl
 import os
 import pwd
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,10 +147,20 @@ def find(name: str) -> Place | None:
     return next((place for place in all_places() if place.name == name), None)
 
 
+def make_root() -> None:
+    """Root's programs are started from it: raises PermissionError if anybody else could have put
+    them there, as /var/tmp is everybody's."""
+    ROOT.mkdir(mode=0o755, exist_ok=True)
+    seen = ROOT.lstat()
+    ours = stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid()
+    if not ours or seen.st_mode & 0o022:
+        raise PermissionError(f"{ROOT} must be a directory of yours that nobody else may write to")
+
+
 @contextmanager
 def numbering() -> Iterator[None]:
     """One at a time: whoever makes or removes a cluster's directory."""
-    ROOT.mkdir(mode=0o755, exist_ok=True)
+    make_root()
     with (ROOT / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -49,7 +49,7 @@ def _is_last(used: TextIOWrapper) -> bool:
 
 @contextmanager
 def _coming_or_going() -> Iterator[None]:
-    place.ROOT.mkdir(mode=0o755, exist_ok=True)
+    place.make_root()
     with (place.ROOT / ".users.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
