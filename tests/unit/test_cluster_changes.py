@@ -502,6 +502,22 @@ def test_ctrl_c_asks_and_does_as_it_is_told(
     assert free(node)
 
 
+@pytest.mark.parametrize("answer", ["continue", "back"])
+def test_ctrl_c_while_it_is_taken_back_does_not_make_it_a_success(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    node.ill = {"web:2.0": "ErrImagePull"}
+    interrupt_at(node, "describe")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    error = desk.fails(ship.deploy)
+    assert error.now == "the previous version is running again"
+    assert image(node, "web").endswith("web:1.0")
+    assert past(node)[-1] == ("deploy", "taken back")
+
+
 def interrupt_at(node: KubeNode, words: str) -> None:
     """Ctrl-C at the first such command once a change has begun."""
 

@@ -64,6 +64,9 @@ class Rollout:
         self._deadline = 0.0
         # What is still to be done: after Ctrl-C it goes on with what was interrupted.
         self._phases = self._planned()
+        # What failed, until what follows from it is done; and how it ends.
+        self._failed: Phase | None = None
+        self._outcome = journal.DONE
         owner = change.owner
         self._journal.mark("made", f"{owner.doing} of {change.release}, {owner.told()}")
 
@@ -84,7 +87,6 @@ class Rollout:
 
     def run(self) -> None:
         """Carry it out to its end, or take it back. May be called again after KeyboardInterrupt."""
-        outcome = journal.DONE
         while self._phases:
             phase = self._phases[0]
             try:
@@ -93,11 +95,15 @@ class Rollout:
                 self._steps.do(phase.name, phase.do)
                 self._phases.pop(0)
             except Failed:
+                # Before the phases are forgotten: Ctrl-C may come at any time.
+                self._failed = phase
                 self._phases.clear()
-                outcome = self._taken_back() if phase.back else phase.failed
-                if outcome == journal.LOCK_LOST:
-                    outcome = self._unsure
-        self._end(outcome)
+        if self._failed:
+            self._outcome = self._taken_back() if self._failed.back else self._failed.failed
+            if self._outcome == journal.LOCK_LOST:
+                self._outcome = self._unsure
+            self._failed = None
+        self._end(self._outcome)
 
     @property
     def _unsure(self) -> str:
