@@ -79,6 +79,10 @@ class LockLost(SpinstackError):
     """Our lock was broken; whatever is there now may be somebody else's."""
 
 
+class ReleaseGone(SpinstackError):
+    """What a release consists of is not kept any more, or can't be made out."""
+
+
 class Changed(SpinstackError):
     """Between our look and our lock somebody deployed, or began or ended an upgrade."""
 

@@ -203,6 +203,17 @@ def test_a_change_goes_back_to_the_release_before(desk: Desk, node: KubeNode) ->
     assert past(node)[-1] == ("rollback", "done")
 
 
+def test_a_stack_whose_release_is_gone_can_be_deployed(desk: Desk, node: KubeNode) -> None:
+    """Somebody has removed the ConfigMap."""
+    desk.types(ship.deploy)
+    first = record(node)["current"]
+    del node.objects["ConfigMap", f"spinstack-demo-{first}"]
+    desk.changes()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert f"the release {first}, which runs, is not kept" in desk.told
+    assert image(node, "web").endswith("web:2.0")
+
+
 def test_somebody_else_is_not_interfered_with(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     hold(node, "bob")

@@ -28,13 +28,14 @@ from spinstack.platforms.kubernetes.cluster import (
     records,
 )
 from spinstack.platforms.kubernetes.cluster.answers import Answer
+from spinstack.platforms.kubernetes.cluster.output import NOT_FOUND
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
 from spinstack.remote.cluster import ahead, held, journal_file
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.cluster.rollout import Rollout
 from spinstack.remote.cluster.room import Manifests, pinned
-from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten
+from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten, ReleaseGone
 from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
 from spinstack.remote.notes import ReleaseNote, parse_note
@@ -175,22 +176,31 @@ class ClusterStack(RemoteStack):
         return [(_note(one), one.confirmed) for one in self.kept().releases]
 
     def manifests(self, release: str) -> str:
-        """What a release consists of. Raises SpinstackError if it is not kept."""
+        """What a release consists of. Raises ReleaseGone if it is not kept."""
         name = "read the release"
         step = Step(name, (records.look_manifests(self.cluster, self.stack, release),), must=False)
         result = self.run(step)[name]
         if self.node.dry:
             return ""
-        if not result.ok:
+        if not result.ok and NOT_FOUND not in result.output:
             raise self.failure(result, f"the release {release} can't be read")
         try:
-            return records.read_manifests(result.output)
+            return records.read_manifests(result.output if result.ok else "")
         except ValueError as error:
-            raise SpinstackError(
-                f"the release {release} can't be read: {error}",
+            why = error if result.ok else "it is not kept any more"
+            raise ReleaseGone(
+                f"the release {release} can't be read: {why}",
                 where=f"{self.place}, {records.release_name(self.stack, release)}",
                 remedy="go back to another one of `invoke releases`, or deploy",
             ) from None
+
+    def _before(self, release: str) -> str:
+        """The same of the one that runs, empty if there is none: a change can't be taken back then,
+        but must be possible."""
+        try:
+            return self.manifests(release) if release else ""
+        except ReleaseGone:
+            return ""
 
     def tried(self, note: ReleaseNote) -> Trial:
         text = self.manifests(note.id)
@@ -316,7 +326,7 @@ class ClusterStack(RemoteStack):
 
     def _foreseen(self, text: str) -> list[Finding]:
         current = self.kept().record.current
-        seen = ahead.look(self, Manifests(text, self.manifests(current) if current else ""))
+        seen = ahead.look(self, Manifests(text, self._before(current)))
         judged = [] if seen.in_the_way else ahead.judged(self, text)
         return [*ahead.findings(self, seen), *judged]
 
@@ -359,6 +369,9 @@ class ClusterStack(RemoteStack):
     ) -> int | None:
         manifests = self._manifests(made, note, found)
         if not self.node.dry:
+            if found.current and found.states and not manifests.before:
+                what = f"the release {found.current}, which runs, is not kept any more"
+                follow.session.console.warn(f"{what}: if this fails, it can't be brought back")
             seen = ahead.look(self, manifests)
             ahead.must_be_clear(self, seen)
             manifests = ahead.agreed(seen, manifests, follow, change.owner.doing)
@@ -379,7 +392,7 @@ class ClusterStack(RemoteStack):
 
     def _manifests(self, made: Release | None, note: ReleaseNote, found: Found) -> Manifests:
         """Those of a release, a new one or one that is kept, and of the one that runs."""
-        before = self.manifests(found.current) if found.current and found.states else ""
+        before = self._before(found.current) if found.states else ""
         if made:
             return Manifests(pinned(made.archive.decode(), note.images.values()), before)
         return Manifests(self.manifests(note.id), before)
