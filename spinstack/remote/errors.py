@@ -80,7 +80,7 @@ class LockLost(SpinstackError):
 
 
 class ReleaseGone(SpinstackError):
-    """What a release consists of is not kept any more, or can't be made out."""
+    """What a release consists of is not kept any more."""
 
 
 class Changed(SpinstackError):

@@ -547,6 +547,33 @@ def test_the_journal_of_a_change_can_be_read_again(desk: Desk, node: KubeNode) -
     assert "wait until healthy" in told
 
 
+NOISE = "I1129 16:00:00.000000 7 request.go:700] Waited for 1.1s due to client-side throttling\n"
+
+
+def test_what_kubectl_says_about_itself_is_no_answer(desk: Desk, node: KubeNode) -> None:
+    read = node._get
+
+    def noisy(words: list[str], given: str) -> str:
+        return NOISE + read(words, given)
+
+    node._get = noisy  # type: ignore[method-assign]
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    desk.changes()
+    node.ill = {"web:2.0": "ErrImagePull"}
+    assert desk.fails(ship.deploy).now == "the previous version is running again"
+
+
+def test_diff_without_an_answer_says_why(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+
+    def refuse(line: str) -> None:
+        if line.startswith("get -f"):
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    node.before = refuse
+    assert desk.fails(ship.diff).what == "the cluster does not respond"
+
+
 def test_diff_shows_what_the_server_would_change(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     desk.changes()

@@ -28,7 +28,7 @@ from spinstack.platforms.kubernetes.cluster import (
     records,
 )
 from spinstack.platforms.kubernetes.cluster.answers import Answer
-from spinstack.platforms.kubernetes.cluster.output import NOT_FOUND
+from spinstack.platforms.kubernetes.cluster.output import NOT_FOUND, bare
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
 from spinstack.remote.cluster import ahead, held, journal_file
@@ -182,16 +182,22 @@ class ClusterStack(RemoteStack):
         result = self.run(step)[name]
         if self.node.dry:
             return ""
-        if not result.ok and NOT_FOUND not in result.output:
+        where = f"{self.place}, {records.release_name(self.stack, release)}"
+        if not result.ok and NOT_FOUND in result.output:
+            raise ReleaseGone(
+                f"the release {release} is not kept any more",
+                where=where,
+                remedy="go back to another one of `invoke releases`, or deploy",
+            )
+        if not result.ok:
             raise self.failure(result, f"the release {release} can't be read")
         try:
-            return records.read_manifests(result.output if result.ok else "")
+            return records.read_manifests("".join(bare(result.output)))
         except ValueError as error:
-            why = error if result.ok else "it is not kept any more"
-            raise ReleaseGone(
-                f"the release {release} can't be read: {why}",
-                where=f"{self.place}, {records.release_name(self.stack, release)}",
-                remedy="go back to another one of `invoke releases`, or deploy",
+            raise SpinstackError(
+                f"the release {release} can't be read: {error}",
+                where=where,
+                remedy="if it is broken remove it with kubectl: a deploy does without it",
             ) from None
 
     def _before(self, release: str) -> str:
@@ -341,7 +347,9 @@ class ClusterStack(RemoteStack):
             apply.list_step(self.cluster, self.stack),
         )
         result = self.run(*asked)
-        there, would, listed = (answers.read(result.output(step.name)).objects for step in asked)
+        there, would, listed = (
+            self.read(result[step.name], lambda text: answers.read(text).objects) for step in asked
+        )
         wanted = {apply.named(one) for one in would}
         # ConfigMaps are named by their content: those of before stay for a while.
         old = [

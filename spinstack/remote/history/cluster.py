@@ -73,7 +73,10 @@ def change(node: LoginNode, ready: Step, cluster: Cluster, stack: str, make: Cha
         told = _run(node, ready, look)
         if not told.ok:
             return told
-        found = answers.read(told.output).objects
+        try:
+            found = answers.read(told.output).objects
+        except Garbled:
+            return replace(told, code=1)
         before = records.read_record(found[0]) if found else StackRecord()
         told = _run(node, ready, records.write(cluster, stack, make(before)))
         if told.ok or not _somebody_was_faster(told):

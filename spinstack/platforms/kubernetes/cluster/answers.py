@@ -36,7 +36,7 @@ class Answer:
 def read(output: str) -> Answer:
     """From what `get`, `create`, `replace`, `patch` or `delete` printed: with `-o json` objects,
     else a line for each. Raises Garbled for any other complaint, and for what is no answer; nothing
-    (a dry run) has no objects."""
+    (a dry run, or what is not there and need not be) has no objects."""
     said = complaints(output, errors_only=True)
     objects: list[dict[str, Any]] = []
     shown = list(json_objects(output))
@@ -44,8 +44,9 @@ def read(output: str) -> Answer:
         objects += items(one, "items") if text(one, "kind").endswith("List") else [one]
     known = {key: any(line.startswith(key) for line in said) for key in _KEYS}
     unknown = [line for line in said if not line.startswith(_KEYS)]
-    done = [line for line in bare(output) if _DONE.match(line)]
-    if unknown or (output.strip() and not (shown or said or done)):
+    rest = bare(output)
+    done = any(_DONE.match(line) for line in rest)
+    if unknown or (rest and not (shown or said or done)):
         raise Garbled(output)
     return Answer(tuple(objects), known[EXISTS], known[CONFLICT], known[NOT_FOUND])
 
