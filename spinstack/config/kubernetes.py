@@ -17,6 +17,9 @@ from spinstack.rules.centre import Centre
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _WHERE = ("laptop", "login")
+# The setting that stands for another one, which a destination that sets it does not take from the
+# settings for all destinations: it would be the context of another cluster.
+SHORT, LONG = "cluster", "context"
 # Stands for the project directory where there is none: nothing can be relative to it.
 NO_PROJECT_DIR = "/no-project-directory"
 

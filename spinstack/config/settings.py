@@ -305,7 +305,10 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("checkouts", "kubernetes"):
         values[key] = {}
         for layer in layers:
-            values[key] = centre.merged(values[key], layer.get(key) or {})
+            told = layer.get(key) or {}
+            if key == "kubernetes" and told.get(kubernetes.SHORT):
+                values[key] = {**values[key], kubernetes.LONG: None}
+            values[key] = centre.merged(values[key], told)
     return {**values, "include": included}
 
 

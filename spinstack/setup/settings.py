@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from spinstack.config import schema
+from spinstack.config import kubernetes, schema
 from spinstack.config.settings import Destination, ImageSetting, Settings, plain
 from spinstack.config.stack import COMPUTED_THERE, Stack
 from spinstack.errors import SpinstackError
@@ -123,6 +123,8 @@ class _Table:
             rows = list(self._rows(key.name, *stage))
             yield from (row for row in rows if row.name not in seen)
             seen |= {row.name for row in rows}
+            if f"kubernetes.{kubernetes.SHORT}" in seen:
+                seen.add(f"kubernetes.{kubernetes.LONG}")
             if rows and key.name not in MERGED_KEYS:
                 return
         if not seen:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from spinstack.config import settings as config_settings
 from spinstack.config.kubernetes import NO_PROJECT_DIR
 from spinstack.rules.finding import Finding
+from spinstack.setup import settings as setup_settings
 from tests.unit import stack_session
 from tests.unit.kubernetes_stack import check, small
 from tests.unit.test_check_laptop import replaced
@@ -170,3 +172,27 @@ def test_files_that_no_config_map_holds(tmp_path: Path) -> None:
     directory = small(tmp_path, "volumes: ['./conf:/conf:ro']\ncap_drop: [ALL]")
     (directory / "conf" / "large").write_bytes(b"x" * 1_048_577)
     assert "kubernetes-config" in rules(check(directory))
+
+
+def test_a_cluster_of_its_own_is_not_reached_by_the_context_of_all(tmp_path: Path) -> None:
+    """`--to dev` would change production."""
+    written = {
+        "stack": "demo",
+        "destination": "dev",
+        "registry": "registry.nersc.gov",
+        "platform": "kubernetes",
+        "kubernetes": {"context": "mine", "cluster": "production", "namespace": "nw"},
+        "destinations": {
+            "dev": {"kubernetes": {"cluster": "development"}},
+            "both": {"kubernetes": {"cluster": "development", "context": "other"}},
+            "prod": {"kubernetes": {"namespace": "desi"}},
+        },
+    }
+    found = config_settings.load({"spinstack": written}, tmp_path)
+    contexts = {name: found.destination(name).cluster.context for name in ("dev", "both", "prod")}
+    assert contexts == {"dev": "development", "both": "other", "prod": "mine"}
+    layers = [setup_settings.Layer({"spinstack": written}, None, "invoke.yaml")]
+    rows = setup_settings.settings(layers, found, found.destination("dev"))
+    shown = {row.name: row.value for row in rows}
+    assert shown["kubernetes.cluster"] == "development"
+    assert "kubernetes.context" not in shown
