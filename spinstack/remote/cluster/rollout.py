@@ -159,7 +159,7 @@ class Rollout:
         """Remove what is not in these manifests: of what is listed, and of what ran before."""
         stack = self._stack
         listing = apply.list_step(stack.cluster, stack.stack)
-        listed = apply.read_list(stack.run(listing).output(listing.name))
+        listed = stack.read(stack.run(listing)[listing.name], apply.read_list)
         keep = (*apply.inventory(text), *kept)
         old = apply.superfluous((*listed, *before), keep)
         return self._steps.run(apply.remove_step(stack.cluster, stack.stack, old)) if old else 0
