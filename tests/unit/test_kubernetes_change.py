@@ -21,6 +21,7 @@ from spinstack.platforms.kubernetes.cluster import (
     access,
     answers,
     differences,
+    kept,
     lease,
     quota,
     records,
@@ -313,3 +314,24 @@ def test_compressed_manifests_are_the_same_each_time() -> None:
     one = records.release("demo", "r1", "a", {})["binaryData"]["manifests.gz"]
     assert gzip.decompress(base64.b64decode(one)) == b"a"
     assert one == records.release("demo", "r1", "a", {})["binaryData"]["manifests.gz"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "gone"), [("\ndata\n\n", False), ("\nmydata\n", True), ("", True)]
+)
+def test_a_claim_that_a_pod_mounts_is_not_removed(claims: str, gone: bool) -> None:
+    program = f"""kubectl() {{ case "$*" in
+        *"get pods"*) printf '%s' '{claims}' ;;
+        *"delete persistentvolumeclaims data"*) echo deleted ;;
+    esac; }}"""
+    body = kept.remove_step(CLUSTER, "volume", "data").body()
+    said = subprocess.run(["bash", "-c", f"{program}\n{body}"], capture_output=True, text=True)
+    assert (said.returncode == 0, "deleted" in said.stdout) == (gone, gone), said
+    assert gone or said.stdout.startswith("error: pods mount it")
+
+
+def test_a_claim_is_not_removed_where_nobody_knows_who_mounts_it() -> None:
+    body = kept.remove_step(CLUSTER, "volume", "data").body()
+    program = 'kubectl() { case "$*" in *"get pods"*) echo no; false ;; *) echo deleted ;; esac; }'
+    said = subprocess.run(["bash", "-c", f"{program}\n{body}"], capture_output=True, text=True)
+    assert said.returncode and said.stdout == "no\n"

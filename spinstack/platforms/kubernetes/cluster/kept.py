@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.base import Kept
@@ -21,6 +22,11 @@ _ROWS = {
     "secret": template("kept", *_COMMON, "{.type}", ""),
     "volume": template("kept", *_COMMON, "{.status.phase}", "{.spec.storageClassName}"),
 }
+# The claims that pods mount, a line each.
+_CLAIMS = (
+    "jsonpath={range .items[*]}{range .spec.volumes[*]}{.persistentVolumeClaim.claimName}"
+    '{"\\n"}{end}{end}'
+)
 # What a claim is made with; few storage classes heed it.
 _SIZE = "10Gi"
 
@@ -83,6 +89,19 @@ def create_volume_step(cluster: Cluster, name: str, storage_class: str) -> Step:
 
 
 def remove_step(cluster: Cluster, kind: str, id: str) -> Step:
-    """A claim stays until no pod uses it any more."""
+    """A claim that a pod mounts is not removed: Kubernetes would let it and its data go as soon as
+    the pod ends, and no other pod start with it."""
     call = kubectl(cluster, "delete", _RESOURCES[kind], id, "--wait=false")
-    return Step(f"remove the {kind}", (call,), must=False)
+    unused = (_unused(cluster, id),) if kind == "volume" else ()
+    return Step(f"remove the {kind}", (*unused, call), must=False)
+
+
+def _unused(cluster: Cluster, claim: str) -> Command:
+    """Fails if a pod mounts the claim, or if that is not known."""
+    listed = kubectl(cluster, "get", "pods", "-o", _CLAIMS).script()
+    mounts = f"printf '%s\\n' \"$claims\" | grep -qxF -e {shlex.quote(claim)}"
+    said = "echo 'error: pods mount it: remove it from the services, or stop them (invoke stop)'"
+    return Command(
+        Raw(f"{{ claims=$({listed}) || {{ printf '%s\\n' \"$claims\"; false; }}; }} &&"),
+        Raw(f"{{ ! {mounts} || {{ {said}; false; }}; }}"),
+    )
