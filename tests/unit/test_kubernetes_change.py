@@ -335,3 +335,10 @@ def test_a_claim_is_not_removed_where_nobody_knows_who_mounts_it() -> None:
     program = 'kubectl() { case "$*" in *"get pods"*) echo no; false ;; *) echo deleted ;; esac; }'
     said = subprocess.run(["bash", "-c", f"{program}\n{body}"], capture_output=True, text=True)
     assert said.returncode and said.stdout == "no\n"
+
+
+def test_secrets_and_claims_are_marked_with_their_stack_and_not_their_service() -> None:
+    part_of = "app.kubernetes.io/part-of"
+    assert part_of not in kept.create_secret_step(CLUSTER, "app.demo.password", b"x").body()
+    assert f"{part_of}=demo" in kept.create_secret_step(CLUSTER, "demo.password", b"x").body()
+    assert f'"{part_of}":"demo"' in kept.create_volume_step(CLUSTER, "app.demo", "").body()

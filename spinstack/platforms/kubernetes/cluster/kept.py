@@ -47,14 +47,17 @@ def parse(output: str) -> list[Kept]:
     return sorted(found, key=lambda kept: kept.name)
 
 
-def stack_of(name: str) -> str:
-    """The stack in a name such as `demo.password`; empty if it names none."""
-    stack, dot, _ = name.partition(".")
-    return stack if dot else ""
+def stack_of(kind: str, name: str) -> str:
+    """The stack in the name of a secret such as `demo.password`, or of a volume such as `app.demo`;
+    empty where the name does not tell it: `a.b.c` may be of the service a, or a file `b.c`."""
+    parts = name.split(".")
+    if len(parts) != 2:
+        return ""
+    return parts[0] if kind == "secret" else parts[1]
 
 
-def _labels(name: str) -> dict[str, str]:
-    stack = stack_of(name)
+def _labels(kind: str, name: str) -> dict[str, str]:
+    stack = stack_of(kind, name)
     return {labels.MANAGED_BY: labels.MANAGER, **({labels.PART_OF: stack} if stack else {})}
 
 
@@ -64,7 +67,7 @@ def create_secret_step(cluster: Cluster, name: str, value: bytes) -> Step:
     octal = Secret("".join(f"\\{byte:03o}" for byte in value))
     words = ("create", "secret", "generic", name, f"--from-file={name}=/dev/stdin")
     create = kubectl(cluster, *words, f"--field-manager={FIELD_MANAGER}")
-    marks = [f"{key}={text}" for key, text in _labels(name).items()]
+    marks = [f"{key}={text}" for key, text in _labels("secret", name).items()]
     label = kubectl(cluster, "label", "secrets", name, *marks, f"--field-manager={FIELD_MANAGER}")
     commands = (Command("printf", octal, Raw("|"), *create.words), label)
     return Step("create the secret", commands, must=False)
@@ -81,7 +84,7 @@ def create_volume_step(cluster: Cluster, name: str, storage_class: str) -> Step:
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "labels": _labels(name)},
+        "metadata": {"name": name, "labels": _labels("volume", name)},
         "spec": spec,
     }
     create = kubectl(cluster, "create", f"--field-manager={FIELD_MANAGER}", "-f", "-")
