@@ -14,7 +14,7 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms import base
 from spinstack.platforms.base import Container, Phase, ServiceState
 from spinstack.platforms.health import site
-from spinstack.remote.stack import RemoteStack
+from spinstack.remote.stack import RemoteStack, Seen
 from spinstack.text import whole_number
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.script import Step, StepResult
@@ -71,16 +71,17 @@ class Overview:
 def look(there: RemoteStack, asked: Mapping[str, Sequence[str]] | None = None) -> Overview:
     """Everything, once. `asked`: the commands by which services report about themselves. Raises
     SpinstackError if the platform does not answer."""
-    steps = _steps(there)
+    steps = there.overview_steps()
     if not asked:
-        return _overview(there, _outputs(there, steps))
+        return _overview(there, there.read_overview(_outputs(there, steps)))
     from spinstack.operate import stats
 
     outputs = _outputs(there, stats.beside(steps, there, asked))
     listing = there.platform.containers().name
     listed = outputs.get(listing, "")
-    found = _overview(there, {**outputs, listing: stats.listing(listed)})
-    told = stats.read(listed, asked, found.services, there.platform)
+    seen = there.read_overview({**outputs, listing: stats.listing(listed)})
+    found = _overview(there, seen)
+    told = stats.read(listed, asked, found.services, there.platform, seen.answering)
     return replace(found, stats=told)
 
 
@@ -107,14 +108,14 @@ def watch(
             if rounds.code:
                 states = StepResult(listing, outputs.get(listing, ""), rounds.code)
                 raise there.failure(states)
-            found = _overview(there, outputs)
+            found = _overview(there, there.read_overview(outputs))
         except SpinstackError as error:
             failed(error)
         else:
             seen(found)
         return False
 
-    there.run(_watch_step(_steps(there)), seconds=base.DAY, endless=True, on_line=take)
+    there.run(_watch_step(there.overview_steps()), seconds=base.DAY, endless=True, on_line=take)
 
 
 class _Rounds:
@@ -143,10 +144,6 @@ class _Rounds:
         return outputs
 
 
-def _steps(there: RemoteStack) -> list[Step]:
-    return [there.platform.states(), there.platform.containers(), *there.noted_steps()]
-
-
 def _watch_step(steps: Sequence[Step]) -> Step:
     """The steps in a loop, each after its mark. Descriptor 3 is closed when we leave."""
     parts = []
@@ -166,19 +163,16 @@ def _counted(service: ServiceState, containers: Mapping[str, list[Container]]) -
     return replace(service, current=len(base.running(found))) if found else service
 
 
-def _overview(there: RemoteStack, outputs: dict[str, str]) -> Overview:
-    platform = there.platform
-    services = there.read_states(outputs.get(platform.states().name, ""))
-    containers = there.read_containers(outputs.get(platform.containers().name, ""))
-    noted = there.read_noted(outputs)
+def _overview(there: RemoteStack, seen: Seen) -> Overview:
+    noted = seen.noted
     return Overview(
         stack=there.stack,
         destination=there.destination.name,
         environment=there.destination.environment,
-        services=[_counted(service, containers) for service in services],
-        containers=containers,
+        services=[_counted(service, seen.containers) for service in seen.services],
+        containers=dict(seen.containers),
         release=noted.release,
         note=dict(noted.note),
         unfinished=dict(noted.unfinished),
-        url=site(services, there.destination),
+        url=site(list(seen.services), there.destination),
     )

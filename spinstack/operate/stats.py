@@ -8,7 +8,7 @@ and its failure is only shown.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,17 +74,18 @@ def _words(service: str, text: object) -> list[str]:
 def beside(
     steps: Sequence[Step], there: StackClient, asked: Mapping[str, Sequence[str]]
 ) -> list[Step]:
-    """The steps with the questions beside them: these start once the containers are listed, and
-    the answers follow that listing, after marks."""
+    """The steps with the questions beside them, and the answers, after marks, in the output of the
+    step `containers`. If that is one of the steps, services are asked once it has listed them."""
     listing = there.platform.containers()
     others = [step for step in steps if step.name != listing.name]
+    listed = listing.body() if len(others) < len(steps) else ":"
     read = Step(listing.name, (Command(Raw("cat <&9")),), must=False)
-    return [Step("stats", (_questions(there, listing, asked),), must=False), *others, read]
+    return [Step("stats", (_questions(there, listed, asked),), must=False), *others, read]
 
 
-def _questions(there: StackClient, listing: Step, asked: Mapping[str, Sequence[str]]) -> Command:
+def _questions(there: StackClient, listing: str, asked: Mapping[str, Sequence[str]]) -> Command:
     """`ask.sh`, preceded by what it needs."""
-    lines = [f"mark={shlex.quote(_MARK)}", f"most={MOST}", _function("listing", listing.body())]
+    lines = [f"mark={shlex.quote(_MARK)}", f"most={MOST}", _function("listing", listing)]
     for index, (service, words) in enumerate(asked.items()):
         question = there.platform.ask(there.stack, service, words, LIMIT)
         lines.append(_function(f"question_{index}", question.script()))
@@ -102,14 +103,19 @@ def listing(output: str) -> str:
 
 
 def read(
-    output: str, asked: Iterable[str], services: Iterable[ServiceState], platform: Platform
+    output: str,
+    asked: Iterable[str],
+    services: Iterable[ServiceState],
+    platform: Platform,
+    answering: Container[str] | None = None,
 ) -> dict[str, Stats]:
-    """What the services that are up have reported, from the output of the step `containers`."""
+    """What the services that are up have reported, from the output of the step `containers`.
+    `answering`: those that had a healthy container to be asked; None if the answers say so."""
     answers: dict[str, Stats] = {}
     for part in f"\n{output}".split(f"\n{_MARK} ")[1:]:
         head, _, text = part.partition("\n")
         service, _, code = head.rpartition(" ")
-        if code != str(NO_CONTAINER):
+        if code != str(NO_CONTAINER) and (answering is None or service in answering):
             number = whole_number(code)
             answers[service] = _told(text, 1 if number is None else number, platform)
     nothing = Stats(problem=_NOTHING)

@@ -399,7 +399,8 @@ class Platform(Protocol):
 
     def ask(self, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
         """Runs a command in any healthy container of the service; `$found` holds what
-        `containers` printed. Exit code NO_CONTAINER if there is none, 124 after the seconds."""
+        `containers` printed, if that was asked for. Exit code NO_CONTAINER if there is none, unless
+        that shows in what is read beside it; 124 after the seconds."""
         ...
 
     def taken_ports(self, output: str) -> Iterator[TakenPort]:

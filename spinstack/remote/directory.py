@@ -24,7 +24,7 @@ from spinstack.remote.errors import (
 from spinstack.remote.found import Found
 from spinstack.remote.notes import ReleaseNote
 from spinstack.remote.owner import Owner, parse_owner
-from spinstack.remote.stack import Noted, RemoteStack, Trial
+from spinstack.remote.stack import Noted, RemoteStack, Seen, Trial
 from spinstack.remote.upload import Release
 from spinstack.rules.finding import Finding
 from spinstack.transport.command import Command, Raw
@@ -148,20 +148,26 @@ class DirectoryStack(RemoteStack):
     def read_lock(self, result: ScriptResult) -> tuple[Owner | None, int | None]:
         return self._lock_owner(result), changes.age(result)
 
-    def noted_steps(self) -> tuple[Step, ...]:
+    def overview_steps(self) -> tuple[Step, ...]:
         current = self.root / "current"
         return (
+            self.platform.states(),
+            self.platform.containers(),
             Step("release", (Command("readlink", str(current)),), must=False),
             _file_step("note", current / "release.json"),
             _file_step("unfinished", self.root / "unfinished.json"),
         )
 
-    def read_noted(self, outputs: Mapping[str, str]) -> Noted:
-        return Noted(
+    def read_overview(self, outputs: Mapping[str, str]) -> Seen:
+        platform = self.platform
+        services = self.read_states(outputs.get(platform.states().name, ""))
+        containers = self.read_containers(outputs.get(platform.containers().name, ""))
+        noted = Noted(
             release=PurePosixPath(outputs.get("release", "").strip()).name,
             note=json_object(outputs.get("note", "")) or {},
             unfinished=json_object(outputs.get("unfinished", "")) or {},
         )
+        return Seen(services, containers, noted)
 
     def make_release(self, stack: Stack) -> Release:
         more = self.platform.release_files(stack, self.destination)

@@ -21,7 +21,7 @@ from spinstack.transport.script import ScriptResult, Step
 
 if TYPE_CHECKING:
     from spinstack.config.stack import Stack
-    from spinstack.platforms.base import Grant
+    from spinstack.platforms.base import Container, Grant, ServiceState
     from spinstack.remote.follow import Follow
     from spinstack.remote.job import Job
     from spinstack.remote.upload import Release
@@ -37,6 +37,17 @@ class Noted:
     release: str = ""
     note: Mapping[str, Any] = field(default_factory=dict)
     unfinished: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What runs, and what is noted. `answering`: the services with a container that can be asked
+    something; None where that shows when they are asked."""
+
+    services: Sequence[ServiceState]
+    containers: Mapping[str, list[Container]]
+    noted: Noted
+    answering: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,11 +112,12 @@ class RemoteStack(StackClient, ABC):
         """
 
     @abstractmethod
-    def noted_steps(self) -> tuple[Step, ...]:
-        """Read what is noted; none of them may end a script."""
+    def overview_steps(self) -> tuple[Step, ...]:
+        """Read what runs and what is noted. The platform's step `states` is one of them, and the
+        only one that may end a script."""
 
     @abstractmethod
-    def read_noted(self, outputs: Mapping[str, str]) -> Noted:
+    def read_overview(self, outputs: Mapping[str, str]) -> Seen:
         """From what these steps printed, by name."""
 
     @abstractmethod

@@ -58,11 +58,12 @@ class Printed:
 class Case:
     """A platform on a login node of its own, whose program is a small one of the tests.
     `place`: settings of a destination there; `shares_ports`: its stacks can't publish the same
-    port twice."""
+    port twice; `finds`: its program finds a container of a service itself."""
 
     platform: Platform
     place: Mapping[str, Any] = {"environment": "dev-cattle"}
     shares_ports = True
+    finds = False
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -222,6 +223,7 @@ class OfKubernetes(Case):
         "kubernetes": {"context": "dev", "namespace": "demo", "ingress_host": "demo.example.org"},
     }
     shares_ports = False
+    finds = True
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)

@@ -478,10 +478,11 @@ def test_a_service_is_asked_in_a_container_of_its_own(case: Case, printed: Print
     told = case.told(asked("app", words))
     assert told[-3:] == words
     ids = [one.id for one in platform.read_containers(printed.containers, STACK)["app"]]
-    assert set(told) & set(ids)
+    assert case.finds or set(told) & set(ids)
     assert (case.home / "code").read_text() == "0\n"
-    assert case.told(asked("web", words)) == []
-    assert (case.home / "code").read_text() == f"{NO_CONTAINER}\n"
+    if not case.finds:
+        assert case.told(asked("web", words)) == []
+        assert (case.home / "code").read_text() == f"{NO_CONTAINER}\n"
     (case.home / "bin" / platform.program).write_text("#!/bin/sh\nexec sleep 9\n")
     case.told(asked("app", words, 1))
     assert (case.home / "code").read_text() == "124\n"

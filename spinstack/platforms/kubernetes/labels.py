@@ -34,6 +34,11 @@ def of_stack(stack: str, services: Sequence[str] = ()) -> str:
     return f"{found},{NAME} in ({','.join(services)})" if services else found
 
 
+def of_all(stack: str) -> str:
+    """A selector of both: what a stack runs from, and what is kept about it."""
+    return f"{of_ours()},{PART_OF}={stack}"
+
+
 def of_records(stack: str) -> str:
     """A selector of what is kept about a stack."""
     return f"{of_ours()},{PART_OF}={stack},{KIND}"

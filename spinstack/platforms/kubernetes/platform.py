@@ -153,7 +153,7 @@ class Kubernetes:
         return pods.parse(output, stack)
 
     def ask(self, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
-        return pods.ask(self.cluster, stack, service, words, seconds)
+        return pods.ask(self.cluster, service, words, seconds)
 
     def taken_ports(self, output: str) -> Iterator[TakenPort]:
         """Each pod has an address of its own: no port is ever taken."""

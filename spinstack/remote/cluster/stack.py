@@ -31,7 +31,7 @@ from spinstack.platforms.kubernetes.cluster.answers import Answer
 from spinstack.platforms.kubernetes.cluster.output import NOT_FOUND, bare
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
-from spinstack.remote.cluster import ahead, held, journal_file
+from spinstack.remote.cluster import ahead, held, journal_file, together
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.cluster.rollout import Rollout
 from spinstack.remote.cluster.room import Manifests, pinned
@@ -40,7 +40,7 @@ from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
 from spinstack.remote.notes import ReleaseNote, parse_note
 from spinstack.remote.owner import Owner, parse_owner
-from spinstack.remote.stack import Difference, Noted, RemoteStack, Trial
+from spinstack.remote.stack import Difference, Noted, RemoteStack, Seen, Trial
 from spinstack.remote.upload import Release
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import ConnectionLost, LoginNode
@@ -149,14 +149,18 @@ class ClusterStack(RemoteStack):
         """Lease, record and releases as they are now."""
         return self._read_kept(self.run(replace(self._look_step, must=True))[KEPT])
 
-    def noted_steps(self) -> tuple[Step, ...]:
-        return (self._look_step,)
+    def overview_steps(self) -> tuple[Step, ...]:
+        step = self.platform.states()
+        return (replace(step, commands=(together.look(self.cluster, self.stack),)),)
 
-    def read_noted(self, outputs: Mapping[str, str]) -> Noted:
-        kept = self._read_kept(StepResult(KEPT, outputs.get(KEPT, ""), 0))
-        notes = {one.id: one.note for one in kept.releases}
-        current = kept.record.current
-        return Noted(current, notes.get(current, {}), kept.record.unfinished)
+    def read_overview(self, outputs: Mapping[str, str]) -> Seen:
+        name = self.platform.states().name
+        step = StepResult(name, outputs.get(name, ""), 0)
+        seen = self.read(step, lambda text: together.read(text, self.stack))
+        record = seen.kept.record
+        note = next((one.note for one in seen.kept.releases if one.id == record.current), {})
+        noted = Noted(record.current, note, record.unfinished)
+        return Seen(seen.states, seen.containers, noted, seen.answering)
 
     def lock_steps(self) -> tuple[Step, ...]:
         return (self._look_step,)

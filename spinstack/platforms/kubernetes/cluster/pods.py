@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from spinstack.platforms.base import NO_CONTAINER, Container
+from spinstack.platforms.base import Container
 from spinstack.platforms.kubernetes import labels
 from spinstack.platforms.kubernetes.cluster import reasons, times
 from spinstack.platforms.kubernetes.cluster.output import rows, template
-from spinstack.platforms.kubernetes.cluster.tree import items, mapping, number, text
+from spinstack.platforms.kubernetes.cluster.tree import (
+    condition,
+    items,
+    label,
+    leaving,
+    mapping,
+    named,
+    number,
+    text,
+)
 from spinstack.platforms.kubernetes.kubectl import NO_LIMIT, kubectl
 from spinstack.text import read_json
 from spinstack.transport.command import Command, Raw, program
@@ -34,11 +43,8 @@ _ROWS = template(
     "{.spec.containers[0].image}",
     "{.status.containerStatuses}",
 )
-# Prints the first ready pod of a service from such rows.
-_READY = (
-    '$1 == "pod" && $2 == ENVIRON["stack"] && $3 == ENVIRON["service"] && $5 == "True" && $6 == ""'
-    " { print $4; exit }"
-)
+# For a pod to appear where there is none: the shortest time is enough.
+_NO_WAIT = "--pod-running-timeout=100ms"
 # Bash if the container has it.
 SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
 # Whatever a command may be given is held in memory until it is sent.
@@ -54,8 +60,48 @@ def containers_step(cluster: Cluster, must: bool = False) -> Step:
 def parse(output: str, stack: str) -> dict[str, list[Container]]:
     """By service. The living ones are numbered by age; a pod's own name says no number. Raises
     Garbled."""
+    return _by_service(rows(output, "pod", 9), stack)
+
+
+def of_objects(found: Iterable[dict[str, Any]], stack: str) -> dict[str, list[Container]]:
+    """The same, from objects of any kind."""
+    return _by_service(map(_row, _pods(found)), stack)
+
+
+def answering(found: Iterable[dict[str, Any]], stack: str) -> frozenset[str]:
+    """The services with a ready pod, from objects of any kind."""
+    return frozenset(
+        label(one, labels.NAME)
+        for one in _pods(found)
+        if label(one, labels.PART_OF) == stack
+        and text(condition(one, "Ready"), "status") == "True"
+        and not leaving(one)
+    )
+
+
+def _pods(found: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (one for one in found if text(one, "kind") == "Pod")
+
+
+def _row(pod: dict[str, Any]) -> list[str]:
+    """As the template makes it."""
+    containers = items(pod, "spec", "containers")
+    return [
+        label(pod, labels.PART_OF),
+        label(pod, labels.NAME),
+        named(pod),
+        text(condition(pod, "Ready"), "status"),
+        text(pod, "metadata", "deletionTimestamp"),
+        text(pod, "metadata", "creationTimestamp"),
+        text(pod, "status", "phase"),
+        text(containers[0], "image") if containers else "",
+        json.dumps(items(pod, "status", "containerStatuses")),
+    ]
+
+
+def _by_service(listed: Iterable[list[str]], stack: str) -> dict[str, list[Container]]:
     found: dict[str, list[list[str]]] = {}
-    for row in rows(output, "pod", 9):
+    for row in listed:
         if row[0] == stack and row[1]:
             found.setdefault(row[1], []).append(row)
     return {service: _numbered(service, pods) for service, pods in found.items()}
@@ -92,17 +138,12 @@ def _container(row: list[str], name: str) -> Container:
     )
 
 
-def ask(cluster: Cluster, stack: str, service: str, words: Sequence[str], seconds: int) -> Command:
-    """Runs a command in a ready pod; `$found` holds what the step `containers` printed."""
-    names = f"stack={shlex.quote(stack)} service={shlex.quote(service)}"
-    find = f"{names} awk -F '\\t' {shlex.quote(_READY)}"
-    run = kubectl(cluster, "exec", Raw('"$id"'), "--", *words, seconds=NO_LIMIT)
-    return Command(
-        Raw(f"{program(_LIMITED)}\n"),
-        Raw(f"id=$(printf '%s\\n' \"$found\" | {find});"),
-        Raw(f'[ -n "$id" ] || exit {NO_CONTAINER};'),
-        *("limited", str(seconds), *run.words),
-    )
+def ask(cluster: Cluster, service: str, words: Sequence[str], seconds: int) -> Command:
+    """Runs a command in a pod of the service's Deployment: kubectl prefers a ready one. Whether
+    there is one, `answering` tells."""
+    pod = f"deployment/{service}"
+    run = kubectl(cluster, "exec", _NO_WAIT, pod, "--", *words, seconds=NO_LIMIT)
+    return Command(Raw(f"{program(_LIMITED)}\n"), "limited", str(seconds), *run.words)
 
 
 def exec_command(

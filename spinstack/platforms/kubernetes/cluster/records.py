@@ -12,7 +12,7 @@ import binascii
 import gzip
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes import labels
 from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.platforms.kubernetes.cluster.output import rows, template
-from spinstack.platforms.kubernetes.cluster.tree import mapping, text
+from spinstack.platforms.kubernetes.cluster.tree import label, mapping, named, text
 from spinstack.platforms.kubernetes.kubectl import create, kubectl, merge, replace
 from spinstack.text import read_json
 from spinstack.transport.command import Command
@@ -102,20 +102,31 @@ def look(cluster: Cluster, stack: str) -> Command:
 
 def read(output: str, stack: str) -> Kept:
     """Releases by id, which is by age. Raises Garbled."""
+    return of_objects(map(_object, rows(output, "kept", 7)), stack)
+
+
+def of_objects(found: Iterable[Mapping[str, Any]], stack: str) -> Kept:
+    """The same, from objects of any kind."""
     lock, record, releases = None, Record(), []
-    for kind, name, version, uid, *told in rows(output, "kept", 7):
-        annotations, spec, data = map(_value, told)
+    for one in found:
+        kind, prefix = label(one, labels.KIND), release_name(stack, "")
         if kind == lease.KIND:
-            metadata = {"annotations": annotations, "resourceVersion": version, "uid": uid}
-            metadata["labels"] = {labels.PART_OF: stack}
-            lock = lease.read({"metadata": metadata, "spec": spec})
+            lock = lease.read(one)
         elif kind == RECORD:
-            record = _record(data, version, uid)
-        elif kind == RELEASE and name.startswith(f"spinstack-{stack}-"):
-            note = _value(text(data, _NOTE))
-            state = text(annotations, STATE)
-            releases.append(Release(name.removeprefix(f"spinstack-{stack}-"), state, note))
+            record = read_record(one)
+        elif kind == RELEASE and named(one).startswith(prefix):
+            note = _value(text(one, "data", _NOTE))
+            state = text(one, "metadata", "annotations", STATE)
+            releases.append(Release(named(one).removeprefix(prefix), state, note))
     return Kept(lock, record, tuple(sorted(releases, key=lambda one: one.id)))
+
+
+def _object(row: Sequence[str]) -> dict[str, Any]:
+    """As the template printed it."""
+    kind, name, version, uid, *told = row
+    annotations, spec, data = map(_value, told)
+    metadata = {"name": name, "resourceVersion": version, "uid": uid, "annotations": annotations}
+    return {"metadata": {**metadata, "labels": {labels.KIND: kind}}, "spec": spec, "data": data}
 
 
 def _value(written: str) -> dict[str, Any]:

@@ -58,7 +58,11 @@ def watch_step(cluster: Cluster, seconds: int) -> Step:
 
 def parse(output: str, stack: str) -> list[ServiceState]:
     """The services of a stack. Raises Garbled."""
-    found = items(output)
+    return of_objects(items(output), stack)
+
+
+def of_objects(found: Sequence[dict[str, Any]], stack: str) -> list[ServiceState]:
+    """The same, from objects of any kind."""
     ours = [one for one in found if label(one, labels.PART_OF) == stack]
     states = [
         read(one, ours)
