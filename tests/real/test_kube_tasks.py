@@ -135,6 +135,8 @@ def test_secrets_and_volumes_are_kept(kube_stage: KubeStage, first: Typed) -> No
         shown = f"cat /run/secrets/{secret}"
         read = kube_stage.done("exec", "--service", "app", "--command", shown, *TO)
         assert read.out.strip() == "not told anywhere"
+        refused = kube_stage.invoke("secret.rm", "--name", "key", "--service", "app", "--yes", *TO)
+        assert refused.code == 1 and "pods mount it" in refused.err, refused
         shown = kube_stage.done("render", *TO)
         assert "not told anywhere" not in shown.out + shown.err
     kube_stage.done("deploy", *TO)

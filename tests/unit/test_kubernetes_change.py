@@ -319,12 +319,13 @@ def test_compressed_manifests_are_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     ("claims", "gone"), [("\ndata\n\n", False), ("\nmydata\n", True), ("", True)]
 )
-def test_a_claim_that_a_pod_mounts_is_not_removed(claims: str, gone: bool) -> None:
+@pytest.mark.parametrize("kind", ["secret", "volume"])
+def test_what_a_pod_mounts_is_not_removed(kind: str, claims: str, gone: bool) -> None:
     program = f"""kubectl() {{ case "$*" in
         *"get pods"*) printf '%s' '{claims}' ;;
-        *"delete persistentvolumeclaims data"*) echo deleted ;;
+        *"delete persistentvolumeclaims data"*|*"delete secrets data"*) echo deleted ;;
     esac; }}"""
-    body = kept.remove_step(CLUSTER, "volume", "data").body()
+    body = kept.remove_step(CLUSTER, kind, "data").body()
     said = subprocess.run(["bash", "-c", f"{program}\n{body}"], capture_output=True, text=True)
     assert (said.returncode == 0, "deleted" in said.stdout) == (gone, gone), said
     assert gone or said.stdout.startswith("error: pods mount it")

@@ -22,11 +22,13 @@ _ROWS = {
     "secret": template("kept", *_COMMON, "{.type}", ""),
     "volume": template("kept", *_COMMON, "{.status.phase}", "{.spec.storageClassName}"),
 }
-# The claims that pods mount, a line each.
-_CLAIMS = (
-    "jsonpath={range .items[*]}{range .spec.volumes[*]}{.persistentVolumeClaim.claimName}"
-    '{"\\n"}{end}{end}'
-)
+# Those that pods mount, a line each.
+_IN_VOLUMES = "jsonpath={range .items[*]}{range .spec.volumes[*]}"
+_MOUNTED = {
+    "secret": f'{_IN_VOLUMES}{{.secret.secretName}}{{"\\n"}}{{range .projected.sources[*]}}'
+    '{.secret.name}{"\\n"}{end}{end}{end}',
+    "volume": f'{_IN_VOLUMES}{{.persistentVolumeClaim.claimName}}{{"\\n"}}{{end}}{{end}}',
+}
 # What a claim is made with; few storage classes heed it.
 _SIZE = "10Gi"
 
@@ -92,19 +94,18 @@ def create_volume_step(cluster: Cluster, name: str, storage_class: str) -> Step:
 
 
 def remove_step(cluster: Cluster, kind: str, id: str) -> Step:
-    """A claim that a pod mounts is not removed: Kubernetes would let it and its data go as soon as
-    the pod ends, and no other pod start with it."""
+    """What a pod mounts is not removed: no other pod could start with it, and Kubernetes would let
+    a claim and its data go as soon as the pod ends."""
     call = kubectl(cluster, "delete", _RESOURCES[kind], id, "--wait=false")
-    unused = (_unused(cluster, id),) if kind == "volume" else ()
-    return Step(f"remove the {kind}", (*unused, call), must=False)
+    return Step(f"remove the {kind}", (_unused(cluster, kind, id), call), must=False)
 
 
-def _unused(cluster: Cluster, claim: str) -> Command:
-    """Fails if a pod mounts the claim, or if that is not known."""
-    listed = kubectl(cluster, "get", "pods", "-o", _CLAIMS).script()
-    mounts = f"printf '%s\\n' \"$claims\" | grep -qxF -e {shlex.quote(claim)}"
+def _unused(cluster: Cluster, kind: str, id: str) -> Command:
+    """Fails if a pod mounts it, or if that is not known."""
+    listed = kubectl(cluster, "get", "pods", "-o", _MOUNTED[kind]).script()
+    mounts = f"printf '%s\\n' \"$mounted\" | grep -qxF -e {shlex.quote(id)}"
     said = "echo 'error: pods mount it: remove it from the services, or stop them (invoke stop)'"
     return Command(
-        Raw(f"{{ claims=$({listed}) || {{ printf '%s\\n' \"$claims\"; false; }}; }} &&"),
+        Raw(f"{{ mounted=$({listed}) || {{ printf '%s\\n' \"$mounted\"; false; }}; }} &&"),
         Raw(f"{{ ! {mounts} || {{ {said}; false; }}; }}"),
     )
