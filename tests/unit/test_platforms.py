@@ -52,6 +52,12 @@ services:
 """
 
 
+# Where a change is a job of its own; on Kubernetes it is made step by step.
+as_jobs = pytest.mark.parametrize(
+    "case", [name for name in CASES if name != "kubernetes"], indirect=True
+)
+
+
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     return CASES[request.param](tmp_path / "there")
@@ -266,14 +272,13 @@ def test_any_text_is_read_or_garbled(
 def read_both(case: Case) -> tuple[list[base.ServiceState], list[base.ServiceState], str]:
     """Every state there is, as read here, and from the rows; and the rows."""
     platform = case.platform
-    if not platform.detached:
-        pytest.skip("its changes are no jobs there")
     case.has_every_state()
     here = platform.read_states(case.bash(platform.states().body()), STACK)
     text = case.bash(platform.change(STACK, "stack.env", creating=False).rows.script())
     return here, rows.parse(text, STACK, platform.words), text
 
 
+@as_jobs
 def test_rows_say_the_same_as_states(case: Case) -> None:
     here, there, _ = read_both(case)
     # What rows do not have.
@@ -287,6 +292,7 @@ def test_rows_say_the_same_as_states(case: Case) -> None:
             assert {getattr(one, name) for one in here} == {True, False}, name
 
 
+@as_jobs
 def test_the_script_there_judges_as_it_is_judged_here(case: Case) -> None:
     here, _, text = read_both(case)
     words = case.platform.words
@@ -495,9 +501,8 @@ def test_watching_ends_each_round_with_its_code(case: Case, printed: Printed) ->
     case.platform.read_states("\n".join(lines), STACK)
 
 
+@as_jobs
 def test_a_change_in_one_step_has_nothing_to_confirm(case: Case) -> None:
-    if not case.platform.detached:
-        pytest.skip("its changes are no jobs there")
     case.records()
     change = case.platform.change(STACK, "stack.env", creating=True)
     told = case.told(f"{change.confirm.script()} </dev/null && {case.platform.program} well")

@@ -103,9 +103,9 @@ def remove_step(cluster: Cluster, kind: str, id: str) -> Step:
 def _unused(cluster: Cluster, kind: str, id: str) -> Command:
     """Fails if a pod mounts it, or if that is not known."""
     listed = kubectl(cluster, "get", "pods", "-o", _MOUNTED[kind]).script()
-    mounts = f"printf '%s\\n' \"$mounted\" | grep -qxF -e {shlex.quote(id)}"
-    said = "echo 'error: pods mount it: remove it from the services, or stop them (invoke stop)'"
+    said = "echo 'error: pods mount it: remove it from the services, or stop them (`invoke stop`)'"
+    line = shlex.quote(f"\n{id}\n")
     return Command(
         Raw(f"{{ mounted=$({listed}) || {{ printf '%s\\n' \"$mounted\"; false; }}; }} &&"),
-        Raw(f"{{ ! {mounts} || {{ {said}; false; }}; }}"),
+        Raw(f"case $'\\n'\"$mounted\"$'\\n' in *{line}*) {said}; false ;; esac"),
     )
