@@ -15,11 +15,10 @@ from .stage import PORT, Stage
 pytestmark = pytest.mark.real("engine", "registry")
 
 NAME = "second"
-DESTINATION = """\
-    second:
-      include: ~/.local/state/spinstack/rehearsal/second/destination.yml
-      probe_path: /healthz
-"""
+DESTINATION = {
+    "include": "~/.local/state/spinstack/rehearsal/second/destination.yml",
+    "probe_path": "/healthz",
+}
 
 
 @pytest.fixture
@@ -38,9 +37,11 @@ def _proxy_alone(stack: Path) -> None:
     start = stack / "web" / "start.sh"
     asked = start.read_text().replace("service=app", "service=web")
     start.write_text(re.sub(r"^port=\d+$", "port=8080", asked, flags=re.MULTILINE))
-    settings = (stack / "invoke.yaml").read_text()
-    lines = [line for line in settings.splitlines() if not line.lstrip().startswith("app:")]
-    (stack / "invoke.yaml").write_text("\n".join(lines) + "\n" + DESTINATION)
+    settings = yaml.safe_load((stack / "invoke.yaml").read_text())
+    for key in ("images", "services"):
+        del settings["spinstack"][key]["app"]
+    settings["spinstack"]["destinations"]["second"] = DESTINATION
+    (stack / "invoke.yaml").write_text(yaml.safe_dump(settings))
 
 
 def _status(url: str) -> int:
