@@ -22,11 +22,12 @@ _ROWS = {
     "secret": template("kept", *_COMMON, "{.type}", ""),
     "volume": template("kept", *_COMMON, "{.status.phase}", "{.spec.storageClassName}"),
 }
-# Those that pods mount, a line each.
+# Those that pods mount, with blanks or line feeds between them. (No range within these two: what is
+# empty ends the whole of them.)
 _IN_VOLUMES = "jsonpath={range .items[*]}{range .spec.volumes[*]}"
 _MOUNTED = {
-    "secret": f'{_IN_VOLUMES}{{.secret.secretName}}{{"\\n"}}{{range .projected.sources[*]}}'
-    '{.secret.name}{"\\n"}{end}{end}{end}',
+    "secret": f'{_IN_VOLUMES}{{.secret.secretName}} {{.projected.sources[*].secret.name}}{{"\\n"}}'
+    "{end}{end}",
     "volume": f'{_IN_VOLUMES}{{.persistentVolumeClaim.claimName}}{{"\\n"}}{{end}}{{end}}',
 }
 # What a claim is made with; few storage classes heed it.
@@ -104,8 +105,8 @@ def _unused(cluster: Cluster, kind: str, id: str) -> Command:
     """Fails if a pod mounts it, or if that is not known."""
     listed = kubectl(cluster, "get", "pods", "-o", _MOUNTED[kind]).script()
     said = "echo 'error: pods mount it: remove it from the services, or stop them (`invoke stop`)'"
-    line = shlex.quote(f"\n{id}\n")
+    word = shlex.quote(f" {id} ")
     return Command(
         Raw(f"{{ mounted=$({listed}) || {{ printf '%s\\n' \"$mounted\"; false; }}; }} &&"),
-        Raw(f"case $'\\n'\"$mounted\"$'\\n' in *{line}*) {said}; false ;; esac"),
+        Raw(f"case \" ${{mounted//$'\\n'/ }} \" in *{word}*) {said}; false ;; esac"),
     )
