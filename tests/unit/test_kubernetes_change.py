@@ -317,7 +317,13 @@ def test_compressed_manifests_are_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "gone"), [("\ndata\n\n", False), ("\nmydata\n", True), ("", True)]
+    ("claims", "gone"),
+    [
+        ("|\n|x data\n|\n", False),
+        ("|mydata\n", True),
+        ("", True),
+        ("2026-11-29T21:00:00Z|data", True),
+    ],
 )
 @pytest.mark.parametrize("kind", ["secret", "volume"])
 def test_what_a_pod_mounts_is_not_removed(kind: str, claims: str, gone: bool) -> None:

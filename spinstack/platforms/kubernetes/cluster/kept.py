@@ -22,13 +22,12 @@ _ROWS = {
     "secret": template("kept", *_COMMON, "{.type}", ""),
     "volume": template("kept", *_COMMON, "{.status.phase}", "{.spec.storageClassName}"),
 }
-# Those that pods mount, with blanks or line feeds between them. (No range within these two: what is
-# empty ends the whole of them.)
-_IN_VOLUMES = "jsonpath={range .items[*]}{range .spec.volumes[*]}"
+# A line for each pod: when it is to end, if it is; a stroke; those that it mounts.
+_POD = "jsonpath={range .items[*]}{.metadata.deletionTimestamp}|"
 _MOUNTED = {
-    "secret": f'{_IN_VOLUMES}{{.secret.secretName}} {{.projected.sources[*].secret.name}}{{"\\n"}}'
-    "{end}{end}",
-    "volume": f'{_IN_VOLUMES}{{.persistentVolumeClaim.claimName}}{{"\\n"}}{{end}}{{end}}',
+    "secret": f"{_POD}{{.spec.volumes[*].secret.secretName}} "
+    '{.spec.volumes[*].projected.sources[*].secret.name}{"\\n"}{end}',
+    "volume": f'{_POD}{{.spec.volumes[*].persistentVolumeClaim.claimName}}{{"\\n"}}{{end}}',
 }
 # What a claim is made with; few storage classes heed it.
 _SIZE = "10Gi"
@@ -102,11 +101,12 @@ def remove_step(cluster: Cluster, kind: str, id: str) -> Step:
 
 
 def _unused(cluster: Cluster, kind: str, id: str) -> Command:
-    """Fails if a pod mounts it, or if that is not known."""
+    """Fails if a pod mounts it that is not about to end, or if that is not known."""
     listed = kubectl(cluster, "get", "pods", "-o", _MOUNTED[kind]).script()
     said = "echo 'error: pods mount it: remove it from the services, or stop them (`invoke stop`)'"
+    staying = "printf '%s\\n' \"$mounted\" | sed -n 's/^|//p' | tr '\\n' ' '"
     word = shlex.quote(f" {id} ")
     return Command(
         Raw(f"{{ mounted=$({listed}) || {{ printf '%s\\n' \"$mounted\"; false; }}; }} &&"),
-        Raw(f"case \" ${{mounted//$'\\n'/ }} \" in *{word}*) {said}; false ;; esac"),
+        Raw(f'case " $({staying}) " in *{word}*) {said}; false ;; esac'),
     )
