@@ -349,3 +349,27 @@ def test_secrets_and_claims_are_marked_with_their_stack_and_not_their_service() 
     assert part_of not in kept.create_secret_step(CLUSTER, "app.demo.password", b"x").body()
     assert f"{part_of}=demo" in kept.create_secret_step(CLUSTER, "demo.password", b"x").body()
     assert f'"{part_of}":"demo"' in kept.create_volume_step(CLUSTER, "app.demo", "").body()
+
+
+@pytest.mark.parametrize(("between", "places"), [(10, ["2", "13"]), (5000, ["2"])])
+def test_changed_lines_of_a_file_are_found_and_of_a_huge_one_not_matched(
+    between: int, places: list[str]
+) -> None:
+    """Matching hundreds of thousands of lines would take hours."""
+
+    def made(name: str, text: str) -> dict[str, Any]:
+        marks = {"name": name, "labels": {"app.kubernetes.io/name": "web"}}
+        return {"kind": "ConfigMap", "metadata": marks, "data": {"a.conf": text}}
+
+    mounts = {"volumes": [{"configMap": {"name": "old"}}]}
+    web = {
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"template": {"spec": mounts}},
+    }
+    same = "a\n" * between
+    old, new = f"x\n1\n{same}2\ny\n", f"x\n3\n{same}4\ny\n"
+    begun = [differences.Difference("ConfigMap", "new", new="new")]
+    found = differences.in_files(begun, [web], [made("old", old)], [made("new", new)])
+    assert [one.where.rpartition(" ")[2] for one in found] == places
+    assert found[0].old and found[0].old.startswith("1") and found[0].old.count("\n") <= 20

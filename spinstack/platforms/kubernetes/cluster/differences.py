@@ -43,6 +43,8 @@ _VALUE = re.compile(r"\benv\[[^\]]*\]\.value$")
 _NOTHING = object()
 # Of each place in a file that changed, so many lines are shown.
 _LINES_SHOWN = 20
+# Of more than so many lines one place is made: to match them takes the square of their number.
+_LINES_MATCHED = 1000
 
 
 @dataclass(frozen=True)
@@ -221,12 +223,31 @@ def _files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Differenc
 
 def _lines(name: str, key: str, before: str, after: str) -> Iterator[Difference]:
     old, new = split_lines(before), split_lines(after)
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for kind, first, last, begin, end in matcher.get_opcodes():
+    for first, last, begin, end in _places(old, new):
+        where = f"{key}, line {begin + 1}"
+        removed, added = _some(old[first:last]), _some(new[begin:end])
+        yield Difference("ConfigMap", name, where, removed, added)
+
+
+def _places(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Where lines differ: from and to in the old ones, and in the new ones."""
+    same = _equal(old, new)
+    end = _equal(old[same:][::-1], new[same:][::-1])
+    first, second = old[same : len(old) - end], new[same : len(new) - end]
+    if max(len(first), len(second)) > _LINES_MATCHED:
+        yield same, len(old) - end, same, len(new) - end
+        return
+    matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
+    for kind, *found in matcher.get_opcodes():
         if kind != "equal":
-            where = f"{key}, line {begin + 1}"
-            removed, added = _some(old[first:last]), _some(new[begin:end])
-            yield Difference("ConfigMap", name, where, removed, added)
+            one, two, three, four = (number + same for number in found)
+            yield one, two, three, four
+
+
+def _equal(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many lines at the beginning are the same."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(old), len(new)))
 
 
 def _some(lines: Sequence[str]) -> str | None:
