@@ -39,3 +39,8 @@ def test_a_page_may_have_any_characters_in_its_name() -> None:
     with HTTPServer(("127.0.0.1", 0), Site) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
         assert probe.ask(f"http://127.0.0.1:{server.server_port}/Nächte?a=1%20b").ok
+
+
+def test_a_name_that_is_not_known_is_told_from_a_site_that_does_not_answer() -> None:
+    assert probe.ask("http://nightwatch.invalid/").no_name
+    assert not probe.ask("http://127.0.0.1:1/").no_name
