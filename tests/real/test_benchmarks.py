@@ -23,17 +23,23 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def test_a_smoke_run_measures_and_cleans_up(tmp_path: Path):
     words = [sys.executable, "-m", "benchmarks.serving", "--quick", "--output", str(tmp_path)]
     words += ["--only", "static", "--only", "half"]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
-    # How fast this machine is, with other tests beside this one, is nothing to fail for.
-    assert " goals met, " in done.stdout, done.stdout + done.stderr
+    # With other tests beside it a machine may stall for the two seconds that a cell takes: a run
+    # with an empty cell says nothing, and is made anew.
+    for _ in range(3):
+        done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
+        # How fast this machine is is nothing to fail for.
+        assert " goals met, " in done.stdout, done.stdout + done.stderr
+        figures = json.loads((tmp_path / "serving-figures.json").read_text())
+        static = [cell for cell in figures["cells"] if cell["scenario"] == "static"]
+        if all(cell["rounds"][0]["rate"] > 0 for cell in static):
+            break
+    else:
+        pytest.fail(f"{done.stdout}{done.stderr}{json.dumps(static, indent=1)}")
+    assert {cell["variant"] for cell in static} == {"tutorial", "generated", "nginx"}
 
     goals = json.loads((tmp_path / "serving.json").read_text())
     measured = {goal["name"]: goal["measured"] for goal in goals if goal["measured"] is not None}
     assert measured["static 50 kB, 16 connections, requests/s against bare nginx"] > 0
-    figures = json.loads((tmp_path / "serving-figures.json").read_text())
-    static = [cell for cell in figures["cells"] if cell["scenario"] == "static"]
-    assert {cell["variant"] for cell in static} == {"tutorial", "generated", "nginx"}
-    assert all(cell["rounds"][0]["rate"] > 0 for cell in static)
 
     engine = "docker" if shutil.which("docker") else "podman"
     left = [engine, "ps", "--all", "--quiet", "--filter", "label=org.spinstack.bench"]
