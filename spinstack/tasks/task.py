@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,6 +18,7 @@ from invoke.tasks import Task
 
 if TYPE_CHECKING:
     from invoke.context import Context
+    from invoke.exceptions import ParseError
     from invoke.parser.argument import Argument
 
     from spinstack.session import Session
@@ -99,11 +100,13 @@ def task(
 
 def improve_parsing() -> None:
     """From now on, `--help` after a task shows its help even where a value may come, for which
-    Invoke would take it; and a value that is no number is an error, not a traceback."""
-    from invoke.exceptions import Exit
+    Invoke would take it; a value that is no number is an error, not a traceback; and a mistyped
+    task or option is told with the one that is meant."""
+    from invoke.exceptions import Exit, ParseError
     from invoke.parser.parser import ParseMachine
+    from invoke.program import Program
 
-    usual = ParseMachine.handle
+    usual, usual_end = ParseMachine.handle, Program.parse_cleanup
 
     def handle(machine: ParseMachine, token: str) -> None:
         context = machine.context
@@ -122,8 +125,37 @@ def improve_parsing() -> None:
             flag = machine.flag.name if machine.flag else ""
             message = f"error: --{flag} needs a number, not {harmless(token[:40])!r}"
             raise Exit(message, code=2) from None
+        except ParseError as error:
+            flags = {**machine.initial.flags, **(context.flags if context else {})}
+            names = flags if token.startswith("-") else machine.contexts
+            raise _with_nearest(error, token, names) from None
+
+    def parse_cleanup(program: Program) -> None:
+        try:
+            usual_end(program)
+        except ParseError as error:
+            asked = program.args.help.value
+            raise _with_nearest(error, str(asked), program.parser.contexts) from None
 
     ParseMachine.handle = handle  # type: ignore[assignment]
+    Program.parse_cleanup = parse_cleanup  # type: ignore[assignment,method-assign]
+
+
+def _with_nearest(error: ParseError, typed: str, names: Iterable[str]) -> ParseError:
+    """What Invoke says of a word that it does not know, with the name that is nearest to it."""
+    import difflib
+
+    near = difflib.get_close_matches(typed, list(names), 1)
+    said = str(error)
+    if not near or not said.startswith("No idea what "):
+        return error
+    from invoke.exceptions import ParseError
+
+    from spinstack.text import harmless
+
+    return ParseError(
+        f"No idea what {harmless(typed[:40])!r} is! Did you mean {near[0]}?", error.context
+    )
 
 
 def _told(

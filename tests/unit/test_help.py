@@ -35,3 +35,32 @@ def test_what_is_no_number_is_an_error_and_no_traceback(
         Program(namespace=ns).run(["invoke", "history", "--limit", value])
     assert end.value.code == 2
     assert capsys.readouterr().err == f"error: --limit needs a number, not {value[:40]!r}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["deplyo"], "deploy"),
+        (["deploy", "--tp", "dev"], "--to"),
+        (["status", "--wach"], "--watch"),
+        (["status", "lgos"], "logs"),
+        (["--dyr", "deploy"], "--dry"),
+        (["--help", "secret.creat"], "secret.create"),
+        (["rehearsal.strat"], "rehearsal.start"),
+    ],
+)
+def test_the_nearest_to_a_mistyped_task_or_option_is_named(
+    capsys: pytest.CaptureFixture[str], words: list[str], near: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        Program(namespace=ns).run(["invoke", *words])
+    assert end.value.code == 1
+    assert capsys.readouterr().err.endswith(f" is! Did you mean {near}?\n")
+
+
+def test_what_resembles_nothing_is_told_in_the_words_of_invoke(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        Program(namespace=ns).run(["invoke", "xyzzyx\x1b[31m"])
+    assert capsys.readouterr().err == "No idea what 'xyzzyx\\x1b[31m' is!\n"
