@@ -8,6 +8,7 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.images import compose_program
 from spinstack.local import stack
 from spinstack.local.stack import LocalStack
+from spinstack.operate import visits
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -31,7 +32,8 @@ def show(session: Session, service: str, *, tail: int, follow: bool) -> None:
     def take(line: str) -> None:
         if not compose_program.is_chatter(line):
             label, bar, text = line.partition(" | ")
-            session.console.verbatim(text if bar else line, label + bar if bar else "", "cyan")
+            text = visits.shown(text) if bar else line
+            session.console.verbatim(text, label + bar if bar else "", "cyan")
 
     limit = None if follow else WITHIN
     try:

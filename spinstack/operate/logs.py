@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from spinstack import times
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.operate import visits
 from spinstack.operate.control import chosen
 from spinstack.operate.selection import check_name, service_names
 from spinstack.operate.status import until_ctrl_c
@@ -173,4 +174,4 @@ class Printer:
         self._heard.append(line.text)
         label = line.container or (line.service if self._width else "")
         prefix = f"{label:<{self._width}} | " if label else ""
-        self._console.verbatim(line.text, prefix, self._colours.get(line.service, ""))
+        self._console.verbatim(visits.shown(line.text), prefix, self._colours.get(line.service, ""))
