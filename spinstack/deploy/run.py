@@ -26,6 +26,7 @@ from spinstack.remote.notes import ReleaseNote
 from spinstack.remote.owner import Owner, for_job, make_owner
 from spinstack.remote.upload import Release
 from spinstack.transport.login_node import ConnectionLost
+from spinstack.transport.probe import REFUSED_SECONDS
 
 if TYPE_CHECKING:
     from spinstack.remote.stack import RemoteStack
@@ -145,6 +146,9 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
     job_id = f"{stamp[:8]}-{stamp[8:]}-{me.nonce}"
     services = job.names_of(session.stack.service_names, session.stack.public_service)
     there = {state.name for state in found.states}
+    answer_within = min(ANSWER_SECONDS, to.healthy_within)
+    # An ingress refuses what it does not know yet.
+    unknown_yet = plan is Plan.CREATE and to.platform == "kubernetes"
     return Job(
         id=job_id,
         root=deployment.remote.root,
@@ -156,7 +160,8 @@ def _job(deployment: Deployment, note: ReleaseNote, plan: Plan, *, confirming: b
         services=services,
         pages=to.probe_paths,
         healthy_within=to.healthy_within,
-        answer_within=min(ANSWER_SECONDS, to.healthy_within),
+        answer_within=answer_within,
+        refused_within=answer_within if unknown_yet else min(REFUSED_SECONDS, answer_within),
         address=to.address,
         owner=for_job(me, job_id),
         begun=make_owner(me.who, me.host, me.doing, release=note.id, previous=found.current),

@@ -137,16 +137,18 @@ def _answers(
     """The answers of all pages, once they are good, and what they wait for has come or the time
     is up. Raises SpinstackError as `_wait`."""
     deadline = time.monotonic() + local.session.destination.healthy_within
+    refusals = {page: probe.Refusals() for page in pages}
     while True:
         _all_alive(local, local.containers(), said)
         answers = [probe.ask(page) for page in pages]
         late = time.monotonic() > deadline
-        asked = zip(pages, answers, strict=True)
-        bad = [f"{page}: {answer}" for page, answer in asked if not answer.ok]
+        answered = dict(zip(pages, answers, strict=True))
+        bad = [f"{page}: {answer}" for page, answer in answered.items() if not answer.ok]
+        refused = [page for page, answer in answered.items() if refusals[page].last(answer)]
         pending = [line for answer in answers for line in answer.remarks("pending")]
         if not bad and (late or not pending):
             return answers
-        if bad and late:
+        if bad and (late or refused):
             raise _failed(local, "the site is not responding correctly", bad[0])
         step.detail((bad or pending)[0])
         time.sleep(0.5)

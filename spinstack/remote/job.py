@@ -43,7 +43,8 @@ HOPELESS, TOO_LATE, NO_ANSWER = 1, 2, 3
 class Job:
     """What a change does on the login node. `id`: its directory's name; `ready`: the platform's
     step before all others; `services`: those that must be up, the public one first;
-    `answer_within`: seconds for each page of `pages`; `creating`: there is nothing to go back to
+    `answer_within`: seconds for each page of `pages`, `refused_within`: for one that is refused;
+    `creating`: there is nothing to go back to
     yet; `careful`: services are not at rest; `resuming`: an upgrade to exactly this release was
     begun; `confirming`: the old containers are removed at the end; `ran`: services that ran
     before; `added`: those that did not exist before. `records`: how it can end → the line for
@@ -60,6 +61,7 @@ class Job:
     pages: tuple[str, ...]
     healthy_within: int
     answer_within: int
+    refused_within: int
     address: str
     owner: Owner
     begun: Owner
@@ -96,6 +98,7 @@ class Job:
             "place": str(self.place),
             "healthy_within": str(self.healthy_within),
             "answer_within": str(self.answer_within),
+            "refused_within": str(self.refused_within),
             "patience": str(health.SILENT_SECONDS),
             "ready_step": self.ready.name,
             "complaint": self.platform.complaint_pattern,

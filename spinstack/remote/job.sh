@@ -11,7 +11,7 @@
 #   up_words, open_words, at_rest_words   arrays: the platform's words for states in which a
 #                        service runs, is between the steps of an upgrade, can be upgraded
 #   ready_step           name of the step that makes the platform ready
-#   healthy_within, answer_within   seconds
+#   healthy_within, answer_within, refused_within   seconds
 #   patience             seconds for which the platform may give no answer that makes sense
 #   creating, careful, resuming, confirming, two_steps     yes or empty; two_steps: an upgrade
 #                        stays open until it is confirmed, in states of open_words
@@ -219,16 +219,16 @@ stop_first() {
 # remarks WORD: the lines `WORD: …` of an answer that begins with `ok`; fails if there are none.
 remarks() { head -c 4000 "$said" | sed -n '1 { /^ok$/! q }; /^'"$1"': /p' | grep .; }
 
-# ask: asks for every page of the site, until it responds correctly or the time is up. A page that
-# is only `ok` may go on with lines `pending: …`, for which some time is waited, and `warning: …`.
+# ask: asks for every page of the site, until it responds correctly, or the time is up, or it was
+# refused for so long that it won't come (4xx, but for those that may pass). A page that is only `ok` may go on with lines `pending: …`, for which some time is waited, and `warning: …`.
 ask() {
-    local page end status late
+    local page end status late refused
     if [ -z "$site" ]; then
         echo 'no port is published'
         return 0
     fi
     for page in "${pages[@]}"; do
-        end=$((SECONDS + answer_within))
+        end=$((SECONDS + answer_within)) refused=
         while :; do
             : >"$said"
             # Without the person's own curl settings, and without globbing in a page's name.
@@ -244,7 +244,14 @@ ask() {
                     break
                 fi
                 ;;
-            *) [ -z "$late" ] || return 1 ;;
+            408 | 425 | 429 | [!4]??)
+                refused=
+                [ -z "$late" ] || return 1
+                ;;
+            *)
+                : "${refused:=$SECONDS}"
+                [ -z "$late" ] && ((SECONDS - refused < refused_within)) || return 1
+                ;;
             esac
             if stopping; then return 75; fi
             sleep 0.5

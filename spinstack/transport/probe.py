@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from spinstack.text import split_lines
 ANSWER_WITHIN = 10.0
 # Bytes of an answer that are read.
 LOOKED_AT = 4000
+# Seconds after which a page that is refused all the while is not asked for any more.
+REFUSED_SECONDS = 10
+# Those of the client's errors that may pass: too slow, too early, too many.
+_PASSING = (408, 425, 429)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,11 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
+    def refused(self) -> bool:
+        """Whether the site has said that there is no such page for us: waiting won't help much."""
+        return 400 <= self.status < 500 and self.status not in _PASSING
+
+    @property
     def reached(self) -> bool:
         """Whether anything answered in HTTP at all."""
         return self.status > 0
@@ -40,6 +50,22 @@ class Answer:
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}" if self.reached else self.reason
+
+
+class Refusals:
+    """Counts for how long a page has been refused."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def last(self, answer: Answer, seconds: float = REFUSED_SECONDS) -> bool:
+        """Whether this answer, too, is a refusal, and the first of them is so long ago."""
+        if not answer.refused:
+            self._since = None
+            return False
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        return now - self._since >= seconds
 
 
 def ask(url: str) -> Answer:

@@ -98,6 +98,7 @@ def test_every_value_arrives_as_it_is(words: list[str], pages: list[str]) -> Non
         pages=tuple(pages),
         healthy_within=1,
         answer_within=1,
+        refused_within=1,
         address="fqdn",
         owner=owner,
         begun=Owner(words[1], words[2]),

@@ -14,6 +14,7 @@ from spinstack.deploy import deploy, outcome
 from spinstack.errors import SpinstackError
 from spinstack.remote import journal
 from spinstack.remote.journal import Journal
+from tests.unit import left_there
 from tests.unit.left_there import at, change, wait_for
 from tests.unit.test_deploy import ILL, TestSession, directory, past, session, site, there
 from tests.unit.there import There, running
@@ -73,6 +74,19 @@ def test_a_wish_to_stop_is_heard_at_each_step(
         "the previous version is running again" if begun else "nothing that is running was touched"
     )
     assert past(there) == [("deploy", "taken back" if begun else "failed")]
+
+
+@pytest.mark.parametrize(("status", "soon"), [("404", True), ("403", True), ("429", False)])
+def test_a_page_that_is_refused_is_not_asked_for_a_minute(
+    session: TestSession, there: There, status: str, soon: bool
+) -> None:
+    there.has(web=running())
+    (there.home / "site").write_text(status)
+    with pytest.raises(SpinstackError, match=status):
+        deploy.deploy(session)
+    asked = [line for line in left_there.journal(there).split("\n") if line.startswith("asked ")]
+    assert (len(asked) <= 5) == soon, asked
+    assert past(there) == [("deploy", "taken back")]
 
 
 def test_what_runs_and_could_not_be_noted_is_told_so(session: TestSession, there: There) -> None:

@@ -30,6 +30,15 @@ def test_a_proxy_is_not_asked_about_this_machine(monkeypatch: pytest.MonkeyPatch
     assert not probe.ask("http://elsewhere.invalid/").reached
 
 
+def test_only_refusals_in_a_row_that_will_not_pass_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(probe.time, "monotonic", lambda: next(clock))
+    refusals = probe.Refusals()
+    statuses = [404, 404, 502, 404, 429, 403, 404, 404]
+    told = [refusals.last(probe.Answer(status, ""), 2) for status in statuses]
+    assert told == [False] * 7 + [True]
+
+
 @pytest.mark.parametrize("url", ["http://[::1/", "http://a b/", "http://127.0.0.1:0x1/"])
 def test_what_is_no_address_has_no_answer(url: str) -> None:
     assert not probe.ask(url).reached

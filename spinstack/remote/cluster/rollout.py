@@ -148,7 +148,8 @@ class Rollout:
         return self._watch.until_up(self._deadline - time.monotonic(), self._change.services)
 
     def _ask(self) -> int:
-        return self._watch.ask(self._change.pages, self._change.answer_within)
+        change = self._change
+        return self._watch.ask(change.pages, change.answer_within, change.refused_within)
 
     def _prune(self) -> int:
         """Remove what the stack no longer has; what the release before mounts is kept for it."""

@@ -77,17 +77,19 @@ class Watch:
     def site(self) -> str:
         return health.address(self.states, self._stack.destination)
 
-    def ask(self, pages: Sequence[str], seconds: float) -> int:
-        """Ask for every page of the site until it responds correctly, each for so many seconds;
-        where the site's name is not known yet, for as long as the centre takes for new ones.
-        Raises LockLost."""
+    def ask(self, pages: Sequence[str], seconds: float, refused_within: float) -> int:
+        """Ask for every page of the site until it responds correctly, each for so many seconds,
+        or until it was refused for `refused_within` seconds; where the site's name is not known
+        yet, for as long as the centre takes for new ones. Raises LockLost."""
         if not self.site:
             self._journal.output("no port is published")
             return 0
-        return next((code for page in pages if (code := self._ask(page, seconds))), 0)
+        return next(
+            (code for page in pages if (code := self._ask(page, seconds, refused_within))), 0
+        )
 
-    def _ask(self, page: str, seconds: float) -> int:
-        begun = time.monotonic()
+    def _ask(self, page: str, seconds: float, refused_within: float) -> int:
+        begun, refusals = time.monotonic(), probe.Refusals()
         named_within = max(seconds, self._stack.destination.centre.kubernetes.name_within)
         while True:
             answer = probe.ask(f"{self.site}{page}")
@@ -97,7 +99,7 @@ class Watch:
                 for remark in answer.remarks("warning"):
                     self._journal.output(f"warning: {remark}")
                 return 0
-            if late and not answer.ok:
+            if (late and not answer.ok) or refusals.last(answer, refused_within):
                 return 1
             if self._stopping():
                 return job.STOPPED
