@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes import labels
+from spinstack.remote.cluster.together import KINDS
 from spinstack.tasks import ship
 from spinstack.tasks import status as tasks_status
 from spinstack.transport.laptop.node import LaptopNode
@@ -114,8 +117,47 @@ def test_the_answer_of_a_service_without_a_ready_pod_is_none(real: Real) -> None
     assert len(real.calls) == 2
 
 
-def test_nothing_to_do_takes_a_look(desk: Desk, node: KubeNode) -> None:
+def test_a_deploy_calls_kubectl_no_more_than_it_has_to(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     node.calls.clear()
     desk.types(ship.deploy)
-    assert len(node.calls) == 2
+    assert len(node.calls) == 1, "with nothing to do"
+    (desk.directory / "web" / "nginx.conf").write_text("server { listen 8080; }  # new\n")
+    node.calls.clear()
+    desk.types(ship.deploy)
+    applied = next(number for number, line in enumerate(node.calls) if is_apply(line))
+    # What there is, whose it is, the quota; lock, release, dry run, lock still ours, record.
+    assert applied == 8
+    # Until it is well; lock still ours, what is superfluous, release, record, unlock.
+    waited = [line for line in node.calls if line.startswith("get deployments.apps,pods")]
+    assert len(node.calls) == applied + 1 + len(waited) + 5
+    node.calls.clear()
+    desk.types(ship.rollback, yes=True)
+    assert not [line for line in node.calls if "manifests" in line], "it was all there"
+
+
+def is_apply(line: str) -> bool:
+    return line.startswith("apply") and "--dry-run" not in line
+
+
+def test_a_lock_that_was_taken_meanwhile_is_not_taken_again(desk: Desk, node: KubeNode) -> None:
+    """What was looked at before it may have been changed by whoever had it."""
+    desk.types(ship.deploy)
+    (desk.directory / "web" / "nginx.conf").write_text("server { listen 8080; }  # new\n")
+
+    def change(line: str) -> None:
+        if line.startswith("replace"):
+            node.before = lambda line: None
+            one = node.objects["ConfigMap", "spinstack-demo"]
+            left = json.dumps({"who": "bob", "host": "far", "doing": "deploy", "release": "other"})
+            node._put({**one, "data": {**one["data"], "current": "other", "unfinished": left}})
+            node._put(dict(node.objects["Lease", "spinstack-demo"]))
+
+    node.before = change
+    node.calls.clear()
+    with contextlib.suppress(SpinstackError):
+        desk.types(ship.deploy)
+    looks = [number for number, line in enumerate(node.calls) if KINDS in line]
+    applied = [number for number, line in enumerate(node.calls) if is_apply(line)]
+    assert len(looks) == 2, "it looked again"
+    assert not applied or applied[0] > looks[1]

@@ -44,18 +44,21 @@ class Phase:
 
 
 class Rollout:
-    """One change. `stopping`: somebody wants it to be taken back."""
+    """One change. `site`: the address that visitors have now, empty if there is none; `stopping`:
+    somebody wants it to be taken back."""
 
     def __init__(
         self,
         stack: ClusterStack,
         change: Job,
         manifests: Manifests,
+        site: str,
         take: Callable[[str], object],
         warn: Callable[[str], None],
     ) -> None:
         self._stack, self._change = stack, change
         self._manifests = manifests
+        self._site = site
         self.stopping = False
         self._journal = JournalFile(stack.directory, change.id, take, warn)
         self._steps = Steps(stack, self._journal)
@@ -140,8 +143,8 @@ class Rollout:
         pages = self._change.pages
         if self._change.creating or self._visitor or not pages:
             return
-        if self._watch.look() and self._watch.site:
-            self._visitor = Visitor(f"{self._watch.site}{pages[0]}")
+        if self._site:
+            self._visitor = Visitor(f"{self._site}{pages[0]}")
             self._visitor.begin()
 
     def _wait(self) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from spinstack.config.kubernetes import Cluster
 from spinstack.errors import SpinstackError
+from spinstack.platforms import health
 from spinstack.platforms.base import Garbled, Platform
 from spinstack.platforms.kubernetes.cluster import (
     answers,
@@ -35,6 +36,7 @@ from spinstack.remote.cluster import ahead, held, journal_file, together
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.cluster.rollout import Rollout
 from spinstack.remote.cluster.room import Manifests, pinned
+from spinstack.remote.cluster.together import Together
 from spinstack.remote.errors import Changed, Locked, LockLost, NotWritten, ReleaseGone
 from spinstack.remote.found import Found
 from spinstack.remote.history import cluster as cluster_record
@@ -81,6 +83,9 @@ class ClusterStack(RemoteStack):
         # Somebody has taken the lock that we held: nothing may be changed any more.
         self.lock_lost = False
         self._rollout: Rollout | None = None
+        # As they were read last; manifests of releases, which never change, by id.
+        self._known: Kept | None = None
+        self._packed: Mapping[str, str] = {}
 
     # Where things are.
 
@@ -118,20 +123,19 @@ class ClusterStack(RemoteStack):
     def look(self, lock: Owner | None = None) -> Found:
         if lock:
             self._take(lock)
-        has_access = self.platform.has_access()
-        states = self.platform.states(if_access=True)
-        result = self.node.run(Script((self.ready, self._look_step, has_access, states)))
+        step = replace(self._together_step, must=False)
+        result = self.node.run(Script((self.ready, self.platform.has_access(), step)))
         self.succeeded(result)
-        if not result[KEPT].ok and not self.node.dry:
-            raise self.failure(result[KEPT])
-        if not result[states.name].ok:
+        if not result[step.name].ok:
             what = f"{self.platform.title} does not say what is running"
-            raise self.failure(result[states.name], what)
-        kept = self._read_kept(result[KEPT])
+            raise self.failure(result[step.name], what)
+        seen = self._read_together(result.output(step.name))
+        self._known, self._packed = seen.kept, seen.packed
+        kept = seen.kept
         return Found(
             uid="",
             has_access=True,
-            states=self.read_states(result.output(states.name)),
+            states=seen.states,
             current=kept.record.current,
             unfinished=_owner(kept.record.unfinished),
             lock=None if lock else held.holder(kept.lock),
@@ -147,16 +151,23 @@ class ClusterStack(RemoteStack):
 
     def kept(self) -> Kept:
         """Lease, record and releases as they are now."""
-        return self._read_kept(self.run(replace(self._look_step, must=True))[KEPT])
+        self._known = self._read_kept(self.run(replace(self._look_step, must=True))[KEPT])
+        return self._known
+
+    @property
+    def _together_step(self) -> Step:
+        step = self.platform.states()
+        return replace(step, commands=(together.look(self.cluster, self.stack),))
+
+    def _read_together(self, output: str) -> Together:
+        step = StepResult(self._together_step.name, output, 0)
+        return self.read(step, lambda text: together.read(text, self.stack))
 
     def overview_steps(self) -> tuple[Step, ...]:
-        step = self.platform.states()
-        return (replace(step, commands=(together.look(self.cluster, self.stack),)),)
+        return (self._together_step,)
 
     def read_overview(self, outputs: Mapping[str, str]) -> Seen:
-        name = self.platform.states().name
-        step = StepResult(name, outputs.get(name, ""), 0)
-        seen = self.read(step, lambda text: together.read(text, self.stack))
+        seen = self._read_together(outputs.get(self._together_step.name, ""))
         record = seen.kept.record
         note = next((one.note for one in seen.kept.releases if one.id == record.current), {})
         noted = Noted(record.current, note, record.unfinished)
@@ -181,28 +192,36 @@ class ClusterStack(RemoteStack):
 
     def manifests(self, release: str) -> str:
         """What a release consists of. Raises ReleaseGone if it is not kept."""
-        name = "read the release"
-        step = Step(name, (records.look_manifests(self.cluster, self.stack, release),), must=False)
-        result = self.run(step)[name]
+        packed = self._packed.get(release)
+        if packed is None:
+            packed = self._read_packed(release)
         if self.node.dry:
             return ""
-        where = f"{self.place}, {records.release_name(self.stack, release)}"
-        if not result.ok and NOT_FOUND in result.output:
-            raise ReleaseGone(
-                f"the release {release} is not kept any more",
-                where=where,
-                remedy="go back to another one of `invoke releases`, or deploy",
-            )
-        if not result.ok:
-            raise self.failure(result, f"the release {release} can't be read")
         try:
-            return records.read_manifests("".join(bare(result.output)))
+            return records.read_manifests(packed)
         except ValueError as error:
             raise SpinstackError(
                 f"the release {release} can't be read: {error}",
-                where=where,
+                where=self._release_place(release),
                 remedy="if it is broken remove it with kubectl: a deploy does without it",
             ) from None
+
+    def _read_packed(self, release: str) -> str:
+        name = "read the release"
+        step = Step(name, (records.look_manifests(self.cluster, self.stack, release),), must=False)
+        result = self.run(step)[name]
+        if not result.ok and NOT_FOUND in result.output:
+            raise ReleaseGone(
+                f"the release {release} is not kept any more",
+                where=self._release_place(release),
+                remedy="go back to another one of `invoke releases`, or deploy",
+            )
+        if not result.ok and not self.node.dry:
+            raise self.failure(result, f"the release {release} can't be read")
+        return "".join(bare(result.output))
+
+    def _release_place(self, release: str) -> str:
+        return f"{self.place}, {records.release_name(self.stack, release)}"
 
     def _before(self, release: str) -> str:
         """The same of the one that runs, empty if there is none: a change can't be taken back then,
@@ -233,9 +252,16 @@ class ClusterStack(RemoteStack):
         return answer
 
     def _take(self, owner: Owner) -> None:
-        """Take the lock. Raises Locked if somebody has it, even if they seem to be dead."""
+        """Take the lock. Raises Locked if somebody has it, even if they seem to be dead.
+
+        Nobody changes the record without it: if it is taken in the version that was read last,
+        the record is still the one that was read then.
+        """
+        known = self._known
         for _ in range(TRIES):
-            found = None if self.node.dry else self.kept().lock
+            if (known is None or held.holder(known.lock)) and not self.node.dry:
+                known = self.kept()
+            found = known.lock if known else None
             holder = held.holder(found)
             if holder:
                 raise Locked(holder, self.lock_place)
@@ -243,10 +269,13 @@ class ClusterStack(RemoteStack):
             if self._held:
                 self.lock_lost = False
                 return
+            known = None
         raise Locked(None, self.lock_place)
 
     def unlock(self) -> None:
         mine, self._held = self._held, None
+        # From here on others may change it.
+        self._known = None
         if mine:
             mine.release()
 
@@ -287,8 +316,13 @@ class ClusterStack(RemoteStack):
 
     def write(self, change: Callable[[Record], Record]) -> None:
         """Change the record. Raises NotWritten if that is impossible."""
-        told = cluster_record.change(self.node, self.ready, self.cluster, self.stack, change)
+        known, self._known = self._known, None
+        told, written = cluster_record.change(
+            *(self.node, self.ready, self.cluster, self.stack, change),
+            known=known.record if known else None,
+        )
         if told.ok or self.node.dry:
+            self._known = replace(known, record=written) if known and written else None
             return
         raise NotWritten(
             "the record of the stack could not be written",
@@ -426,16 +460,16 @@ class ClusterStack(RemoteStack):
         manifests: Manifests,
         follow: Follow,
     ) -> Rollout:
-        kept = self.kept()
-        left = _owner(kept.record.unfinished)
-        if (kept.record.current, left) != (found.current, found.unfinished):
+        record = (self._known or self.kept()).record
+        if (record.current, _owner(record.unfinished)) != (found.current, found.unfinished):
             raise Changed(self.place)
         if made:
             object = records.release(self.stack, note.id, manifests.wanted, asdict(note))
             self.ask("keep the release", records.keep(self.cluster, object))
         console = follow.session.console
+        site = health.address(found.states, self.destination)
         return Rollout(
-            self, change, manifests, lambda line: follow.line("follow", line), console.warn
+            self, change, manifests, site, lambda line: follow.line("follow", line), console.warn
         )
 
     def follow(self, follow: Follow) -> int | None:

@@ -24,12 +24,14 @@ KINDS = f"{lease.RESOURCE},configmaps,{states.KINDS}"
 
 @dataclass(frozen=True)
 class Together:
-    """`answering`: the services that have a ready container."""
+    """`answering`: the services that have a ready container; `packed`: the manifests of releases by
+    id, as they are kept."""
 
     states: list[ServiceState] = field(default_factory=list)
     containers: Mapping[str, list[Container]] = field(default_factory=dict)
     answering: frozenset[str] = frozenset()
     kept: Kept = field(default_factory=Kept)
+    packed: Mapping[str, str] = field(default_factory=dict)
 
 
 def look(cluster: Cluster, stack: str) -> Command:
@@ -45,4 +47,5 @@ def read(output: str, stack: str) -> Together:
         pods.of_objects(found, stack),
         pods.answering(found, stack),
         records.of_objects(found, stack),
+        records.packed(found, stack),
     )

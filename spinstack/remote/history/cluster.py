@@ -60,37 +60,61 @@ class ClusterHistory:
             text = line.replace(record.RELEASE, found.current)
             return replace(found, history=(*found.history, text))
 
-        return change(node, self._ready, self._cluster, self._stack, with_line)
+        told, _ = change(node, self._ready, self._cluster, self._stack, with_line)
+        return told
 
 
-def change(node: LoginNode, ready: Step, cluster: Cluster, stack: str, make: Change) -> StepResult:
-    """Change the record. The result of the last step: it failed if it could not be changed."""
+def change(
+    node: LoginNode,
+    ready: Step,
+    cluster: Cluster,
+    stack: str,
+    make: Change,
+    *,
+    known: StackRecord | None = None,
+) -> tuple[StepResult, StackRecord | None]:
+    """Change the record. `known`: as it was read before; it is read anew if it has changed since.
+    The result of the last step, which failed if it could not be changed, and the record as it is
+    now, None if that is not known."""
     look = kubectl(
         cluster, "get", "configmaps", records.record_name(stack), "--ignore-not-found", "-o", "json"
     )
     told = StepResult(record.STEP, "", 1)
     for _ in range(TRIES):
-        told = _run(node, ready, look)
-        if not told.ok:
-            return told
-        try:
-            found = answers.read(told.output).objects
-        except Garbled:
-            return replace(told, code=1)
-        before = records.read_record(found[0]) if found else StackRecord()
-        told = _run(node, ready, records.write(cluster, stack, make(before)))
-        if told.ok or not _somebody_was_faster(told):
-            return told
-    return told
+        if known is None:
+            told = _run(node, ready, look)
+            if not told.ok:
+                return told, None
+            try:
+                objects = answers.read(told.output).objects
+            except Garbled:
+                return replace(told, code=1), None
+            known = records.read_record(objects[0]) if objects else StackRecord()
+        told = _run(node, ready, records.write(cluster, stack, make(known)))
+        if told.ok:
+            return told, _written(told)
+        if not _somebody_was_faster(told, known):
+            return told, None
+        known = None
+    return told, None
+
+
+def _written(told: StepResult) -> StackRecord | None:
+    """The record as the server has it now; None where it does not show it."""
+    try:
+        objects = answers.read(told.output).objects
+    except Garbled:
+        return None
+    return records.read_record(objects[0]) if objects else None
 
 
 def _run(node: LoginNode, ready: Step, command: Command) -> StepResult:
     return node.run(Script((ready, Step(record.STEP, (command,), must=False)))).steps[-1]
 
 
-def _somebody_was_faster(told: StepResult) -> bool:
+def _somebody_was_faster(told: StepResult, known: StackRecord) -> bool:
     try:
         answer = answers.read(told.output)
     except Garbled:
         return False
-    return answer.conflict or answer.exists
+    return answer.conflict or answer.exists or (answer.missing and bool(known.version))

@@ -186,6 +186,16 @@ def look_manifests(cluster: Cluster, stack: str, id: str) -> Command:
     return kubectl(cluster, "get", "configmaps", release_name(stack, id), "-o", path)
 
 
+def packed(found: Iterable[Mapping[str, Any]], stack: str) -> dict[str, str]:
+    """The manifests of the releases among objects, by id, as that command prints them."""
+    prefix = release_name(stack, "")
+    return {
+        named(one).removeprefix(prefix): text(one, "binaryData", _MANIFESTS)
+        for one in found
+        if label(one, labels.KIND) == RELEASE and named(one).startswith(prefix)
+    }
+
+
 def read_manifests(output: str) -> str:
     """The manifests as text. Raises ValueError for what are none."""
     try:
