@@ -128,9 +128,9 @@ def test_a_deploy_calls_kubectl_no_more_than_it_has_to(desk: Desk, node: KubeNod
     applied = next(number for number, line in enumerate(node.calls) if is_apply(line))
     # What there is, whose it is, the quota; lock, release, dry run, lock still ours, record.
     assert applied == 8
-    # Until it is well; lock still ours, what is superfluous, release, record, unlock.
+    # Until it is well; lock still ours, release, record, unlock.
     waited = [line for line in node.calls if line.startswith("get deployments.apps,pods")]
-    assert len(node.calls) == applied + 1 + len(waited) + 5
+    assert len(node.calls) == applied + 1 + len(waited) + 4
     node.calls.clear()
     desk.types(ship.rollback, yes=True)
     assert not [line for line in node.calls if "manifests" in line], "it was all there"

@@ -433,7 +433,7 @@ def test_after_a_death_at_any_command_anybody_can_finish(desk: Desk, node: KubeN
 def test_after_a_death_anybody_can_go_back(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     desk.changes()
-    dead = iter([False, False, True])
+    dead = iter([False, True])
 
     def die(line: str) -> None:
         if line.startswith("get deployments") and record(node)["unfinished"] and next(dead, False):

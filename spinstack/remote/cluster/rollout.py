@@ -160,12 +160,10 @@ class Rollout:
         return self._remove_others(self._manifests.wanted, before, apply.config_of(before))
 
     def _remove_others(self, text: str, before: Iterable[Named], kept: Iterable[Named] = ()) -> int:
-        """Remove what is not in these manifests: of what is listed, and of what ran before."""
+        """Remove what is not in these manifests: of what was there, and of what ran before."""
         stack = self._stack
-        listing = apply.list_step(stack.cluster, stack.stack)
-        listed = stack.read(stack.run(listing)[listing.name], apply.read_list)
         keep = (*apply.inventory(text), *kept)
-        old = apply.superfluous((*listed, *before), keep)
+        old = apply.superfluous((*stack.objects(), *before), keep)
         return self._steps.run(apply.remove_step(stack.cluster, stack.stack, old)) if old else 0
 
     def _mark_current(self) -> None:

@@ -29,6 +29,7 @@ from spinstack.platforms.kubernetes.cluster import (
     records,
 )
 from spinstack.platforms.kubernetes.cluster.answers import Answer
+from spinstack.platforms.kubernetes.cluster.apply import Named
 from spinstack.platforms.kubernetes.cluster.output import NOT_FOUND, bare
 from spinstack.platforms.kubernetes.cluster.records import Kept, Record
 from spinstack.remote import changes
@@ -86,6 +87,8 @@ class ClusterStack(RemoteStack):
         # As they were read last; manifests of releases, which never change, by id.
         self._known: Kept | None = None
         self._packed: Mapping[str, str] = {}
+        # Of the stack, at the last look; None if they may be others by now.
+        self._objects: Sequence[Named] | None = None
 
     # Where things are.
 
@@ -123,14 +126,15 @@ class ClusterStack(RemoteStack):
     def look(self, lock: Owner | None = None) -> Found:
         if lock:
             self._take(lock)
-        step = replace(self._together_step, must=False)
+        asked = together.look(self.cluster, self.stack, services=True)
+        step = replace(self._together_step, commands=(asked,), must=False)
         result = self.node.run(Script((self.ready, self.platform.has_access(), step)))
         self.succeeded(result)
         if not result[step.name].ok:
             what = f"{self.platform.title} does not say what is running"
             raise self.failure(result[step.name], what)
         seen = self._read_together(result.output(step.name))
-        self._known, self._packed = seen.kept, seen.packed
+        self._known, self._packed, self._objects = seen.kept, seen.packed, seen.objects
         kept = seen.kept
         return Found(
             uid="",
@@ -152,6 +156,8 @@ class ClusterStack(RemoteStack):
     def kept(self) -> Kept:
         """Lease, record and releases as they are now."""
         self._known = self._read_kept(self.run(replace(self._look_step, must=True))[KEPT])
+        # Whoever had the lock since the last look may have made others.
+        self._objects = None
         return self._known
 
     @property
@@ -275,7 +281,7 @@ class ClusterStack(RemoteStack):
     def unlock(self) -> None:
         mine, self._held = self._held, None
         # From here on others may change it.
-        self._known = None
+        self._known = self._objects = None
         if mine:
             mine.release()
 
@@ -330,6 +336,13 @@ class ClusterStack(RemoteStack):
             remedy="see the message below, then run the same command again",
             details=tail(told.output),
         )
+
+    def objects(self) -> Sequence[Named]:
+        """The stack's own that a change may remove, as they were before it."""
+        if self._objects is None:
+            step = apply.list_step(self.cluster, self.stack)
+            self._objects = self.read(self.run(step)[step.name], apply.read_list)
+        return self._objects
 
     def forget_upgrade(self) -> None:
         self.write(lambda record: replace(record, unfinished={}))
