@@ -41,6 +41,19 @@ class Step:
         return " &&\n".join(command.script() for command in self.commands)
 
 
+def beside(step: Step) -> tuple[Step, Step]:
+    """A step in two: one begins it, and it goes on beside the steps that follow; one, of its name,
+    waits for it and prints what it printed. Its exit code is lost. One such step to a script.
+
+    In a function: bash 3.2 can't read a `case` within a substitution.
+    """
+    begin = f"beside() {{\n{step.body()}\n}}\nexec 8< <(beside 2>&1)"
+    return (
+        Step(f"begin {step.name}", (Command(Raw(begin)),), must=False),
+        Step(step.name, (Command(Raw("cat <&8")),), must=False),
+    )
+
+
 @dataclass(frozen=True)
 class Script:
     """Steps that run one after the other; `seconds` is the limit for all of them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from spinstack.transport.script import (
     ScriptResult,
     Step,
     Transcript,
+    beside,
     json_object,
     json_objects,
 )
@@ -59,6 +61,18 @@ def test_a_failing_step_ends_the_script_unless_it_may_fail() -> None:
     assert [step.name for step in result.steps] == ["may", "must"]
     assert result.output("may") == ""
     assert result.complete
+
+
+def test_a_step_goes_on_beside_others_and_tells_what_it_printed_in_its_turn(tmp_path: Path) -> None:
+    begun, seen = tmp_path / "begun", tmp_path / "seen"
+    wait = 'for _ in {1..99}; do [ ! -e "$file" ] || break; sleep 0.05; done; [ -e "$file" ]'
+    lines = f"touch {begun}; case x in x) file={seen}; {wait} && echo told; ls /none ;; esac"
+    begin, told = beside(Step("slow", (Command(Raw(lines)),), must=False))
+    other = Step("other", (Command(Raw(f"file={begun}; {wait} && touch {seen}")),))
+    result = run(Script((begin, other, told)))
+    assert result["other"].ok
+    assert result.output("slow").startswith("told\n")
+    assert "/none" in result.output("slow"), "standard error belongs to the step"
 
 
 def test_a_program_that_reads_its_input_gets_none_of_the_script() -> None:

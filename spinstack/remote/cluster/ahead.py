@@ -13,7 +13,7 @@ from spinstack.platforms.kubernetes.cluster.owners import Conflict, InTheWay
 from spinstack.remote.cluster import room
 from spinstack.remote.cluster.room import Manifests, Tight
 from spinstack.rules.finding import Finding
-from spinstack.transport.script import Script, tail
+from spinstack.transport.script import Script, beside, tail
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
@@ -47,11 +47,9 @@ def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
     """What the cluster does not say is left for the change itself to meet: it has the server judge
     everything before it begins. But an apply takes over what is somebody else's: raises
     SpinstackError if the cluster does not say what is there."""
-    step, token = (
-        owners.there_step(stack.cluster, manifests.wanted),
-        access.token_step(stack.cluster),
-    )
-    result = stack.node.run(Script((stack.ready, step, token)))
+    step = owners.there_step(stack.cluster, manifests.wanted)
+    begin, token = beside(access.token_step(stack.cluster))
+    result = stack.node.run(Script((stack.ready, begin, step, token)))
     late = _late(access.read_token(result.output(token.name)), stack.destination.healthy_within)
     if not stack.succeeded(result)[step.name].ok:
         what = f"{stack.platform.title} does not say whose objects are there"

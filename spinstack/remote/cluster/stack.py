@@ -155,9 +155,11 @@ class ClusterStack(RemoteStack):
 
     def kept(self) -> Kept:
         """Lease, record and releases as they are now."""
+        before = self._known
         self._known = self._read_kept(self.run(replace(self._look_step, must=True))[KEPT])
-        # Whoever had the lock since the last look may have made others.
-        self._objects = None
+        if before is None or before.lock != self._known.lock:
+            # Whoever had the lock since the last look may have made others.
+            self._objects = None
         return self._known
 
     @property
