@@ -14,7 +14,7 @@ from invoke.exceptions import Exit
 from spinstack.tasks import prepare, ship
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode, Refused
-from tests.unit.test_cluster_changes import LOOKS, free, image, orders
+from tests.unit.kube_record import LOOKS, free, image, orders
 
 __all__ = ["desk", "directory", "node"]
 

@@ -21,7 +21,7 @@ from spinstack.session import Session
 from spinstack.tasks import history, ship
 from spinstack.transport import probe
 from spinstack.transport.probe import Answer
-from tests.unit import kube_desk, left_there, test_cluster_changes, test_deploy
+from tests.unit import kube_desk, kube_record, left_there, test_deploy
 from tests.unit.kube_desk import KubeSession
 from tests.unit.kube_node import KubeNode
 from tests.unit.stack_session import run
@@ -107,7 +107,7 @@ def kubernetes(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         kube_desk.ADDRESS,
         lambda: KubeSession(files, node),
         spoils,
-        lambda who: test_cluster_changes.hold(node, who),
+        lambda who: kube_record.hold(node, who),
         two_steps=False,
         capsys=capsys,
     )

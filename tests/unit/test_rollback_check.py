@@ -12,7 +12,7 @@ from spinstack.rules.service import ImageName
 from spinstack.tasks import ship
 from tests.unit.kube_desk import Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode
-from tests.unit.test_cluster_changes import LOOKS, free, record
+from tests.unit.kube_record import LOOKS, free, record
 
 __all__ = ["desk", "directory", "node"]
 

@@ -12,13 +12,16 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from spinstack.directories import Directory
 from spinstack.errors import SpinstackError
-from spinstack.remote.changes import mark_word
+from spinstack.remote import changes
 from spinstack.text import split_lines
+
+if TYPE_CHECKING:
+    from spinstack.remote.follow import Follow
 
 # How many changes keep their journals.
 KEPT = 20
@@ -44,7 +47,7 @@ class JournalFile:
         self, root: Path, change: str, take: Callable[[str], object], warn: Callable[[str], None]
     ) -> None:
         self.path = root / "changes" / change
-        self._mark = mark_word(change)
+        self._mark = changes.mark_word(change)
         self._take, self._warn = take, warn
         self._file: IO[str] | None = None
         try:
@@ -105,12 +108,12 @@ def _private(path: Path) -> IO[str]:
     return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
 
 
-def _prune(changes: Path) -> None:
+def _prune(place: Path) -> None:
     """Keep the newest journals: ids begin with the time."""
     import shutil
 
     try:
-        old = sorted(path for path in changes.iterdir() if path.is_dir())[:-KEPT]
+        old = sorted(path for path in place.iterdir() if path.is_dir())[:-KEPT]
     except OSError:
         return
     for path in old:
@@ -141,3 +144,18 @@ def age(root: Path, change: str) -> float | None:
         return max(time.time() - (root / "changes" / change / "journal").stat().st_mtime, 0)
     except OSError:
         return None
+
+
+def follow(root: Path, shown: Follow) -> int:
+    """Show the journal of a change that another process on this machine makes, or has made. The
+    exit code as that of `follow.sh`."""
+    while not shown.journal.outcome:
+        for line in lines(root, shown.id)[shown.journal.count :]:
+            shown.line("follow", line)
+        if shown.journal.outcome:
+            break
+        since = age(root, shown.id)
+        if since is None or since > changes.SILENT_SECONDS:
+            return changes.SILENT
+        time.sleep(1)
+    return 0

@@ -1,0 +1,50 @@
+"""What a change would meet and make, as the server itself judges it, with nothing changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spinstack.platforms.kubernetes.cluster import answers, apply, differences, owners
+from spinstack.remote.cluster import ahead
+from spinstack.remote.cluster.room import Manifests
+from spinstack.remote.stack import Difference
+from spinstack.transport.script import Step
+
+if TYPE_CHECKING:
+    from spinstack.remote.cluster.stack import ClusterStack
+    from spinstack.rules.finding import Finding
+
+
+def foreseen(stack: ClusterStack, manifests: Manifests) -> list[Finding]:
+    """What stands against these manifests."""
+    seen = ahead.look(stack, manifests)
+    judged = [] if seen.in_the_way else ahead.judged(stack, manifests.wanted)
+    return [*ahead.findings(stack, seen), *judged]
+
+
+def compared(stack: ClusterStack, text: str) -> list[Difference]:
+    """How what is there differs from these manifests, filled in by the server."""
+    cluster = stack.cluster
+    asked = (
+        owners.there_step(cluster, text),
+        Step("what would be", (differences.apply(cluster, text, dry_run=True),)),
+        apply.list_step(cluster, stack.stack),
+    )
+    result = stack.run(*asked)
+    there, would, listed = (
+        stack.read(result[step.name], lambda text: answers.read(text).objects) for step in asked
+    )
+    wanted = {apply.named(one) for one in would}
+    # ConfigMaps are named by their content: those of before stay for a while.
+    old = [
+        one for one in listed if apply.named(one) not in wanted and one.get("kind") != "ConfigMap"
+    ]
+    stamps = stack.destination.centre.kubernetes.stamps
+    found = differences.differences([*there, *old], would, stamps)
+    found = differences.in_files(found, there, listed, would)
+    scaled = owners.scaled(there)
+    return [
+        Difference(f"{one.kind} {one.name}", one.where, one.old or "", one.new or "")
+        for one in found
+        if not (one.where == "spec.replicas" and one.name in scaled)
+    ]

@@ -1,0 +1,171 @@
+"""Changes on Kubernetes by several people at once: the lock, and the record."""
+
+from __future__ import annotations
+
+import pytest
+
+from spinstack.tasks import ship
+from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
+from tests.unit.kube_node import KubeNode, Refused
+from tests.unit.kube_record import free, hold, image, past, renewed
+
+__all__ = ["desk", "directory", "node"]
+
+
+def test_somebody_else_is_not_interfered_with(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    hold(node, "bob")
+    desk.changes()
+    error = desk.fails(ship.deploy)
+    assert error.what.startswith("locked by bob on far")
+    assert image(node, "web").endswith("web:1.0")
+
+
+def test_the_lock_of_somebody_who_is_gone_is_taken_over_by_anybody(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    hold(node, "bob", ago=7200)
+    desk.changes()
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert "took over the stale lock of bob on far" in desk.told
+
+
+def test_a_lock_that_seems_to_be_stale_is_listened_to(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of its holder may be slow."""
+    desk.types(ship.deploy)
+    monkeypatch.setattr("time.sleep", lambda seconds: renewed(node))
+    hold(node, "bob", ago=600)
+    desk.changes()
+    assert desk.fails(ship.deploy).what.startswith("locked by bob")
+
+
+def test_of_two_who_begin_at_once_one_is_refused(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def race(line: str) -> None:
+        if line.startswith("replace") and free(node):
+            node.before = lambda line: None
+            hold(node, "bob")
+
+    node.before = race
+    error = desk.fails(ship.deploy)
+    assert error.what.startswith("locked by bob")
+    assert image(node, "web").endswith("web:1.0")
+
+
+def test_a_lock_that_was_taken_away_ends_the_change(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def steal(line: str) -> None:
+        if line.startswith("apply --server-side") and "--dry-run" not in line:
+            node.before = lambda line: None
+            hold(node, "bob")
+
+    node.before = steal
+    error = desk.fails(ship.deploy)
+    assert "somebody has broken the lock" in error.what
+    assert "attic" in error.where
+    assert not free(node), "it is bob's"
+
+
+def test_a_lock_that_was_taken_away_while_waiting_is_not_followed_by_a_rollback(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has it may be at work on the same objects."""
+    monkeypatch.setattr("spinstack.remote.cluster.held.RENEWED_EVERY", 0.0)
+    desk.types(ship.deploy)
+    desk.changes()
+    applied: list[str] = []
+
+    def steal(line: str) -> None:
+        if line.startswith("apply --server-side") and "--dry-run" not in line:
+            applied.append(line)
+            hold(node, "bob")
+
+    node.before = steal
+    error = desk.fails(ship.deploy)
+    assert len(applied) == 1
+    assert "somebody has broken the lock" in error.what
+    assert not free(node), "it is bob's"
+
+
+def test_a_server_that_is_silent_for_a_moment_ends_no_change(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinstack.remote.cluster.held.RENEWED_EVERY", 0.0)
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def silent(line: str) -> None:
+        # At the first sign of life while it waits.
+        if line.startswith("replace") and node.calls[-1].startswith("get deployments"):
+            node.before = lambda line: None
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    node.before = silent
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert node.before is not silent
+    assert image(node, "web").endswith("web:2.0")
+
+
+def test_a_sign_of_life_whose_answer_is_lost_is_still_ours(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinstack.remote.cluster.held.RENEWED_EVERY", 0.0)
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def written(line: str) -> None:
+        if line.startswith("replace") and node.calls[-1].startswith("get deployments"):
+            node.before = lambda line: None
+            renewed(node)
+
+    node.before = written
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+    assert node.before is not written
+
+
+def test_releases_are_only_removed_under_our_own_lock(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may go back to one of them while they are asked about."""
+    for number in range(3):
+        desk.changes(f"4.{number}")
+        desk.types(ship.deploy)
+    before = set(node.objects)
+
+    def think(question: str) -> str:
+        hold(node, "bob")
+        return "yes"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", think)
+    error = desk.fails(ship.prune, keep=1)
+    assert error.what.startswith("somebody has taken the lock")
+    assert set(node.objects) == before
+
+
+def test_lines_of_the_history_are_not_lost_when_two_write_at_once(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    added = iter(range(3))
+
+    def write(line: str) -> None:
+        if line.startswith("replace") and next(added, None) is not None:
+            one = node.objects["ConfigMap", "spinstack-demo"]
+            text = one["data"]["history"]
+            more = text.splitlines()[0].replace('"deploy"', '"scale"')
+            node._put({**one, "data": {**one["data"], "history": f"{text}{more}\n"}})
+
+    node.before = write
+    desk.types(ship.deploy)
+    doings = [doing for doing, _ in past(node)]
+    assert doings.count("scale") == 3
+    assert doings.count("deploy") == 2
