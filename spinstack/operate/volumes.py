@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from spinstack.errors import UsageError
-from spinstack.operate import kept, selection
+from spinstack.operate import kept
 from spinstack.rules import names
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ def list_volumes(session: Session, *, all: bool, json: bool) -> None:
     kept.show(session, VOLUME, all=all, json=json)
 
 
-def create_volume(session: Session, service: str, driver: str, *, json: bool) -> None:
+def create_volume(session: Session, name: str, driver: str, *, json: bool) -> None:
     """Create a volume, named SERVICE.STACK; an empty `driver` means the default one."""
-    whole = _volume_name(session, service)
+    whole = _volume_name(session, name)
     platform = session.platform
     step = platform.create_volume(whole, driver or platform.volume_driver)
     kept.create(session, VOLUME, whole, step)
@@ -39,23 +38,18 @@ def create_volume(session: Session, service: str, driver: str, *, json: bool) ->
     )
 
 
-def remove_volume(session: Session, service: str, *, yes: bool, json: bool) -> None:
+def remove_volume(session: Session, name: str, *, yes: bool, json: bool) -> None:
     """Remove a volume with everything in it."""
-    kept.remove(session, VOLUME, _volume_name(session, service), yes=yes, json=json)
+    kept.remove(session, VOLUME, _volume_name(session, name), yes=yes, json=json)
 
 
-def _volume_name(session: Session, service: str) -> str:
-    names = session.stack.service_names
-    if not service:
-        raise UsageError(
-            "a volume for which service?", remedy=f"add --service, one of {', '.join(names)}"
-        )
-    selection.check_name(session, service)
-    return volume_name("", session.settings.stack, service, names)
+def _volume_name(session: Session, name: str) -> str:
+    return volume_name(name, session.settings.stack, session.stack.service_names)
 
 
-def volume_name(name: str, stack: str, service: str, services: Collection[str]) -> str:
-    """`app.nw-desi`, made from the service or given in full. Raises UsageError."""
-    whole = name or f"{service}.{stack}"
-    kept.check_name([found.remedy for found in names.volume_name(whole, stack, services)], whole)
+def volume_name(name: str, stack: str, services: Collection[str]) -> str:
+    """`app.nw-desi`, made from the service `app` or given in full. Raises UsageError."""
+    whole = f"{name}.{stack}" if name in services else name
+    found = names.volume_name(whole, stack, services)
+    kept.check_name([one.remedy for one in found], whole)
     return whole

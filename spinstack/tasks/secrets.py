@@ -97,7 +97,7 @@ def volume_list(
 @task(
     "keep",
     help={
-        "service": "the service that uses it",
+        "name": "the service that uses it, or the whole name: SERVICE.STACK",
         "driver": "storage driver or class (default: the platform's, such as rancher-nfs)",
         "to": TO,
         "json": JSON,
@@ -106,7 +106,7 @@ def volume_list(
 )
 def volume_create(
     session: Session,
-    service: str = "",
+    name: str,
     driver: str = "",
     to: str | None = None,
     json: bool = False,
@@ -115,20 +115,27 @@ def volume_create(
 
     Its name is SERVICE.STACK. For files that you want to see from outside the container,
     mount a directory of the project space instead.
+
+        invoke volume.create db
     """
     from spinstack.operate import volumes
 
-    volumes.create_volume(session, service, driver, json=json)
+    volumes.create_volume(session, name, driver, json=json)
 
 
 @task(
     "keep",
-    help={"service": "the service that uses it", "to": TO, "yes": YES, "json": JSON},
+    help={
+        "name": "its service, or the whole name as volume.list shows it",
+        "to": TO,
+        "yes": YES,
+        "json": JSON,
+    },
     name="rm",
 )
 def volume_rm(
     session: Session,
-    service: str = "",
+    name: str,
     to: str | None = None,
     yes: bool = False,
     json: bool = False,
@@ -136,7 +143,7 @@ def volume_rm(
     """Remove a volume and everything in it."""
     from spinstack.operate import volumes
 
-    volumes.remove_volume(session, service, yes=yes, json=json)
+    volumes.remove_volume(session, name, yes=yes, json=json)
 
 
 SECRETS = Topic("keep", "Secrets", (secret_list, secret_create, secret_rm), "secret")

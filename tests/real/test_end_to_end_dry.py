@@ -58,8 +58,8 @@ NEEDED = {
     "image.run": " --image web",
     "secret.create": " password --service app",
     "secret.rm": " password --service app",
-    "volume.create": " --service app",
-    "volume.rm": " --service app",
+    "volume.create": " app",
+    "volume.rm": " app",
 }
 
 

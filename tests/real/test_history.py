@@ -34,7 +34,7 @@ def worked_on(small: SmallSite, tmp_path_factory: pytest.TempPathFactory) -> Sma
     done(small, "restart", "--service", "app", "--yes")
     done(small, "secret.create", "password", "--service", "app", "--file", str(value))
     done(small, "secret.rm", "password", "--service", "app", "--yes")
-    done(small, "volume.rm", "--service", "app", "--yes")  # there is none
+    done(small, "volume.rm", "app", "--yes")  # there is none
     # There is one node, and a port can be published once.
     assert small.invoke("scale", "--service", "web", "--count", "2").code == 1
     done(small, "scale", "--service", "web", "--count", "1", "--yes")

@@ -127,7 +127,7 @@ def test_secrets_and_volumes_are_kept(kube_stage: KubeStage, first: Typed) -> No
     kube_stage.done("secret.create", "--name", "key", "--service", "app", "--file", str(file), *TO)
     assert secret in kube_stage.done("secret.list", *TO).out
     volume = f"app.{kube_stage.stack.name}"
-    kube_stage.done("volume.create", "--service", "app", *TO)
+    kube_stage.done("volume.create", "app", *TO)
     assert volume in kube_stage.done("volume.list", *TO).out
     lines = f"    secrets: [{secret}]\n    read_only: true\n"
     with changed(kube_stage.stack / "docker-compose.yml", "    read_only: true\n", lines):
@@ -141,7 +141,7 @@ def test_secrets_and_volumes_are_kept(kube_stage: KubeStage, first: Typed) -> No
         assert "not told anywhere" not in shown.out + shown.err
     kube_stage.done("deploy", *TO)
     kube_stage.done("secret.rm", "--name", "key", "--service", "app", "--yes", *TO)
-    kube_stage.done("volume.rm", "--service", "app", "--yes", *TO)
+    kube_stage.done("volume.rm", "app", "--yes", *TO)
     assert secret not in kube_stage.done("secret.list", *TO).out
     assert volume not in kube_stage.done("volume.list", *TO).out
 

@@ -139,7 +139,7 @@ def test_secrets_and_volumes_reach_the_containers(running: SmallSite, tmp_path: 
     create = ("secret.create", "password", "--service", "app", "--file", str(value))
     assert f"created {secret} (6 bytes)" in done(running, *create).out
     assert "already" in running.invoke(*create).err
-    assert done(running, "volume.create", "--service", "app").out == f"created {volume}\n"
+    assert done(running, "volume.create", "app").out == f"created {volume}\n"
 
     running.write("keeping", command=TALKS)
     compose = running.directory / "docker-compose.yml"
@@ -155,13 +155,13 @@ def test_secrets_and_volumes_reach_the_containers(running: SmallSite, tmp_path: 
     done(running, "exec", "--service", "app", "--command", "sh -c 'cd /kept'")
     # Nobody else on this machine can read the files that the containers are given.
     assert (running.stage.private / "secrets").stat().st_mode & 0o777 == 0o700
-    assert_told_well(running.invoke("volume.rm", "--service", "app", "--yes"))
+    assert_told_well(running.invoke("volume.rm", "app", "--yes"))
 
     # Removed, as a service has to be for its volume to go.
     done(running, "rm", "--service", "app", "--yes")
     assert "nothing to remove" in done(running, "rm", "--service", "app", "--yes").out
     assert "app " not in done(running, "status").out
-    done(running, "volume.rm", "--service", "app", "--yes")
+    done(running, "volume.rm", "app", "--yes")
     done(running, "secret.rm", "password", "--service", "app", "--yes")
     assert done(running, "secret.list", "--json").out == "[]\n"
 

@@ -37,6 +37,8 @@ WITHOUT_JSON = {
 NEEDED: dict[str, dict[str, Any]] = {
     "secret.create": {"name": "password"},
     "secret.rm": {"name": "password"},
+    "volume.create": {"name": "app"},
+    "volume.rm": {"name": "app"},
     "exec": {"service": "web", "command": "true"},
     "scale": {"service": "web", "count": 2},
     "shell": {"service": "web"},

@@ -176,7 +176,7 @@ def test_rm_removes_by_id_and_sees_that_it_is_gone(
         (tasks_secrets.secret_rm, {"name": "password", "service": "app"}, {"secrets": (OURS, 0)}),
         (
             tasks_secrets.volume_rm,
-            {"service": "app"},
+            {"name": "app"},
             {"volumes": (volume("1v1", f"app.{STACK}"), 0)},
         ),
     ],
@@ -194,12 +194,13 @@ def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = volume("1v1", f"app.{STACK}")
     answers: Answers = {"volumes": [("", 0), (made, 0)], "create the volume": ("1v1\n", 0)}
     session = Operator(tmp_path, answers)
-    run(tasks_secrets.volume_create, session, service="app")
+    run(tasks_secrets.volume_create, session, name="app")
     assert f"rancher volumes create --driver rancher-nfs app.{STACK}\n" in session.node.sent[1]
     run(tasks_secrets.volume_list, Operator(tmp_path / "list", {"volumes": (made, 0)}))
     assert "rancher-nfs" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="for which service"):
-        run(tasks_secrets.volume_create, Operator(tmp_path / "none", {}))
+    with pytest.raises(UsageError, match="'data' is not a valid name") as error:
+        run(tasks_secrets.volume_create, Operator(tmp_path / "none", {}), name="data")
+    assert f"app.{STACK}" in error.value.remedy
 
 
 def test_a_volume_that_nothing_has_mounted_yet_is_known(
@@ -218,7 +219,7 @@ def test_a_volume_that_nothing_has_mounted_yet_is_known(
         "remove the volume": ("", 0),
     }
     session = Operator(tmp_path / "rm", answers)
-    run(tasks_secrets.volume_rm, session, service="app", yes=True)
+    run(tasks_secrets.volume_rm, session, name="app", yes=True)
     removed = [line for text in session.node.sent for line in text.splitlines() if " rm " in line]
     assert [line.split()[-1] for line in removed if "volume" in line] == ["1v1", "1v2"]
 
@@ -228,7 +229,7 @@ def test_a_volume_is_created_once_even_if_nothing_has_mounted_it(tmp_path: Path)
     waiting = volume("1v1", f"app.{STACK}", "inactive")
     session = Operator(tmp_path, {"volumes": (waiting, 0)})
     with pytest.raises(SpinstackError, match=f"the volume app.{STACK} already exists"):
-        run(tasks_secrets.volume_create, session, service="app")
+        run(tasks_secrets.volume_create, session, name="app")
     assert not any("volumes create" in text for text in session.node.sent)
 
 

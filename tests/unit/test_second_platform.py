@@ -258,9 +258,9 @@ def test_secrets_and_volumes_come_and_go(desk: Desk, node: PlainThere, tmp_path:
     )
     desk.types(secrets.secret_rm, name="password", service="app", yes=True)
     assert not kept.exists()
-    desk.types(secrets.volume_create, service="app")
+    desk.types(secrets.volume_create, name="app")
     assert (node.home / "kept-volume" / "app.demo").read_text() == "directory"
-    desk.types(secrets.volume_rm, service="app", yes=True)
+    desk.types(secrets.volume_rm, name="app", yes=True)
     assert desk.types(secrets.volume_list, json=True) == "[]\n"
 
 
