@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts nginx with limits that suit the container, and keeps the address of the service `app` in
-# a file that nginx.conf includes.
+# a file that nginx includes.
 #
 # nginx looks names up only when it starts, and does not start if one is unknown. So the name is
 # looked up here, with the system's resolver, which works with any name server: web can start

@@ -29,7 +29,7 @@ from tests.cluster.people import Namespace, make_namespace
 OURS, KUBECTL, HELM = "spinstack", "kubectl", "helm"
 # A page that the change of a file makes, and where in the file it is put.
 PAGE = "/bench.txt"
-_BEFORE = "    location = /healthz {"
+_BEFORE = "    location = / {"
 WITHIN = 300
 
 
@@ -45,9 +45,9 @@ class Site:
 
     def change(self, number: int) -> None:
         """Have the web server answer with the number, unlike before: a line of one file."""
-        conf = self.stack / "web" / "nginx.conf"
+        conf = self.stack / "web" / "site.conf"
         # Beside the stack: a file in it would be part of its image.
-        as_made = self.stack.with_name("nginx.conf.as-made")
+        as_made = self.stack.with_name("site.conf.as-made")
         if not as_made.exists():
             shutil.copyfile(conf, as_made)
         line = f'    location = {PAGE} {{ return 200 "{number}"; }}\n\n'

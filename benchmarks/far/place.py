@@ -29,8 +29,8 @@ FILES = (
     "stack.env",
     "tasks.py",
     "web/Dockerfile",
-    "web/main.conf",
-    "web/nginx.conf",
+    "web/nginx/parts/compression.conf",
+    "web/site.conf",
     "web/start.sh",
 )
 SERVICES = ("app", "web")

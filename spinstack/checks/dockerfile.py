@@ -62,6 +62,27 @@ def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
                 stages.add(base[2])
 
 
+def copied(context: Path, below: str) -> dict[str, Path]:
+    """The files of a build context that its Dockerfile copies to a directory or into it: path in
+    the image -> file. Without those whose place can't be told without building."""
+    found: dict[str, Path] = {}
+    for _, instruction in _instructions(_text(context / "Dockerfile")):
+        copy = _COPY.match(instruction)
+        words = _words(copy[1]) if copy else []
+        target = words[-1] if words else ""
+        if not f"{target}/".startswith(f"{below}/"):
+            continue
+        sources = [path for word in words[:-1] for path in _matching(context, word)]
+        for source in sources:
+            if source.is_dir():
+                inside = (path for path in sorted(source.rglob("*")) if path.is_file())
+                found |= {posixpath.join(target, path.relative_to(source)): path for path in inside}
+            else:
+                into = target.endswith("/") or len(sources) > 1
+                found[posixpath.join(target, source.name) if into else target] = source
+    return found
+
+
 def _missing_sources(settings: Settings, image: ImageSetting) -> Iterator[Finding]:
     context = settings.directory / image.context
     try:
@@ -74,8 +95,7 @@ def _missing_sources(settings: Settings, image: ImageSetting) -> Iterator[Findin
             where = f"{image.context}/Dockerfile:{number}"
             there = _matching(context, source)
             if not there:
-                names = sorted(path.name for path in context.glob("*"))
-                near = difflib.get_close_matches(source, names, 1)
+                near = difflib.get_close_matches(source, _beside(context, source), 1)
                 remedy = f"change it to {near[0]}" if near else f"put it into {image.context}/"
                 problem = f"{source}, which it copies, is not in {image.context}/"
                 yield Finding("image-copy", where, problem, remedy)
@@ -88,6 +108,12 @@ def _missing_sources(settings: Settings, image: ImageSetting) -> Iterator[Findin
 def _sources(words: str) -> list[str]:
     """The files and patterns that a COPY or ADD takes from the build context, as far as that can
     be told without building: none with a variable, for one."""
+    return [word for word in _words(words)[:-1] if not re.search(r"\$|^<<|://|^git@", word)]
+
+
+def _words(words: str) -> list[str]:
+    """What a COPY or ADD takes, and as the last word where that goes. Empty if it is taken from
+    another stage, or if that can't be read."""
     flags = re.match(r"(?:--\S+\s+)*", words)
     assert flags
     try:
@@ -97,7 +123,7 @@ def _sources(words: str) -> list[str]:
         return []
     if "--from=" in flags[0] or not all(isinstance(word, str) for word in told):
         return []
-    return [word for word in told[:-1] if not re.search(r"\$|^<<|://|^git@", word)]
+    return list(told)
 
 
 def _matching(context: Path, source: str) -> list[Path]:
@@ -108,6 +134,12 @@ def _matching(context: Path, source: str) -> list[Path]:
         return list(context.glob(re.sub(r"\*{2,}", "*", path)))
     # A Path raises for a name that no file can have.
     return [context / path] if os.path.exists(context / path) else []  # noqa: PTH110
+
+
+def _beside(context: Path, source: str) -> list[str]:
+    """What is in the directory of a source, as the source would be written."""
+    place = posixpath.dirname(posixpath.normpath(f"/{source}")).lstrip("/")
+    return sorted(path.relative_to(context).as_posix() for path in (context / place).glob("*"))
 
 
 def _left_out(ignore: Ignore, context: Path, path: Path) -> bool:

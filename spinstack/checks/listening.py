@@ -7,13 +7,12 @@ that can't be seen, there is no finding.
 from __future__ import annotations
 
 import configparser
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spinstack.checks import dockerfile, nginx_conf
+from spinstack.checks import dockerfile, nginx_conf, nginx_files
 from spinstack.checks.nginx_conf import HTTP, PASSES, UWSGI, Directive, Target
 from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
@@ -73,17 +72,10 @@ def findings(
 
 
 def _listener(settings: Settings, stack: Stack, service: Service) -> tuple[Listener, list[Finding]]:
-    listener = Listener(service, context=_context(settings, stack, service))
-    found = []
-    for path in _conf_files(settings, listener):
-        name = path.relative_to(settings.directory.resolve()).as_posix()
-        try:
-            listener.confs[name] = nginx_conf.parse(_text(path))
-        except nginx_conf.Unreadable as error:
-            remedy = "correct the line or the block that it is in"
-            problem = f"nginx can't parse it: {error}"
-            found.append(Finding("nginx-syntax", f"{name}:{error.line}", problem, remedy))
-    found += _directives(settings, listener)
+    read = nginx_files.read(settings, stack, service)
+    context = nginx_files.context(settings, stack, service)
+    listener = Listener(service, context=context, confs=read.confs)
+    found = [*read.findings, *_directives(settings, listener)]
     for conf in listener.confs.values():
         for directive in nginx_conf.everywhere(conf):
             if directive.name == "listen" and _opens_port(directive):
@@ -123,34 +115,6 @@ def _directives(settings: Settings, listener: Listener) -> Iterator[Finding]:
 def _opens_port(directive: Directive) -> bool:
     """Whether it is a `listen` on a port or an address; `unix:…` is a socket in the container."""
     return bool(directive.arguments) and not directive.arguments[0].startswith("unix:")
-
-
-def _context(settings: Settings, stack: Stack, service: Service) -> Path | None:
-    """The directory that the service's image is built from."""
-    for image in settings.images:
-        if service.image and service.image == stack.images.get(image.variable):
-            return (settings.directory / image.context).resolve()
-    return None
-
-
-def _conf_files(settings: Settings, listener: Listener) -> Iterator[Path]:
-    """Files of the stack that the service mounts, or its image copies, below /etc/nginx."""
-    root = settings.directory.resolve()
-    for mount in listener.service.mounts:
-        path = (root / mount.source).resolve()
-        own = mount.source.startswith(".") and path.is_relative_to(root)
-        is_file = os.path.isfile(path)  # noqa: PTH113 - a Path raises for a name that is too long
-        if own and mount.target.startswith("/etc/nginx") and is_file:
-            yield path
-    if listener.context:
-        for source in re.findall(
-            r"^\s*COPY\s+(\S+\.conf)\s+/etc/nginx/\S*\s*$",
-            _text(listener.context / "Dockerfile"),
-            re.MULTILINE,
-        ):
-            path = (listener.context / source).resolve()
-            if path.is_file() and path.is_relative_to(root):
-                yield path
 
 
 def _uwsgi_ports(listener: Listener) -> dict[str, str]:

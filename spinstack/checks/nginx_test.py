@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from spinstack.checks import nginx_files
 from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
 from spinstack.images.engine import Engine
@@ -24,8 +25,8 @@ _NOBODY = 65534
 def findings(
     runner: Runner, engine: Engine, settings: Settings, stack: Stack, services: list[Service]
 ) -> Iterator[Finding]:
-    """What nginx rejects in the files that each service mounts below /etc/nginx. No finding if
-    the image has not been built."""
+    """What nginx rejects in the files that its image has and that each service mounts below
+    /etc/nginx. No finding if the image has not been built, or if nothing is mounted there."""
     names = [service.name for service in services]
     for service in services:
         mounted = _mounted(settings.directory.resolve(), service)
@@ -37,7 +38,7 @@ def findings(
         match = re.search(r"\[emerg\].*?: (.*) in (/\S+):(\d+)", result.stdout + result.stderr)
         if result.ok or not match:
             continue
-        file = next((name for name, target in mounted.items() if target == match[2]), match[2])
+        file = nginx_files.placed(settings, stack, service).get(match[2], match[2])
         where = f"{os.path.relpath(file, settings.directory.resolve())}:{match[3]}"
         yield Finding("nginx-test", where, f"nginx rejects it: {match[1]}", "correct the line")
 
@@ -53,11 +54,10 @@ def _mounted(root: Path, service: Service) -> dict[str, str]:
 
 def _words(settings: Settings, stack: Stack, service: Service) -> tuple[str, ...]:
     """The arguments: if the image has an entrypoint of its own, it passes them on to nginx."""
-    for image in settings.images:
-        dockerfile = settings.directory / image.context / "Dockerfile"
-        if stack.images.get(image.variable) == service.image and dockerfile.is_file():
-            text = dockerfile.read_text(encoding="utf-8", errors="replace")
-            return ("-t",) if re.search(r"^ENTRYPOINT", text, re.MULTILINE) else ("nginx", "-t")
+    context = nginx_files.context(settings, stack, service)
+    if context and (context / "Dockerfile").is_file():
+        text = (context / "Dockerfile").read_text(encoding="utf-8", errors="replace")
+        return ("-t",) if re.search(r"^ENTRYPOINT", text, re.MULTILINE) else ("nginx", "-t")
     return ("nginx", "-t")
 
 

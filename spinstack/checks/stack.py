@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from spinstack.checks import dockerfile, env_file, line_ends, links, listening, storage
+from spinstack.checks import dockerfile, env_file, listening, own_files, storage
 from spinstack.checks import names as checks_names
 from spinstack.config.kubernetes import NO_PROJECT_DIR
 from spinstack.config.settings import Destination, Settings
@@ -27,8 +27,8 @@ def check(
     findings = list(stack.findings)
     findings += checks_names.findings(settings, stack, destination)
     findings += _destination(destination)
-    findings += links.findings(settings.directory)
-    findings += line_ends.findings(settings, stack)
+    findings += own_files.links(settings.directory)
+    findings += own_files.line_ends(settings, stack)
     findings += dockerfile.findings(settings, destination.centre)
     findings += platform.check(stack, destination)
     if stack.compose.findings:

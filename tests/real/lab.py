@@ -58,7 +58,7 @@ class Lab:
         composed = yaml.safe_load((self.stack / "docker-compose.yml").read_text())
         asked = self._filled_in(composed["services"][service])
         # A file that is mounted has to be readable by the user of the container.
-        (self.stack / "web/nginx.conf").chmod(0o644)
+        (self.stack / "web/site.conf").chmod(0o644)
         words = ["run", "--detach", "--name", container, "--network", self.name]
         words += ["--network-alias", alias or service, "--user", asked["user"], "--read-only"]
         words += [word for cap in asked["cap_drop"] for word in ("--cap-drop", cap)]

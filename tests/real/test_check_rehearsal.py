@@ -140,13 +140,13 @@ def test_deep_names_a_directory_that_visitors_would_miss(stage: Stage, site: str
 
 
 def test_deep_lets_the_nginx_of_the_image_judge_its_conf(stage: Stage, site: str) -> None:
-    conf = stage.stack / "web" / "nginx.conf"
+    conf = stage.stack / "web" / "site.conf"
     text = conf.read_text()
     conf.write_text(text.replace("    listen 8080;", "    listen 8080;\n    no_such_thing on;"))
     line = text[: text.index("    listen 8080;")].count("\n") + 2
     assert "nginx-test" not in found(stage)
     finding = found(stage, "--deep")["nginx-test"]
-    assert finding["where"] == f"web/nginx.conf:{line}"
+    assert finding["where"] == f"web/site.conf:{line}"
     assert "no_such_thing" in finding["problem"]
     assert finding["remedy"] == "correct the line"
     conf.write_text(text)

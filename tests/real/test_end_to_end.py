@@ -139,8 +139,8 @@ def test_the_same_deploy_again_builds_pushes_uploads_and_restarts_nothing(
 
 def test_a_changed_file_upgrades_the_stack(stage: Stage, site: str) -> None:
     before = stage.containers()
-    conf = stage.stack / "web" / "nginx.conf"
-    conf.write_text(conf.read_text().replace("absolute_redirect off;", "absolute_redirect off; "))
+    conf = stage.stack / "web" / "site.conf"
+    conf.write_text(conf.read_text().replace("rate=10r/s;", "rate=10r/s; "))
     done = stage.done("deploy")
     assert done.last_line == site
     assert "✓ upgrade" in done.err

@@ -78,14 +78,13 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
     place = tmp_path_factory.mktemp("nginx")
     web = bake(place) / "web"
     port = free_port()
-    conf = (web / "main.conf").read_text(encoding="utf-8")
-    conf = conf.replace("/tmp/", f"{place}/")
-    conf = conf.replace("/etc/nginx/conf.d/*.conf", str(place / "default.conf"))
-    (place / "main.conf").write_text(conf, encoding="utf-8")
-    site = (web / "nginx.conf").read_text(encoding="utf-8")
-    site = site.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/", f"{place}/")
-    site = site.replace("root /srv/static;", f"root {place}/static;")
-    (place / "default.conf").write_text(site, encoding="utf-8")
+    shutil.copytree(web / "nginx", place, dirs_exist_ok=True)
+    shutil.copy(web / "site.conf", place)
+    for path in place.rglob("*.conf"):
+        text = path.read_text(encoding="utf-8").replace("/tmp/", f"{place}/")
+        text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};")
+        text = text.replace("root /srv/static;", f"root {place}/static;")
+        path.write_text(text, encoding="utf-8")
     (place / "app-server.conf").write_text("server 127.0.0.1:9;\n", encoding="utf-8")
     workers = "worker_processes 1; events { worker_connections 512; }"
     (place / "workers.conf").write_text(workers, encoding="utf-8")
@@ -93,7 +92,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
     (place / "trusted-proxies.conf").write_text("", encoding="utf-8")
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert program
-    return Nginx(program, place / "main.conf", port)
+    return Nginx(program, place / "nginx.conf", port)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_a_deploy_that_fails_is_taken_back_while_the_site_answers(
 
 
 def test_a_change_of_one_file_and_back(kube_stage: KubeStage, first: Typed) -> None:
-    conf = kube_stage.stack / "web" / "nginx.conf"
+    conf = kube_stage.stack / "web" / "site.conf"
     before = conf.read_text()
     conf.write_text(before + "\n# another\n")
     changed = kube_stage.done("deploy", *TO)

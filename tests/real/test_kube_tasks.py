@@ -60,12 +60,12 @@ def test_what_is_rendered_can_be_deployed_without_this_tool(
 
 def test_diff_shows_what_would_change_and_nothing_else(kube_stage: KubeStage, first: Typed) -> None:
     assert kube_stage.done("diff", *TO).code == 0
-    with changed(kube_stage.stack / "web" / "nginx.conf", "send_timeout 60s", "send_timeout 50s"):
+    with changed(kube_stage.stack / "web" / "site.conf", "rate=10r/s", "rate=9r/s"):
         told = kube_stage.invoke("diff", *TO)
     assert told.code == 2, told
     marked = [line for line in told.out.split("\n") if re.match(r" *[-+] ", line)]
-    assert any("send_timeout 50s" in line for line in marked), told
-    assert any("send_timeout 60s" in line for line in marked), told
+    assert any("rate=9r/s" in line for line in marked), told
+    assert any("rate=10r/s" in line for line in marked), told
     assert "Deployment web" in told.out
     assert not re.search("managedFields|resourceVersion|creationTimestamp", told.out)
 
@@ -73,7 +73,7 @@ def test_diff_shows_what_would_change_and_nothing_else(kube_stage: KubeStage, fi
 def test_there_is_no_second_step_and_a_rollback_goes_back(
     kube_stage: KubeStage, first: Typed
 ) -> None:
-    with changed(kube_stage.stack / "web" / "nginx.conf", "send_timeout 60s", "send_timeout 50s"):
+    with changed(kube_stage.stack / "web" / "site.conf", "rate=10r/s", "rate=9r/s"):
         for task in ("upgrade", "confirm"):
             told = kube_stage.invoke(task, *TO)
             assert told.code == 2 and "no second step" in told.err, told

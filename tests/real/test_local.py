@@ -128,14 +128,14 @@ def test_up_again_changes_what_changed(laptop: Laptop, up: Typed) -> None:
         return {service["service"]: service["since"] for service in told["services"]}
 
     before = containers()
-    conf = laptop.stack / "web/nginx.conf"
+    conf = laptop.stack / "web/site.conf"
     text = conf.read_text()
-    conf.write_text(text.replace('200 "ok\\n"', '200 "other\\n"'))
+    conf.write_text(text.replace("302 nights.html", '200 "other\\n"'))
     time.sleep(1.1)  # the engine's times are told in seconds
     laptop.done("local.up", "--port", str(laptop.port))
     conf.write_text(text)
     after = containers()
-    assert get(f"{up.last_line}healthz") == (200, b"other\n")
+    assert get(up.last_line) == (200, b"other\n")
     assert after["app"] == before["app"]
     assert after["web"] != before["web"]
 

@@ -149,9 +149,9 @@ def test_every_setting_that_is_advised_exists(words: str) -> None:
 
 
 def test_what_is_advised_for_uwsgi_stands_in_its_settings() -> None:
-    settings = (TEMPLATE / "app/app.ini").read_text()
     for entry in packaged():
-        for name in re.findall(r"(?:raise|of) ([\w-]+) in app/app\.ini", entry.remedy):
+        for name, ini in re.findall(r"(?:raise|of) ([\w-]+) in (app/\w+\.ini)", entry.remedy):
+            settings = (TEMPLATE / ini).read_text()
             assert re.search(rf"^{name} = ", settings, re.MULTILINE), f"{entry.id}: {name}"
 
 

@@ -38,6 +38,8 @@ def test_libraries_are_of_versions_that_nightwatch_works_with(stack: Path):
 
 def test_only_wheels_of_these_are_installed_in_a_stage_of_its_own(stack: Path):
     building, final = (stack / "app/Dockerfile").read_text().split("\nFROM ", 2)[1:]
+    assert "RUN sh /tmp/install.sh" in building
+    building = (stack / "app/image/install.sh").read_text()
     assert "--require-hashes" in building and "--only-binary :all: --no-deps" in building
     assert "/opt/venv/sbom.json" in building
     assert "pip" not in final and "COPY --from=build" in final

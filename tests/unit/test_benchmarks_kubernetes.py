@@ -49,14 +49,14 @@ def test_the_report_fits_between_its_marks_and_the_chart_is_well_formed():
 
 def test_a_change_is_one_line_more_than_the_file_as_made(tmp_path: Path):
     stack = tmp_path / "stack"
-    conf = stack / "web" / "nginx.conf"
+    conf = stack / "web" / "site.conf"
     conf.parent.mkdir(parents=True)
-    conf.write_text("server {\n    location = /healthz {\n    }\n}\n")
+    conf.write_text("server {\n    location = / { return 302 nights.html; }\n}\n")
     nobody = Kubectl(Path("kubectl"), Path("kubeconfig"))
     namespace = Namespace(nobody, "test", Path("kubeconfig"))  # type: ignore[arg-type]
     site = Site(namespace, "host", stack, tmp_path)
     site.change(1)
     site.change(2)
     assert conf.read_text().count(place.PAGE) == 1
-    assert [path.name for path in conf.parent.iterdir()] == ["nginx.conf"]
+    assert [path.name for path in conf.parent.iterdir()] == ["site.conf"]
     assert 'return 200 "2";' in conf.read_text()

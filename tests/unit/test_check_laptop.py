@@ -24,7 +24,9 @@ from tests.unit import stack_session
 from tests.unit.older_stack import made_older
 
 COMPOSE, RANCHER, ENV = "docker-compose.yml", "rancher-compose.yml", "stack.env"
-NGINX, START, INI, INVOKE = "web/nginx.conf", "web/start.sh", "app/app.ini", "invoke.yaml"
+NGINX, START, UWSGI, INVOKE = "web/site.conf", "web/start.sh", "app/uwsgi.ini", "invoke.yaml"
+MAIN, PARTS = "web/nginx/nginx.conf", "web/nginx/parts"
+APPLICATION, FILES = f"{PARTS}/application.conf", f"{PARTS}/files.conf"
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +120,9 @@ FAULTS = [
     ("image-tag", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:latest", 0),
     ("image-base", "web/Dockerfile", "nginx:1.28.0-bookworm", "nginx:latest", 0),
     ("image-base", "web/Dockerfile", "FROM ${NGINX_IMAGE}", "FROM nginx", 0),
-    ("image-copy", "web/Dockerfile", "COPY main.conf", "COPY main.cnf", 0),
+    ("image-copy", "web/Dockerfile", "COPY nginx /etc", "COPY ngin /etc", 0),
     ("image-copy", "web/Dockerfile", "COPY start.sh /usr", "COPY --chown=1:1 start.sh no/such*.sh /usr", 0),
-    ("image-copy", "app/Dockerfile", "sbom.py /tmp/", "\\\n  sbom.pi /tmp/", 0),
+    ("image-copy", "app/Dockerfile", "image/sbom.py /tmp/", "\\\n  image/sbom.pi /tmp/", 0),
     ("numeric-id", COMPOSE, "    read_only: true", "    group_add: [desi]", 0),
     ("image-unused", COMPOSE, "${WEB_IMAGE}", "docker.io/nginx:1.28", None),
     ("user-numeric", COMPOSE, "    user: '${UID}:${GROUP_ID}'\n", "", None),
@@ -141,20 +143,23 @@ FAULTS = [
     ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080", 0),
     ("nginx-syntax", NGINX, "    location / {", "    location / {{", 0),
     ("nginx-syntax", NGINX, "    listen 8080;", "    listen 8080 {}", 0),
-    ("nginx-directive", NGINX, "sendfile on;", "sendfil on;", 0),
-    ("nginx-directive", NGINX, "    absolute_redirect off;", "    no_such_thing_at_all on;", 0),
-    ("nginx-directive", "web/main.conf", "    server_tokens", "    server_token", 0),
-    ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server ap:5000;", 0),
-    ("nginx-upstream", NGINX, "    include /tmp/app-server.conf;", "    server app:5055;", 0),
+    ("nginx-syntax", NGINX, "include parts/page.conf;", "include parts/pages.conf;", 0),
+    ("nginx-syntax", f"{PARTS}/page.conf", "set $file $page;", "set $file $page", 0),
+    ("line-ends", APPLICATION, "upstream app_service {\n", "upstream app_service {\r\n", 0),
+    ("nginx-directive", FILES, "sendfile on;", "sendfil on;", 0),
+    ("nginx-directive", f"{PARTS}/server.conf", "absolute_redirect off;", "    no_such_thing_at_all on;", 0),
+    ("nginx-directive", MAIN, "    server_tokens", "    server_token", 0),
+    ("nginx-upstream", APPLICATION, "    include /tmp/app-server.conf;", "    server ap:5000;", 0),
+    ("nginx-upstream", APPLICATION, "    include /tmp/app-server.conf;", "    server app:5055;", 0),
     ("nginx-upstream", START, "port=5001", "port=5055", 0),
     ("nginx-upstream", START, "service=app", "service=application", 0),
     ("path-mountable", ENV, "DATA_DIR=", "DATA_DIR=/global/homes/a/alice/", None),
     ("path-mountable", INVOKE, "project_dir: /global/cfs/cdirs/desi", "project_dir: /pscratch", None),
-    ("mount-missing", COMPOSE, "./web/nginx.conf", "./web/nginx.cnf", 0),
+    ("mount-missing", COMPOSE, "./web/site.conf", "./web/site.cnf", 0),
     ("mount-twice", COMPOSE, ":/app/desiutil:ro", ":/app/desimodel:ro", 0),
     ("mount-depth", ENV, "DATA_DIR=", "DATA_DIR=/global/cfs/cdirs/desi\n# ", None),
     ("mount-writable", COMPOSE, ":/app/data:ro", ":/app/data", 0),
-    ("mount-writable", COMPOSE, "default.conf:ro", "default.conf", 0),
+    ("mount-writable", COMPOSE, "/nginx/site.conf:ro", "/nginx/site.conf", 0),
 ]  # fmt: skip
 
 # What one fault makes wrong besides, because it is wrong: no other rule is at fault.
@@ -251,7 +256,7 @@ def test_any_file_that_is_yaml_gives_findings_and_no_exception(
 
 
 def test_an_nginx_of_another_version_may_have_other_directives(directory: Path) -> None:
-    replaced(directory / NGINX, "sendfile on;", "sendfil on;")
+    replaced(directory / FILES, "sendfile on;", "sendfil on;")
     (told,) = check(directory)
     assert (told.severity, told.remedy) == ("error", "change it to sendfile")
     replaced(directory / "web/Dockerfile", "nginx:1.28.0-bookworm", "nginx:1.29.3-bookworm")
@@ -269,25 +274,27 @@ def test_an_nginx_of_another_version_may_have_other_directives(directory: Path) 
     ],
 )
 def test_what_nginx_forwards_to_is_read_as_nginx_reads_it(directory: Path, passed: str) -> None:
-    replaced(directory / NGINX, "uwsgi_pass app_service;", passed)
+    replaced(directory / APPLICATION, "uwsgi_pass app_service;", passed)
     assert check(directory) == []
 
 
 def test_without_a_port_the_protocol_says_which(directory: Path) -> None:
-    replaced(directory / NGINX, "uwsgi_pass app_service;", "proxy_pass https://app;")
+    replaced(directory / APPLICATION, "uwsgi_pass app_service;", "proxy_pass https://app;")
     (told,) = check(directory)
     assert told.rule == "nginx-upstream" and "port 443 of app" in told.problem
 
 
 def test_nothing_to_forward_to_is_told_as_that(directory: Path) -> None:
-    replaced(directory / NGINX, "uwsgi_pass app_service;", "uwsgi_pass :;")
+    replaced(directory / APPLICATION, "uwsgi_pass app_service;", "uwsgi_pass :;")
     (told,) = check(directory)
     assert told.problem == "nginx forwards to no host, which is not a service of the stack"
 
 
 def test_an_upstream_of_two_protocols_may_listen_for_either(directory: Path) -> None:
     one = "uwsgi_pass app_service;"
-    replaced(directory / NGINX, one, f"{one} }} location /other {{ proxy_pass http://app_service;")
+    replaced(
+        directory / APPLICATION, one, f"{one} }} location /other {{ proxy_pass http://app_service;"
+    )
     assert check(directory) == []
 
 
@@ -303,9 +310,9 @@ def test_a_base_image_with_the_name_of_an_argument_is_told_in_its_own_line(
 
 
 def test_a_module_of_nginx_brings_directives_for_all_files(directory: Path) -> None:
-    replaced(directory / NGINX, "sendfile on;", "sendfile on; js_import site.js;")
+    replaced(directory / FILES, "sendfile on;", "sendfile on; js_import site.js;")
     assert [found.rule for found in check(directory)] == ["nginx-directive"]
-    main = directory / "web" / "main.conf"
+    main = directory / MAIN
     main.write_text(f"load_module modules/ngx_http_js_module.so;\n{main.read_text()}")
     assert check(directory) == []
 
@@ -316,13 +323,13 @@ def test_what_copies_take_as_docker_does(directory: Path) -> None:
     dockerfile = web / "Dockerfile"
     text = dockerfile.read_text() + "\n".join(
         [
-            'COPY ["main.conf", "/my place/"]',
-            "COPY main** st**.sh /x/",
+            'COPY ["start.sh", "/my place/"]',
+            "COPY nginx/nginx** st**.sh /x/",
             "COPY --from=build /no/such /x",
             "ADD https://example.org/no-such /x",
             "ARG name=x",
             "COPY $name /x",
-            "COPY ../main.conf /start.sh *.sh . /x/",
+            "COPY ../nginx/nginx.conf /start.sh *.sh . /x/",
             "COPY <<END /x",
             "FROM nights",
             "COPY no-such /y",
@@ -335,7 +342,7 @@ def test_what_copies_take_as_docker_does(directory: Path) -> None:
     )
     dockerfile.write_text(text)
     assert check(directory) == []
-    (web / ".dockerignore").write_text("*.conf\n")
+    (web / ".dockerignore").write_text("*.sh\nnginx/nginx.conf\n")
     found = check(directory)
     assert {told.rule for told in found} == {"image-copy"}
     # As it says.

@@ -264,7 +264,7 @@ def test_force_builds_and_pushes_what_is_there(session: StackSession) -> None:
 
 def test_a_changed_conf_of_nginx_makes_no_new_image(session: StackSession) -> None:
     before = references(session)
-    conf = session.directory / "web/nginx.conf"
+    conf = session.directory / "web/site.conf"
     conf.write_text(conf.read_text() + "# changed\n")
     assert references(session) == before, "it is mounted, not copied"
 

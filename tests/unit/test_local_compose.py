@@ -80,12 +80,12 @@ def test_the_site_is_published_on_this_machine_alone(stack: Stack, services: Any
 
 
 def test_files_of_the_stack_are_mounted_from_its_directory(stack: Stack, services: Any) -> None:
-    conf = stack.directory / "web/nginx.conf"
-    assert f"{conf}:/etc/nginx/conf.d/default.conf:ro" in services["web"]["volumes"]
+    conf = stack.directory / "web/site.conf"
+    assert f"{conf}:/etc/nginx/site.conf:ro" in services["web"]["volumes"]
 
 
 def test_a_changed_mounted_file_makes_another_container(stack: Stack, services: Any) -> None:
-    conf = stack.directory / "web/nginx.conf"
+    conf = stack.directory / "web/site.conf"
     before = conf.read_text()
     conf.write_text(before + "# changed\n")
     after = derive(stack, VALUES, own=OWN, uid=1234).data["services"]

@@ -49,7 +49,7 @@ def test_the_template_becomes_all_that_it_needs_in_the_order_of_application(
     ]
     config = of(found, "ConfigMap")
     assert re.fullmatch(r"nightwatch-desi-web-[0-9a-f]{8}", config["metadata"]["name"])
-    assert config["data"] == {"web_nginx.conf": (template / "web/nginx.conf").read_text()}
+    assert config["data"] == {"web_site.conf": (template / "web/site.conf").read_text()}
     for it in found:
         assert it["metadata"]["namespace"] == "nw"
         assert it["metadata"]["labels"]["app.kubernetes.io/part-of"] == "nightwatch-desi"
@@ -87,10 +87,10 @@ def test_the_template_mounts_what_the_compose_file_mounts(template: Path) -> Non
     assert mounts["data"] == {"name": "data", "mountPath": "/app/data", "readOnly": True}
     assert volumes["tmp"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Gi"}
     conf = next(it for it in container(found, "web")["volumeMounts"] if "subPath" in it)
-    assert conf["mountPath"] == "/etc/nginx/conf.d/default.conf"
+    assert conf["mountPath"] == "/etc/nginx/site.conf"
     held = next(it for it in pod(found, "web")["volumes"] if it["name"] == conf["name"])
     assert held["configMap"]["items"] == [
-        {"key": "web_nginx.conf", "path": conf["subPath"], "mode": 0o444}
+        {"key": "web_site.conf", "path": conf["subPath"], "mode": 0o444}
     ]
     assert held["configMap"]["name"] == of(found, "ConfigMap")["metadata"]["name"]
 
@@ -159,7 +159,7 @@ def test_the_same_stack_is_the_same_text_and_another_file_another_name(tmp_path:
     directory = stack_session.baked(tmp_path)
     first = manifests.text(objects(directory))
     assert manifests.text(objects(directory)) == first
-    with (directory / "web/nginx.conf").open("a") as conf:
+    with (directory / "web/site.conf").open("a") as conf:
         conf.write("# later\n")
     names = [of(it, "ConfigMap")["metadata"]["name"] for it in (objects(directory),)]
     assert names[0] not in first

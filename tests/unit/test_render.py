@@ -23,7 +23,7 @@ def test_a_release_for_rancher_is_written_as_it_is_uploaded(
     run(ship.render, session, output=str(tmp_path / "out"))
     written = capsys.readouterr().out.splitlines()
     names = {path.relative_to(tmp_path / "out").as_posix() for path in map(Path, written)}
-    assert {"docker-compose.yml", "rancher-compose.yml", "stack.env", "web/nginx.conf"} <= names
+    assert {"docker-compose.yml", "rancher-compose.yml", "stack.env", "web/site.conf"} <= names
     assert all(Path(path).is_file() for path in written)
     env = (tmp_path / "out/stack.env").read_text()
     assert "WEB_IMAGE=registry.spin.nersc.gov/alice/nginx-nightwatch:" in env

@@ -25,7 +25,7 @@ STACK_FILES = {
     "app/capacity.py",
     "app/requirements.in",
     "app/requirements.txt",
-    "app/sbom.py",
+    "app/uwsgi.ini",
     "app/uv.toml",
     "docker-compose.yml",
     "invoke.yaml",
@@ -33,8 +33,8 @@ STACK_FILES = {
     "tasks.py",
     "web/.dockerignore",
     "web/Dockerfile",
-    "web/main.conf",
-    "web/nginx.conf",
+    "web/nginx/nginx.conf",
+    "web/site.conf",
     "web/start.sh",
 }
 
@@ -93,7 +93,16 @@ def load(stack: Path, name: str) -> dict:
 def test_the_stack_holds_what_a_stack_needs(default: Path):
     files = set(text_files(default))
     assert files >= STACK_FILES
-    assert all(name.startswith("app/nightwatch_web/") for name in files - STACK_FILES)
+    inside = ("app/nightwatch_web/", "app/image/", "web/nginx/parts/")
+    assert all(name.startswith(inside) for name in files - STACK_FILES)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("web/site.conf", 40), ("app/app.ini", 40), ("app/Dockerfile", 50), ("web/Dockerfile", 20)],
+)
+def test_what_a_person_edits_is_short(default: Path, name: str, most: int):
+    assert (default / name).read_text().count("\n") <= most
 
 
 def test_who_deploys_elsewhere_meets_no_rancher(default: Path):

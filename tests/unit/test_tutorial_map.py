@@ -117,5 +117,5 @@ def test_every_file_of_the_tutorial_has_a_row() -> None:
     files = {name for row in rows() for name in row.named(2)}
     assert files >= {
         *("app/Dockerfile", "app/app.ini", "app/app.py", "app/requirements.txt"),
-        *("web/Dockerfile", "web/nginx.conf", "docker-compose.yml", "stack.env"),
+        *("web/Dockerfile", "web/site.conf", "docker-compose.yml", "stack.env"),
     }

@@ -68,7 +68,7 @@ class Busy(Unavailable):
 CACHING = "max-age=1"
 
 
-# As nginx.conf has it for pages of nginx's own.
+# As in nginx for its own pages (web/nginx/parts/application.conf).
 STYLE = (
     '<meta name="viewport" content="width=device-width">'
     "<style>body{font:1.1rem/1.5 sans-serif;max-width:36rem;margin:15vh auto 0;padding:0 1rem}"

@@ -16,7 +16,7 @@ from typing import Any
 
 from nightwatch_web import ended, mounted
 
-# As app.ini has it.
+# As uwsgi.ini has it.
 STATS = "/tmp/uwsgi-stats"
 # Seconds to wait for the master process: less than `invoke status` waits for us.
 PATIENCE = 2.0

@@ -10,7 +10,7 @@ from spinstack.config import goyaml
 from spinstack.platforms.kubernetes.source import Source
 
 # Seconds that a page may take: the controller's own 60 would end those that are made on demand.
-# As `proxy_read_timeout` in the template's nginx.conf.
+# As `proxy_read_timeout` in the template's site.conf.
 _LONGEST_PAGE = 600
 # The annotations of the controller whose class is called so, or that has no other by its side.
 _NGINX = ("nginx", "")

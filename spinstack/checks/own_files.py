@@ -1,17 +1,33 @@
-"""Files with Windows line endings: a script with them does not start at all."""
+"""The files of the stack's directory themselves: links to elsewhere, Windows line endings."""
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
 from pathlib import Path
 
+from spinstack.config import release_files
 from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
 from spinstack.rules.finding import Finding, Severity
 
+# Those of an image that programs read, in whatever directory of it.
+_READ = ("Dockerfile", "*.sh", "*.ini", "*.conf")
 
-def findings(settings: Settings, stack: Stack) -> list[Finding]:
-    """An error for a script, a warning for any other file that programs read."""
+
+def links(directory: Path) -> Iterator[Finding]:
+    """An error for each that leads out: a release would hold a copy of the file, readable for the
+    group."""
+    for link in release_files.links_outside(directory):
+        problem = f"a link to {link.readlink()}, which is not in the stack's directory"
+        remedy = "replace it by a copy, or move it out of the directory"
+        where = link.relative_to(directory).as_posix()
+        yield Finding("link-outside", where, problem, remedy)
+
+
+def line_ends(settings: Settings, stack: Stack) -> list[Finding]:
+    """Windows line endings: an error for a script, which does not start at all with them, a
+    warning for any other file that programs read."""
     found = []
     for path in _texts(settings, stack):
         data = _bytes(path)
@@ -37,9 +53,9 @@ def _texts(settings: Settings, stack: Stack) -> Iterator[Path]:
         yield settings.directory / name
     for image in settings.images:
         context = settings.directory / image.context
-        patterns = ("Dockerfile", "*.sh", "*.ini", "*.conf")
-        for pattern in patterns:
-            yield from sorted(path for path in context.glob(pattern) if path.is_file())
+        for path in release_files.files(context) if context.is_dir() else ():
+            if any(fnmatch.fnmatch(path.name, pattern) for pattern in _READ):
+                yield path
 
 
 def _bytes(path: Path) -> bytes:
