@@ -64,8 +64,13 @@ def import_rules():
 def findings(answers):
     """Everything that violates Spin's rules."""
     rules, centre = import_rules()
-    found = rules.stack_name(answers["stack_name"], centre, "stack_name")
+    # The stack's name is the suggestion for the namespace.
+    found = rules.stack_name(
+        answers["stack_name"], centre, "stack_name"
+    ) or rules.cluster_namespace(answers["spin_namespace"], "spin_namespace")
     found += rules.user_name(answers["nersc_user"], "nersc_user")
+    if answers["nersc_uid"]:
+        found += rules.user_id(answers["nersc_uid"], "nersc_uid")
     found += rules.numeric_id(answers["group_id"], "numeric group id", "group_id")
     found += rules.absolute_path(answers["project_dir"], "project_dir") or rules.site_path(
         answers["project_dir"], centre, "project_dir"

@@ -260,6 +260,22 @@ def namespace(name: str, where: str = "namespace") -> list[Finding]:
     return [Finding("namespace", where, f"{name!r} can't be a registry namespace", remedy)]
 
 
+def cluster_namespace(name: str, where: str = "namespace") -> list[Finding]:
+    """A namespace in a cluster (RFC 1123 label)."""
+    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        return []
+    remedy = "lower-case letters, digits and hyphens, at most 63 characters"
+    return [Finding("namespace", where, f"{name!r} can't be a Kubernetes namespace", remedy)]
+
+
+def user_id(text: str, where: str = "uid") -> list[Finding]:
+    """Somebody's numeric user id, without leading zeros: YAML would read it as octal."""
+    if re.fullmatch(r"[1-9][0-9]{0,9}", text) and int(text) < 2**31:
+        return []
+    remedy = "the number that `id -u` prints at the centre"
+    return [Finding("numeric-id", where, f"{text!r} is not a numeric user id", remedy)]
+
+
 def environment(name: str, centre: Centre, where: str = "environment") -> list[Finding]:
     """One of the centre's Rancher environments."""
     if name in centre.environments:

@@ -64,8 +64,10 @@ def settings(session: Session) -> Outcome:
     through = destination.place if destination.on_laptop else account
     what = f"{stack.name} at {destination.name}: {destination.environment} through {through}"
     if wrong:
-        count = f"{len(wrong)} error{'s' if len(wrong) > 1 else ''}"
-        return Outcome("settings", "problem", f"{what}; {count}", "see `invoke check`")
+        first = wrong[0]
+        others = f"; {len(wrong) - 1} more: `invoke check`" if len(wrong) > 1 else ""
+        what = f"{what}; {first.where}: {first.problem}{others}"
+        return Outcome("settings", "problem", what, first.remedy)
     return Outcome("settings", "ok", what)
 
 

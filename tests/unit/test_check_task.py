@@ -163,8 +163,8 @@ def test_an_image_that_nobody_has(
     monkeypatch.setattr("spinstack.images.registry.manifest", lambda image, login: None)
     for image, login in (
         ("docker.io/nginx:1.28", "docker login docker.io"),
-        ("registry.nersc.gov/a/other:1", "docker login registry.nersc.gov"),
-        ("registry.spin.nersc.gov/a/other:1", "invoke registry.login --to dev"),
+        ("registry.example.org/a/other:1", "docker login registry.example.org"),
+        ("registry.nersc.gov/a/other:1", "invoke registry.login --to dev"),
     ):
         assert images(made, image, nowhere, ask=True) == [("image-missing", login)]
     assert images(made, "docker.io/nginx:1.28", nowhere) == [], "on the laptop alone no registry"

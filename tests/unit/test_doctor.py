@@ -138,7 +138,9 @@ def test_findings_of_the_check_are_a_problem(session: StackSession) -> None:
     env = session.directory / "stack.env"
     env.write_text(env.read_text().replace("60037", "443"))
     outcome = doctor_machine.settings(StackSession(session.directory))
-    assert (outcome.state, outcome.remedy) == ("problem", "see `invoke check`")
+    assert outcome.state == "problem"
+    assert "stack.env:11 (WEB_PORT): port 443 belongs to" in outcome.found
+    assert outcome.remedy.startswith("use one that is open")
 
 
 def certificate(path: Path, begin: float, end: float) -> None:
@@ -244,7 +246,7 @@ def test_the_registry_is_asked_with_the_login_that_the_engine_keeps(
     session = StackSession(baked(tmp_path))
     settings = session.directory / "invoke.yaml"
     text = settings.read_text()
-    settings.write_text(text.replace("registry.spin.nersc.gov", f"127.0.0.1:{port}"))
+    settings.write_text(text.replace("registry.nersc.gov", f"127.0.0.1:{port}"))
     kept = registry_login.Credentials(*login) if login else None
     monkeypatch.setattr(registry_login, "credentials", lambda *_: kept)
     outcome = doctor_network.registry(StackSession(session.directory))[0]
@@ -259,7 +261,7 @@ def test_a_login_of_podman_for_one_image_is_a_login(
 ) -> None:
     session = StackSession(baked(tmp_path))
     settings = session.directory / "invoke.yaml"
-    text = settings.read_text().replace("registry.spin.nersc.gov", f"127.0.0.1:{port}")
+    text = settings.read_text().replace("registry.nersc.gov", f"127.0.0.1:{port}")
     settings.write_text(text.replace("spinstack:\n", "spinstack:\n  engine: podman\n", 1))
     session = StackSession(session.directory)
     place = f"127.0.0.1:{port}/{session.destination.namespace}/uwsgi-flask-nightwatch"

@@ -61,34 +61,42 @@ def blocks(path: Path) -> list[str]:
 
 
 def test_the_settings_in_the_documents_bring_a_new_stack_to_a_cluster(tmp_path: Path) -> None:
-    """As they stand there, with nothing else changed."""
-    stack = bake(tmp_path, nersc_user="alice", registry="registry.nersc.gov", namespace="desi/a")
+    """As they stand there, and with nothing else changed but the namespace."""
+    stack = bake(tmp_path, nersc_user="alice", spin_namespace="nightwatch")
     written, mine = stack / "invoke.yaml", tmp_path / "mine.yaml"
     template = written.read_text()
-    texts = [*blocks(REPOSITORY / "README.md"), *blocks(GUIDE)]
+    texts = blocks(GUIDE)
     (own,) = [text for text in texts if text.startswith("spinstack:")]
     mine.write_text(own)
-    told = [text for text in texts if "platform: kubernetes" in text]
-    assert len(told) == 3
-    for destinations in told:
-        # Those of the template are the last thing in its file.
-        written.write_text(f"{template.rstrip()}\n{textwrap.indent(destinations, '    ')}")
-        raw: dict[str, Any] = {}
+    (secure,) = [text for text in texts if "platform: kubernetes" in text]
+    for more in ("", textwrap.indent(secure, "    ")):
+        # Those of the template are the last thing in its file; a later key replaces one.
+        written.write_text(f"{template.rstrip()}\n{more}")
         for file in (mine, written):
             misread.check(file, "spinstack")
-            raw |= yaml.safe_load(file.read_text())["spinstack"]
-        loaded = settings.load({"spinstack": {**yaml.safe_load(own)["spinstack"], **raw}}, stack)
-        for name in yaml.safe_load(destinations):
+        raw = _merged(*(yaml.safe_load(file.read_text())["spinstack"] for file in (mine, written)))
+        loaded = settings.load({"spinstack": raw}, stack)
+        for name in ("development", "production"):
             to = loaded.destination(name)
             platform = choose.platform(to.platform, to.kubernetes)
             images = {image.variable: f"r/{image.name}:c-1" for image in loaded.images}
             made = config_stack.read(loaded, images, platform.beside)
             assert not finding.errors(platform.check(made, to)), name
-            secure = bool(to.cluster.tls_secret)
+            own_name = bool(more) and name == "production"
             host = f"nightwatch-desi.nightwatch.{to.cluster.context}.svc.spin.nersc.org"
-            host = "nightwatch.desi.lbl.gov" if secure else host
+            host = "nightwatch.desi.lbl.gov" if own_name else host
             text = platform.rendered(made, to)
-            assert f"host: {host}\n" in text and ("secretName" in text) is secure
+            assert f"host: {host}\n" in text and ("secretName" in text) is own_name
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """As Invoke merges its layers: mappings key by key."""
+    both = {
+        key: _merged(below[key], it)
+        for key, it in above.items()
+        if isinstance(below.get(key), dict)
+    }
+    return {**below, **above, **both}
 
 
 def test_the_messages_in_the_guide_are_printed() -> None:

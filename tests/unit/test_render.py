@@ -26,7 +26,7 @@ def test_a_release_for_rancher_is_written_as_it_is_uploaded(
     assert {"docker-compose.yml", "rancher-compose.yml", "stack.env", "web/site.conf"} <= names
     assert all(Path(path).is_file() for path in written)
     env = (tmp_path / "out/stack.env").read_text()
-    assert "WEB_IMAGE=registry.spin.nersc.gov/alice/nginx-nightwatch:" in env
+    assert "WEB_IMAGE=registry.nersc.gov/desi/alice/nginx-nightwatch:" in env
     run(ship.render, session, output=str(tmp_path / "out"))
 
 

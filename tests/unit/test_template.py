@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spinstack.checks.stack import check
+from spinstack.rules import centre
+from spinstack.rules.finding import Finding
+from spinstack.setup import doctor_machine
 from tests.baking import REPOSITORY, bake, text_files
+from tests.unit.stack_session import StackSession
 
 STACK_FILES = {
     ".gitignore",
@@ -77,7 +82,8 @@ def baked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bake(tmp_path_factory.mktemp("default"))
+    # But for the namespace, which would be called as the stack is.
+    return bake(tmp_path_factory.mktemp("default"), spin_namespace="night")
 
 
 def env_values(stack: Path) -> dict[str, str]:
@@ -119,12 +125,48 @@ def test_nothing_of_the_template_is_left_over(baked: Path):
 def test_yaml_says_what_was_answered(baked: Path):
     settings = load(baked, "invoke.yaml")["spinstack"]
     assert settings["stack"] == baked.name
-    assert set(settings["destinations"]) == {"rehearsal", "dev", "prod"}
+    ready = {"rehearsal", *centre.load().kubernetes.clusters, "files", "dev", "prod"}
+    assert set(settings["destinations"]) == ready
     for key in ("user", "host", "registry", "namespace", "project_dir"):
         assert isinstance(settings[key], str) and settings[key]
     compose = load(baked, "docker-compose.yml")
     assert compose["version"] == "2"
     assert set(compose["services"]) == set(settings["services"]) == {"app", "web"}
+
+
+def test_the_destinations_of_spin_today_are_ready(tmp_path: Path):
+    """For who answers everything; who does not is told what to add."""
+    stack = bake(tmp_path, nersc_user="alice", nersc_uid="41037", spin_namespace="night")
+    for name in (*centre.load().kubernetes.clusters, "files"):
+        assert judged(stack, name) == []
+    to = StackSession(stack, to="production").destination
+    assert (to.registry, to.namespace) == ("registry.nersc.gov", "desi/alice")
+    assert (to.cluster.context, to.cluster.namespace, to.cluster.uid) == (
+        "production",
+        "night",
+        41037,
+    )
+    assert to.protected and to.on_laptop
+    assert not StackSession(stack, to="files").destination.on_laptop
+
+
+def test_a_user_id_that_was_not_given_is_asked_for_and_added_as_the_remedy_says(tmp_path: Path):
+    stack = bake(tmp_path, nersc_user="alice")
+    (found,) = judged(stack, "development")
+    assert (found.rule, found.remedy.partition(" ")[2][:4]) == ("uid-unset", "uid:")
+    assert "development, kubernetes.uid" in found.where
+    outcome = doctor_machine.settings(StackSession(stack, to="development"))
+    assert outcome.remedy == found.remedy and found.problem in outcome.found
+    written = stack / "invoke.yaml"
+    text = written.read_text(encoding="utf-8")
+    written.write_text(text.replace("{cluster: development}", "{cluster: development, uid: 41037}"))
+    assert judged(stack, "development") == []
+
+
+def judged(stack: Path, to: str) -> list[Finding]:
+    session = StackSession(stack, to=to)
+    read = session.stack
+    return check(session.settings, session.destination, read, session.platform)
 
 
 def test_compose_asks_only_for_variables_that_there_are(baked: Path):
