@@ -134,7 +134,11 @@ def _there(
         if visit.mended:
             write.note(session, node, "check --fix", "; ".join(visit.mended))
         if visit.states_known and not finding.errors([*here, *found]):
-            found += _foreseen(session, node)
+            try:
+                found += _foreseen(session, node)
+            except SpinstackError as error:
+                # What was found up to here is shown all the same.
+                found.append(finding.unseen(error, to.runs_at))
         if to.on_laptop and visit.mounts:
             found += _mounts(session, report)
         findings = f"{len(found)} finding{'s' if len(found) > 1 else ''}"

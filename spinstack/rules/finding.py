@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from spinstack.errors import SpinstackError
+
 Severity = Literal["error", "warning"]
 
 
@@ -28,6 +30,13 @@ class Finding:
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
+
+
+def unseen(error: SpinstackError, place: str) -> Finding:
+    """What the platform did not say, to stand beside what was found."""
+    said = error.details.strip().rpartition("\n")[2] if not error.explained else ""
+    problem = f"{error.what}: {said}" if said else error.what
+    return Finding("deploy-unseen", error.where or place, problem, error.remedy)
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -243,6 +243,7 @@ CLUSTER = (
 )
 AHEAD = (
     *("kubernetes-quota", "kubeconfig-token", "kubernetes-refused", "kubernetes-taken"),
+    "deploy-unseen",
     "kubernetes-conflict",
 )
 # Not in the tables above.

@@ -11,12 +11,24 @@ from typing import Any
 import pytest
 from invoke.exceptions import Exit
 
+from spinstack.config import kubernetes
+from spinstack.config.kubernetes import Cluster
+from spinstack.platforms.kubernetes import labels
+from spinstack.platforms.kubernetes.cluster import owners
+from spinstack.rules import centre
 from spinstack.tasks import prepare, ship
-from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
+from tests.unit.kube_desk import ADDRESS, CLUSTER, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode, Refused
 from tests.unit.kube_record import LOOKS, free, image, orders
 
 __all__ = ["desk", "directory", "node"]
+
+
+MARKS = {labels.PART_OF: "demo", labels.MANAGED_BY: labels.MANAGER}
+
+
+def cluster(told: dict[str, Any]) -> Cluster:
+    return kubernetes.read(told, centre.load({}, "spin", "kubernetes"), "there")
 
 
 def small_quota(node: KubeNode, pods: str = "2") -> None:
@@ -130,6 +142,42 @@ def test_whose_objects_there_are_must_be_known(desk: Desk, node: KubeNode) -> No
     assert orders(node) == []
 
 
+APPLIED = {"manager": "spinstack", "operation": "Apply"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "metadata", "told"),
+    [
+        ("CronJob", "nightly", {}, "CronJob nightly was made by hand"),
+        (
+            "CronJob",
+            "nightly",
+            {"labels": {**MARKS, labels.PART_OF: "shop"}, "managedFields": [APPLIED]},
+            "CronJob nightly belongs to the stack shop",
+        ),
+        # What a deploy has brought, what somebody has said to be the stack's, what is in each
+        # namespace.
+        ("CronJob", "nightly", {"managedFields": [APPLIED]}, ""),
+        ("CronJob", "nightly", {"labels": MARKS}, ""),
+        ("ServiceAccount", "default", {}, ""),
+    ],
+)
+def test_an_addition_without_labels_takes_nothing_over(
+    kind: str, name: str, metadata: dict[str, Any], told: str
+) -> None:
+    def an_object(kind: str, name: str, **more: Any) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **more}}
+
+    wanted = [an_object("Service", "web", labels=MARKS), an_object(kind, name)]
+    there = [an_object("Service", "web", labels=MARKS), an_object(kind, name, **metadata)]
+    found = owners.in_the_way(there, wanted)
+    assert [one.told for one in found] == ([told] if told else [])
+    for one in found:
+        remedy = one.remedy(cluster(CLUSTER))
+        assert "another name in kubernetes/" in remedy
+        assert f"label cronjob nightly {labels.PART_OF}=demo {labels.of_ours()}`" in remedy
+
+
 def test_two_stacks_with_a_service_of_one_name_are_not_mixed(desk: Desk, node: KubeNode) -> None:
     desk.types(ship.deploy)
     marks = {"app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "spinstack"}
@@ -197,6 +245,44 @@ def test_what_others_have_changed_is_only_taken_back_with_a_yes(desk: Desk, node
     assert 'containers[name="web"].image was changed with kubectl-edit' in out
     assert desk.types(ship.deploy, yes=True) == f"{ADDRESS}\n"
     assert image(node, "web").endswith("web:2.0")
+
+
+def test_whose_fields_there_are_must_be_known(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    others_change(node)
+    node.conflict = "Error from server: etcdserver: leader changed"
+    desk.changes()
+    error = desk.fails(ship.deploy, yes=True)
+    assert error.what.endswith("does not say who has changed fields of Deployment web")
+    assert error.now == "nothing was changed"
+    assert image(node, "web").endswith("web:1.0")
+    assert free(node)
+
+
+def test_check_tells_what_the_cluster_does_not_say_beside_what_it_has_found(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    soon = datetime.now(timezone.utc) + timedelta(seconds=130)
+    node.token = f'"expiresAt":"{soon:%Y-%m-%dT%H:%M:%SZ}"\n'
+
+    def silent(line: str) -> None:
+        if line.startswith("get -f"):
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    def dead(line: str) -> None:
+        if line.startswith("get leases.coordination.k8s.io"):
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    for trouble, others in ((silent, "[kubeconfig-token]"), (dead, "[health-check]")):
+        node.before = trouble
+        with pytest.raises(Exit):
+            desk.types(prepare.check, to="dev")
+        out, err = desk.heard()
+        assert "the cluster does not respond [deploy-unseen]" in out
+        assert others in out
+        assert "was not checked" not in out + err
 
 
 def test_what_we_have_changed_ourselves_is_no_conflict(desk: Desk, node: KubeNode) -> None:

@@ -12,7 +12,7 @@ from spinstack.platforms.kubernetes.cluster import access, answers, apply, owner
 from spinstack.platforms.kubernetes.cluster.owners import Conflict, InTheWay
 from spinstack.remote.cluster import room
 from spinstack.remote.cluster.room import Manifests, Tight
-from spinstack.rules.finding import Finding
+from spinstack.rules.finding import Finding, unseen
 from spinstack.transport.script import Script, beside, tail
 
 if TYPE_CHECKING:
@@ -34,35 +34,38 @@ class Ahead:
     """`in_the_way`: objects of others with names of the stack's; `conflicts`: fields that others
     have changed, and that the change sets anew; `late`: that the login ends too early, in words;
     `tight`: that the quota has too little room; `scaled`: how many containers services have been
-    given by `scale`, which a change leaves as it is."""
+    given by `scale`, which a change leaves as it is; `unknown`: what the cluster does not say,
+    without which no change begins."""
 
     in_the_way: Sequence[InTheWay] = ()
     conflicts: Sequence[Conflict] = ()
     late: str = ""
     tight: Tight | None = None
     scaled: Mapping[str, int] = field(default_factory=dict)
+    unknown: Sequence[SpinstackError] = ()
 
 
 def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
     """What the cluster does not say is left for the change itself to meet: it has the server judge
-    everything before it begins. But an apply takes over what is somebody else's: raises
-    SpinstackError if the cluster does not say what is there."""
+    everything before it begins. But an apply takes over what is somebody else's: whose the objects
+    and their fields are has to be known."""
     step = owners.there_step(stack.cluster, manifests.wanted)
     begin, token = beside(access.token_step(stack.cluster))
     result = stack.node.run(Script((stack.ready, begin, step, token)))
     late = _late(access.read_token(result.output(token.name)), stack.destination.healthy_within)
     if not stack.succeeded(result)[step.name].ok:
         what = f"{stack.platform.title} does not say whose objects are there"
-        raise stack.failure(result[step.name], what)
+        return Ahead(late=late, unknown=[stack.failure(result[step.name], what)])
     there = stack.read(result[step.name], lambda text: answers.read(text).objects)
     wanted = apply.objects(manifests.wanted)
     blocked = owners.in_the_way(there, wanted)
     if blocked or late:
         return Ahead(blocked, late=late)
     counts = owners.scaled(there)
-    conflicts = _conflicts(stack, there, apply.objects(room.scaled(manifests.wanted, counts)))
+    wanted = apply.objects(room.scaled(manifests.wanted, counts))
+    conflicts, unknown = _conflicts(stack, there, wanted)
     tight = room.look(stack, manifests.scaled(counts))
-    return Ahead(conflicts=conflicts, tight=tight, scaled=counts)
+    return Ahead(conflicts=conflicts, tight=tight, scaled=counts, unknown=unknown)
 
 
 def _late(end: datetime | None, healthy_within: int) -> str:
@@ -85,27 +88,36 @@ def _remedy_if_late(stack: ClusterStack) -> str:
 
 def _conflicts(
     stack: ClusterStack, there: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
-) -> list[Conflict]:
-    """The server is only asked about objects that somebody else has changed at all."""
+) -> tuple[list[Conflict], list[SpinstackError]]:
+    """The server is only asked about objects that somebody else has changed at all. Also returns
+    why it did not say it of some."""
     known = {apply.named(one): one for one in owners.shared(there)}
     shared = [one for one in wanted if apply.named(one) in known]
     if not shared:
-        return []
+        return [], []
     steps = owners.conflict_steps(stack.cluster, shared)
-    result = stack.node.run(Script((stack.ready, *steps)))
-    return [
-        conflict
-        for one, step in zip(shared, steps, strict=True)
-        for conflict in owners.conflicts(known[apply.named(one)], result.output(step.name))
-    ]
+    result = stack.succeeded(stack.node.run(Script((stack.ready, *steps))))
+    found: list[Conflict] = []
+    unknown = []
+    for one, step in zip(shared, steps, strict=True):
+        told = result[step.name]
+        if told.ok or owners.tells_conflicts(told.output):
+            found += owners.conflicts(known[apply.named(one)], told.output)
+        else:
+            what = f"{stack.platform.title} does not say who has changed {step.name}"
+            unknown.append(stack.failure(told, what))
+    return found, unknown
 
 
 def must_be_clear(stack: ClusterStack, ahead: Ahead) -> None:
     """Raises SpinstackError for what no change can be made with."""
     error = _stands_against(stack, ahead)
     if error:
-        error.now = "nothing was changed"
         error.explained = True
+    elif ahead.unknown:
+        error = ahead.unknown[0]
+    if error:
+        error.now = "nothing was changed"
         raise error
 
 
@@ -170,6 +182,7 @@ def findings(stack: ClusterStack, ahead: Ahead) -> list[Finding]:
     found = [Finding("kubeconfig-token", place, ahead.late, _remedy_if_late(stack))]
     return [
         *(found if ahead.late else ()),
+        *(unseen(error, place) for error in ahead.unknown),
         *(
             Finding("kubernetes-taken", place, one.told, one.remedy(stack.cluster))
             for one in ahead.in_the_way

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spinstack.config.schema import DEFAULT_KUBECONFIG
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # Seconds for a request that goes through webhooks.
 _ADMISSION = 30
+# Source: kubernetes.io, "Managing Service Accounts", "root CA certificate publisher".
+_OF_EACH_NAMESPACE = (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"))
 # What Rancher's page writes on objects.
 # Source: Spin's own manifests; rancher/rancher, pkg/controllers.
 _RANCHER = ("workload.user.cattle.io/", "field.cattle.io/", "cattle.io/")
@@ -63,13 +65,15 @@ def there_step(cluster: Cluster, manifests: str) -> Step:
 @dataclass(frozen=True)
 class InTheWay:
     """An object that is somebody else's, and has the name of one of the stack's. `stack`: whose it
-    is, empty for none of ours; `whose`: the same in words."""
+    is, empty for none of ours; `whose`: the same in words; `added_to`: the stack that has it in its
+    own additions, without saying there that it is the stack's."""
 
     kind: str
     group: str
     name: str
     whose: str
     stack: str = ""
+    added_to: str = ""
 
     @property
     def told(self) -> str:
@@ -77,6 +81,14 @@ class InTheWay:
 
     def remedy(self, cluster: Cluster) -> str:
         """What to do about it, so that nothing is lost."""
+        what = f"{self.kind}.{self.group}".lower() if self.group else self.kind.lower()
+        if self.added_to:
+            marks = (f"{labels.PART_OF}={self.added_to}", labels.of_ours())
+            mine = by_hand(cluster, "label", what, self.name, *marks)
+            return (
+                f"give it another name in kubernetes/; or, if it is this stack's, label it "
+                f"(`{mine}`; `invoke rm` then removes it, too)"
+            )
         if self.stack:
             return (
                 f"rename the service in one of the two stacks, or use a namespace for each "
@@ -86,7 +98,6 @@ class InTheWay:
             return (
                 f"to use the data in it, write `external: true` below {self.name}: under volumes:"
             )
-        what = f"{self.kind}.{self.group}".lower() if self.group else self.kind.lower()
         copy = f"{self.name}-{self.kind}.yaml".lower()
         keep = by_hand(cluster, "get", what, self.name, "-o", "yaml", Raw(">"), copy)
         remove = by_hand(cluster, "delete", what, self.name)
@@ -100,13 +111,32 @@ def in_the_way(
     there: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
 ) -> list[InTheWay]:
     """Of the objects that are there, those that are not of the stack that the wanted ones are of:
-    Kubernetes would mix both."""
+    Kubernetes would mix both. A person's own additions may have no labels: then it counts who has
+    applied what is there."""
     marks = {apply.named(one): _marks(one) for one in wanted}
-    return [
-        _in_the_way(one)
-        for one in there
-        if marks.get(apply.named(one), ("", ""))[0] and marks[apply.named(one)] != _marks(one)
-    ]
+    stack = next((told for told in marks.values() if told[0]), ("", ""))
+    found = []
+    for one in there:
+        wants = marks.get(apply.named(one))
+        if wants is None:
+            continue
+        if wants[0]:
+            found += [_in_the_way(one)] if wants != _marks(one) else []
+        elif _marks(one) != stack and not _is_shared(one) and not _is_applied_by_us(one):
+            found.append(replace(_in_the_way(one), added_to=stack[0]))
+    return found
+
+
+def _is_shared(one: Mapping[str, Any]) -> bool:
+    """Whether Kubernetes itself makes it in each namespace: additions may change it."""
+    return (text(one, "kind"), named(one)) in _OF_EACH_NAMESPACE
+
+
+def _is_applied_by_us(one: Mapping[str, Any]) -> bool:
+    """Whether a deploy has brought it, and no other stack claims it."""
+    other = _marks(one)[1] == labels.MANAGER and _marks(one)[0]
+    entries = (entry for entry in _managers(one) if not _is_other(entry))
+    return not other and any(text(entry, "operation") == "Apply" for entry in entries)
 
 
 def _marks(one: Mapping[str, Any]) -> tuple[str, str]:
@@ -235,6 +265,11 @@ def conflicts(there: Mapping[str, Any], output: str) -> list[Conflict]:
         for manager, field in _conflicts(output)
         if manager != FIELD_MANAGER
     ]
+
+
+def tells_conflicts(output: str) -> bool:
+    """Whether it is for fields of others, and nothing else, that such a step failed."""
+    return any(True for _ in _conflicts(output))
 
 
 def _conflicts(output: str) -> Iterator[tuple[str, str]]:
