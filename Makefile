@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INVOKE := $(VENV)/bin/invoke
 
-.PHONY: demo demo-stop test bench lint clean
+.PHONY: demo demo-stop test bench lint docs linkcheck clean
 
 demo: $(VENV)/demo
 	@$(INVOKE) demo
@@ -22,6 +22,14 @@ bench: $(VENV)/demo
 lint: $(VENV)/dev
 	@$(INVOKE) lint
 
+# The pages: docs/_build/html/index.html.
+docs: $(VENV)/docs
+	@$(INVOKE) docs
+
+# Asks the sites that the pages link to.
+linkcheck: $(VENV)/docs
+	@$(INVOKE) linkcheck
+
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "install Python 3.10 or newer first"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "on Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
@@ -37,5 +45,9 @@ $(VENV)/dev: $(VENV)/demo
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[rehearsal,dev]'
 	@touch $@
 
+$(VENV)/docs: $(VENV)/demo
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[rehearsal,docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) docs/_build build dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 make demo    the main job on this machine, from the template to a page in the browser
 make test    every test, with what it needs installed first where that is possible
+make docs    the pages of docs/, for a browser
 make bench   how fast the site, deploys and the command line are, against other ways
 """
 
@@ -29,6 +30,8 @@ REPOSITORY = Path(__file__).resolve().parent
 DEMO = REPOSITORY / "demo"
 DEMO_STACK = "nightwatch-desi"
 MAKERS = "own"
+DOCS = REPOSITORY / "docs"
+PAGES = DOCS / "_build" / "html"
 
 # In the order in which they run, each a module of benchmarks/.
 BENCHMARKS = ("serving", "remote", "cli", "kubernetes")
@@ -242,7 +245,24 @@ def lint(context: Context) -> None:
     _live(context, str(Path(sys.executable).with_name("lint-imports")))
 
 
-ns: Collection = collected(
-    "spinstack",
-    [*TOPICS, Topic(MAKERS, "For makers of spinstack", (demo, demo_stop, test, bench, lint))],
-)
+@task(MAKERS)
+def docs(context: Context) -> None:
+    """Build the pages in docs/_build/html; a link inside that leads nowhere is an error.
+
+    The links to other sites are listed in external-links.txt there.
+    """
+    # All pages each time: what a page says may come from any file of the packages.
+    words = ("-m", "sphinx", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet")
+    _live(context, sys.executable, *words, "-b", "html", str(DOCS), str(PAGES))
+    Console().note(f"the pages: {PAGES / 'index.html'}")
+
+
+@task(MAKERS)
+def linkcheck(context: Context) -> None:
+    """Ask every other site that the pages link to whether the link is still good."""
+    words = ("-m", "sphinx", "--fresh-env", "--quiet", "-b", "linkcheck")
+    _live(context, sys.executable, *words, str(DOCS), str(PAGES.with_name("linkcheck")))
+
+
+OWN = (demo, demo_stop, test, bench, lint, docs, linkcheck)
+ns: Collection = collected("spinstack", [*TOPICS, Topic(MAKERS, "For makers of spinstack", OWN)])

@@ -16,7 +16,7 @@ from spinstack.rules.centre import Centre
 # Source: kubernetes.io, "Object Names and IDs", RFC 1123 label names.
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_WHERE = ("laptop", "login")
+KUBECTL_ON = ("laptop", "login")
 # The setting that stands for another one, which a destination that sets it does not take from the
 # settings for all destinations: it would be the context of another cluster.
 SHORT, LONG = "cluster", "context"
@@ -80,11 +80,11 @@ def read(written: Mapping[str, Any], centre: Centre, where: str) -> Cluster:
             remedy="add context: with one of those that `kubectl config get-contexts` lists",
         )
     _must_match(_LABEL, "namespace", values, where)
-    if values["kubectl"] not in _WHERE:
+    if values["kubectl"] not in KUBECTL_ON:
         raise UsageError(
             f"kubectl can't be {values['kubectl']!r}",
             where=f"{where}.kubectl",
-            remedy=f"use one of {', '.join(_WHERE)}",
+            remedy=f"use one of {', '.join(KUBECTL_ON)}",
         )
     if values["ingress_host"]:
         _must_match(_HOST, "ingress_host", values, where)

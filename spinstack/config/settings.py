@@ -225,7 +225,7 @@ def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
     return tuple(images)
 
 
-_CHOICES = {
+CHOICES = {
     "platform": ("cattle", "kubernetes"),
     "profile": centre.PROFILES,
     "address": ("fqdn", "endpoint"),
@@ -336,7 +336,7 @@ def _cluster(values: dict[str, Any], where: str) -> kubernetes.Cluster | None:
 
 def _check_choices(values: Mapping[str, Any], where: str) -> None:
     """Raises UsageError for a word that is not one of those allowed."""
-    for key, allowed in _CHOICES.items():
+    for key, allowed in CHOICES.items():
         if values[key] not in allowed:
             remedy = f"use one of {', '.join(allowed)}"
             raise UsageError(

@@ -91,7 +91,7 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def test_every_platform_that_can_be_set_is_asked_here() -> None:
-    for name in config_settings._CHOICES["platform"]:
+    for name in config_settings.CHOICES["platform"]:
         found = choose.platform(name, CLUSTER)
         assert found.name == name
         assert isinstance(found, type(CASES[name].platform))
