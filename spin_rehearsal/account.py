@@ -75,9 +75,8 @@ def check_storage(places: Places) -> bool:
     return check(places.storage, what=_STORAGE, remedy=_ELSEWHERE)
 
 
-def open_storage(places: Places) -> Directory:
-    """The storage, made if it is missing. Raises SpinstackError if it is not ours alone, or if
-    sessions could not reach it."""
+def check_reachable(places: Places) -> None:
+    """Raises SpinstackError if sessions could not reach the storage."""
     if _blocked := _closed_above(places.storage):
         raise SpinstackError(
             f"{_blocked} is closed to other users (no o+x), so no container or session could "
@@ -85,6 +84,12 @@ def open_storage(places: Places) -> Directory:
             where=str(places.storage),
             remedy=f"chmod o+x {_blocked}, or set {STORAGE_VARIABLE} to another directory",
         )
+
+
+def open_storage(places: Places) -> Directory:
+    """The storage, made if it is missing. Raises SpinstackError if it is not ours alone, or if
+    sessions could not reach it."""
+    check_reachable(places)
     return Directory(places.storage, 0o755, what=_STORAGE, remedy=_ELSEWHERE)
 
 

@@ -91,7 +91,7 @@ def start(
             where=str(where.log),
             remedy="restart it: invoke rehearsal.stop --keep-data rehearsal.start",
         )
-    account.check_storage(where)
+    _check_storage(where)
     sshd.library()
     engine = engine_setup.ensure_engine(runner, say)
     packages.ensure_packages(runner, say, {registry_child.PROGRAM: "docker-registry"})
@@ -102,6 +102,15 @@ def start(
     _launch(where, ready_within, say)
     _log_in(where, runner)
     return status(name)
+
+
+def _check_storage(where: Places) -> None:
+    """Raises SpinstackError for a storage that can't be used: before an engine is installed and
+    images are made, which takes minutes."""
+    account.check_reachable(where)
+    if account.check_storage(where):
+        with account.open_storage(where) as storage:
+            state.check_mark(where, storage)
 
 
 def _show(runner: Runner, where: Places, engine: str, say: Say) -> None:

@@ -155,8 +155,8 @@ def others(where: Places) -> list[dict[str, str]]:
     return [mark for mark in marks if mark]
 
 
-def mark_storage(state: State, where: Places, storage: Directory) -> None:
-    """Write down whose storage it is. Raises SpinstackError if it is another rehearsal's."""
+def check_mark(where: Places, storage: Directory) -> None:
+    """Raises SpinstackError if the storage is another rehearsal's."""
     mark = _mark(storage.read(where.marker.name))
     if mark and Path(mark["private"]) != where.private and Path(mark["private"]).exists():
         raise SpinstackError(
@@ -164,6 +164,11 @@ def mark_storage(state: State, where: Places, storage: Directory) -> None:
             where=f"{where.storage}, of {mark['private']}",
             remedy="choose another name (--name), or stop the other rehearsal",
         )
+
+
+def mark_storage(state: State, where: Places, storage: Directory) -> None:
+    """Write down whose storage it is. Raises SpinstackError if it is another rehearsal's."""
+    check_mark(where, storage)
     content = {"private": str(where.private), "node_address": state.node_address}
     storage.write(where.marker.name, json.dumps(content).encode() + b"\n")
 

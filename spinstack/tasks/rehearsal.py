@@ -234,11 +234,25 @@ def how_to_deploy(status: ClusterStatus) -> list[str]:
 
 
 def how_to_practise(status: Status) -> list[str]:
-    """How to practise the login by hand."""
+    """How to deploy to one that has a name of its own, and how to practise the login by hand."""
     address, _, port = status.ssh.rpartition(":")
     return [
+        *_how_to_reach(status.name),
         f"practise     ssh -p {port} -o UserKnownHostsFile={status.known_hosts_file} {address}",
         f"             the password and code valid now: cat {status.login_answer_file}",
+    ]
+
+
+def _how_to_reach(name: str) -> list[str]:
+    """The destination of a stack's `invoke.yaml` that the template does not have."""
+    from spin_rehearsal import paths
+
+    if name == paths.DEFAULT_NAME:
+        return []
+    destination = f"{name}: {{include: {paths.of(name).destination}}}"
+    return [
+        f"deploy       add to destinations: in invoke.yaml:  {destination}",
+        f"             then: invoke deploy --to {name}",
     ]
 
 

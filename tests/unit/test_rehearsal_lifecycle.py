@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
-from spin_rehearsal import account, paths, serve, start, state, stop
+from spin_rehearsal import account, engine_setup, paths, serve, start, state, stop
 from spin_rehearsal.paths import Places
 from spinstack.errors import SpinstackError
 from spinstack.tasks import rehearsal
@@ -84,6 +86,25 @@ def test_status_tells_how_to_start_or_how_to_practise(where: Places) -> None:
     lines = rehearsal.how_to_practise(start.status())
     assert f"ssh -p {decided.ssh_port} " in lines[0] and "demo@127.0.0.1" in lines[0]
     assert str(where.login) in lines[1]
+
+
+def test_a_rehearsal_with_a_name_tells_how_to_deploy_there(where: Places) -> None:
+    told = rehearsal.how_to_practise(replace(start.status(), name="other"))
+    added = told[0].partition("invoke.yaml:  ")[2]
+    assert yaml.safe_load(added) == {"other": {"include": str(paths.of("other").destination)}}
+    assert told[1].endswith("invoke deploy --to other")
+
+
+def test_the_storage_of_another_home_is_refused_before_anything_is_installed(
+    where: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with account.open_storage(where) as storage:
+        other = Places(tmp_path / "elsewhere", where.storage)
+        state.mark_storage(state.decide("default", other, "docker"), other, storage)
+    monkeypatch.setattr(engine_setup, "ensure_engine", lambda *_: pytest.fail("too late"))
+    with pytest.raises(SpinstackError, match="another rehearsal uses this directory"):
+        start.start("default")
 
 
 def test_a_supervisor_without_a_rehearsal_ends_with_1(tmp_path: Path) -> None:
