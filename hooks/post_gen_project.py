@@ -1,8 +1,13 @@
-"""Prints the first steps for the new stack."""
+"""Removes what pip has compiled in an installed template, and prints the first steps."""
 
 import json
+import shutil
+from pathlib import Path
 
 NAME = json.loads(r'<< cookiecutter.stack_name | tojson >>')
+
+for compiled in [*Path.cwd().rglob("__pycache__")]:
+    shutil.rmtree(compiled)
 
 print(f"""
 The stack {NAME} is ready. Next:

@@ -73,6 +73,8 @@ def test_the_installed_command_makes_a_stack_from_its_own_template(installed: Pe
     assert made.last_line == str(stack)
     assert "WEB_PORT=60021" in (stack / "stack.env").read_text()
     assert str(REPOSITORY) not in made.out + made.err
+    # pip compiles the template, too.
+    assert not [*stack.rglob("*.pyc")]
 
     listed = installed.type("spinstack", "--list", at=stack)
     assert listed.code == 0, listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import re
 import shutil
@@ -247,8 +248,11 @@ def test_the_template_works_from_within_the_package(tmp_path: Path):
     shutil.copy(REPOSITORY / "spinstack" / "__init__.py", package)
     shutil.copytree(REPOSITORY / "spinstack" / "rules", package / "rules")
     shutil.copy(REPOSITORY / "spinstack" / "errors.py", package)
+    # As pip does with what it installs.
+    assert compileall.compile_dir(template, quiet=2)
     stack = bake(tmp_path, template=template)
     assert set(text_files(stack)) >= STACK_FILES
+    assert not [*stack.rglob("*.pyc")]
 
 
 def test_tasks_without_the_package_say_how_to_get_it(default: Path, tmp_path: Path):
