@@ -20,6 +20,8 @@ class SpinstackError(Exception):
     now = ""
     # Set if `what` and `remedy` were made from `details`, which then need no explanation.
     explained = False
+    # Why it failed, where that is known; `remedy` is for that, then.
+    cause = ""
 
     def __init__(
         self,

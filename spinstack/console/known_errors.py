@@ -70,6 +70,9 @@ def lines_for(error: SpinstackError, stack: Path | None = None) -> list[str]:
         known = explain(error.what, stack) or explain(error.details, stack)
     except UsageError as broken:
         return [f"  ({broken.what}; {broken.where})"]
+    # A remedy that only points at the logs is worth less than what is known about their end.
+    if error.cause and (known is None or "`invoke logs`" not in error.remedy):
+        return [f"  cause: {error.cause}", f"  fix:   {error.remedy}"]
     if known is None:
         return []
     return [f"  cause: {known.cause}", f"  fix:   {known.remedy}"]

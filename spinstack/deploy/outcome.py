@@ -112,6 +112,9 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         return error
     if not error.remedy or (told.outcome == journal.TAKEN_BACK and step.code != job.STOPPED):
         error.remedy = remedy
+    if told.outcome in (journal.TAKEN_BACK, journal.STAYS) and isinstance(error, ServicesFailed):
+        known = session.platform.known(error.what)
+        error.cause, error.remedy = known or ("", error.remedy)
     kept = told.step("keep evidence")
     if kept and kept.lines:
         error.details = "\n".join(filter(None, (error.details, *kept.lines)))

@@ -59,7 +59,10 @@ class Watcher:
 
     @property
     def summary(self) -> str:
-        seen = {state.name: _told(state) for state in self.states}
+        return self._summary(_told)
+
+    def _summary(self, told: Callable[[ServiceState], str]) -> str:
+        seen = {state.name: told(state) for state in self.states}
         return ", ".join(f"{name} {seen.get(name, 'missing')}" for name in self._wanted)
 
     def judge(self, limit: int, stack: str) -> None:
@@ -76,7 +79,8 @@ class Watcher:
         raise ServicesFailed(
             f"{' and '.join(names)} {what}" + (f": {'; '.join(reasons)}" if reasons else ""),
             names,
-            where=f"{stack}: {self.summary}",
+            # Why is said once.
+            where=f"{stack}: {self._summary(_brief)}",
         )
 
 
@@ -89,6 +93,10 @@ def _told(state: ServiceState) -> str:
     """With what it waits for: while it changes state the platform's reason, then its health."""
     if state.moving and state.message:
         return f"{state.state} ({state.message})"
+    return _brief(state)
+
+
+def _brief(state: ServiceState) -> str:
     return state.shown if state.health in ("", state.shown) else f"{state.state} ({state.health})"
 
 

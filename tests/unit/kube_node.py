@@ -55,6 +55,7 @@ class KubeNode:
     calls: list[str] = field(default_factory=list)
     ill: dict[str, str] = field(default_factory=dict)
     quotas: list[Object] = field(default_factory=list)
+    events: list[Object] = field(default_factory=list)
     judge: Callable[[Object], str] = lambda one: ""
     conflict: str = ""
     token: str = ""
@@ -131,7 +132,7 @@ class KubeNode:
                 raise Refused(f'Error from server (NotFound): {resource} "{words[1]}" not found')
             return self._shown(found, output)
         if resource == "events":
-            return "no events\n"
+            return _listed(self.events) if output == "json" else "no events\n"
         if resource == "resourcequotas,limitranges":
             return _listed(self.quotas)
         kinds = [RESOURCES[one] for one in resource.split(",")]

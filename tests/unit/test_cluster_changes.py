@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,3 +152,22 @@ def test_a_stack_whose_release_is_gone_can_be_deployed(desk: Desk, node: KubeNod
     assert desk.types(ship.deploy) == f"{ADDRESS}\n"
     assert f"the release {first}, which runs, is not kept" in desk.told
     assert image(node, "web").endswith("web:2.0")
+
+
+def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=count().__next__, sleep=lambda seconds: None)
+    monkeypatch.setattr(watch, "time", clock)
+    desk.types(ship.deploy)
+    desk.changes()
+    node.ill = {"web:2.0": "ContainerCreating"}
+    said = "MountVolume.SetUp failed: hostPath type check failed: /d is not a directory"
+    pod = {"kind": "Pod", "name": "web-2"}
+    node.events = [{"involvedObject": pod, "reason": "FailedMount", "message": said}]
+    error = desk.fails(ship.deploy)
+    assert error.what.endswith(f"within 20 s: web is being created: FailedMount: {said}")
+    assert "FailedMount" not in error.where
+    assert error.cause.startswith("/d does not exist on the node")
+    assert error.remedy.startswith("create it")
+    assert error.now == "the previous version is running again"

@@ -11,7 +11,7 @@ import pytest
 from spinstack.platforms import health
 from spinstack.platforms.base import Phase, ServiceState
 from spinstack.platforms.health import Watcher
-from spinstack.platforms.kubernetes.cluster import events, pods, states
+from spinstack.platforms.kubernetes.cluster import access, events, pods, states
 from tests.unit import kubernetes_fake as fake
 from tests.unit.kubernetes_fake import condition, deployment, ingress, pod, printed
 
@@ -189,9 +189,9 @@ MOUNT = (
 )
 
 
-def why(*warnings: dict[str, Any], new: dict[str, Any] = STARTING, log: str = "") -> Any:
+def why(*warnings: dict[str, Any], new: dict[str, Any] = STARTING) -> str:
     there = printed(rolling(), pod("web"), new)
-    return events.explain(there, printed(*warnings), "demo", "web", log)
+    return events.explain(there, printed(*warnings), "demo", "web")
 
 
 def test_a_mount_that_fails_is_told_with_its_cause() -> None:
@@ -200,21 +200,31 @@ def test_a_mount_that_fails_is_told_with_its_cause() -> None:
         event("Pod", "app-2-x", "FailedMount", "of another service", "2026-11-22T18:00:00Z"),
         event("Pod", "web-2-x", "BackOff", "Back-off pulling", "2026-11-22T18:00:00Z"),
     )
-    assert found.sentence == f"web is being created: FailedMount: {MOUNT}"
-    assert "/d does not exist on the node" in found.cause
-    assert found.remedy
+    assert found == f"web is being created: FailedMount: {MOUNT}"
+    cause, remedy = access.known(found) or ("", "")
+    assert "/d does not exist on the node" in cause and remedy
 
 
 def test_a_reason_that_says_it_all_needs_no_event() -> None:
     crashed = {"exitCode": 1, "reason": "Error"}
     new = waits("CrashLoopBackOff", restartCount=2, lastState={"terminated": crashed})
     back_off = event("Pod", "web-2-xyz", "BackOff", "Back-off restarting failed container")
-    found = why(back_off, new=new, log="starting\nnginx: [emerg] unknown directive\n")
-    assert found.sentence == (
-        "web keeps ending: exit code 1, restarted 2 times; "
-        "its log ends with: nginx: [emerg] unknown directive"
+    assert why(back_off, new=new) == "web keeps ending: exit code 1, restarted 2 times"
+
+
+def test_a_container_that_was_ended_by_a_probe_is_told_with_the_probe() -> None:
+    """Its exit code says nothing, and the events between are of every restart."""
+    ended = {"exitCode": 0, "reason": "Completed"}
+    new = waits("CrashLoopBackOff", restartCount=2, lastState={"terminated": ended})
+    probe = "Startup probe failed: HTTP probe failed with statuscode: 404"
+    found = why(
+        event("Pod", "web-2-xyz", "Unhealthy", probe),
+        event("Pod", "web-2-xyz", "BackOff", "Back-off restarting failed", "2026-11-22T18:00:00Z"),
+        new=new,
     )
-    assert found.cause == "the container ends soon after each start"
+    assert found.endswith(f"exit code 0, restarted 2 times: Unhealthy: {probe}")
+    cause, _ = access.known(found) or ("", "")
+    assert cause.startswith("the service does not respond to its health check")
 
 
 def test_a_pod_that_is_refused_is_told_by_the_event_of_its_set() -> None:
@@ -224,14 +234,15 @@ def test_a_pod_that_is_refused_is_told_by_the_event_of_its_set() -> None:
     there = printed(rolling(), pod("web"))
     said = printed(event("ReplicaSet", "web-2", "FailedCreate", refused))
     found = events.explain(there, said, "demo", "web")
-    assert found.sentence == f"FailedCreate: {refused}"
-    assert found.cause.startswith("the namespace has the security level restricted")
+    assert found == f"FailedCreate: {refused}"
+    cause, _ = access.known(found) or ("", "")
+    assert cause.startswith("the namespace has the security level restricted")
 
 
 def test_a_service_that_is_unknown_has_no_reason() -> None:
-    assert why().sentence == "web is being created"
-    assert events.explain(printed(), printed(), "demo", "web").sentence == ""
-    assert events.explain("", "", "demo", "web").sentence == ""
+    assert why() == "web is being created"
+    assert events.explain(printed(), printed(), "demo", "web") == ""
+    assert events.explain("", "", "demo", "web") == ""
 
 
 # --- Containers -----------------------------------------------------------------------------
@@ -286,5 +297,6 @@ def test_a_real_cluster_is_understood(
     assert (web.state, web.stuck) == (word, certain)
     assert web.up == (name == "healthy")
     found = events.explain(there, json.dumps(told.get("events", {"items": []})), "demo", "web")
-    assert sentence in found.sentence and cause in found.cause
-    assert bool(found.remedy) == (name != "healthy")
+    meaning, remedy = access.known(found) or ("", "")
+    assert sentence in found and cause in meaning
+    assert bool(remedy) == (name != "healthy")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spinstack.platforms import health, rows
 from spinstack.platforms.base import Garbled, ServiceState
+from spinstack.platforms.kubernetes.cluster import events
 from spinstack.remote import job
 from spinstack.transport import probe
 from spinstack.transport.script import Script
@@ -35,7 +38,14 @@ class Watch:
         self._stack, self._journal, self._stopping = stack, journal, stopping
 
     def until_up(self, seconds: float, services: Sequence[str]) -> int:
-        """Look until all are up; exit codes as those of `watch` in job.sh. Raises LockLost."""
+        """Look until all are up; exit codes as those of `watch` in job.sh. Where they did not come
+        up, the states say why, as far as the cluster knows. Raises LockLost."""
+        code = self._until_up(seconds, services)
+        if code in (job.HOPELESS, job.TOO_LATE):
+            self._explain()
+        return code
+
+    def _until_up(self, seconds: float, services: Sequence[str]) -> int:
         watcher = health.Watcher(list(services), PATIENCE)
         begun = heard = time.monotonic()
         end = begun + seconds
@@ -61,11 +71,29 @@ class Watch:
             self._journal.output(said.output)
             self._journal.output(f"round {said.code or 1}")
             return False
+        self._note(found)
+        return True
+
+    def _note(self, found: list[ServiceState]) -> None:
         self.states = found
         for state in found:
             self._journal.output(rows.line(state))
         self._journal.output("round 0")
-        return True
+
+    def _explain(self) -> None:
+        """The last round again, with what the cluster's events say: a mount or a probe that
+        fails."""
+        stack, look = self._stack, self._stack.platform.states(must=False)
+        asked = events.events_step(stack.cluster)
+        said = stack.node.run(Script((stack.ready, look, asked)))
+        there, noted = said.output(look.name), said.output(asked.name)
+
+        def explained(state: ServiceState) -> ServiceState:
+            why = "" if state.up else events.explain(there, noted, stack.stack, state.name)
+            return replace(state, message=why or state.message)
+
+        with suppress(Garbled):
+            self._note([explained(state) for state in self.states])
 
     def _read(self, output: str) -> list[ServiceState] | None:
         try:

@@ -1,5 +1,5 @@
-"""Why a service does not come up, in one sentence: its state, what the cluster has noted about its
-pods, the last line of its log, and what is known about all that. Pure."""
+"""Why a service does not come up, in one sentence: from its state, and from what the cluster has
+noted about its pods. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spinstack.platforms.kubernetes.cluster import access, reasons
+from spinstack.platforms.kubernetes.cluster import reasons
 from spinstack.platforms.kubernetes.cluster.output import items
 from spinstack.platforms.kubernetes.cluster.tree import (
     condition,
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from spinstack.config.kubernetes import Cluster
 
 # What only says that something has failed before.
-_EMPTY = re.compile(r"Error: (ErrImagePull|ImagePullBackOff)$|Back-off |Startup probe failed")
+_EMPTY = re.compile(r"Error: (ErrImagePull|ImagePullBackOff)$|Back-off ")
+# What a container that starts well may say, too.
+_USUAL = re.compile("Startup probe failed")
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,6 @@ class Event:
     @property
     def sentence(self) -> str:
         return f"{self.reason}: {self.message}"
-
-
-@dataclass(frozen=True)
-class Explained:
-    """`sentence`: what is wrong, empty if nothing is known; `cause` and `remedy`: empty unless it
-    is a known error."""
-
-    sentence: str
-    cause: str = ""
-    remedy: str = ""
 
 
 def events_step(cluster: Cluster) -> Step:
@@ -81,13 +73,13 @@ def _last(event: dict[str, Any]) -> str:
     return next(filter(None, (text(event, *keys) for keys in times)), "")
 
 
-def explain(states: str, events: str, stack: str, service: str, log: str = "") -> Explained:
-    """Why a service is not up, from what `states` and `events` printed, and the last lines of its
-    log. Raises Garbled."""
+def explain(states: str, events: str, stack: str, service: str) -> str:
+    """Why a service is not up, from what `states` and `events` printed; empty if nothing is known.
+    Raises Garbled."""
     objects = items(states)
     deployment = next(_deployments(objects, stack, service), None)
     if deployment is None:
-        return Explained("")
+        return ""
     pods = [one for one in objects if text(one, "kind") == "Pod" and is_of(one, stack, service)]
     current = reasons.newest(deployment, pods)
     reason = reasons.found(deployment, current)
@@ -95,14 +87,7 @@ def explain(states: str, events: str, stack: str, service: str, log: str = "") -
     said = reason.text
     if noted and (reason.vague or not said):
         said = f"{said}: {noted.sentence}" if said else noted.sentence
-    return explained(said, log)
-
-
-def explained(said: str, log: str = "") -> Explained:
-    """With the last line of the log, and with what is known about the reason."""
-    last = next((line.strip() for line in reversed(log.split("\n")) if line.strip()), "")
-    whole = f"{said}; its log ends with: {last}" if said and last else said
-    return Explained(whole, *(access.known(said) or ()))
+    return said
 
 
 def _deployments(
@@ -116,11 +101,12 @@ def _deployments(
 def _telling(
     events: Sequence[Event], deployment: dict[str, Any], pods: Sequence[dict[str, Any]]
 ) -> Event | None:
-    """The newest event of the pods, or of what makes them; one that says nothing if there is no
+    """The newest event of the pods, or of what makes them; one that says little if there is no
     other."""
     names = {("Deployment", named(deployment)), *(("Pod", named(pod)) for pod in pods)}
     match = re.search(r'"([^"]+)"', text(condition(deployment, "Progressing"), "message"))
     names |= {("ReplicaSet", match[1])} if match else set()
     ours = [event for event in events if (event.kind, event.name) in names]
-    good = [event for event in ours if not _EMPTY.match(event.message)]
-    return next(reversed(good or ours), None)
+    telling = [event for event in ours if not _EMPTY.match(event.message)]
+    rare = [event for event in telling if not _USUAL.match(event.message)]
+    return next(reversed(rare or telling or ours), None)

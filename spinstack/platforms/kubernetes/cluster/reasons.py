@@ -42,6 +42,8 @@ _REFUSED = re.compile(
 # Of pods that are not made: by a policy, a quota, or what is wrong with them; not by a webhook that
 # does not answer.
 _DENIED = re.compile(r"forbidden|denied|exceeded quota|failed quota|is invalid", re.IGNORECASE)
+# Exit codes of a container that was ended from outside, as after a probe that failed.
+_ENDED = (0, 128 + 9, 128 + 15)
 # Before a container runs.
 _STARTING = ("ContainerCreating", "PodInitializing", "")
 
@@ -122,7 +124,8 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
         yield Reason(_sentence(why, said), bool(_REFUSED.search(said)), vague)
     elif why == "CrashLoopBackOff":
         never_ran = text(status, "lastState", "terminated", "reason") in _CERTAIN
-        yield Reason(f"{name} keeps ending: {ended(status) or said}", certain=never_ran)
+        told = f"{name} keeps ending: {ended(status) or said}"
+        yield Reason(told, certain=never_ran, vague=_from_outside(status))
     elif why in _CERTAIN:
         yield Reason(_sentence(why, said), certain=True)
     elif why not in _STARTING:
@@ -134,11 +137,17 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
             start = text(status, "state", "terminated", "reason") in _CERTAIN
             yield Reason(f"{name} has ended: {ended(status)}", certain=start)
     elif child(status, "ready") is False and mapping(status, "lastState", "terminated"):
-        yield Reason(f"{name} was started again: {ended(status)}")
+        yield Reason(f"{name} was started again: {ended(status)}", vague=_from_outside(status))
     elif child(status, "ready") is False and child(status, "started") is not False:
         yield Reason(f"{name} runs but is not ready", vague=True)
     elif child(status, "ready") is False:
         yield Reason(f"{name} is starting", vague=True)
+
+
+def _from_outside(status: dict[str, Any]) -> bool:
+    """Whether a container seems to have been ended by somebody else; too much memory says so."""
+    last = mapping(status, "lastState", "terminated")
+    return number(last, "exitCode") in _ENDED and text(last, "reason") != "OOMKilled"
 
 
 def _sentence(why: str, said: str) -> str:
