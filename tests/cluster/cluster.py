@@ -110,7 +110,9 @@ class Cluster:
         node finds it, if images name it otherwise."""
         place = self.place.directory / "registries" / registry
         place.mkdir(parents=True, exist_ok=True)
-        told = f'[host."http://{at or registry}"]\n  capabilities = ["pull", "resolve"]\n'
+        where = f"http://{at or registry}"
+        # As the server, too: what a host does not have is asked of that.
+        told = f'server = "{where}"\n[host."{where}"]\n  capabilities = ["pull", "resolve"]\n'
         (place / "hosts.toml").write_text(told)
 
     def take_down(self, component: str) -> None:
