@@ -177,8 +177,7 @@ class DirectoryStack(RemoteStack):
         """The check that the lock is still ours; nothing if we took none."""
         return (lock_steps.still_ours_step(self.root, self._held),) if self._held else ()
 
-    def break_lock(self, owner: Owner) -> None:
-        """Remove the owner's lock. Raises Locked if it is somebody else's by now."""
+    def break_lock(self, owner: Owner) -> bool:
         steps = (lock_steps.break_lock_step(self.root, owner), lock_steps.read_lock_step(self.root))
         result = self.node.run(Script(steps))
         if not result["break the lock"].ok:
@@ -187,6 +186,7 @@ class DirectoryStack(RemoteStack):
                 raise Locked(now, self.lock_place)
             what = "the removal of the lock"
             raise not_written(result.output("break the lock"), str(self.root), what)
+        return True
 
     def says_something(self) -> bool:
         """Whether there is a heartbeat of the change that has the lock within some seconds."""

@@ -95,15 +95,21 @@ class Changed(SpinstackError):
 
 
 class Locked(SpinstackError):
-    """Somebody else is changing the stack; `owner`: who, if that could be read."""
+    """Somebody else is changing the stack; `owner`: who, if that could be read. `expires`: seconds
+    after which the lock of somebody who is gone ends by itself; 0 if it does not."""
 
-    def __init__(self, owner: Owner | None, place: str) -> None:
+    def __init__(self, owner: Owner | None, place: str, expires: int = 0) -> None:
         doing = f" ({owner.doing})" if owner and owner.doing else ""
-        follow = " (`invoke journal` follows it)" if owner and owner.job else ""
+        follow = " (`invoke journal` follows it)" if owner and owner.job and not expires else ""
+        remedy = f"wait until it is done{follow}; if it is certainly dead, run `invoke unlock`"
+        if expires:
+            remedy = (
+                f"wait until it is done; if it died, its lock ends by itself within {expires} s"
+            )
         super().__init__(
             f"locked by {owner.told() if owner else 'somebody'}{doing}",
             where=place,
-            remedy=f"wait until it is done{follow}; if it is certainly dead, run `invoke unlock`",
+            remedy=remedy,
         )
         self.owner = owner
 

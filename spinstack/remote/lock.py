@@ -123,33 +123,35 @@ class Holder:
         return Life.DOUBTFUL if self.silent < _CLOCKS_AGREE else Life.DEAD
 
 
-def _holder(owner: Owner, silent: int | None, me: Owner) -> Holder:
+def _holder(remote: RemoteStack, owner: Owner, silent: int | None, me: Owner) -> Holder:
     """What is known about a lock's owner, as seen from here."""
-    if silent is not None:
+    gone = owner.is_of(me) and not _alive(owner.pid)
+    if silent is not None and not (gone and remote.is_from_here(owner)):
         return Holder(silent=silent)
-    return Holder(gone=owner.is_of(me) and not _alive(owner.pid))
+    return Holder(gone=gone)
 
 
 def take_over(
     session: Session, remote: RemoteStack, owner: Owner, last_sign_of_life: int | None, me: Owner
 ) -> None:
-    """Break a stale lock of our own. Raises Locked for any other one.
+    """Break a stale lock of our own, or one that ends by itself, once it has. Raises Locked for any
+    other one.
 
     `last_sign_of_life`: seconds since the last heartbeat of the change that has the lock; None if
     there was none yet, and a command of ours may be about to start it.
     """
     age = last_sign_of_life if owner.job or remote.expires else None
-    holder = _holder(owner, age, me)
+    holder = _holder(remote, owner, age, me)
     # A lock that ends by itself is nobody's once it has.
-    if (owner.who != me.who and not remote.expires) or _goes_on(session, remote, holder):
-        raise Locked(owner, remote.lock_place)
+    if (owner.who != me.who and not remote.expires) or _goes_on(session, remote, holder, owner):
+        raise Locked(owner, remote.lock_place, remote.expires)
     break_left(session, remote, owner)
 
 
 def break_left(session: Session, remote: RemoteStack, owner: Owner) -> None:
     """Break the lock of a dead change. Raises Locked if somebody else has it by now."""
-    remote.break_lock(owner)
-    session.console.note(f"took over the stale lock of {owner.told()}")
+    if remote.break_lock(owner):
+        session.console.note(f"took over the stale lock of {owner.told()}")
 
 
 def is_alive(session: Session, remote: RemoteStack, seconds: int) -> bool:
@@ -157,10 +159,19 @@ def is_alive(session: Session, remote: RemoteStack, seconds: int) -> bool:
     return _goes_on(session, remote, Holder(silent=seconds))
 
 
-def _goes_on(session: Session, remote: RemoteStack, holder: Holder) -> bool:
-    """Whether the holder of the lock is alive; if in doubt, listen to it."""
-    if holder.life is not Life.DOUBTFUL:
+def _goes_on(
+    session: Session, remote: RemoteStack, holder: Holder, owner: Owner | None = None
+) -> bool:
+    """Whether the holder of the lock is alive; if in doubt, listen to it. `owner`: who that is."""
+    waits = owner is not None and remote.expires > 0 and holder.life is not Life.DEAD
+    if holder.life is not Life.DOUBTFUL and not waits:
         return holder.life is Life.ALIVE
+    if waits and owner:
+        # Whoever runs a command again that died wants it to wait, rather than to do so themselves.
+        session.console.note(
+            f"locked by {owner.told()}; waiting for a heartbeat: without one, the lock ends within "
+            f"{remote.expires} s"
+        )
     with session.console.step("listen") as step:
         alive = remote.says_something()
         step.done("still running" if alive else "no heartbeat")
@@ -173,8 +184,8 @@ def refuse_while_locked(session: Session, remote: RemoteStack, result: ScriptRes
     owner, age = remote.read_lock(result)
     me = Owner(who(session), socket.gethostname())
     # No lock is broken here, so nobody has to wait for a doubtful one.
-    if owner and _holder(owner, age, me).life is Life.ALIVE:
-        raise Locked(owner, remote.lock_place)
+    if owner and _holder(remote, owner, age, me).life is Life.ALIVE:
+        raise Locked(owner, remote.lock_place, remote.expires)
 
 
 def _alive(pid: int) -> bool:

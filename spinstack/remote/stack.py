@@ -74,12 +74,13 @@ class Trial:
 class RemoteStack(StackClient, ABC):
     """One stack at one destination, over one connection.
 
-    `lives_on`: whether a change goes on without us once it has begun. `expires`: whether the lock
-    of somebody who is gone ends by itself, and anybody may take it over.
+    `lives_on`: whether a change goes on without us once it has begun. `expires`: seconds after
+    which the lock of somebody who is gone ends by itself, and anybody may take it over; 0 if it
+    does not.
     """
 
     lives_on = True
-    expires = False
+    expires = 0
 
     @property
     @abstractmethod
@@ -150,12 +151,17 @@ class RemoteStack(StackClient, ABC):
         """Give our lock back, if we have it."""
 
     @abstractmethod
-    def break_lock(self, owner: Owner) -> None:
-        """Remove the owner's lock. Raises Locked if it is somebody else's by now."""
+    def break_lock(self, owner: Owner) -> bool:
+        """Remove the owner's lock. Whether it was still there. Raises Locked if it is somebody
+        else's by now."""
 
     @abstractmethod
     def says_something(self) -> bool:
         """Whether there is a heartbeat of the change that has the lock within some seconds."""
+
+    def is_from_here(self, owner: Owner) -> bool:
+        """Whether it is a process of this very machine that carries the owner's change out."""
+        return False
 
     @abstractmethod
     def tried(self, note: ReleaseNote) -> Trial:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from spinstack.platforms.kubernetes.cluster import lease
-from spinstack.remote.owner import make_owner
+from spinstack.remote.owner import Owner, make_owner
 from tests.unit.kube_node import KubeNode
 
 LOOKS = ("get", "describe", "logs")
@@ -38,9 +38,9 @@ def free(node: KubeNode) -> bool:
     return "holderIdentity" not in node.objects["Lease", "spinstack-demo"]["spec"]
 
 
-def hold(node: KubeNode, who: str, ago: int = 0) -> None:
+def hold(node: KubeNode, who: str | Owner, ago: int = 0) -> None:
     """Somebody takes the lock."""
-    owner = make_owner(who, "far", "deploy")
+    owner = make_owner(who, "far", "deploy") if isinstance(who, str) else who
     found = node.objects.get(("Lease", "spinstack-demo"))
     now = datetime.now(timezone.utc) - timedelta(seconds=ago)
     made = lease.taken("demo", owner.nonce, asdict(owner), now)

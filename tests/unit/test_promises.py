@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from spinstack.checks import image_state
 from spinstack.errors import SpinstackError
 from spinstack.images import registry
-from spinstack.remote.cluster import watch
+from spinstack.remote.cluster import lock, watch
 from spinstack.session import Session
 from spinstack.tasks import history, ship
 from spinstack.transport import probe
@@ -76,7 +77,9 @@ def files(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def rancher(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+def rancher(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], _: object
+) -> Iterator[Place]:
     node = There(tmp_path / "there")
     compose = test_deploy.COMPOSE.replace("${WEB_IMAGE}", test_deploy.IMAGE)
     (files / "docker-compose.yml").write_text(compose)
@@ -93,7 +96,12 @@ def rancher(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @contextmanager
-def kubernetes(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+def kubernetes(
+    files: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Place]:
     node = KubeNode()
     compose = files / "docker-compose.yml"
     compose.write_text(kube_desk.COMPOSE)
@@ -102,12 +110,18 @@ def kubernetes(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         compose.write_text(kube_desk.COMPOSE.replace("web:1.0", "web:2.0"))
         node.ill = {"web:2.0": "ErrImagePull"}
 
+    def hold(who: str) -> None:
+        """Somebody who lives: each time that one listens there is a heartbeat."""
+        kube_record.hold(node, who)
+        lives = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: kube_record.renewed(node))
+        monkeypatch.setattr(lock, "time", lives)
+
     yield Place(
         files,
         kube_desk.ADDRESS,
         lambda: KubeSession(files, node),
         spoils,
-        lambda who: kube_record.hold(node, who),
+        hold,
         two_steps=False,
         capsys=capsys,
     )
@@ -126,7 +140,7 @@ def place(
     monkeypatch.setattr(registry, "has", lambda image, login: True)
     monkeypatch.setattr(watch, "PAUSE", 0.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with request.param(files, tmp_path, capsys) as made:
+    with request.param(files, tmp_path, capsys, monkeypatch) as made:
         yield made
 
 

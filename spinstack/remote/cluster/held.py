@@ -33,9 +33,10 @@ class HeldLease:
         self._at = time.monotonic()
         self.owner = owner
 
-    def renew(self) -> bool:
+    def renew(self, *, sure: bool = False) -> bool:
         """Give a sign of life, if it is time for one. Whether the lease is still ours, as far as is
-        known: a server that does not answer does not say that it is not."""
+        known: a server that does not answer does not say that it is not. `sure`: raises
+        SpinstackError then."""
         if time.monotonic() - self._at < RENEWED_EVERY:
             return True
         try:
@@ -43,6 +44,8 @@ class HeldLease:
         except ConnectionLost:
             raise
         except SpinstackError:
+            if sure:
+                raise
             return True
 
     def renew_now(self) -> bool:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # How often the lock is read anew when somebody else was faster.
 TRIES = 5
-# Seconds to listen to a holder that looks dead by the clock: it renews every held.RENEWED_EVERY.
-LISTEN_SECONDS = 2 * held.RENEWED_EVERY + 5
+# Seconds to listen to a holder of the lock, by our own clock: what the others' say is no matter.
+LISTEN_SECONDS = lease.DURATION
 
 
 class StackLock:
@@ -59,7 +59,7 @@ class StackLock:
             self._take(owner)
         elif not self._held.hand_over(owner):
             self._held = None
-            raise Locked(held.holder(self._seen.kept().lock), self.place)
+            raise self._locked(held.holder(self._seen.kept().lock))
 
     def _take(self, owner: Owner) -> None:
         """In the version that was read last: what was read with it holds then."""
@@ -70,18 +70,22 @@ class StackLock:
             found = known.lock if known else None
             holder = held.holder(found)
             if holder:
-                raise Locked(holder, self.place)
+                raise self._locked(holder)
             self._held = held.take(self.ask, self._cluster, self._client.stack, found, owner)
             if self._held:
                 self.lost = False
                 return
             known = None
-        raise Locked(None, self.place)
+        raise self._locked(None)
 
-    def must_be_ours(self, *, now: bool) -> None:
+    def _locked(self, holder: Owner | None) -> Locked:
+        return Locked(holder, self.place, lease.DURATION)
+
+    def must_be_ours(self, *, now: bool, sure: bool) -> None:
         """Raises LockLost if somebody has taken our lock. The server is only asked when it is time
-        for a sign of life, unless it has to be sure `now`."""
-        if self._held and not (self._held.renew_now() if now else self._held.renew()):
+        for a sign of life, unless it has to be `now`. `sure`: raises SpinstackError, too, if there
+        was none for that long."""
+        if self._held and not (self._held.renew_now() if now else self._held.renew(sure=sure)):
             self._held, self.lost = None, True
         if self.lost:
             raise LockLost(
@@ -101,25 +105,27 @@ class StackLock:
         """Without giving it back, which can't be done or is done already: it ends by itself."""
         self._held = None
 
-    def break_(self, owner: Owner) -> None:
-        """Release the owner's lock. Raises Locked if it is somebody else's by now."""
+    def break_(self, owner: Owner) -> bool:
+        """Release the owner's lock. Whether it was still there. Raises Locked if it is somebody
+        else's by now."""
         found = self._seen.kept().lock
         now = held.holder(found)
         if found is None or now is None:
-            return
+            return False
         if owner.nonce and now.nonce != owner.nonce:
-            raise Locked(now, self.place)
+            raise self._locked(now)
         released = lease.release(self._cluster, found, datetime.now(timezone.utc))
         if not self.ask("break the lock", released).ok:
-            raise Locked(held.holder(self._seen.kept().lock), self.place)
+            raise self._locked(held.holder(self._seen.kept().lock))
+        return True
 
     def says_something(self) -> bool:
         """Whether its holder gives a sign of life within LISTEN_SECONDS."""
         first = self._seen.kept().lock
         end = time.monotonic() + LISTEN_SECONDS
-        while time.monotonic() < end:
+        while first and first.held and time.monotonic() < end:
             time.sleep(1)
             now = self._seen.kept().lock
-            if now and first and now.version != first.version:
-                return True
+            if now is None or now.version != first.version:
+                return bool(now and now.held)
         return False

@@ -132,11 +132,11 @@ class Rollout:
     def _bring_up(self) -> int:
         self._visit()
         self._deadline = time.monotonic() + self._change.healthy_within
-        return self._steps.run(apply.apply_step(self._stack.cluster, self._manifests.first))
+        return self._steps.order(apply.apply_step(self._stack.cluster, self._manifests.first))
 
     def _settle(self) -> int:
         """The next change need not stop what runs."""
-        return self._steps.run(apply.apply_step(self._stack.cluster, self._manifests.wanted))
+        return self._steps.order(apply.apply_step(self._stack.cluster, self._manifests.wanted))
 
     def _visit(self) -> None:
         """Have the first page asked for all the while, if there is a site."""
@@ -164,7 +164,7 @@ class Rollout:
         stack = self._stack
         keep = (*apply.inventory(text), *kept)
         old = apply.superfluous((*stack.objects(), *before), keep)
-        return self._steps.run(apply.remove_step(stack.cluster, stack.stack, old)) if old else 0
+        return self._steps.order(apply.remove_step(stack.cluster, stack.stack, old)) if old else 0
 
     def _mark_current(self) -> None:
         stack, release = self._stack, self._change.release
@@ -200,7 +200,7 @@ class Rollout:
             return self._unsure
         new = apply.inventory(self._manifests.wanted)
         back = apply.apply_step(self._stack.cluster, self._manifests.back)
-        if not self._steps.try_to("roll back", lambda: self._steps.run(back)):
+        if not self._steps.try_to("roll back", lambda: self._steps.order(back)):
             return journal.UNFINISHED
         self._steps.try_to("forget the upgrade", self._stack.forget_upgrade)
         services = self._change.ran or self._change.services
@@ -211,7 +211,7 @@ class Rollout:
             return journal.BACK_NOT_WELL
         if self._manifests.stopped:
             usual = apply.apply_step(self._stack.cluster, before)
-            self._steps.try_to("apply the usual strategy", lambda: self._steps.run(usual))
+            self._steps.try_to("apply the usual strategy", lambda: self._steps.order(usual))
         self._steps.try_to("remove the new ones", lambda: self._remove_others(before, new))
         return journal.TAKEN_BACK
 

@@ -17,7 +17,7 @@ from spinstack.config.kubernetes import Cluster
 from spinstack.errors import SpinstackError
 from spinstack.platforms import health
 from spinstack.platforms.base import Platform
-from spinstack.platforms.kubernetes.cluster import apply, records
+from spinstack.platforms.kubernetes.cluster import apply, lease, records
 from spinstack.platforms.kubernetes.cluster.apply import Named
 from spinstack.platforms.kubernetes.cluster.records import Record
 from spinstack.remote.cluster import ahead, held, journal_file, preview
@@ -48,7 +48,7 @@ class ClusterStack(RemoteStack):
     """One stack in one namespace."""
 
     lives_on = False
-    expires = True
+    expires = lease.DURATION
 
     def __init__(
         self,
@@ -159,15 +159,19 @@ class ClusterStack(RemoteStack):
     def unlock(self) -> None:
         self._lock.give_back()
 
-    def break_lock(self, owner: Owner) -> None:
-        self._lock.break_(owner)
+    def break_lock(self, owner: Owner) -> bool:
+        return self._lock.break_(owner)
 
     def says_something(self) -> bool:
         return self._lock.says_something()
 
-    def must_be_ours(self, *, now: bool = False) -> None:
+    def is_from_here(self, owner: Owner) -> bool:
+        # The name of a machine alone is no proof.
+        return bool(owner.job) and journal_file.age(self.directory, owner.job) is not None
+
+    def must_be_ours(self, *, now: bool = False, sure: bool = False) -> None:
         """Raises LockLost if somebody has taken our lock, see `lock.py`."""
-        self._lock.must_be_ours(now=now)
+        self._lock.must_be_ours(now=now, sure=sure)
 
     # The record.
 

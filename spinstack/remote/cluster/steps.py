@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
+from spinstack.platforms.kubernetes.cluster import lease
 from spinstack.remote import job
+from spinstack.remote.cluster import held
 from spinstack.remote.errors import LockLost
 from spinstack.transport.login_node import ConnectionLost
 from spinstack.transport.script import Script, Step
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from spinstack.remote.cluster.journal_file import JournalFile
     from spinstack.remote.cluster.stack import ClusterStack
 
+# What an order may take: it gives no sign of life meanwhile, and the last one may be as old as
+# they may be; some seconds are left to end it.
+ORDER_SECONDS = lease.DURATION - held.RENEWED_EVERY - 5
 # What a step does; its exit code, None for success.
 Do = Callable[[], int | None]
 
@@ -52,6 +57,11 @@ class Steps:
         except Failed:
             return False
         return True
+
+    def order(self, *steps: Step) -> int:
+        """The same of what changes something: nobody can take the lock before it has ended."""
+        self._stack.must_be_ours(sure=True)
+        return self.run(*steps, seconds=ORDER_SECONDS)
 
     def run(self, *steps: Step, seconds: float = 120.0) -> int:
         """Commands, with what they print. The exit code of the first that fails."""
