@@ -21,4 +21,6 @@ exec 9< <(
     line=cat
     for number in "${!services[@]}"; do line="$line <(answer $number)"; done
     eval "$line"
+    # Nobody is left for a process that adopts it, and may be slow to see that it has ended.
+    wait
 )

@@ -79,7 +79,7 @@ def beside(
     listing = there.platform.containers()
     others = [step for step in steps if step.name != listing.name]
     listed = listing.body() if len(others) < len(steps) else ":"
-    read = Step(listing.name, (Command(Raw("cat <&9")),), must=False)
+    read = Step(listing.name, (Command(Raw("cat <&9; wait")),), must=False)
     return [Step("stats", (_questions(there, listed, asked),), must=False), *others, read]
 
 

@@ -45,12 +45,14 @@ def beside(step: Step) -> tuple[Step, Step]:
     """A step in two: one begins it, and it goes on beside the steps that follow; one, of its name,
     waits for it and prints what it printed. Its exit code is lost. One such step to a script.
 
-    In a function: bash 3.2 can't read a `case` within a substitution.
+    In a function: bash 3.2 can't read a `case` within a substitution. Its end is seen here (since
+    bash 4.4): where the process that adopts orphans is slow to see theirs, whoever waits for the
+    shell's group to end would wait for it.
     """
     begin = f"beside() {{\n{step.body()}\n}}\nexec 8< <(beside 2>&1)"
     return (
         Step(f"begin {step.name}", (Command(Raw(begin)),), must=False),
-        Step(step.name, (Command(Raw("cat <&8")),), must=False),
+        Step(step.name, (Command(Raw("cat <&8; wait")),), must=False),
     )
 
 

@@ -14,6 +14,8 @@ from spinstack.platforms.kubernetes import labels
 from spinstack.remote.cluster.together import KINDS
 from spinstack.tasks import ship
 from spinstack.tasks import status as tasks_status
+from spinstack.transport.laptop import channel
+from spinstack.transport.laptop.channel import LaptopChannel
 from spinstack.transport.laptop.node import LaptopNode
 from tests.unit import kubernetes_fake as fake
 from tests.unit.kube_desk import Desk, KubeSession, desk, directory, node
@@ -109,6 +111,17 @@ def test_what_a_service_tells_is_asked_beside_the_one_call(real: Real) -> None:
     (real.home / "beside").touch()
     assert "web: 2 workers, a  b busy\n" in real.status(stats="echo '2 workers, a  b busy'")
     assert len(real.calls) == 2
+
+
+def test_no_process_of_a_status_is_left_to_be_waited_for(
+    real: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+    monkeypatch.setattr(channel, "LEFT_SECONDS", 30)
+    monkeypatch.setattr(LaptopChannel, "_gone_within", lambda _, seconds: not left.append(seconds))
+    real.status(stats="echo 2 workers")
+    real.node.close()
+    assert not left
 
 
 def test_the_answer_of_a_service_without_a_ready_pod_is_none(real: Real) -> None:
