@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -187,6 +186,8 @@ def check(directory: Path, *, what: str, remedy: str) -> bool:
 
 def write_private(file: Path, text: str) -> None:
     """Write a file, whole or not at all, that only we can read."""
+    import tempfile
+
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

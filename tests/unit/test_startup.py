@@ -139,6 +139,15 @@ def test_the_wire_by_ssh_needs_no_ssh_of_its_own(stack: Path, home: Path) -> Non
     assert heavy(names - trivial(home)) == set()
 
 
+def test_a_look_at_a_cluster_imports_nothing_of_a_change() -> None:
+    words = "import sys, spinstack.remote.cluster.stack; print(*sys.modules)"
+    typed = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True
+    )
+    rooms = {f"spinstack.remote.cluster.{name}" for name in ("rollout", "ahead", "release")}
+    assert not rooms & set(typed.stdout.split())
+
+
 def test_every_task_has_help_that_names_its_options(stack: Path) -> None:
     for topic in TOPICS:
         for task in topic.tasks:

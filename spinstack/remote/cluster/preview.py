@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from spinstack.platforms.kubernetes.cluster import answers, apply, differences, owners
 from spinstack.remote.cluster import ahead
-from spinstack.remote.cluster.room import Manifests
+from spinstack.remote.cluster.room import Manifests, pinned
+from spinstack.remote.cluster.seen import note
 from spinstack.remote.stack import Difference
 from spinstack.transport.script import Step
 
@@ -15,16 +16,20 @@ if TYPE_CHECKING:
     from spinstack.rules.finding import Finding
 
 
-def foreseen(stack: ClusterStack, manifests: Manifests) -> list[Finding]:
+def foreseen(stack: ClusterStack, text: str) -> list[Finding]:
     """What stands against these manifests."""
-    seen = ahead.look(stack, manifests)
-    judged = [] if seen.in_the_way else ahead.judged(stack, manifests.wanted)
-    return [*ahead.findings(stack, seen), *judged]
+    current = stack.seen.kept().record.current
+    met = ahead.look(stack, Manifests(text, stack.seen.before(current)))
+    judged = [] if met.in_the_way else ahead.judged(stack, text)
+    return [*ahead.findings(stack, met), *judged]
 
 
 def compared(stack: ClusterStack, text: str) -> list[Difference]:
     """How what is there differs from these manifests, filled in by the server."""
-    cluster = stack.cluster
+    # What runs has the digests with which it was deployed.
+    kept, cluster = stack.seen.kept(), stack.cluster
+    ran = next((note(one) for one in kept.releases if one.id == kept.record.current), None)
+    text = pinned(text, ran.images.values() if ran else ())
     asked = (
         owners.there_step(cluster, text),
         Step("what would be", (differences.apply(cluster, text, dry_run=True),)),

@@ -6,6 +6,7 @@ taken in the version that was read: so what was read with it holds, and is not a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes.cluster import apply, records
 from spinstack.platforms.kubernetes.cluster.apply import Named
 from spinstack.platforms.kubernetes.cluster.output import NOT_FOUND, bare
-from spinstack.platforms.kubernetes.cluster.records import Kept, Record
+from spinstack.platforms.kubernetes.cluster.records import Kept, Record, Release
 from spinstack.remote.cluster import together
 from spinstack.remote.cluster.together import Together
 from spinstack.remote.errors import ReleaseGone
+from spinstack.remote.notes import ReleaseNote, parse_note
+from spinstack.remote.owner import Owner, parse_owner
 from spinstack.transport.script import Script, Step, StepResult
 
 if TYPE_CHECKING:
@@ -144,3 +147,13 @@ class SeenStack:
             return self.manifests(release) if release else ""
         except ReleaseGone:
             return ""
+
+
+def owner(noted: Mapping[str, object]) -> Owner | None:
+    """Who left a change unfinished, as noted in the record."""
+    return parse_owner(json.dumps(dict(noted))) if noted else None
+
+
+def note(release: Release) -> ReleaseNote:
+    """What was noted about a release that is kept."""
+    return parse_note(json.dumps(dict(release.note)), release.id)
