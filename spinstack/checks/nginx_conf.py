@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import yaml
+from spinstack.text import read_yaml
 
 # Far deeper than any configuration.
 _DEEPEST = 100
@@ -118,8 +118,7 @@ class Known:
 @cache
 def known() -> Known:
     """Those of `nginx_directives.yaml`."""
-    text = Path(__file__).with_name("nginx_directives.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text)
+    data = read_yaml(Path(__file__).with_name("nginx_directives.yaml").read_bytes())
     return Known(data["version"], frozenset(data["blocks"]), frozenset(data["plain"]))
 
 

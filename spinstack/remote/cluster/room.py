@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def pinned(manifests: str, images: Iterable[str]) -> str:
     """Manifests whose images have their digests, where those are known: a tag may be moved. A file
     of the stack that names an image is left as it is."""
     exact = {image.partition("@")[0]: image for image in images if "@" in image}
-    objects = apply.objects(manifests)
+    objects = deepcopy(apply.objects(manifests))
     found = [container for one in objects for container in apply.containers(one)]
     tagged = [container for container in found if text(container, "image") in exact]
     for container in tagged:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.kubernetes import labels
@@ -100,11 +101,17 @@ def named(found: Mapping[str, Any]) -> Named:
 
 
 def objects(text: str) -> list[dict[str, Any]]:
-    """The objects in manifests."""
+    """The objects in manifests, to be read: others are given the same ones."""
+    return [*_parsed(text)]
+
+
+# Those of a change and of what ran before, each with and without digests.
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> tuple[dict[str, Any], ...]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [one for one in yaml.load_all(text, loader) if isinstance(one, dict)]
+    return tuple(one for one in yaml.load_all(text, loader) if isinstance(one, dict))
 
 
 def inventory(text: str) -> list[Named]:
@@ -120,7 +127,7 @@ def images(text: str) -> Iterator[str]:
 
 
 def containers(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Those of an object that makes pods, to read or to change."""
+    """Those of an object that makes pods."""
     for key in ("initContainers", "containers"):
         yield from tree.items(found, "spec", "template", "spec", key)
 
