@@ -30,30 +30,17 @@ class Step:
     """Commands that belong together; each runs only if the one before it succeeded.
 
     `must`: a failure ends the script here. Later steps see the variables and functions that
-    a step sets.
+    a step sets. `beside`: it is begun at once with the step after it, after which it is told;
+    nobody sees what it sets.
     """
 
     name: str
     commands: tuple[Command, ...]
     must: bool = True
+    beside: bool = False
 
     def body(self) -> str:
         return " &&\n".join(command.script() for command in self.commands)
-
-
-def beside(step: Step) -> tuple[Step, Step]:
-    """A step in two: one begins it, and it goes on beside the steps that follow; one, of its name,
-    waits for it and prints what it printed. Its exit code is lost. One such step to a script.
-
-    In a function: bash 3.2 can't read a `case` within a substitution. Its end is seen here (since
-    bash 4.4): where the process that adopts orphans is slow to see theirs, whoever waits for the
-    shell's group to end would wait for it.
-    """
-    begin = f"beside() {{\n{step.body()}\n}}\nexec 8< <(beside 2>&1)"
-    return (
-        Step(f"begin {step.name}", (Command(Raw(begin)),), must=False),
-        Step(step.name, (Command(Raw("cat <&8; wait")),), must=False),
-    )
 
 
 @dataclass(frozen=True)
@@ -75,20 +62,53 @@ class Script:
         shell is unchanged for the next one. Its programs get an empty input.
         """
         lines = [PLAIN_SHELL, "("]
+        begun: list[int] = []
         for number, step in enumerate(self.steps):
-            lines.append(_printf(f"{mark} begin {number}"))
-            lines.append(f"{{ {step.body()}\n}} 2>&1")
-            lines.append("spinstack_code=$?")
-            lines.append(
-                f"printf '\\n%s %s\\n' {shlex.quote(f'{mark} end {number}')} \"$spinstack_code\""
-            )
-            if step.must:
-                lines.append('[ "$spinstack_code" -eq 0 ] || exit 0')
+            if step.beside:
+                lines.append(_begun(number, step, _DESCRIPTORS[len(begun)]))
+                begun.append(number)
+                continue
+            lines += _marked(mark, number, step, step.body())
+            ended = [(one, self.steps[one], _DESCRIPTORS[at]) for at, one in enumerate(begun)]
+            for one, other, descriptor in ended:
+                lines += _marked(mark, one, other, _ENDED.format(descriptor=descriptor))
+            begun.clear()
         lines.append(_printf(f"{mark} done"))
         lines.append(") 3<&0 </dev/null" if self.endless else ") </dev/null")
         # By the shell itself, even if the subshell was killed or a step exited from it.
         lines.append(_printf(f"{mark} over") + "\n")
         return "\n".join(lines)
+
+
+def _marked(mark: str, number: int, step: Step, body: str) -> list[str]:
+    """What a step runs, between its marks."""
+    return [
+        _printf(f"{mark} begin {number}"),
+        f"{{ {body}\n}} 2>&1",
+        "spinstack_code=$?",
+        f"printf '\\n%s %s\\n' {shlex.quote(f'{mark} end {number}')} \"$spinstack_code\"",
+        *(['[ "$spinstack_code" -eq 0 ] || exit 0'] if step.must else []),
+    ]
+
+
+# Those of the steps that go on beside others.
+_DESCRIPTORS = (8, 7, 6, 5)
+# What such a step has printed and, on a line of its own, its exit code. It is waited for, as far as
+# bash does so (4.4 the last one): where the process that adopts orphans is slow to see their ends,
+# whoever waits for the shell's group to end would wait for it.
+_ENDED = """\
+spinstack_said=$(cat <&{descriptor}); wait
+spinstack_line='
+'
+printf '%s\\n' "${{spinstack_said%"$spinstack_line"*}}"
+(exit "${{spinstack_said##*"$spinstack_line"}}")"""
+
+
+def _begun(number: int, step: Step, descriptor: int) -> str:
+    """In a function: bash 3.2 can't read a `case` within a substitution."""
+    name = f"spinstack_beside_{number}"
+    ran = f"{name} 2>&1; printf '\\n%s\\n' \"$?\""
+    return f"{name}() {{\n{step.body()}\n}}\nexec {descriptor}< <({ran})"
 
 
 def _printf(text: str) -> str:

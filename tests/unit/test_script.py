@@ -16,7 +16,6 @@ from spinstack.transport.script import (
     ScriptResult,
     Step,
     Transcript,
-    beside,
     json_object,
     json_objects,
 )
@@ -67,12 +66,22 @@ def test_a_step_goes_on_beside_others_and_tells_what_it_printed_in_its_turn(tmp_
     begun, seen = tmp_path / "begun", tmp_path / "seen"
     wait = 'for _ in {1..99}; do [ ! -e "$file" ] || break; sleep 0.05; done; [ -e "$file" ]'
     lines = f"touch {begun}; case x in x) file={seen}; {wait} && echo told; ls /none ;; esac"
-    begin, told = beside(Step("slow", (Command(Raw(lines)),), must=False))
+    slow = Step("slow", (Command(Raw(lines)),), must=False, beside=True)
+    silent = Step("silent", (Command("true"),), beside=True)
     other = Step("other", (Command(Raw(f"file={begun}; {wait} && touch {seen}")),))
-    result = run(Script((begin, other, told)))
-    assert result["other"].ok
+    result = run(Script((slow, silent, other, Step("last", (Command("echo", "x"),)))))
+    assert [step.name for step in result.steps] == ["other", "slow", "silent", "last"]
+    assert result["other"].ok and result["silent"].ok
     assert result.output("slow").startswith("told\n")
     assert "/none" in result.output("slow"), "standard error belongs to the step"
+    assert result["slow"].code not in (0, None), "of ls"
+
+
+def test_a_step_beside_others_that_fails_ends_the_script_if_it_must_not() -> None:
+    steps = (Step("bad", (Command("false"),), beside=True), Step("other", (Command("true"),)))
+    result = run(Script((*steps, Step("never", (Command("true"),)))))
+    assert [(step.name, step.code) for step in result.steps] == [("other", 0), ("bad", 1)]
+    assert result.failed is result["bad"]
 
 
 def test_a_program_that_reads_its_input_gets_none_of_the_script() -> None:

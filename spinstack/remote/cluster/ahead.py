@@ -13,7 +13,7 @@ from spinstack.platforms.kubernetes.cluster.owners import Conflict, InTheWay
 from spinstack.remote.cluster import room
 from spinstack.remote.cluster.room import Manifests, Tight
 from spinstack.rules.finding import Finding, unseen
-from spinstack.transport.script import Script, beside, tail
+from spinstack.transport.script import Script, tail
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
@@ -50,8 +50,9 @@ def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
     everything before it begins. But an apply takes over what is somebody else's: whose the objects
     and their fields are has to be known."""
     step = owners.there_step(stack.cluster, manifests.wanted)
-    begin, token = beside(access.token_step(stack.cluster))
-    result = stack.node.run(Script((stack.ready, begin, step, token)))
+    token = replace(access.token_step(stack.cluster), beside=True)
+    quota = (room.step(stack),) if room.matters(manifests) else ()
+    result = stack.node.run(Script((stack.ready, token, *quota, step)))
     late = _late(access.read_token(result.output(token.name)), stack.destination.healthy_within)
     if not stack.succeeded(result)[step.name].ok:
         what = f"{stack.platform.title} does not say whose objects are there"
@@ -64,7 +65,8 @@ def look(stack: ClusterStack, manifests: Manifests) -> Ahead:
     counts = owners.scaled(there)
     wanted = apply.objects(room.scaled(manifests.wanted, counts))
     conflicts, unknown = _conflicts(stack, there, wanted)
-    tight = room.look(stack, manifests.scaled(counts))
+    told = result[quota[0].name] if quota else None
+    tight = room.look(stack, manifests.scaled(counts), told)
     return Ahead(conflicts=conflicts, tight=tight, scaled=counts, unknown=unknown)
 
 

@@ -16,7 +16,7 @@ from spinstack.platforms.base import Garbled
 from spinstack.platforms.kubernetes.cluster import apply, gap, quota
 from spinstack.platforms.kubernetes.cluster.gap import Gap
 from spinstack.platforms.kubernetes.cluster.tree import child, mapping, named, number, text
-from spinstack.transport.script import Script
+from spinstack.transport.script import Script, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
@@ -101,16 +101,23 @@ class Tight:
     gap: Gap
 
 
-def look(stack: ClusterStack, manifests: Manifests) -> Tight | None:
-    """None if there is room for the change. An account that may not see quotas is told nothing: the
-    server will say it."""
-    new, old = _deployments(manifests.wanted), _deployments(manifests.before)
-    changed = [name for name in new if _template(new[name]) != _template(old.get(name, {}))]
+def matters(manifests: Manifests) -> bool:
+    """Whether the change makes new containers, which need room."""
+    return bool(_changed(manifests)[0])
+
+
+def step(stack: ClusterStack) -> Step:
+    """Asks how much room there is, beside the step after it."""
+    return replace(quota.quota_step(stack.cluster), beside=True)
+
+
+def look(stack: ClusterStack, manifests: Manifests, told: StepResult | None) -> Tight | None:
+    """None if there is room for the change. `told`: what that step printed, None if it was not
+    asked. An account that may not see quotas is told nothing: the server will say it."""
+    changed, new, old = _changed(manifests)
     more = [pod for name in changed for pod in _pods_beside(new[name], old.get(name))]
-    if not more:
+    if not more or told is None:
         return None
-    step = quota.quota_step(stack.cluster)
-    told = stack.node.run(Script((stack.ready, step))).steps[-1]
     try:
         room = quota.parse(told.output) if told.ok else quota.Room()
     except Garbled:
@@ -122,11 +129,18 @@ def look(stack: ClusterStack, manifests: Manifests) -> Tight | None:
     coming = [pod for name in changed for pod in _pods(new[name])]
     going = [pod for name in stopped for pod in _pods(old[name])]
     still = quota.shortages(room, coming, going)
-    step = gap.pods_step(stack.cluster, stack.stack)
-    started = gap.starts(stack.node.run(Script((stack.ready, step))).output(step.name))
+    pods = gap.pods_step(stack.cluster, stack.stack)
+    started = gap.starts(stack.node.run(Script((stack.ready, pods))).output(pods.name))
     replaced = [new[name] for name in stopped]
     lasting = gap.gap(replaced, started, stack.destination.healthy_within)
     return Tight([*map(str, missing)], [*map(str, still)], stopped, lasting)
+
+
+def _changed(manifests: Manifests) -> tuple[list[str], _Deployments, _Deployments]:
+    """The Deployments that make new containers; all of them, as they will be and as they are."""
+    new, old = _deployments(manifests.wanted), _deployments(manifests.before)
+    changed = [name for name in new if _template(new[name]) != _template(old.get(name, {}))]
+    return changed, new, old
 
 
 def _pods_beside(

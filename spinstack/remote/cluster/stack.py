@@ -167,11 +167,7 @@ class ClusterStack(RemoteStack):
 
     def must_be_ours(self, *, now: bool = False, sure: bool = False) -> None:
         """Raises LockLost if somebody has taken our lock, see `lock.py`."""
-<<<<<<< HEAD
         self.lock.must_be_ours(now=now, sure=sure)
-=======
-        self.lock.must_be_ours(now=now)
->>>>>>> 1d27d53 (A look at a stack in a cluster imports nothing of a change)
 
     # The record.
 
