@@ -64,7 +64,7 @@ class Script:
         lines = [PLAIN_SHELL, "("]
         begun: list[int] = []
         for number, step in enumerate(self.steps):
-            if step.beside:
+            if step.beside and step is not self.steps[-1]:
                 lines.append(_begun(number, step, _DESCRIPTORS[len(begun)]))
                 begun.append(number)
                 continue

@@ -12,7 +12,7 @@ from spinstack.remote.cluster import journal_file, watch
 from spinstack.tasks import ship
 from spinstack.transport import probe
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
-from tests.unit.kube_node import KubeNode
+from tests.unit.kube_node import KubeNode, Refused
 from tests.unit.kube_record import free, image, orders, past, record
 
 __all__ = ["desk", "directory", "node"]
@@ -40,6 +40,23 @@ def test_what_the_server_refuses_has_touched_nothing(desk: Desk, node: KubeNode)
     assert error.now == "nothing that is running was touched"
     assert image(node, "web").endswith("web:1.0")
     assert past(node) == [("deploy", "done"), ("deploy", "failed")]
+    assert free(node)
+
+
+def test_a_release_that_can_not_be_kept_touches_nothing(desk: Desk, node: KubeNode) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def refuse(line: str) -> None:
+        if line.startswith("create"):
+            raise Refused("Error from server (Forbidden): configmaps is forbidden: not you")
+
+    node.before = refuse
+    error = desk.fails(ship.deploy)
+    assert "configmaps is forbidden" in error.what + error.details
+    assert error.now == "nothing that is running was touched"
+    assert image(node, "web").endswith("web:1.0")
+    assert not record(node)["unfinished"]
     assert free(node)
 
 

@@ -77,6 +77,11 @@ def test_a_step_goes_on_beside_others_and_tells_what_it_printed_in_its_turn(tmp_
     assert result["slow"].code not in (0, None), "of ls"
 
 
+def test_a_step_beside_nothing_runs_alone() -> None:
+    result = run(Script((Step("first", (Command("echo", "x"),), beside=True),)))
+    assert result.complete and result.output("first") == "x\n"
+
+
 def test_a_step_beside_others_that_fails_ends_the_script_if_it_must_not() -> None:
     steps = (Step("bad", (Command("false"),), beside=True), Step("other", (Command("true"),)))
     result = run(Script((*steps, Step("never", (Command("true"),)))))

@@ -9,7 +9,7 @@ from spinstack.errors import SpinstackError
 from spinstack.platforms import health
 from spinstack.platforms.kubernetes.cluster import apply, records
 from spinstack.remote.cluster import ahead, seen
-from spinstack.remote.cluster.rollout import Rollout
+from spinstack.remote.cluster.rollout import Planned, Rollout
 from spinstack.remote.cluster.room import Manifests, pinned
 from spinstack.remote.errors import Changed
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spinstack.remote.job import Job
     from spinstack.remote.notes import ReleaseNote
     from spinstack.remote.upload import Release
+    from spinstack.transport.command import Command
 
 
 def begun(
@@ -39,19 +40,17 @@ def begun(
     met = ahead.look(stack, manifests)
     ahead.must_be_clear(stack, met)
     manifests = ahead.agreed(met, manifests, follow, change.owner.doing)
+    kept = _kept(stack, note, manifests) if made else None
     stack.lock.take(change.owner)
     try:
         _must_be_as_found(stack, found)
-        if made:
-            _keep(stack, note, manifests)
     except SpinstackError:
         stack.unlock()
         raise
     console = follow.session.console
     site = health.address(found.states, stack.destination)
-    return Rollout(
-        stack, change, manifests, site, lambda line: follow.line("follow", line), console.warn
-    )
+    plan = Planned(change, manifests, kept, site)
+    return Rollout(stack, plan, lambda line: follow.line("follow", line), console.warn)
 
 
 def show(stack: ClusterStack, change: Job, made: Release | None, note: ReleaseNote) -> None:
@@ -80,6 +79,7 @@ def _must_be_as_found(stack: ClusterStack, found: Found) -> None:
         raise Changed(stack.place)
 
 
-def _keep(stack: ClusterStack, note: ReleaseNote, manifests: Manifests) -> None:
+def _kept(stack: ClusterStack, note: ReleaseNote, manifests: Manifests) -> Command:
+    """Keeps the release. Raises SpinstackError if it is too large."""
     made = records.release(stack.stack, note.id, manifests.wanted, asdict(note))
-    stack.lock.ask("keep the release", records.keep(stack.cluster, made))
+    return records.keep(stack.cluster, made)

@@ -13,7 +13,7 @@ from spinstack.remote.cluster import held
 from spinstack.remote.cluster.held import HeldLease
 from spinstack.remote.errors import Locked, LockLost
 from spinstack.transport.command import Command
-from spinstack.transport.script import Step
+from spinstack.transport.script import Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.config.kubernetes import Cluster
@@ -42,14 +42,17 @@ class StackLock:
     def ask(self, name: str, command: Command) -> Answer:
         """Run a command about single objects. Raises SpinstackError for any other failure than
         those that an answer tells."""
-        client = self._client
-        step = client.run(Step(name, (command,), must=False))[name]
+        return self.answered(self._client.run(Step(name, (command,), must=False))[name])
+
+    def answered(self, step: StepResult) -> Answer:
+        """The same of a command that has run."""
+        what = f"{self._client.platform.title} refused to {step.name}"
         try:
             answer = answers.read(step.output)
         except Garbled:
-            raise client.failure(step, f"{client.platform.title} refused to {name}") from None
+            raise self._client.failure(step, what) from None
         if not step.ok and answer.ok:
-            raise client.failure(step, f"{client.platform.title} refused to {name}")
+            raise self._client.failure(step, what)
         return answer
 
     def take(self, owner: Owner) -> None:

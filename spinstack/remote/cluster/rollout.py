@@ -25,11 +25,12 @@ from spinstack.remote.cluster.steps import Do, Failed, Steps
 from spinstack.remote.cluster.visitor import Visitor
 from spinstack.remote.cluster.watch import Watch
 from spinstack.remote.history.record import filled_in
-from spinstack.transport.script import Step
+from spinstack.transport.script import Script, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
     from spinstack.remote.job import Job
+    from spinstack.transport.command import Command
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,34 @@ class Phase:
     back: bool = False
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A change to be made. `keep`: keeps its release, None if that is kept already; `site`: the
+    address that visitors have now, empty if there is none."""
+
+    change: Job
+    manifests: Manifests
+    keep: Command | None
+    site: str
+
+
 class Rollout:
-    """One change. `site`: the address that visitors have now, empty if there is none; `stopping`:
-    somebody wants it to be taken back."""
+    """One change. `stopping`: somebody wants it to be taken back."""
 
     def __init__(
         self,
         stack: ClusterStack,
-        change: Job,
-        manifests: Manifests,
-        site: str,
+        planned: Planned,
         take: Callable[[str], object],
         warn: Callable[[str], None],
     ) -> None:
-        self._stack, self._change = stack, change
-        self._manifests = manifests
-        self._site = site
+        self._stack, self._change = stack, planned.change
+        self._manifests = planned.manifests
+        self._keep, self._site = planned.keep, planned.site
+        # What keeping the release has printed.
+        self._kept: StepResult | None = None
         self.stopping = False
-        self._journal = JournalFile(stack.directory, change.id, take, warn)
+        self._journal = JournalFile(stack.directory, planned.change.id, take, warn)
         self._steps = Steps(stack, self._journal)
         self._watch = Watch(stack, self._journal, lambda: self.stopping)
         self._visitor: Visitor | None = None
@@ -70,13 +81,14 @@ class Rollout:
         # What failed, until what follows from it is done; and how it ends.
         self._failed: Phase | None = None
         self._outcome = journal.DONE
-        owner = change.owner
-        self._journal.mark("made", f"{owner.doing} of {change.release}, {owner.told()}")
+        owner, release = planned.change.owner, planned.change.release
+        self._journal.mark("made", f"{owner.doing} of {release}, {owner.told()}")
 
     def _planned(self) -> list[Phase]:
         settle = Phase("apply the usual strategy", self._settle, journal.UNFINISHED)
         return [
             Phase("render", self._judge),
+            *([Phase("keep the release", self._must_be_kept)] if self._keep else []),
             Phase("lock still ours", self._still_ours),
             Phase("note the upgrade", self._note_begun),
             Phase("bring up", self._bring_up, back=True),
@@ -120,7 +132,19 @@ class Rollout:
         self._journal.close()
 
     def _judge(self) -> int:
-        return self._steps.run(apply.dry_run_step(self._stack.cluster, self._manifests.first))
+        """The release is kept meanwhile, before the record names it."""
+        stack, step = self._stack, apply.dry_run_step(self._stack.cluster, self._manifests.first)
+        if self._keep is None:
+            return self._steps.run(step)
+        keep = Step("keep the release", (self._keep,), must=False, beside=True)
+        result = stack.node.run(Script((stack.ready, keep, replace(step, must=False))))
+        self._kept = next((one for one in result.steps if one.name == keep.name), None)
+        result.steps = [one for one in result.steps if one is not self._kept]
+        return self._steps.printed(result)
+
+    def _must_be_kept(self) -> None:
+        if self._kept:
+            self._stack.lock.answered(self._kept)
 
     def _still_ours(self) -> None:
         self._stack.must_be_ours(now=True)
@@ -155,27 +179,35 @@ class Rollout:
         return self._watch.ask(change.pages, change.answer_within, change.refused_within)
 
     def _prune(self) -> int:
-        """Remove what the stack no longer has; what the release before mounts is kept for it."""
-        before = apply.inventory(self._manifests.before)
-        return self._remove_others(self._manifests.wanted, before, apply.config_of(before))
+        """Remove what the stack no longer has; what the release before mounts is kept for it. The
+        release has run well, and is marked meanwhile."""
+        stack, before = self._stack, apply.inventory(self._manifests.before)
+        marked = records.mark(stack.cluster, stack.stack, self._change.release, records.CONFIRMED)
+        mark = Step("mark the release", (marked,), must=False, beside=True)
+        removed = self._removal(self._manifests.wanted, before, apply.config_of(before))
+        return self._steps.order(mark, *removed)
 
-    def _remove_others(self, text: str, before: Iterable[Named], kept: Iterable[Named] = ()) -> int:
-        """Remove what is not in these manifests: of what was there, and of what ran before."""
+    def _remove_new(self) -> int:
+        """What ran before is back."""
+        removed = self._removal(self._manifests.before, apply.inventory(self._manifests.wanted))
+        return self._steps.order(*removed) if removed else 0
+
+    def _removal(
+        self, text: str, other: Iterable[Named], kept: Iterable[Named] = ()
+    ) -> tuple[Step, ...]:
+        """Removes what is not in these manifests: of what was there, and of others."""
         stack = self._stack
         keep = (*apply.inventory(text), *kept)
-        old = apply.superfluous((*stack.objects(), *before), keep)
-        return self._steps.order(apply.remove_step(stack.cluster, stack.stack, old)) if old else 0
+        old = apply.superfluous((*stack.objects(), *other), keep)
+        return (apply.remove_step(stack.cluster, stack.stack, old),) if old else ()
 
     def _mark_current(self) -> None:
-        stack, release = self._stack, self._change.release
-        marked = records.mark(stack.cluster, stack.stack, release, records.CONFIRMED)
-        step = Step("mark the release", (marked,), must=False)
-        stack.order(step, what="the release could not be marked")
+        release = self._change.release
 
         def noted(record: Record) -> Record:
             return replace(self._with_history(record, journal.DONE), current=release, unfinished={})
 
-        stack.write(noted)
+        self._stack.write(noted)
 
     def _write_down(self, outcome: str) -> None:
         self._stack.write(lambda record: self._with_history(record, outcome))
@@ -198,7 +230,6 @@ class Rollout:
             return journal.STAYS
         if not self._steps.try_to("lock still ours", self._still_ours):
             return self._unsure
-        new = apply.inventory(self._manifests.wanted)
         back = apply.apply_step(self._stack.cluster, self._manifests.back)
         if not self._steps.try_to("roll back", lambda: self._steps.order(back)):
             return journal.UNFINISHED
@@ -212,7 +243,7 @@ class Rollout:
         if self._manifests.stopped:
             usual = apply.apply_step(self._stack.cluster, before)
             self._steps.try_to("apply the usual strategy", lambda: self._steps.order(usual))
-        self._steps.try_to("remove the new ones", lambda: self._remove_others(before, new))
+        self._steps.try_to("remove the new ones", self._remove_new)
         return journal.TAKEN_BACK
 
     def _show_log(self, service: str) -> int:

@@ -11,7 +11,7 @@ from spinstack.remote import job
 from spinstack.remote.cluster import held
 from spinstack.remote.errors import LockLost
 from spinstack.transport.login_node import ConnectionLost
-from spinstack.transport.script import Script, Step
+from spinstack.transport.script import Script, ScriptResult, Step
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.journal_file import JournalFile
@@ -65,7 +65,12 @@ class Steps:
 
     def run(self, *steps: Step, seconds: float = 120.0) -> int:
         """Commands, with what they print. The exit code of the first that fails."""
-        result = self._stack.node.run(Script((self._stack.ready, *steps), seconds=seconds))
+        return self.printed(
+            self._stack.node.run(Script((self._stack.ready, *steps), seconds=seconds))
+        )
+
+    def printed(self, result: ScriptResult) -> int:
+        """The same of commands that have run."""
         for step in result.steps:
             self._journal.output(step.output)
         return next((step.code or 1 for step in result.steps if not step.ok), 0)
