@@ -1,4 +1,5 @@
-"""Checks the answers before anything is created: everything that is wrong, a line each.
+"""Checks the answers before anything is created: everything that is wrong, a line each. Then
+notes the template and the answers in the new directory.
 
 Cookiecutter fills in the line with angle brackets, then runs this file in the new, still
 empty directory, which it removes if the exit code is not 0.
@@ -44,8 +45,8 @@ def template_directory():
     raise SystemExit(f"Template not found at {typed!r}.")
 
 
-def import_rules():
-    """Spin's rules, from the package that this template belongs to.
+def import_package():
+    """Spin's rules, and the record of the template, from the package that this template belongs to.
 
     In a checkout the package is beside cookiecutter.json; in an installed package the template
     is its directory `_template`.
@@ -56,14 +57,14 @@ def import_rules():
             sys.dont_write_bytecode = True
             sys.path.insert(0, str(root))
             from spinstack.rules import centre, names
+            from spinstack.template import record
 
-            return names, centre.load()
+            return names, centre.load(), record
     raise SystemExit(f"The package spinstack is not beside its template {template}.")
 
 
-def findings(answers):
+def findings(answers, rules, centre):
     """Everything that violates Spin's rules."""
-    rules, centre = import_rules()
     # The stack's name is the suggestion for the namespace.
     found = rules.stack_name(
         answers["stack_name"], centre, "stack_name"
@@ -94,8 +95,10 @@ def remove_parents_later():
 
 
 def main():
-    found = findings(ANSWERS)
+    rules, centre, record = import_package()
+    found = findings(ANSWERS, rules, centre)
     if not found:
+        record.begin(Path.cwd(), template_directory(), ANSWERS)
         return
     print("These answers are not valid; nothing was created:", file=sys.stderr)
     for finding in found:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from cookiecutter.main import cookiecutter
 
+from spinstack.template import record
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -28,8 +30,9 @@ def type_cookiecutter(output: Path, *words: str) -> subprocess.CompletedProcess[
 
 
 def text_files(stack: Path) -> dict[str, str]:
-    """Every file of a stack: path -> text."""
-    files = (path for path in sorted(stack.rglob("*")) if path.is_file())
+    """Every file of a stack but what it notes of its template: path -> text."""
+    paths = sorted(stack.rglob("*"))
+    files = (path for path in paths if path.is_file() and path.name not in record.FILES)
     return {str(path.relative_to(stack)): path.read_text(encoding="utf-8") for path in files}
 
 

@@ -22,6 +22,7 @@ from spinstack.remote.history import write
 from spinstack.rules import centre, finding
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
+from spinstack.template import record
 from spinstack.transport import probe
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import LoginNode
@@ -60,6 +61,7 @@ def run(session: Session, *, fix: bool = False, deep: bool = False) -> Report:
     """
     release_files.check_size(session.directory)  # before all files are read
     report = Report()
+    report.notes += [told] if (told := record.newer(session.directory)) else []
     _choose_destination(session, report)
     if fix:
         _mend(session, report)

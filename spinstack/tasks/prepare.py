@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from spinstack.checks.run import Report
     from spinstack.session import Session
+    from spinstack.template.update import Outcome
 
 
 @task(
@@ -44,6 +45,70 @@ def new(
 
     made = template.make(output, answer or (), ask=not no_input, dry=context.config.run.dry)
     Console().result(str(made))
+
+
+@task(
+    "make",
+    help={
+        "answer": "KEY=VALUE: answer a question of the template otherwise; may be repeated",
+        "from": "the template that the stack was made from (repository or directory), if the "
+        "stack has no record of it",
+        "checkout": "with --from: its commit, tag or branch at the time",
+        "json": JSON,
+    },
+    iterable=["answer"],
+)
+def update(
+    context: Context,
+    answer: Sequence[str] | None = None,
+    from_: str = "",
+    checkout: str = "",
+    json: bool = False,
+) -> None:
+    """Bring what a newer spinstack has changed in its template into this stack.
+
+    Needs a stack that is committed to git, and commits nothing: look at the changes with
+    `git diff --staged`, and commit them, or take them back with `git reset --hard`. What you
+    changed stays. Where the template changed the same lines, git marks a conflict in the file.
+
+        pipx upgrade spinstack
+        invoke --dry update     what would change
+        invoke update
+
+    Exit codes: 0 updated, or nothing to do, 1 failed, or conflicts are left to you, 2 wrong
+    usage.
+    """
+    from spinstack.errors import UsageError
+    from spinstack.session import Session
+    from spinstack.template import pairs, update
+    from spinstack.transport.runner import LocalRunner
+
+    session = Session(context)
+    if checkout and not from_:
+        raise UsageError("--checkout says nothing without --from", remedy="add --from TEMPLATE")
+    source = update.Source(from_, checkout) if from_ else None
+    outcome = update.update(
+        LocalRunner(), session.runner, session.directory, given=pairs(answer or ()), source=source
+    )
+    _tell_update(session, outcome, json)
+    if outcome.conflicts:
+        from invoke.exceptions import Exit
+
+        raise Exit(code=1)
+
+
+def _tell_update(session: Session, outcome: Outcome, json: bool) -> None:
+    """What was changed, on standard output; in a dry run what differs."""
+    console = session.console
+    if json:
+        console.json(outcome.as_dict())
+        return
+    for question, answer in outcome.new_answers.items():
+        console.note(f"a new question: {question}; its default is {answer}")
+    if session.dry and outcome.patch:
+        console.verbatim(outcome.patch.rstrip("\n"))
+    for line in outcome.lines(dry=session.dry):
+        console.result(line)
 
 
 @task(
@@ -163,5 +228,5 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
         session.console.result(f"logged in to {destination.registry} as {name}")
 
 
-TOPIC = Topic("make", "Create and check a stack", (new, check))
+TOPIC = Topic("make", "Create and check a stack", (new, update, check))
 REGISTRY = Topic("make", "The image registry", (login,), group="registry")

@@ -246,7 +246,8 @@ def test_the_template_works_from_within_the_package(tmp_path: Path):
         shutil.copytree(REPOSITORY / name, template / name)
     shutil.copy(REPOSITORY / "cookiecutter.json", template)
     shutil.copy(REPOSITORY / "spinstack" / "__init__.py", package)
-    shutil.copytree(REPOSITORY / "spinstack" / "rules", package / "rules")
+    for name in ("rules", "template"):
+        shutil.copytree(REPOSITORY / "spinstack" / name, package / name)
     shutil.copy(REPOSITORY / "spinstack" / "errors.py", package)
     # As pip does with what it installs.
     assert compileall.compile_dir(template, quiet=2)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spinstack.errors import SpinstackError, UsageError
-from spinstack.transport.command import Command
 
 # The template's directory for a stack; its name is replaced by the answer.
 STACK_DIRECTORY = "<<cookiecutter.stack_name>>"
@@ -17,7 +16,7 @@ def path() -> Path:
 
     Raises SpinstackError if neither a checkout nor a wheel has one.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for place in (package / "_template", package.parent):
         if (place / "cookiecutter.json").is_file() and (place / STACK_DIRECTORY).is_dir():
             return place
@@ -40,9 +39,11 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
     `answers`: KEY=VALUE, for questions that are then not asked. Raises SpinstackError for
     answers that the template refuses, and for a directory that already exists.
     """
-    given = dict(_pair(text) for text in answers)
+    given = pairs(answers)
     place = str(path())
     if dry:
+        from spinstack.transport.command import Command
+
         options = () if ask else ("--no-input",)
         words = [f"{key}={value}" for key, value in given.items()]
         command = Command("cookiecutter", *options, "--output-dir", output, place, *words)
@@ -57,6 +58,11 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
         remedy = "change the answers, or choose another directory"
         raise SpinstackError(str(error), where=str(Path(output).resolve()), remedy=remedy) from None
     return str(made)
+
+
+def pairs(answers: Iterable[str]) -> dict[str, str]:
+    """The answers by question. Raises UsageError for one that is not KEY=VALUE."""
+    return dict(_pair(text) for text in answers)
 
 
 def _pair(text: str) -> tuple[str, str]:
