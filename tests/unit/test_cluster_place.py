@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import place
+from tests.cluster import beside, place
 
 
 @pytest.mark.parametrize("how", ["link", "open"])
@@ -31,3 +31,27 @@ def test_one_of_our_own_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for _ in range(2):
         with place.numbering():
             pass
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+def test_of_the_names_of_this_machine_only_ones_own_line_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: bool
+) -> None:
+    hosts = tmp_path / "hosts"
+    others = "110.0.0.1 site.localhost\n10.0.0.1 site.localhost"
+    hosts.write_text(others)
+    hosts.chmod(0o644)
+    monkeypatch.setattr(beside, "HOSTS", hosts)
+
+    def busy(*_: object) -> None:
+        raise OSError("Device or resource busy")
+
+    if mounted:
+        monkeypatch.setattr(Path, "replace", busy)
+    with beside.known_as("site.localhost", "10.0.0.1"):
+        with beside.known_as("site.localhost", "10.0.0.1"):
+            assert hosts.read_text().count("\n10.0.0.1 site.localhost #") == 2
+        assert hosts.read_text().count("\n10.0.0.1 site.localhost #") == 1
+    assert hosts.read_text() == others + "\n"
+    assert hosts.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [hosts]
