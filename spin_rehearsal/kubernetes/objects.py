@@ -31,9 +31,9 @@ def namespace(decided: State) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def member(decided: State, centre: Centre) -> list[dict[str, Any]]:
+def member(decided: State, centre: Centre, pull_secret: str) -> list[dict[str, Any]]:
     """The account of a member of the project, who may do in the namespace what `edit` allows; and
-    the secret that Spin puts there, without a login: a registry at hand asks for none."""
+    the secret that Spin puts there, with the login to the registry."""
     at = {"name": USER, "namespace": decided.namespace}
     pulls = {"name": centre.kubernetes.pull_secret, "namespace": decided.namespace}
     return [
@@ -50,7 +50,7 @@ def member(decided: State, centre: Centre) -> list[dict[str, Any]]:
             "kind": "Secret",
             "metadata": pulls,
             "type": "kubernetes.io/dockerconfigjson",
-            "stringData": {".dockerconfigjson": '{"auths": {}}'},
+            "stringData": {".dockerconfigjson": pull_secret},
         },
     ]
 

@@ -39,7 +39,8 @@ def kubeconfig(where: Places) -> Path:
 @dataclass(frozen=True)
 class State:
     """`kubeconfig`, `context`: of the person whose cluster it is; `registry`: where images go;
-    `ingress_class`, `architecture`: the cluster's, empty until it was asked."""
+    `engine`: the one that runs it, empty for a person's own registry; `ingress_class`,
+    `architecture`: the cluster's, empty until it was asked."""
 
     name: str
     kubeconfig: str
@@ -48,6 +49,7 @@ class State:
     registry: str
     ingress_class: str = ""
     architecture: str = ""
+    engine: str = ""
 
     @property
     def namespace(self) -> str:
@@ -80,9 +82,10 @@ class State:
         write_private(where.state, json.dumps(asdict(self), indent=2) + "\n")
 
 
-def decided(name: str, kubeconfig: str, context: str, registry: str) -> State:
+def decided(name: str, kubeconfig: str, context: str, registry: str, engine: str = "") -> State:
     """The state of a new rehearsal."""
-    return State(name, kubeconfig, context, secrets.token_hex(8), registry)
+    id = secrets.token_hex(8)
+    return State(name, kubeconfig, context, id, registry, engine=engine)
 
 
 def load(where: Places) -> State | None:

@@ -7,7 +7,17 @@ from dataclasses import asdict, dataclass, replace
 
 from spin_rehearsal import account
 from spin_rehearsal.account import Account
-from spin_rehearsal.kubernetes import at_hand, cluster, destination, objects, places, policies
+from spin_rehearsal.kubernetes import (
+    at_hand,
+    cluster,
+    destination,
+    objects,
+    places,
+    policies,
+)
+from spin_rehearsal.kubernetes import (
+    registry as own_registry,
+)
 from spin_rehearsal.kubernetes.at_hand import Context
 from spin_rehearsal.kubernetes.kubectl import Kubectl
 from spin_rehearsal.kubernetes.places import State, kubeconfig
@@ -15,13 +25,12 @@ from spin_rehearsal.paths import DEFAULT_NAME, USER, Places
 from spinstack import sample
 from spinstack.directories import Directory
 from spinstack.errors import SpinstackError
+from spinstack.images import engine as images_engine
 from spinstack.rules import centre
 from spinstack.transport.runner import LocalRunner, Runner
 
 Say = Callable[[str], None]
 
-# What kind's and k3d's guides call a registry beside the cluster.
-REGISTRY = "localhost:5001"
 # As long as Rancher makes a login last. Source: ranchermanager.docs.rancher.com, "API Keys".
 _LOGIN_FOR = "720h"
 _PRIVATE = "the directory for the rehearsal's state"
@@ -40,6 +49,7 @@ class Status:
     kubeconfig: str
     destination: str
     registry: str
+    own_registry: bool
     ingress_class: str
     storage: str
     private: str
@@ -60,9 +70,10 @@ def start(
     """Make a namespace of a cluster a pretend Spin: what exists is kept, what is missing is made,
     the login is renewed.
 
-    `context`: of the person's kubeconfig, empty for the only cluster of this machine; `confirm`:
-    asks before another machine's is changed, and raises for a no. Returns the status (None in a
-    dry run). Raises SpinstackError: no cluster, one of the centre, no rights, an old server.
+    `context`: of the person's kubeconfig, empty for the only cluster of this machine; `registry`:
+    one that the cluster pulls from, empty for one of the rehearsal's own; `confirm`: asks before
+    another machine's is changed, and raises for a no. Returns the status (None in a dry run).
+    Raises SpinstackError: no cluster, one of the centre, no rights, an old server, no engine.
     """
     runner = runner or LocalRunner()
     where = places.of(name)
@@ -73,9 +84,11 @@ def start(
             remedy=f"use another --name, or first `invoke rehearsal.stop {_options(name)}`",
         )
     found = _context(runner, context, confirm) if old is None else None
-    decided = old or _new(name, found, registry)
-    if registry:
-        decided = replace(decided, registry=registry)
+    decided = old or _new(runner, name, found, registry)
+    if registry and registry != decided.registry:
+        if decided.engine:
+            own_registry.stop(runner, decided)
+        decided = replace(decided, registry=registry, engine="")
     kubectl = Kubectl(runner, decided.kubeconfig, decided.context)
     kinds = cluster.served(kubectl)
     cluster.must_be_ours(kubectl, decided)
@@ -88,6 +101,8 @@ def start(
     if not runner.dry:
         # Before anything is in the cluster, so that a stop finds it.
         _make_directories(decided, where, who)
+    if decided.engine:
+        own_registry.start(runner, kubectl, decided, where, say)
     _make_objects(kubectl, decided, where, who, kinds)
     token = kubectl.run(
         *("create", "token", USER, "--namespace", decided.namespace, f"--duration={_LOGIN_FOR}")
@@ -121,9 +136,11 @@ def _context(runner: Runner, name: str, confirm: Say) -> Context:
     return found
 
 
-def _new(name: str, found: Context | None, registry: str) -> State:
+def _new(runner: Runner, name: str, found: Context | None, registry: str) -> State:
     assert found is not None
-    return places.decided(name, found.kubeconfig, found.name, registry or REGISTRY)
+    engine = "" if registry else images_engine.find(runner).name
+    chosen = registry or own_registry.address()
+    return places.decided(name, found.kubeconfig, found.name, chosen, engine)
 
 
 def _make_directories(decided: State, where: Places, who: Account) -> None:
@@ -144,7 +161,9 @@ def _make_objects(
     if version:
         made += objects.stamps(decided, who, version)
     kubectl.apply([objects.namespace(decided), *made])
-    kubectl.apply(objects.member(decided, rules))
+    login = own_registry.pull_login(kubectl.runner, decided, where)
+    secret = own_registry.pull_secret(decided.registry, login)
+    kubectl.apply(objects.member(decided, rules, secret))
     names = {str(one["metadata"]["name"]) for one in made}
     cluster.remove_policies(kubectl, decided, keep=names)
     cluster.wait_until_in_force(kubectl, decided)
@@ -188,6 +207,7 @@ def _status(decided: State, where: Places, *, running: bool) -> Status:
         kubeconfig=str(kubeconfig(where)),
         destination=str(where.destination),
         registry=decided.registry,
+        own_registry=bool(decided.engine),
         ingress_class=decided.ingress_class,
         storage=str(where.storage),
         private=str(where.private),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from spin_rehearsal import account
-from spin_rehearsal.kubernetes import at_hand, cluster, places
+from spin_rehearsal.kubernetes import at_hand, cluster, places, registry
 from spin_rehearsal.kubernetes.kubectl import Kubectl
 from spin_rehearsal.kubernetes.places import State
 from spin_rehearsal.paths import DEFAULT_NAME, Places
@@ -29,6 +29,8 @@ def stop(name: str = DEFAULT_NAME, *, runner: Runner | None = None, say: Say = p
         return
     if decided is not None and _is_there(runner, decided, say):
         _end(Kubectl(runner, decided.kubeconfig, decided.context), decided, where, say)
+    if decided is not None and decided.engine:
+        registry.stop(runner, decided)
     if runner.dry:
         runner.run(Command("rm", "--recursive", str(where.storage), str(where.private)))
         return

@@ -27,7 +27,7 @@ CATTLE, KUBERNETES = "cattle", "kubernetes"
         "platform": PLATFORM,
         "context": "on kubernetes: the context of your kubeconfig (default: the only cluster of "
         "kind, k3d, minikube, k3s, Docker Desktop and the like)",
-        "registry": "on kubernetes: where the cluster pulls from (default: localhost:5001)",
+        "registry": "on kubernetes: one that the cluster pulls from (default: one of its own)",
         "yes": YES,
         "json": JSON,
     },
@@ -49,8 +49,9 @@ def start(
     rehearsal that is already running is left alone.
 
     With --platform kubernetes, a cluster of yours gets a namespace like one of Spin's: its
-    policies refuse what Spin's refuse, and you deploy as a member of a project. Prints the
-    destination for invoke.yaml.
+    policies refuse what Spin's refuse, and you deploy as a member of a project. A registry that
+    asks for a login runs beside it, with the pull secret in the namespace. Prints the destination
+    for invoke.yaml.
     """
     from spinstack.session import Session
 
@@ -123,7 +124,7 @@ def stop(
 
     Removes its containers, networks, volumes and files, and the images that were pushed to its
     registry; base images are kept for the next one. On Kubernetes: the namespace with all in it,
-    the policies, and its files.
+    the policies, the registry, and its files.
     """
     from spin_rehearsal import stop as spin_rehearsal_stop
     from spinstack.session import Session
@@ -224,9 +225,10 @@ def how_to_deploy(status: ClusterStatus) -> list[str]:
     lines = [
         "deploy there with this line below destinations: in invoke.yaml, and --to spin-rehearsal:",
         f"    spin-rehearsal: {{include: {status.destination}}}",
-        f"its nodes must see {status.storage} at the same path, as hostPath shows it to pods;",
-        f"and they must be able to pull from {status.registry}",
+        f"its nodes must see {status.storage} at the same path, as hostPath shows it to pods",
     ]
+    if not status.own_registry:
+        lines.append(f"and they must be able to pull from {status.registry}")
     if status.ingress_class:
         site = f"STACK.{status.namespace}.localhost"
         lines.append(f"the site will be {site}, a name that must lead to the ingress")

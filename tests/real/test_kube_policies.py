@@ -3,11 +3,14 @@ through is deployed, and nothing stays behind."""
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -72,10 +75,14 @@ class Rehearsed(Stage):
     def words(self, verb: str) -> tuple[str, ...]:
         return (f"rehearsal.{verb}", "--platform", "kubernetes", "--name", self.name)
 
-    def start(self, *more: str) -> str:
+    def start_words(self, registry: str = "localhost:5001") -> tuple[str, ...]:
+        """`registry`: there or not. The node is no container of an engine, whose registry would be
+        the rehearsal's own."""
         context = self.cluster.admin.context or "development"
-        words = (*self.words("start"), "--context", context, "--yes", *more)
-        return self.done(*words).err
+        return (*self.words("start"), "--context", context, "--registry", registry, "--yes")
+
+    def start(self) -> str:
+        return self.done(*self.start_words()).err
 
     def left(self) -> list[str]:
         """What the cluster has of the rehearsal."""
@@ -295,14 +302,22 @@ def test_other_namespaces_are_not_judged(rehearsed: Rehearsed) -> None:
     assert rehearsed.cluster.admin.try_(*words, stdin=text).stderr == ""
 
 
+LOGIN = ("demo", "not-for-everybody")
+
+
 @pytest.fixture(scope="module")
 def deployed(rehearsed: Rehearsed) -> Iterator[str]:
     """The template's stack, deployed there; its address."""
     host = f"{STACK}.{rehearsed.namespace}.localhost"
     with ExitStack() as parts:
-        registry = parts.enter_context(beside.registry(rehearsed.home, rehearsed.cluster))
+        registry = parts.enter_context(
+            beside.registry(rehearsed.home, rehearsed.cluster, login=LOGIN)
+        )
+        user, password = LOGIN
+        login = ("docker", "login", "--username", user, "--password-stdin", registry)
+        subprocess.run(login, input=password, text=True, env=rehearsed.environment(), check=True)
         parts.enter_context(beside.known_as(host, rehearsed.cluster.ingress))
-        rehearsed.start("--registry", registry)
+        rehearsed.done(*rehearsed.start_words(registry))
         runner = LocalRunner()
         images = base_images.ensure(runner, engine.find(runner).name, print)
         path = rehearsed.stack / "invoke.yaml"
@@ -325,6 +340,20 @@ def test_the_templates_stack_is_deployed_and_stamped(rehearsed: Rehearsed, deplo
     assert ingress["metadata"]["annotations"]["nersc.gov/clustername"] == "development"
     assert "already up to date" in rehearsed.done("deploy", *TO).err
     assert "nersc.gov" not in rehearsed.done("diff", *TO).out
+
+
+@pytest.mark.real("engine", "registry", "root")
+def test_images_are_pulled_with_the_secret_that_the_namespace_has(
+    rehearsed: Rehearsed, deployed: str
+) -> None:
+    registry = rehearsed.settings["registry"]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"http://{registry}/v2/")
+    app = rehearsed.member.get("deployment", "app")
+    assert app["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "registry-nersc"}]
+    held = rehearsed.member.get("secret", "registry-nersc")["data"][".dockerconfigjson"]
+    auths = json.loads(base64.b64decode(held))["auths"]
+    assert base64.b64decode(auths[registry]["auth"]).decode() == ":".join(LOGIN)
 
 
 PATCH = """\
@@ -354,8 +383,7 @@ def test_what_a_killed_start_left_is_found_again(rehearsed: Rehearsed) -> None:
     other = Rehearsed(
         rehearsed.home, rehearsed.storage, rehearsed.work, rehearsed.cluster, "killed"
     )
-    context = rehearsed.cluster.admin.context or "development"
-    words = ("invoke", *other.words("start"), "--context", context, "--yes")
+    words = ("invoke", *other.start_words())
     with subprocess.Popen(words, cwd=other.stack, env=other.environment()) as process:
         rehearsed.cluster.wait_for(lambda: bool(other.left()), "the namespace is made", 60)
         process.send_signal(signal.SIGKILL)
