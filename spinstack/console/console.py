@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -158,6 +158,10 @@ class Console:
     def advice(self, text: str) -> None:
         """A line of the result that says what to do."""
         self.result(addressed(text, self._to))
+
+    def advised(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of something wrong, for a script; its `remedy` can be typed as it stands."""
+        return {**fields, "remedy": addressed(fields.get("remedy", ""), self._to)}
 
     def page(self, text: str) -> None:
         """A result in place of what a terminal shows."""

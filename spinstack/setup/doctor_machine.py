@@ -65,9 +65,9 @@ def settings(session: Session) -> Outcome:
     what = f"{stack.name} at {destination.name}: {destination.environment} through {through}"
     if wrong:
         first = wrong[0]
+        what = f"{what}; {first.where}: {first.problem}"
         others = f"; {len(wrong) - 1} more: `invoke check`" if len(wrong) > 1 else ""
-        what = f"{what}; {first.where}: {first.problem}{others}"
-        return Outcome("settings", "problem", what, first.remedy)
+        return Outcome("settings", "problem", what, first.remedy + others)
     return Outcome("settings", "ok", what)
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ def node_of(destination: Destination) -> Node:
         host=connection.host,
         port=connection.port,
         through=str(getattr(through, "host", through and "a ProxyCommand") or ""),
-        known_hosts=_known_hosts(destination, connection.ssh_config.get("userknownhostsfile", "")),
+        known_hosts=_known_hosts(destination, connection.ssh_config),
         alias=connection.ssh_config.get("hostkeyalias", ""),
     )
 
@@ -85,17 +85,18 @@ def _node_of_openssh(destination: Destination) -> Node:
         host=found["hostname"],
         port=destination.port or int(found["port"]),
         through=found.get("proxyjump", command),
-        known_hosts=_known_hosts(destination, found.get("userknownhostsfile", "")),
+        known_hosts=_known_hosts(destination, found),
         alias=found.get("hostkeyalias", ""),
     )
 
 
-def _known_hosts(destination: Destination, configured: str) -> tuple[Path, ...]:
-    """The files with known hosts; `configured`: the ssh config's UserKnownHostsFile."""
-    names = ["~/.ssh/known_hosts", *configured.split()]
+def _known_hosts(destination: Destination, configured: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files with known hosts; `configured`: the ssh config's options."""
+    names = ["~/.ssh/known_hosts", *configured.get("userknownhostsfile", "").split()]
     own = destination.known_hosts_file
+    of_all = known_hosts.of_all(configured.get("globalknownhostsfile", ""))
     expanded = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - any text
-    return (*([own] if own else []), *expanded, *known_hosts.SYSTEM)
+    return (*([own] if own else []), *expanded, *of_all)
 
 
 def login_node(session: Session) -> Sequence[Outcome]:

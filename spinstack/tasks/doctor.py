@@ -38,7 +38,7 @@ def doctor(session: Session, to: str | None = None, json: bool = False) -> None:
         return
     outcomes = [*setup_doctor.examine(parts), *told]
     if json:
-        session.console.json([outcome.as_dict() for outcome in outcomes])
+        session.console.json([session.console.advised(one.as_dict()) for one in outcomes])
     else:
         _show(session, outcomes)
     if setup_doctor.problems(outcomes):

@@ -181,7 +181,7 @@ def _tell(session: Session, report: Report, json: bool) -> None:
     for mended in report.mended:
         session.console.note(f"{verb} {mended}")
     if json:
-        session.console.json([found.as_dict() for found in report.findings])
+        session.console.json([session.console.advised(one.as_dict()) for one in report.findings])
         return
     for found in report.findings:
         session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")

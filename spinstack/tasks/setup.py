@@ -31,7 +31,7 @@ def setup(session: Session, to: str | None = None, yes: bool = False, json: bool
     if session.dry:
         return
     if json:
-        session.console.json([line.as_dict() for line in lines])
+        session.console.json([session.console.advised(line.as_dict()) for line in lines])
     else:
         _show(session, lines)
     if any(line.state == "needs you" for line in lines):

@@ -204,7 +204,7 @@ def _try_out(session: Session, tried: Tried, json: bool) -> None:
     from invoke.exceptions import Exit
 
     name = tried.note.id if tried.note else ""
-    findings = [found.as_dict() for found in tried.findings]
+    findings = [session.console.advised(one.as_dict()) for one in tried.findings]
     session.give(json, {"action": "rollback", "check": name, "findings": findings})
     for found in () if json else tried.findings:
         session.console.result(f"{found.severity}: {found.problem} [{found.rule}]")

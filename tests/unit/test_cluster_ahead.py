@@ -95,6 +95,10 @@ def test_a_change_for_which_the_quota_has_no_room_at_all_is_not_begun(
     assert "pods 2 of 2 used, 1 more wanted" in error.details
     assert error.now == "nothing was changed"
     assert ("Deployment", "more") not in node.objects
+    with pytest.raises(Exit):
+        desk.types(prepare.check, to="dev", json=True)
+    told = {one["rule"]: one["remedy"] for one in json.loads(desk.heard()[0])}
+    assert "(`invoke stop --to dev`)" in told["kubernetes-quota"]
 
 
 def by_hand(node: KubeNode, kind: str, name: str, **metadata: Any) -> None:

@@ -265,6 +265,24 @@ def test_a_host_is_who_the_known_hosts_say(
     node.close()
 
 
+def test_the_hosts_that_all_know_are_in_the_files_that_the_config_names(tmp_path: Path) -> None:
+    greeter = Greeter()
+    greeter.start()
+    port, key = greeter.node.port, f"{greeter.key.get_name()} {greeter.key.get_base64()}"
+    known = tmp_path / "of_all"
+    known.write_text(f"[127.0.0.1]:{port} {key}\n")
+    to = destination(host="127.0.0.1", port=port, known_hosts_file=str(tmp_path / "mine"))
+    for config, said in (
+        ("", "is not known"),
+        (f"GlobalKnownHostsFile {tmp_path}/none {known}\n", "asks .Password for"),
+    ):
+        written(config)
+        node = FabricLoginNode(to)
+        with pytest.raises(SpinstackError, match=said):
+            node.open()
+        node.close()
+
+
 def test_no_key_file_ends_the_login(tmp_path: Path) -> None:
     """Whatever stands in it, in its certificate, or in its place."""
     _key(tmp_path / "good")

@@ -19,6 +19,12 @@ SYSTEM = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 REVOKED = "@revoked"
 
 
+def of_all(configured: str) -> tuple[Path, ...]:
+    """The files that hold for whoever logs in from this machine. `configured`: the ssh config's
+    GlobalKnownHostsFile, empty if it is not set."""
+    return tuple(map(Path, configured.split())) or SYSTEM
+
+
 @dataclass(frozen=True)
 class Entry:
     """A line: its marker (`@revoked`, `@cert-authority` or none), the names that it is about, and

@@ -93,7 +93,7 @@ class FabricLoginNode(ChannelNode):
                 hop.open()
         except paramiko.BadHostKeyException as error:
             name, paths = self._known(hop)
-            forget = known_hosts.forget(name, (*paths, *known_hosts.SYSTEM))
+            forget = known_hosts.forget(name, (*paths, *_of_all(hop)))
             raise fabric_login.changed_host_key(error, forget) from None
         except paramiko.AuthenticationException as error:
             raise self._refused(hop, login, error) from None
@@ -131,7 +131,7 @@ class FabricLoginNode(ChannelNode):
         name, paths = self._known(hop)
         client = hop.client
         own = known_hosts.name_of(hop.host, hop.port)
-        for kind, key in known_hosts.keys(name, (*paths, *known_hosts.SYSTEM)).items():
+        for kind, key in known_hosts.keys(name, (*paths, *_of_all(hop))).items():
             # Paramiko knows no alias.
             client.get_host_keys().add(own, kind, key)
         ask = input if sys.stdin.isatty() else None
@@ -140,7 +140,7 @@ class FabricLoginNode(ChannelNode):
     def _judge(self, hop: Connection, key: paramiko.PKey) -> None:
         """Raises SpinstackError for a revoked host key."""
         name, own = self._known(hop)
-        paths = (*own, *known_hosts.SYSTEM)
+        paths = (*own, *_of_all(hop))
         at = known_hosts.revoked(key, name, paths)
         if at:
             raise fabric_login.revoked_host_key(name, key, at)
@@ -213,3 +213,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, paramiko.ChannelException):
         return error.text
     return str(error) or type(error).__name__
+
+
+def _of_all(hop: Connection) -> tuple[Path, ...]:
+    return known_hosts.of_all(hop.ssh_config.get("globalknownhostsfile", ""))
