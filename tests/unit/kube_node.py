@@ -39,6 +39,24 @@ SCALED = {
 }
 
 
+# Some of what `kubectl describe` says, values with several lines included.
+DESCRIBED = """\
+Name:  web-1
+Containers:
+  web:
+    Image:  web:2.0
+    Environment:
+      HTTP_PORT:  hush
+      PASSWORD:   hush: hush
+
+                  hush
+      KEY:        <set to the key 'key' in secret 'web'>  Optional: false
+    Mounts:
+      /srv from static (ro)
+what there is to know
+"""
+
+
 class Refused(Exception):
     """What the server says instead of doing it."""
 
@@ -157,7 +175,7 @@ class KubeNode:
         return found + [pod for one in started for pod in _pods(one, self.ill)]
 
     def _describe(self, words: list[str], given: str) -> str:
-        return "what there is to know\n"
+        return DESCRIBED
 
     def _logs(self, words: list[str], given: str) -> str:
         return ""

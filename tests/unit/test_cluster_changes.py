@@ -101,7 +101,10 @@ def test_what_is_known_about_a_failure_is_in_a_file(desk: Desk, node: KubeNode) 
     error = desk.fails(ship.deploy)
     (named,) = [line for line in error.details.split("\n") if line.startswith("evidence: ")]
     path = journal_file.Path(named.removeprefix("evidence: "))
-    assert "what there is to know" in path.read_text()
+    told = path.read_text()
+    assert "what there is to know" in told
+    assert "hush" not in told and "HTTP_PORT:  ********\n" in told
+    assert "<set to the key 'key' in secret 'web'>  Optional: false\n    Mounts:\n" in told
     assert path.stat().st_mode & 0o777 == 0o600
 
 

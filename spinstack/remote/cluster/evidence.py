@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spinstack.platforms.base import LogQuery, ServiceState
-from spinstack.platforms.kubernetes.cluster import apply
+from spinstack.platforms.kubernetes.cluster import apply, output
 from spinstack.transport.script import Script, Step
 
 if TYPE_CHECKING:
@@ -19,13 +19,16 @@ SHOWN = 20
 
 
 def gathered(stack: ClusterStack, services: Sequence[str]) -> str:
-    """Objects, events, logs of the services, each under its name."""
-    steps = (
-        apply.describe_step(stack.cluster, stack.stack),
-        *(_log(stack, name, LINES) for name in services),
-    )
+    """Objects, events, logs of the services, each under its name; no values of variables."""
+    described = apply.describe_step(stack.cluster, stack.stack)
+    steps = (described, *(_log(stack, name, LINES) for name in services))
     result = stack.node.run(Script((stack.ready, *steps), seconds=120))
-    return "\n".join(f"=== {step.name}\n{step.output}\n" for step in result.steps[1:])
+    told = []
+    for step in result.steps[1:]:
+        is_described = step.name == described.name
+        text = output.without_values(step.output) if is_described else step.output
+        told.append(f"=== {step.name}\n{text}\n")
+    return "\n".join(told)
 
 
 def log_step(stack: ClusterStack, service: str) -> Step:

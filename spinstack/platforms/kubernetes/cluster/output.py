@@ -7,6 +7,7 @@ from typing import Any
 
 from spinstack.platforms.base import Garbled
 from spinstack.text import split_lines
+from spinstack.transport.command import MASK
 from spinstack.transport.script import json_objects
 
 # A page, from something on the way that answers in the server's place.
@@ -88,3 +89,30 @@ def template(word: str, *fields: str) -> str:
     """The JSONPath template of such rows."""
     columns = "".join(f'{{"\\t"}}{field}' for field in fields)
     return f'jsonpath={{range .items[*]}}{word}{columns}{{"\\n"}}{{end}}{{"end\\n"}}'
+
+
+# Of `describe`: where the variables of a container begin, and one with its value.
+_ENVIRONMENT = re.compile(r"( *)Environment:\s*$")
+_VARIABLE = re.compile(r"( *[^\s:]+: +)(.*)")
+_REFERENCE = "<set to the "
+
+
+def without_values(text: str) -> str:
+    """What `describe` printed, without the values of variables: some files of people's stacks have
+    secrets in them. Source: kubernetes/kubectl, pkg/describe, describeContainerEnvVars."""
+    found = []
+    above: int | None = None
+    for line in split_lines(text):
+        begins = _ENVIRONMENT.fullmatch(line)
+        depth = len(line) - len(line.lstrip())
+        if above is not None and (depth > above or not line.strip()):
+            variable = _VARIABLE.fullmatch(line)
+            # Without a name it is a further line of a value.
+            if variable and variable[2].startswith(_REFERENCE):
+                found.append(line)
+            elif variable:
+                found.append(f"{variable[1]}{MASK}")
+            continue
+        above = len(begins[1]) if begins else None
+        found.append(line)
+    return "\n".join(found)
