@@ -35,7 +35,7 @@ class Stack:
     `beside`: files that its platform reads besides the compose file, by name. `more_env`: the
     variables of further files under `env_file:` of services, by file. `findings`: what is wrong
     with the files themselves. `images`: variable → reference. `service_settings`: the
-    setting `services`, by service.
+    setting `services`, by service. `destinations`: the names of all.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Stack:
     findings: list[Finding] = field(default_factory=list)
     more_env: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
     service_settings: Mapping[str, ServiceSetting] = field(default_factory=dict)
+    destinations: Sequence[str] = ()
 
     def variables(self, destination: Destination) -> dict[str, str]:
         """The variables in the release's env file: the env file, overrides of the destination,
@@ -176,6 +177,7 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
         findings=findings,
         more_env=more_env,
         service_settings=settings.services,
+        destinations=settings.destination_names,
     )
 
 

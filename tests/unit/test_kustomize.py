@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from spinstack.errors import SpinstackError
 from spinstack.platforms.kubernetes import manifests
 from spinstack.platforms.kubernetes.cluster import apply
+from spinstack.platforms.kubernetes.platform import Kubernetes
 from spinstack.rules.finding import Finding
 from tests.unit.kubernetes_fake import CLUSTER
 from tests.unit.kubernetes_stack import check, objects, read, settings, small
@@ -31,9 +33,10 @@ def directory(tmp_path: Path) -> Path:
     return small(tmp_path, "cap_drop: [ALL]\nexpose: ['5000']")
 
 
-def released(directory: Path) -> dict[str, bytes]:
+def released(directory: Path, *others: str) -> dict[str, bytes]:
     loaded = settings(directory)
-    return manifests.release_files(read(loaded), loaded.destination())
+    stack = replace(read(loaded), destinations=("spin", *others))
+    return manifests.release_files(stack, loaded.destination())
 
 
 def overall(files: dict[str, bytes]) -> dict[str, Any]:
@@ -42,8 +45,12 @@ def overall(files: dict[str, bytes]) -> dict[str, Any]:
     return found
 
 
-def additions(directory: Path) -> list[Finding]:
-    return [it for it in check(directory) if it.rule == "kubernetes-additions"]
+def additions(directory: Path, *others: str) -> list[Finding]:
+    loaded = settings(directory)
+    destination = loaded.destination()
+    stack = replace(read(loaded), destinations=("spin", *others))
+    found = Kubernetes(destination.cluster).check(stack, destination)
+    return [it for it in found if it.rule == "kubernetes-additions"]
 
 
 def test_without_additions_it_is_what_is_generated(directory: Path) -> None:
@@ -83,6 +90,52 @@ def test_a_kustomization_of_ones_own_says_what_is_done(directory: Path) -> None:
     told = yaml.safe_load(files["kubernetes/kustomization.yaml"])
     assert told == {**yaml.safe_load(own), "kind": "Component", "apiVersion": told["apiVersion"]}
     assert additions(directory) == []
+
+
+def test_what_is_in_a_directory_of_a_destination_goes_to_that_one_alone(directory: Path) -> None:
+    here, there = directory / "kubernetes" / "spin", directory / "kubernetes" / "rehearsal"
+    (directory / "kubernetes/nightly.yaml").write_text(JOB)
+    for place in (here, there):
+        place.mkdir()
+        (place / "fast.yaml").write_text(PATCH)
+    # Of what all destinations have got, too.
+    (here / "often.yaml").write_text(f"{JOB}spec: {{schedule: '* * * * *'}}\n")
+    files = released(directory, "rehearsal")
+    assert overall(files)["resources"] == ["manifests.yaml", "kubernetes/nightly.yaml"]
+    names = ["kubernetes/spin/fast.yaml", "kubernetes/spin/often.yaml"]
+    assert overall(files)["patches"] == [{"path": name} for name in names]
+    assert not [name for name in files if "rehearsal" in name]
+    assert additions(directory, "rehearsal") == []
+    (here / "kustomization.yaml").write_text("patches: [{path: fast.yaml}]\n")
+    files = released(directory, "rehearsal")
+    assert overall(files)["components"] == ["kubernetes/spin"]
+    assert "patches" not in overall(files)
+
+
+def test_a_directory_of_no_destination_is_a_finding(directory: Path) -> None:
+    (directory / "kubernetes/spni").mkdir()
+    (directory / "kubernetes/spni/fast.yaml").write_text(PATCH)
+    (found,) = additions(directory)
+    assert found.line().startswith("kubernetes/spni/fast.yaml: kubernetes/spni is called as no")
+    with pytest.raises(SpinstackError):
+        released(directory)
+
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\n"
+
+
+def test_no_value_of_a_secret_is_written_anywhere(directory: Path) -> None:
+    path = directory / "kubernetes/key.yaml"
+    path.write_text(f"{SECRET}type: kubernetes.io/service-account-token\n")
+    assert "kubernetes/key.yaml" in released(directory)
+    for text in (f"{SECRET}stringData: {{a: hush}}\n", "secretGenerator: [{name: key}]\n"):
+        path.unlink(missing_ok=True)
+        path = path.with_name("key.yaml" if "kind" in text else "kustomization.yaml")
+        path.write_text(text)
+        (found,) = additions(directory)
+        assert "`invoke secret.create night.FILE`" in found.remedy
+        with pytest.raises(SpinstackError, match="a secret's values would be in every release"):
+            released(directory)
 
 
 @pytest.mark.parametrize(

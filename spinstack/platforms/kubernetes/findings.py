@@ -36,7 +36,9 @@ def findings(stack: Stack, destination: Destination) -> list[Finding]:
         found += _relative(one)
         found += _large(one)
     found += _visitors(services, destination)
-    found += kustomize.findings(stack, set(_generated(stack, services)), destination.centre)
+    found += kustomize.findings(
+        stack, destination.name, set(_generated(stack, services)), destination.centre
+    )
     return found
 
 

@@ -3,12 +3,13 @@
 What is applied is a kustomization (kubectl has kustomize built in): `manifests.yaml`, which is
 generated, changed by what stands in `kubernetes/`. There, either a `kustomization.yaml` says what
 is to be done, as a component of the whole; or each file is a patch of a generated object that it
-names, or else one more object.
+names, or else one more object. The same holds of `kubernetes/DESTINATION/`, for one destination.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,32 +30,63 @@ _KUSTOMIZATION = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kust
 _YAML = (".yaml", ".yml")
 
 
-def additions(stack: Stack) -> dict[str, Path]:
-    """The files in the stack's directory of additions, by their names from the stack's own."""
+@dataclass(frozen=True)
+class Group:
+    """Files of one directory of additions, by their names from the stack's own."""
+
+    directory: str
+    files: Mapping[str, Path]
+
+    @property
+    def overall(self) -> str:
+        """The kustomization that says what is done with the others; empty without one."""
+        names = (f"{self.directory}/{name}" for name in _OVERALL)
+        return next((name for name in names if name in self.files), "")
+
+
+def additions(stack: Stack, to: str) -> list[Group]:
+    """The files in the stack's directory of additions that the destination `to` gets: those for
+    all destinations, then those in a directory of its name."""
     root = stack.directory
-    found = (path.relative_to(root).as_posix() for path in release_files.files(root))
-    return {name: root / name for name in found if PurePosixPath(name).parts[0] == ADDITIONS}
+    found = [path.relative_to(root).as_posix() for path in release_files.files(root)]
+    names = [name for name in found if PurePosixPath(name).parts[0] == ADDITIONS]
+    for_one = {name: _for_one(name, stack.destinations) for name in names}
+    return [
+        Group(directory, {name: root / name for name in names if for_one[name] == chosen})
+        for directory, chosen in ((ADDITIONS, ""), (f"{ADDITIONS}/{to}", to))
+    ]
 
 
-def release(stack: Stack, namespace: str, objects: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+def _for_one(name: str, destinations: Collection[str]) -> str:
+    """The destination that alone gets a file; empty for all."""
+    parts = PurePosixPath(name).parts
+    return parts[1] if len(parts) > 2 and parts[1] in destinations else ""
+
+
+def release(
+    stack: Stack, to: str, namespace: str, objects: Sequence[Mapping[str, Any]]
+) -> dict[str, bytes]:
     """The files that `kubectl apply -k` deploys. `objects`: those generated. Raises SpinstackError
-    for additions that can't be read."""
-    own = {name: _read(path) for name, path in additions(stack).items()}
+    for additions that can't be read, or that hold the values of secrets."""
     overall: dict[str, Any] = {**_KUSTOMIZATION, "namespace": namespace}
-    resources, patches = [MANIFESTS], []
-    component = next((name for name in own if _is_overall(name)), None)
-    if component:
-        told = next(iter(_documents(component, own[component])), {})
-        own[component] = goyaml.dump({**told, **_COMPONENT}, width=1000, blocks=True).encode()
-        overall["components"] = [ADDITIONS]
-    else:
-        generated = {_key(it) for it in objects}
-        for name, data in own.items():
-            documents = _documents(name, data)
-            if _is_patch(name, documents, generated):
+    resources, patches, components = [MANIFESTS], [], []
+    known = {_key(it) for it in objects}
+    own: dict[str, bytes] = {}
+    for group in additions(stack, to):
+        for name, path in group.files.items():
+            own[name] = data = _read(path)
+            documents = _documents(name, data, stack)
+            if name == group.overall:
+                told = {**next(iter(documents), {}), **_COMPONENT}
+                own[name] = goyaml.dump(told, width=1000, blocks=True).encode()
+                components.append(group.directory)
+            elif not group.overall and _is_patch(group, name, documents, known):
                 patches.append({"path": name})
-            elif documents:
+            elif not group.overall and documents:
                 resources.append(name)
+                known |= {_key(it) for it in documents}
+    if components:
+        overall["components"] = components
     overall["resources"] = resources
     if patches:
         overall["patches"] = patches
@@ -78,28 +110,37 @@ def documents_text(objects: Sequence[Mapping[str, Any]]) -> str:
 
 
 def findings(
-    stack: Stack, generated: Collection[tuple[str, str]], centre: Centre
+    stack: Stack, to: str, generated: Collection[tuple[str, str]], centre: Centre
 ) -> Iterator[Finding]:
     """What kubectl could not read in the additions, and what the centre does not let through.
     `generated`: kinds and names of objects."""
-    own = additions(stack)
-    component = any(map(_is_overall, own))
-    for name, path in own.items():
-        try:
-            documents = _documents(name, _read(path))
-            if not component:
-                _is_patch(name, documents, generated)
-            for it in documents:
-                yield from isolation.findings(it, centre, name)
-        except SpinstackError as error:
-            yield Finding("kubernetes-additions", error.where, error.what, error.remedy)
+    known = set(generated)
+    for group in additions(stack, to):
+        for name, path in group.files.items():
+            try:
+                documents = _documents(name, _read(path), stack)
+                if not group.overall and not _is_patch(group, name, documents, known):
+                    known |= {_key(it) for it in documents}
+                for it in documents:
+                    yield from isolation.findings(it, centre, name)
+            except SpinstackError as error:
+                yield Finding("kubernetes-additions", error.where, error.what, error.remedy)
 
 
 def _is_patch(
-    name: str, documents: Sequence[Mapping[str, Any]], generated: Collection[tuple[str, str]]
+    group: Group,
+    name: str,
+    documents: Sequence[Mapping[str, Any]],
+    generated: Collection[tuple[str, str]],
 ) -> bool:
-    """Whether a file changes generated objects, or adds others. Raises SpinstackError for one that
-    does both, and for what is no object."""
+    """Whether a file changes objects that there are, or adds others. Raises SpinstackError for one
+    that does both, for what is no object, and for one in a directory of no destination."""
+    if str(PurePosixPath(name).parent) != group.directory:
+        raise SpinstackError(
+            f"{PurePosixPath(name).parent} is called as no destination is",
+            where=name,
+            remedy=f"call it as the destination that it is for, or move the file to {ADDITIONS}/",
+        )
     for it in documents:
         if "" in _key(it):
             raise SpinstackError(
@@ -117,10 +158,6 @@ def _is_patch(
     return known == {True}
 
 
-def _is_overall(name: str) -> bool:
-    return PurePosixPath(name).parts[1:] in [(it,) for it in _OVERALL]
-
-
 def _key(it: Mapping[str, Any]) -> tuple[str, str]:
     """Kind and name, by which an object is found."""
     metadata = it.get("metadata")
@@ -128,11 +165,12 @@ def _key(it: Mapping[str, Any]) -> tuple[str, str]:
     return str(it.get("kind") or ""), str(name or "")
 
 
-def _documents(name: str, data: bytes) -> list[dict[str, Any]]:
-    """The objects of a file; none of one that is no YAML by its name. Raises SpinstackError."""
+def _documents(name: str, data: bytes, stack: Stack) -> list[dict[str, Any]]:
+    """The objects of a file; none of one that is no YAML by its name. Raises SpinstackError, also
+    for one with the values of a secret."""
     import yaml
 
-    if not name.endswith(_YAML) and not _is_overall(name):
+    if not name.endswith(_YAML) and PurePosixPath(name).name not in _OVERALL:
         return []
     try:
         found = [it for it in yaml.safe_load_all(data) if it is not None]
@@ -147,7 +185,19 @@ def _documents(name: str, data: bytes) -> list[dict[str, Any]]:
         raise SpinstackError(
             f"{name} is no object of Kubernetes", where=name, remedy="write a mapping with kind:"
         )
+    if any(map(_has_secret_values, found)):
+        raise SpinstackError(
+            "a secret's values would be in every release, which all in the namespace can read",
+            where=name,
+            remedy=f"create it in the namespace (`invoke secret.create {stack.name}.FILE`, or "
+            "kubectl), and leave it out here",
+        )
     return found
+
+
+def _has_secret_values(it: Mapping[str, Any]) -> bool:
+    values = it.get("kind") == "Secret" and (it.get("data") or it.get("stringData"))
+    return bool(values or it.get("secretGenerator"))
 
 
 def _read(path: Path) -> bytes:

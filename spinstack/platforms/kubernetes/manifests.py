@@ -53,7 +53,7 @@ def release_files(stack: Stack, destination: Destination) -> dict[str, bytes]:
     SpinstackError as `objects` does, and for additions that can't be read."""
     made = objects(stack, destination)
     namespace = cluster_of(destination).namespace
-    return kustomize.release(stack, namespace, made)
+    return kustomize.release(stack, destination.name, namespace, made)
 
 
 def _object(
