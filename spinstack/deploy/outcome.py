@@ -112,6 +112,8 @@ def failure(told: Journal, session: Session) -> SpinstackError:
         return error
     if not error.remedy or (told.outcome == journal.TAKEN_BACK and step.code != job.STOPPED):
         error.remedy = remedy
+    elif told.outcome == journal.UNFINISHED and error.explained:
+        error.remedy += ", then run `invoke deploy`, which finishes it"
     if told.outcome in (journal.TAKEN_BACK, journal.STAYS) and isinstance(error, ServicesFailed):
         known = session.platform.known(error.what)
         error.cause, error.remedy = known or ("", error.remedy)

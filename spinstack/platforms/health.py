@@ -178,6 +178,12 @@ class Rounds:
 def no_answer(platform: Platform, where: str, seconds: float, text: str) -> SpinstackError:
     """A platform that has not answered for so many seconds; `text`: what it printed last, if it
     printed anything."""
+    said = "\n".join(platform.complaints(text, errors_only=True))
+    known = platform.known(said)
+    if known:
+        error = SpinstackError(known[0], where=where, remedy=known[1], details=said)
+        error.explained = True
+        return error
     problem = "unexpected output" if text.strip() else "no answer"
     return SpinstackError(
         f"{problem} from {platform.program} for {seconds:.0f} s",

@@ -191,3 +191,28 @@ def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
     assert error.cause.startswith("/d does not exist on the node")
     assert error.remedy.startswith("create it")
     assert error.now == "the previous version is running again"
+
+
+def test_a_token_that_ends_in_the_middle_is_told_with_what_to_do(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    said = "error: You must be logged in to the server (Unauthorized)"
+
+    def refuse(line: str) -> None:
+        raise Refused(said)
+
+    def expire(line: str) -> None:
+        if line.startswith("get deployments") and "apply" in node.calls[-1]:
+            node.before = refuse
+
+    node.before = expire
+    monkeypatch.setattr("spinstack.platforms.health.SILENT_SECONDS", 0)
+    error = desk.fails(ship.deploy)
+    assert error.what.startswith("the cluster does not accept the token in the kubeconfig")
+    assert "what ran before it was not brought back" in error.now
+    assert error.remedy.startswith("download the kubeconfig again")
+    assert error.remedy.endswith("then run `invoke deploy`, which finishes it")
+    node.before = lambda line: None
+    assert desk.types(ship.deploy) == f"{ADDRESS}\n"
