@@ -13,7 +13,7 @@ from spinstack.tasks import ship
 from spinstack.transport import probe
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode, Refused
-from tests.unit.kube_record import free, image, orders, past, record
+from tests.unit.kube_record import age_lock, free, image, orders, past, record
 
 __all__ = ["desk", "directory", "node"]
 
@@ -215,4 +215,5 @@ def test_a_token_that_ends_in_the_middle_is_told_with_what_to_do(
     assert error.remedy.startswith("download the kubeconfig again")
     assert error.remedy.endswith("then run `invoke deploy`, which finishes it")
     node.before = lambda line: None
+    age_lock(node)
     assert desk.types(ship.deploy) == f"{ADDRESS}\n"
