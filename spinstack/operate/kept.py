@@ -43,19 +43,23 @@ def show(session: Session, kind: Kind, *, all: bool, json: bool) -> None:
     if json:
         session.console.json([asdict(kept) for kept in shown])
     elif shown:
-        rows = [[str(getattr(kept, key.lower())) for key in kind.headings] for kept in shown]
-        session.console.table(list(kind.headings), rows)
+        used = ["USED_BY"] if any(kept.used_by for kept in shown) else []
+        headings = [*kind.headings, *used]
+        rows = [[str(getattr(kept, key.lower())) for key in headings] for kept in shown]
+        session.console.table([key.replace("_", " ") for key in headings], rows)
     else:
         whose = destination.environment if all else stack
         session.console.note(f"{whose} has no {kind.name}s at {destination.name}")
 
 
 def of_stack(found: Sequence[Kept], stack: str) -> list[Kept]:
-    """Those that belong to the stack by their names."""
+    """Those that belong to the stack by their names, or as the platform says."""
     return [
         kept
         for kept in found
-        if kept.name.startswith(f"{stack}.") or stack in kept.name.split(".")[1:2]
+        if kept.stack == stack
+        or kept.name.startswith(f"{stack}.")
+        or stack in kept.name.split(".")[1:2]
     ]
 
 

@@ -181,13 +181,16 @@ def running(containers: Sequence[Container]) -> list[Container]:
 
 @dataclass(frozen=True)
 class Kept:
-    """A secret or a volume, which outlives containers. `created`: ISO 8601; empty for volumes."""
+    """A secret or a volume, which outlives containers. `created`: ISO 8601; empty for volumes.
+    `stack`: whose it is, `used_by`: the services that use it, as far as the platform tells."""
 
     id: str
     name: str
     created: str = ""
     state: str = ""
     driver: str = ""
+    stack: str = ""
+    used_by: str = ""
 
 
 # Exit code of `Platform.ask` if there is no container for the command, as with `docker exec`.

@@ -248,7 +248,9 @@ class OfKubernetes(Case):
             "[pod/app-1-aaaaa/app] 2026-11-22T16:00:01Z one\n"
             "[pod/app-1-aaaaa/app] 2026-11-22T16:00:02.25Z two\n"
         )
-        kept = "".join(f"kept\t{name}\t{fake.MADE}\t\tOpaque\t\n" for name in ("demo.b", "demo.a"))
+        kept = "".join(
+            f"kept\t{name}\t{fake.MADE}\t\t\tOpaque\t\n" for name in ("demo.b", "demo.a")
+        )
         return Printed(
             states=fake.printed(
                 fake.deployment("app", replicas=2, ready=2),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from spinstack.errors import SpinstackError
+from spinstack.operate import kept as operate_kept
 from spinstack.platforms.base import Garbled
 from spinstack.platforms.kubernetes.cluster import (
     access,
@@ -35,6 +36,38 @@ OWNER = {"who": "alice", "host": "laptop", "doing": "deploy"}
 def kept_there(made: dict[str, Any], version: str = "7") -> dict[str, Any]:
     """As the server has it afterwards."""
     return {**made, "metadata": {**made["metadata"], "resourceVersion": version, "uid": "u1"}}
+
+
+# --- Claims ---------------------------------------------------------------------------------
+
+CLAIMS = (
+    "kept\tapp.demo\t2026-11-22T16:00:00Z\t\t\tBound\tnfs\n"
+    "kept\tdata\t2026-11-22T16:00:00Z\t\tdemo\tBound\tnfs\n"
+    "kept\told\t2026-11-22T16:00:00Z\t\t\tBound\tnfs\n"
+    "kept\ttheirs\t2026-11-22T16:00:00Z\t\tshop\tBound\tnfs\n"
+    "end\n"
+)
+USERS = (
+    "uses\tapp\tapp\tdemo\tdata old\n"
+    "uses\tapp-7f-x\tapp\tdemo\tdata old\n"
+    "uses\tnightly-1\t\t\tdata\n"
+    "uses\tweb\tweb\tshop\ttheirs\n"
+    "end\n"
+)
+
+
+def test_all_claims_of_a_stack_are_listed_with_who_uses_them() -> None:
+    """What a deploy has made, by its label, and what was there before, by who mounts it."""
+    found = operate_kept.of_stack(kept.parse(CLAIMS + USERS), "demo")
+    assert [(one.name, one.used_by) for one in found] == [
+        ("app.demo", ""),
+        ("data", "app, nightly-1"),
+        ("old", "app"),
+    ]
+    assert kept.parse("end\n") == kept.parse("") == []
+    for text in (CLAIMS.replace("end\n", ""), CLAIMS + USERS.replace("end\n", "")):
+        with pytest.raises(Garbled):
+            kept.parse(text)
 
 
 # --- The lock -------------------------------------------------------------------------------

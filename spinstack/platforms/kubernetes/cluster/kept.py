@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.base import Kept
 from spinstack.platforms.kubernetes import labels
-from spinstack.platforms.kubernetes.cluster.output import rows, template
+from spinstack.platforms.kubernetes.cluster.output import bare, rows, template
 from spinstack.platforms.kubernetes.kubectl import FIELD_MANAGER, as_text, fed, kubectl
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Step
@@ -16,12 +16,26 @@ if TYPE_CHECKING:
     from spinstack.config.kubernetes import Cluster
 
 _RESOURCES = {"secret": "secrets", "volume": "persistentvolumeclaims"}
-_COMMON = ("{.metadata.name}", "{.metadata.creationTimestamp}", "{.metadata.deletionTimestamp}")
+_PART_OF = f"{{.metadata.labels.{labels.path(labels.PART_OF)}}}"
+_COMMON = (
+    *("{.metadata.name}", "{.metadata.creationTimestamp}", "{.metadata.deletionTimestamp}"),
+    _PART_OF,
+)
 # Nothing of what is in a secret.
 _ROWS = {
     "secret": template("kept", *_COMMON, "{.type}", ""),
     "volume": template("kept", *_COMMON, "{.status.phase}", "{.spec.storageClassName}"),
 }
+# Who uses claims: what runs, and what would run again after a `stop`. Each has one of the fields.
+_USERS = "deployments.apps,pods"
+_USED = template(
+    "uses",
+    "{.metadata.name}",
+    f"{{.metadata.labels.{labels.path(labels.NAME)}}}",
+    _PART_OF,
+    "{.spec.volumes[*].persistentVolumeClaim.claimName}"
+    "{.spec.template.spec.volumes[*].persistentVolumeClaim.claimName}",
+)
 # A line for each pod: when it is to end, if it is; a stroke; those that it mounts.
 _POD = "jsonpath={range .items[*]}{.metadata.deletionTimestamp}|"
 _MOUNTED = {
@@ -34,18 +48,25 @@ _SIZE = "10Gi"
 
 
 def list_step(cluster: Cluster, kind: str) -> Step:
-    """All in the namespace."""
-    call = kubectl(cluster, "get", _RESOURCES[kind], "-o", _ROWS[kind])
-    return Step(f"{kind}s", (call,))
+    """All in the namespace; of claims also who uses them."""
+    calls = [kubectl(cluster, "get", _RESOURCES[kind], "-o", _ROWS[kind])]
+    if kind == "volume":
+        calls.append(kubectl(cluster, "get", _USERS, "-o", _USED))
+    return Step(f"{kind}s", tuple(calls))
 
 
 def parse(output: str) -> list[Kept]:
     """By name, without those that are being removed. Raises Garbled."""
-    found = [
-        Kept(name, name, created, state, driver)
-        for name, created, leaving, state, driver in rows(output, "kept", 5)
-        if not leaving
-    ]
+    lines = bare(output)
+    ends = lines.index("end") + 1 if "end" in lines else len(lines)
+    users = rows("\n".join(lines[ends:]), "uses", 4)
+    found = []
+    for name, created, leaving, stack, state, driver in rows("\n".join(lines[:ends]), "kept", 6):
+        by = [(service or user, of) for user, service, of, used in users if name in used.split()]
+        stack = stack or next((of for _, of in by if of), "")
+        services = ", ".join(dict.fromkeys(user for user, _ in by))
+        if not leaving:
+            found.append(Kept(name, name, created, state, driver, stack, services))
     return sorted(found, key=lambda kept: kept.name)
 
 
