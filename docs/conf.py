@@ -15,7 +15,7 @@ version = release = __version__
 
 extensions = ["myst_parser", "reference"]
 exclude_patterns = ["_build", "_ext"]
-myst_enable_extensions = ["deflist", "fieldlist"]
+myst_enable_extensions = ["attrs_block", "fieldlist"]
 # Pages link to headings of each other.
 myst_heading_anchors = 4
 # `--to` is no dash, and a quoted message is to be found as it is printed.

@@ -52,6 +52,7 @@ def _can_mount() -> bool:
 PARTS: dict[str, Callable[[], bool]] = {
     "engine": _engine_answers,
     "uv": lambda: bool(shutil.which("uv")) or Path(sys.executable).with_name("uv").exists(),
+    "pipx": lambda: Path(sys.executable).with_name("pipx").exists(),
     "compose": _compose_answers,
     "sshd": _installed("sshd"),
     # PAM's module for one-time codes; its package brings this program, too.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import invoke
 import pytest
 import yaml
 from invoke.exceptions import ParseError
@@ -27,16 +28,22 @@ from tests.baking import REPOSITORY, bake
 DOCUMENTS = (
     *(REPOSITORY / "README.md", REPOSITORY / "<<cookiecutter.stack_name>>" / "README.md"),
     *(REPOSITORY / "docs" / f"{name}.md" for name in ("spin-today", "kubernetes", "tutorial-map")),
+    *(REPOSITORY / "docs" / f"{name}.md" for name in ("tutorial", "where")),
+    *sorted((REPOSITORY / "docs" / "how-to").glob("*.md")),
+    *sorted((REPOSITORY / "docs" / "reference").glob("*.md")),
 )
 GUIDE = REPOSITORY / "docs" / "spin-today.md"
+TROUBLES = REPOSITORY / "docs" / "how-to" / "troubleshooting.md"
+DIRECTORY = "<<cookiecutter.stack_name>>"
 
 
 def commands(text: str) -> Iterator[str]:
     """Those in backquotes, and those on lines of their own, without what is said about them."""
     prose = re.sub(r"(?m)^    .*$", "", text)
     yield from (" ".join(it.split()) for it in re.findall(r"`(invoke [^`]+)`", prose))
-    lines = re.findall(r"(?m)^    (?:\w+=\$\()?(invoke .*)$", text)
-    yield from (re.split(r"\s+#|\)$", line)[0] for line in lines)
+    # Also in a pipe, and as a step of a CI job.
+    lines = re.findall(r"(?m)^ {4}(?:\w+=\$\(|.*\| |.*- (?:run: )?)?(invoke .*)$", text)
+    yield from (re.split(r"\s+(?:#|\|\||>)|\)$", line)[0] for line in lines)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
@@ -99,14 +106,21 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return {**below, **above, **both}
 
 
-def test_the_messages_in_the_guide_are_printed() -> None:
-    table = GUIDE.read_text(encoding="utf-8").partition("## When something is wrong")[2]
-    messages = re.findall(r"(?m)^\| `([^`]+)` \|", table)
+@pytest.mark.parametrize("page", [GUIDE, TROUBLES], ids=lambda page: page.name)
+def test_the_messages_in_the_guides_are_printed(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    table = text.partition("## When something is wrong")[2] or text.partition("## Before")[2]
+    messages = re.findall(r"(?m)^\| `([^`]+)` ", table)
     known = [re.sub(r"\s+", " ", it.cause) for it in packaged()]
-    sources = [it.read_text() for it in (REPOSITORY / "spinstack").rglob("*.py")]
+    sources = [
+        *(it.read_text() for it in (REPOSITORY / "spinstack").rglob("*.py")),
+        *(it.read_text() for it in Path(invoke.__file__).parent.rglob("*.py")),
+        *(it.read_text() for it in (REPOSITORY / DIRECTORY).glob("*.py")),
+        *(it.read_text() for it in (REPOSITORY / DIRECTORY / "app").rglob("*.py")),
+    ]
     assert len(messages) > 5
     for message in messages:
         # What is filled in is left out on either side.
         parts = [re.escape(it.strip()) for it in message.split("…") if it.strip()]
-        words = r"\b.*".join(parts).replace("registry\\-nersc", r"<\w+>")
+        words = ".*".join(parts).replace("registry\\-nersc", r"<\w+>")
         assert any(re.search(words, text) for text in (*known, *sources)), message

@@ -28,9 +28,9 @@ def code(text: str) -> str:
     return f"{fence}{space}{text}{space}{fence}"
 
 
-def block(text: str) -> str:
-    """Shown to the letter, in lines of its own."""
-    return f"```text\n{text.rstrip()}\n```"
+def block(text: str, language: str = "text") -> str:
+    """Shown to the letter, in lines of its own. `language`: `none` for what is typed."""
+    return f"```{language}\n{text.rstrip()}\n```"
 
 
 def heading(level: int, title: str, anchor: str = "") -> str:
@@ -44,11 +44,17 @@ def fields(values: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f":{name}: {value}" for name, value in values if value)
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Cells are Markdown."""
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
+    """Cells are Markdown. `kind`: its class in the style sheet."""
     lines = [list(head), *(list(row) for row in rows)]
     lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    shown = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{{.{kind}}}\n{shown}" if kind else shown
+
+
+def links(targets: Iterable[tuple[str, str]]) -> str:
+    """Names that lead to targets on some page: pairs of both."""
+    return " ".join(f"[{code(name)}](#{target})" for name, target in targets)
 
 
 def docstring(text: str) -> str:
@@ -58,7 +64,7 @@ def docstring(text: str) -> str:
     shown = []
     for paragraph in (it for it in paragraphs if it.strip()):
         indented = paragraph.startswith("    ")
-        shown.append(block(textwrap.dedent(paragraph)) if indented else prose(paragraph))
+        shown.append(block(textwrap.dedent(paragraph), "none") if indented else prose(paragraph))
     return "\n\n".join(shown)
 
 

@@ -100,13 +100,22 @@ def page() -> str:
 
 
 def _parts() -> Iterator[str]:
+    overview = (
+        (title, markdown.links((key.name, _anchor(f"{path}{key.name}")) for key in keys))
+        for title, _, path, keys in SECTIONS
+    )
+    yield markdown.table(("Of what", "Settings"), overview)
     for title, about, path, keys in SECTIONS:
         yield markdown.heading(2, title)
         yield about
         for key in keys:
-            yield markdown.heading(3, key.name, f"setting-{path}{key.name}".replace(".", "-"))
+            yield markdown.heading(3, key.name, _anchor(f"{path}{key.name}"))
             yield markdown.sentence(key.meaning)
             yield markdown.fields(_fields(key, path))
+
+
+def _anchor(path: str) -> str:
+    return f"setting-{path}".replace(".", "-")
 
 
 def _fields(key: Key, path: str) -> Iterator[tuple[str, str]]:

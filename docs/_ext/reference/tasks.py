@@ -21,6 +21,11 @@ def page() -> str:
 
 
 def _parts() -> Iterator[str]:
+    overview = (
+        (topic.about.rstrip("?"), markdown.links((it, _anchor(it)) for it in topic.names()))
+        for topic in TOPICS
+    )
+    yield markdown.table(("Topic", "Tasks"), overview)
     for topic in TOPICS:
         yield markdown.heading(2, topic.about.rstrip("?"))
         for (name, about), task in zip(topic.lines(), topic.tasks, strict=True):
@@ -28,16 +33,23 @@ def _parts() -> Iterator[str]:
 
 
 def _task(name: str, about: str, task: Task[Any]) -> Iterator[str]:
-    yield markdown.heading(3, name, f"task-{name.replace('.', '-')}")
+    yield markdown.heading(3, name, _anchor(name))
     yield markdown.sentence(about)
     yield markdown.docstring(task.__doc__ or "")
     options = [argument for argument in task.get_arguments() if argument.name]
     if options:
         rows = [(_flags(it), markdown.prose(it.help or ""), _default(it)) for it in options]
-        yield markdown.table(("Option", "Meaning", "Default"), rows)
+        # Mostly the meaning says what holds without it.
+        columns = 3 if any(row[2] for row in rows) else 2
+        head = ("Option", "Meaning", "Default")[:columns]
+        yield markdown.table(head, (row[:columns] for row in rows), "options")
     meanings = exits.codes()[name]
     ends = [(str(code), meaning) for code, meaning in enumerate(meanings)]
     yield markdown.table(("Exit code", "Meaning"), ends)
+
+
+def _anchor(name: str) -> str:
+    return f"task-{name.replace('.', '-')}"
 
 
 def _flags(argument: Argument) -> str:

@@ -1,0 +1,65 @@
+"""The files that the how-to pages show make a stack with nothing against it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spinstack.checks import stack as checks
+from spinstack.config import settings, stack
+from spinstack.platforms import choose
+from tests import pages
+
+DESTINATIONS = {
+    "dev": {
+        "environment": "dev-cattle",
+        "user": "alice",
+        "project_dir": "/global/cfs/cdirs/desi/a",
+    },
+    "spin": {
+        **{"platform": "kubernetes", "registry": "registry.nersc.gov", "namespace": "desi/alice"},
+        "kubernetes": {"cluster": "development", "namespace": "guestbook", "uid": 41037},
+        "project_dir": "/global/cfs/cdirs/desi/a",
+    },
+}
+
+
+def with_database(shown: dict[str, str]) -> dict[str, str]:
+    """The guest book with what the page on databases adds to it."""
+    compose = yaml.safe_load(shown["docker-compose.yml"])
+    more = yaml.safe_load(pages.files("how-to/database.md")["docker-compose.yml"])
+    compose["services"] |= more.pop("services")
+    own = yaml.safe_load(shown["invoke.yaml"])
+    text = (pages.DOCS / "how-to" / "database.md").read_text(encoding="utf-8")
+    (checks,) = re.findall(r"(?m)^    services:\n((?:      .*\n)+)", text)
+    own["spinstack"]["services"] |= yaml.safe_load(checks)
+    return {
+        **shown,
+        "docker-compose.yml": yaml.safe_dump({**compose, **more}),
+        "invoke.yaml": yaml.safe_dump(own),
+    }
+
+
+@pytest.mark.parametrize("database", [False, True], ids=["guest book", "with a database"])
+@pytest.mark.parametrize("name", list(DESTINATIONS))
+def test_the_stack_of_the_pages_has_nothing_against_it(
+    name: str, database: bool, tmp_path: Path
+) -> None:
+    directory = tmp_path / "guestbook"
+    shown = pages.files("how-to/application.md")
+    assert {"app/app.py", "docker-compose.yml", "invoke.yaml", "stack.env", "tasks.py"} <= {*shown}
+    pages.write(directory, with_database(shown) if database else shown)
+    (directory / "app" / "requirements.txt").write_text("flask==3.1.3\n")
+    raw: dict[str, Any] = yaml.safe_load((directory / "invoke.yaml").read_text())
+    raw["spinstack"]["destinations"] = DESTINATIONS
+    loaded = settings.load(raw, directory)
+    to = loaded.destination(name)
+    platform = choose.platform(to.platform, to.kubernetes)
+    images = {it.variable: f"{to.registry}/{to.namespace}/{it.name}:c-1" for it in loaded.images}
+    made = stack.read(loaded, images, platform.beside)
+    assert not checks.check(loaded, to, made, platform)
+    assert "guestbook" in platform.rendered(made, to)
