@@ -107,6 +107,7 @@ class Session:
             key=image.key,
             context=self.directory / image.context,
             name=image.name,
+            dockerfile=image.dockerfile,
             build_args=self.destination.build_args,
             platform=self.destination.build_platform,
         )

@@ -56,6 +56,13 @@ def _shell_words(stack: Stack) -> Iterator[Finding]:
             remedy = "write the full path, or one that is relative to project_dir"
             where = f"{stack.env_name}:{variable.line} ({name})"
             yield Finding("path-characters", where, problem, remedy)
+        elif {".", ".."} & set(variable.value.split("/")):
+            problem = f"{variable.value!r} is not looked for beside the compose file: directories "
+            problem += "in here are relative to project_dir, without . and .."
+            inside = "/".join(it for it in variable.value.split("/") if it not in (".", ".."))
+            remedy = f"write {inside} if it is in project_dir (set in invoke.yaml), or a full path"
+            where = f"{stack.env_name}:{variable.line} ({name})"
+            yield Finding("path-characters", where, problem, remedy)
 
 
 def _unused(settings: Settings, stack: Stack) -> Iterator[Finding]:

@@ -8,35 +8,49 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from spinstack.config import compose, env_file, goyaml
+from spinstack.config import compose, env_file, goyaml, services
 from spinstack.rules.finding import Finding
 
 # Takes a file's text and the line (from 1) of a finding.
 Mender = Callable[[str, int], str]
+# File, line, and perhaps a variable that is set there.
+# Lists whose items newer formats write as mappings.
+_LONG_FORMS = ("ports", "volumes", "env_file")
+_PLACE = re.compile(r"(.+):(\d+)(?: \(\w+\))?")
 
 
-def mend(directory: Path, findings: Iterable[Finding], *, dry: bool = False) -> list[Finding]:
+def mend(
+    directory: Path,
+    findings: Iterable[Finding],
+    *,
+    dry: bool = False,
+    menders: Mapping[str, Mender] | None = None,
+) -> list[Finding]:
     """Fix what has a mender. Returns the findings that are fixed. Raises OSError for a file that
-    can't be written. `dry`: write nothing."""
+    can't be written. `dry`: write nothing. `menders`: by rule; those that need no decision if
+    not given."""
+    menders = MENDERS if menders is None else menders
     done: list[Finding] = []
     by_file: dict[str, list[tuple[int, Finding]]] = {}
     for finding in findings:
-        name, colon, line = finding.where.rpartition(":")
-        if finding.rule in MENDERS and colon and line.isdigit():
-            by_file.setdefault(name, []).append((int(line), finding))
+        place = _PLACE.fullmatch(finding.where)
+        if finding.rule in menders and place:
+            by_file.setdefault(place[1], []).append((int(place[2]), finding))
     for name, wrong in by_file.items():
         path = (directory / name).resolve()
         text = original = _read(path)
         # From the last line to the first: an insertion only moves the lines below it.
         for number, finding in sorted(wrong, key=lambda item: -item[0]):
-            mended = MENDERS[finding.rule](text, number)
+            mended = menders[finding.rule](text, number)
             if mended != text and _still_reads(name, text, mended):
                 text = mended
                 done.append(finding)
@@ -144,17 +158,89 @@ def _root(text: str) -> yaml.MappingNode | None:
 
 
 def _service_at(text: str, line: int) -> yaml.MappingNode | None:
-    root = _root(text)
-    for section, services in root.value if root else ():
-        if section.value != "services" or not isinstance(services, yaml.MappingNode):
-            continue
-        for name, service in services.value:
-            if not isinstance(service, yaml.MappingNode):
-                continue
-            lines = [name, *(key for key, _ in service.value if key.value == "cap_drop")]
-            if line in {node.start_mark.line + 1 for node in lines}:
-                return service
+    for key, service in _services(text):
+        lines = [key, *(key for key, _ in service.value if key.value == "cap_drop")]
+        if line in {node.start_mark.line + 1 for node in lines}:
+            return service
     return None
+
+
+def _services(text: str) -> Iterator[tuple[yaml.Node, yaml.MappingNode]]:
+    """Each service with the node of its name."""
+    root = _root(text)
+    for section, listed in root.value if root else ():
+        if section.value != "services" or not isinstance(listed, yaml.MappingNode):
+            continue
+        for name, service in listed.value:
+            if isinstance(service, yaml.MappingNode):
+                yield name, service
+
+
+def build(text: str, line: int) -> str:
+    """`image: ${APP_IMAGE}` in place of the `build:` of the service app on this line, and of an
+    `image:` beside it."""
+    for name, service in _services(text):
+        keys = {key.value: (key, value) for key, value in service.value}
+        if "build" not in keys or keys["build"][0].start_mark.line + 1 != line:
+            continue
+        if service.flow_style:
+            return text
+        wanted = "image: ${" + f"{name.value.upper().replace('-', '_')}_IMAGE" + "}"
+        lines = text.split("\n")
+        for key, value in sorted(
+            (keys[key] for key in ("build", "image") if key in keys),
+            key=lambda pair: -pair[0].start_mark.line,
+        ):
+            first, last = key.start_mark.line, _last_line(value)
+            new = [" " * key.start_mark.column + wanted] if key.value == "build" else []
+            lines[first : last + 1] = new
+        return "\n".join(lines)
+    return text
+
+
+def short_form(text: str, line: int) -> str:
+    """The short form of a list's item on this line, in place of the long one of newer formats."""
+    for _, service in _services(text):
+        for key, items in service.value:
+            if key.value not in _LONG_FORMS or not isinstance(items, yaml.SequenceNode):
+                continue
+            for item in items.value:
+                if isinstance(item, yaml.MappingNode) and item.start_mark.line + 1 == line:
+                    return _shortened(text, key.value, item)
+    return text
+
+
+def _shortened(text: str, key: str, item: yaml.MappingNode) -> str:
+    parts = {part.value: goyaml.scalar(value) for part, value in _single(item)}
+    short = services.short_form(key, parts)
+    if services.LACKING & set(short.split(":")) or "'" in short:
+        return text
+    if item.flow_style:
+        return text[: item.start_mark.index] + f"'{short}'" + text[item.end_mark.index :]
+    lines = text.split("\n")
+    first, column = item.start_mark.line, item.start_mark.column
+    lines[first : _last_line(item) + 1] = [f"{lines[first][:column]}'{short}'"]
+    return "\n".join(lines)
+
+
+def _single(item: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.ScalarNode]]:
+    return ((key, value) for key, value in item.value if isinstance(value, yaml.ScalarNode))
+
+
+def _last_line(node: Any) -> int:
+    """Of a value, from 0: a block ends where the next thing begins."""
+    if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
+        return int(node.end_mark.line)
+    last = node.value[-1]
+    return _last_line(last[1] if isinstance(last, tuple) else last)
+
+
+def inside_project(text: str, line: int) -> str:
+    """A directory of the env file relative to project_dir, in place of one beside it."""
+    lines = text.split("\n")
+    name, equals, value = lines[line - 1].partition("=") if line <= len(lines) else ("", "", "")
+    lines[line - 1 : line] = [name + equals + re.sub(r"^(\.\.?/)+", "", value)]
+    return "\n".join(lines)
 
 
 MENDERS: dict[str, Mender] = {
@@ -163,4 +249,12 @@ MENDERS: dict[str, Mender] = {
     "env-line": _on_line(env_file.with_comment_above),
     "compose-version": compose_version,
     "cap-drop": cap_drop,
+}
+
+# These, and what a person has to agree with.
+OFFERED: dict[str, Mender] = {
+    **MENDERS,
+    "compose-build": build,
+    "compose-value": short_form,
+    "path-characters": inside_project,
 }

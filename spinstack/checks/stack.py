@@ -16,8 +16,9 @@ from spinstack.rules import names, service_rules
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
 
-# The answer that the template's question for a user name suggests.
+# What the template's question for a user name suggests, and what `init` writes.
 PLACEHOLDER_USER = "your-nersc-name"
+PLACEHOLDER_PROJECT = "your-project"
 
 
 def check(
@@ -54,6 +55,10 @@ def _destination(destination: Destination) -> list[Finding]:
         findings += names.mountable_path(
             destination.project_dir, destination.centre, f"{where}, project_dir"
         )
+    if PLACEHOLDER_PROJECT in destination.project_dir.split("/"):
+        problem = f"{destination.project_dir!r} is only a placeholder"
+        remedy = "set it to a directory of your project, such as /global/cfs/cdirs/desi/users/you"
+        findings.append(Finding("path-mountable", f"{where}, project_dir", problem, remedy))
     if destination.user == PLACEHOLDER_USER:
         problem = f"{PLACEHOLDER_USER!r} is only a placeholder"
         remedy = (
@@ -98,7 +103,7 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
     other rules say about it is of no use."""
     # Several variables, dollar signs or items of one line are several faults.
     several = ("variable-unset", "variable-form", "compose-value")
-    causes = (*several, "compose-type", "path-relative")
+    causes = (*several, "compose-type", "path-relative", "path-characters")
     first: dict[str, Finding] = {}
     for finding in findings:
         if finding.rule in causes:

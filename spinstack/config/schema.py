@@ -79,6 +79,7 @@ STOP_KEYS = (
 IMAGE_KEYS = (
     Key("context", TEXT, "directory with the Dockerfile and what it copies"),
     Key("name", TEXT, "name of the image in the registry"),
+    Key("dockerfile", TEXT, "the Dockerfile, relative to the context", "Dockerfile"),
 )
 
 CHECKOUT_KEYS = (

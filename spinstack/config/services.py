@@ -76,6 +76,10 @@ def env_files(written: Mapping[str, Any]) -> list[str]:
     return [file for file in listed if isinstance(file, str)]
 
 
+# What stands in a short form for a part that the long one lacks.
+LACKING = {"PATH", "OUTSIDE", "INSIDE", "SOURCE", "TARGET"}
+
+
 def short_form(key: str, item: Mapping[str, Any]) -> str:
     """An item of a list as format version 2 has it, from the long form of newer formats; with
     words in place of what it lacks."""

@@ -30,6 +30,7 @@ class ImageSetting:
     key: str
     context: str
     name: str
+    dockerfile: str = "Dockerfile"
 
     @property
     def variable(self) -> str:
@@ -221,7 +222,8 @@ def _images(raw: Mapping[str, Any]) -> tuple[ImageSetting, ...]:
         for needed in ("context", "name"):
             if not values.get(needed):
                 raise UsageError(f"{needed} is missing", where=path, remedy=f"add {needed}:")
-        images.append(ImageSetting(str(key), values["context"], values["name"]))
+        dockerfile = values.get("dockerfile") or ImageSetting.dockerfile
+        images.append(ImageSetting(str(key), values["context"], values["name"], dockerfile))
     return tuple(images)
 
 

@@ -161,7 +161,8 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
         for name in beside
         if (directory / name).exists()
     }
-    env, env_findings = env_file.parse(read_text(directory / settings.env_file), settings.env_file)
+    env_text = _env_text(directory / settings.env_file, parsed, settings.env_file)
+    env, env_findings = env_file.parse(env_text, settings.env_file)
     more_env, more_findings = further_env_files(parsed, settings.env_file, directory)
     files = (parsed, *more.values())
     findings = [found for file in files for found in (*file.findings, *file.advice)]
@@ -179,6 +180,25 @@ def read(settings: Settings, images: dict[str, str], beside: Sequence[str]) -> S
         service_settings=settings.services,
         destinations=settings.destination_names,
     )
+
+
+def _env_text(path: Path, file: ComposeFile, name: str) -> str:
+    """The stack's own env file, which may be missing if no service names it. Raises
+    SpinstackError."""
+    written = [service for service in file.services.values() if isinstance(service, dict)]
+    named = {PurePosixPath(n) for it in written for n in config_services.env_files(it)}
+    if path.exists() or path.is_symlink():
+        return read_text(path)
+    if PurePosixPath(name) not in named:
+        return ""
+    for ending in ("template", "example", "sample", "dist"):
+        if path.with_name(f"{path.name}.{ending}").is_file():
+            raise SpinstackError(
+                f"{name} is missing",
+                where=str(path.parent),
+                remedy=f"cp {name}.{ending} {name}, and set the variables in it",
+            )
+    return read_text(path)
 
 
 def further_env_files(

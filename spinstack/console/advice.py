@@ -6,7 +6,7 @@ import re
 
 # A command of a task, in backquotes; and the tasks that have no destination.
 _COMMAND = re.compile(
-    r"`((?:invoke|spinstack) (?!new\b|update\b|completion\b|rehearsal\.)[a-z][\w.-]*)([^`]*)`"
+    r"`((?:invoke|spinstack) (?!(?:new|init|update|completion)\b|rehearsal\.)[a-z][\w.-]*)([^`]*)`"
 )
 _GIVEN = re.compile(r" --to \S+")
 

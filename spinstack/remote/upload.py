@@ -70,6 +70,9 @@ def make(
     more = more or {}
     own = (p for p in release_files.files(stack.directory) if _name(stack, p) not in more)
     packed = [_packed(stack, destination, path) for path in own]
+    if stack.env_name not in {info.name for info, _ in packed} | set(more):
+        # Hidden, or missing: what is added to it is needed all the same.
+        packed.append(_entry(stack.env_name, _env(stack, destination), 0o640))
     packed += [_entry(name, data, 0o640) for name, data in sorted(more.items())]
     archive = _archive(packed)
     digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
@@ -110,13 +113,17 @@ def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
     return gzip.compress(tar_bytes.getvalue(), mtime=0)
 
 
+def _env(stack: Stack, destination: Destination) -> bytes:
+    try:
+        return env_file.text(stack.variables(destination)).encode()
+    except ValueError as error:
+        remedy = "write each variable on one line"
+        raise SpinstackError(str(error), where=stack.env_name, remedy=remedy) from None
+
+
 def _content(stack: Stack, destination: Destination, path: Path, name: str) -> bytes:
     if name == stack.env_name:
-        try:
-            return env_file.text(stack.variables(destination)).encode()
-        except ValueError as error:
-            remedy = "write each variable on one line"
-            raise SpinstackError(str(error), where=name, remedy=remedy) from None
+        return _env(stack, destination)
     try:
         content = path.read_bytes()
     except OSError as error:

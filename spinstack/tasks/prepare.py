@@ -50,6 +50,53 @@ def new(
 @task(
     "make",
     help={
+        "name": "name of the stack (default: that of the directory)",
+        "compose-file": "the compose file, if it has no usual name",
+        "env-file": "the file with the variables of the compose file (default: the one that sets "
+        "most of them)",
+        "json": JSON,
+    },
+)
+def init(
+    context: Context,
+    name: str = "",
+    compose_file: str = "",
+    env_file: str = "",
+    json: bool = False,
+) -> None:
+    """Make a stack of a directory that has a compose file.
+
+    Adds invoke.yaml and tasks.py, and changes nothing else. Then it says what `check` has against
+    the files; on a terminal it offers to fix what it can, one by one. Files that are there stay as
+    they are, so that it can be run again.
+
+        cd my-site
+        spinstack init
+
+    Exit codes: 0 ready to deploy (perhaps with warnings), 1 errors were found, 2 wrong usage.
+    """
+    from pathlib import Path
+
+    from spinstack.setup import adopt, offer
+
+    found = adopt.look(Path.cwd(), compose_file=compose_file, env=env_file, stack=name)
+    session = offer.made(context, Path.cwd(), found)
+    if session.dry:
+        return
+    report = offer.checked(session)
+    _tell(session, report, json)
+    session.console.note(
+        "next: set user and project_dir in invoke.yaml, then `invoke check --to dev`"
+    )
+    if report.failed:
+        from invoke.exceptions import Exit
+
+        raise Exit(code=1)
+
+
+@task(
+    "make",
+    help={
         "answer": "KEY=VALUE: answer a question of the template otherwise; may be repeated",
         "from": "the template that the stack was made from (repository or directory), if the "
         "stack has no record of it",
@@ -228,5 +275,5 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
         session.console.result(f"logged in to {destination.registry} as {name}")
 
 
-TOPIC = Topic("make", "Create and check a stack", (new, update, check))
+TOPIC = Topic("make", "Create and check a stack", (new, init, update, check))
 REGISTRY = Topic("make", "The image registry", (login,), group="registry")

@@ -116,7 +116,7 @@ def read(stack: Path) -> Record | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SpinstackError(
             f"{FILE} does not say which template the stack was made from",
             where=str(path),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spinstack.checks import mend
 from spinstack.config import compose, env_file
 from spinstack.rules.finding import Finding
+from spinstack.template import record
 from tests.unit import stack_session
 from tests.unit.older_stack import made_older
 from tests.unit.test_check_laptop import check, replaced
@@ -52,11 +53,8 @@ def test_everything_that_can_be_mended_is_and_comments_stay(directory: Path) -> 
     comments = [line for line in before[compose_file].splitlines() if line.lstrip()[:1] == "#"]
     assert [c for c in compose_file.read_text().splitlines() if c.lstrip()[:1] == "#"] == comments
     assert "version: '2' # newer" in (directory / "rancher-compose.yml").read_text()
-    assert not [
-        path
-        for path in directory.rglob(".*")
-        if path.name != ".gitignore" and "ignore" not in path.name
-    ]
+    hidden = {path.name for path in directory.rglob(".*")}
+    assert hidden == {".gitignore", ".dockerignore", *record.FILES}
 
 
 def test_a_second_time_nothing_is_touched(directory: Path) -> None:

@@ -1,0 +1,106 @@
+"""A directory becomes a stack: the files that it lacks, then what `check` has against the others,
+with fixes offered one by one."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from invoke.config import Config
+from invoke.context import Context
+
+from spinstack.checks import mend, run
+from spinstack.checks.run import Report
+from spinstack.config import schema
+from spinstack.config.stack import read_text
+from spinstack.errors import UsageError
+from spinstack.rules.finding import Finding
+from spinstack.session import Session
+from spinstack.setup import adopt
+from spinstack.setup.adopt import Found
+
+
+def made(context: Context, directory: Path, found: Found) -> Session:
+    """A session in the directory, with the files that it lacked; in a dry run they are shown."""
+    config = Config(defaults={**Config.global_defaults(), **schema.known_to_invoke()})
+    config.set_project_location(str(directory))
+    dry = config.run.dry = context.config.run.dry
+    session = Session(Context(config))
+    console = session.console
+    for note in found.notes:
+        console.note(note)
+    for name, text in adopt.written(found).items():
+        if name == adopt.SETTINGS:
+            _refuse_other_settings(directory / name)
+        if (directory / name).exists():
+            console.note(f"{name} is there already and stays as it is")
+        elif dry:
+            console.result(f"# writes {name}:")
+            console.verbatim(text.rstrip("\n"))
+        else:
+            (directory / name).write_text(text, encoding="utf-8")
+            console.note(f"{name} is new")
+    config.load_project()
+    config.load_shell_env()
+    return session
+
+
+def _refuse_other_settings(path: Path) -> None:
+    """Invoke's settings that are somebody's, and say nothing about a stack."""
+    if path.exists() and not re.search(r"(?m)^spinstack:", read_text(path)):
+        raise UsageError(
+            f"{path.name} has no settings of a stack",
+            where=str(path),
+            remedy="move it away, run spinstack init, and put what it said below what is there",
+        )
+
+
+def checked(session: Session) -> Report:
+    """What is found in the stack; on a terminal after a person was asked about each fix."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+
+        def check() -> list[Finding]:
+            return _again(session).findings
+
+        def ask(finding: Finding) -> bool:
+            session.console.result(f"{finding.severity}: {finding.problem} [{finding.rule}]")
+            session.console.advice(f"  where: {finding.where}\n  fix:   {finding.remedy}")
+            with session.console.paused():
+                return input("Fix this? [yes/no] ").strip().lower() in ("y", "yes")
+
+        for fixed in one_by_one(session.directory, check, ask):
+            session.console.note(f"fixed {fixed.where}: {fixed.problem} [{fixed.rule}]")
+    return _again(session)
+
+
+def _again(session: Session) -> Report:
+    # The stack is read again.
+    session.__dict__.pop("stack", None)
+    return run.run(session)
+
+
+def one_by_one(
+    directory: Path,
+    check: Callable[[], list[Finding]],
+    ask: Callable[[Finding], bool],
+) -> list[Finding]:
+    """Ask about each finding that can be fixed; those that were, after a yes. `check` is asked
+    again after each, since lines move. Raises OSError for a file that can't be written."""
+    done: list[Finding] = []
+    asked: set[tuple[str, str]] = set()
+    while True:
+        found = [it for it in check() if it.rule in mend.OFFERED and _key(it) not in asked]
+        if not found:
+            return done
+        asked.add(_key(found[0]))
+        # One that would change nothing is not worth a question.
+        fixable = mend.mend(directory, found[:1], dry=True, menders=mend.OFFERED)
+        if fixable and ask(found[0]):
+            done += mend.mend(directory, found[:1], menders=mend.OFFERED)
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    """The same on whatever line it is by now."""
+    return finding.rule, finding.problem

@@ -1,0 +1,252 @@
+"""`spinstack init`: compose files as people have them become stacks, or findings with a remedy."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from invoke.config import Config
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from spinstack.checks import mend
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.images import engine
+from spinstack.remote import upload
+from spinstack.rules import finding as rules_finding
+from spinstack.rules.finding import Finding
+from spinstack.session import Session
+from spinstack.setup import adopt, offer
+from spinstack.tasks import ns
+from tests.unit.newer_template import change
+from tests.unit.stack_session import StackSession
+
+SHAPES = Path(__file__).parent / "compose_shapes"
+NEW = {"invoke.yaml", "tasks.py"}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No engine, and no settings of a person."""
+
+    def none(*_: object) -> None:
+        raise SpinstackError("no engine")
+
+    monkeypatch.setattr(engine, "find", none)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    def copied(name: str) -> Path:
+        directory = Path(shutil.copytree(SHAPES / name, tmp_path / name))
+        monkeypatch.chdir(directory)
+        return directory
+
+    return copied
+
+
+def init(*, dry: bool = False, **options: Any) -> int:
+    """What the task does in the current directory: its exit code."""
+    try:
+        ns["init"].body(Context(Config(overrides={"run": {"dry": dry}})), **options)
+    except Exit as ended:
+        return ended.code
+    return 0
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    paths = [path for path in directory.rglob("*") if path.is_file()]
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
+
+
+def made(directory: Path) -> Session:
+    return offer.made(Context(), directory, adopt.look(directory))
+
+
+def findings(directory: Path) -> list[Finding]:
+    return offer.checked(made(directory)).findings
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SHAPES.iterdir()))
+def test_two_files_are_added_and_what_stands_against_the_others_is_told(
+    name: str, shape: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = shape(name)
+    before = files(directory)
+    assert init() == 1
+    told = capsys.readouterr().out
+    assert told.count("  fix: ") == len(findings(directory)) > 2
+    after = files(directory)
+    assert after.keys() - before.keys() == NEW
+    assert {key: after[key] for key in before} == before
+    assert init() == 1 and files(directory) == after
+
+
+def test_a_dry_run_shows_the_files_and_writes_none(
+    shape: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = shape("blocks")
+    before = files(directory)
+    assert init(dry=True) == 0
+    assert "compose_file: compose.yaml" in capsys.readouterr().out
+    assert files(directory) == before
+
+
+def test_what_is_found_becomes_settings(
+    shape: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = shape("blocks")
+    init()
+    told = capsys.readouterr().err
+    assert "args: and target: below build: of api are not taken over" in told
+    assert "DB_PASSWORD in .env looks like a secret" in told
+    settings = yaml.safe_load((directory / "invoke.yaml").read_text())["spinstack"]
+    assert settings["compose_file"] == "compose.yaml" and settings["env_file"] == ".env"
+    api = {"context": "./api", "name": "measurements-api", "dockerfile": "Dockerfile.prod"}
+    assert settings["images"]["api"] == api
+    session = StackSession(directory)
+    spec = session.image_spec(session.settings.images[0])
+    assert spec.dockerfile_path == directory / "api" / "Dockerfile.prod"
+
+
+def test_the_names_that_are_given_are_taken(shape: Callable[[str], Path]) -> None:
+    directory = shape("several")
+    init(name="results", env_file="worker.env")
+    settings = yaml.safe_load((directory / "invoke.yaml").read_text())["spinstack"]
+    assert (settings["stack"], settings["env_file"]) == ("results", "worker.env")
+
+
+def test_other_compose_files_and_builds_from_elsewhere_are_told(
+    shape: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape("archive")
+    init()
+    told = capsys.readouterr().err
+    assert "docker-compose.override.yml is not read" in told
+    assert "build: of remote is not taken over" in told and "build: of old" in told
+
+
+def test_fixes_are_offered_one_by_one(shape: Callable[[str], Path]) -> None:
+    directory = shape("blocks")
+    session = made(directory)
+    asked: list[Finding] = []
+
+    def check() -> list[Finding]:
+        session.__dict__.pop("stack", None)
+        return offer.checked(session).findings
+
+    def ask(finding: Finding) -> bool:
+        asked.append(finding)
+        return finding.rule != "cap-drop"
+
+    done = offer.one_by_one(directory, check, ask)
+    assert len(done) == len(asked) - 1
+    assert {it.rule for it in check()} & mend.OFFERED.keys() == {"cap-drop"}
+    text = (directory / "compose.yaml").read_text()
+    assert "x-common: &common" in text and "# What newer formats have" in text
+    api, front, _ = yaml.safe_load(text)["services"].values()
+    assert api["image"] == "${API_IMAGE}" and "build" not in api
+    assert api["env_file"] == ["api.env", "local.env"] and api["deploy"] == {"replicas": 2}
+    assert front["image"] == "${FRONT_IMAGE}" and front["ports"] == ["${PORT}:80"]
+    assert front["volumes"] == ["./front/site.conf:/etc/nginx/conf.d/default.conf:ro"]
+
+
+@pytest.mark.parametrize(
+    ("long", "short"),
+    [
+        ("    ports: [{target: 80, published: 8080}]\n", "    ports: ['8080:80']\n"),
+        (
+            "    ports:\n      - published: 8080\n        target: 80\n      - 1:2\n",
+            "    ports:\n      - '8080:80'\n      - 1:2\n",
+        ),
+        ("    ports:\n      - target: 80\n", "    ports:\n      - target: 80\n"),
+    ],
+)
+def test_an_item_becomes_short_where_nothing_is_missing(long: str, short: str) -> None:
+    head = "services:\n  web:\n"
+    line = 3 if "[" in long else 4
+    assert mend.short_form(head + long, line) == head + short
+
+
+def test_the_stack_of_the_tutorial_is_valid_once_all_is_followed(
+    shape: Callable[[str], Path],
+) -> None:
+    directory = shape("tutorial")
+    session = made(directory)
+
+    def check() -> list[Finding]:
+        session.__dict__.pop("stack", None)
+        return offer.checked(session).findings
+
+    offer.one_by_one(directory, check, lambda finding: True)
+    assert "PAGES_DIR=survey/output\n" in (directory / "pages.env").read_text()
+    left = rules_finding.errors(check())
+    expected = ["image-tag", "image-tag", "mount-missing", "numeric-id", "path-mountable"]
+    assert [it.rule for it in left] == expected
+    compose = directory / "docker-compose.yml"
+    for _ in range(2):
+        change(compose, ":latest", ":2024.1")
+    change(compose, "proxy.conf", "nginx.conf")
+    change(compose, "- nginx\n", "- '4711'\n")
+    change(directory / "invoke.yaml", "your-project/your-nersc-name", "desi/users/alice")
+    change(directory / "invoke.yaml", "user: your-nersc-name", "user: alice")
+    assert rules_finding.errors(findings(directory)) == []
+
+
+def test_an_env_file_that_is_hidden_or_missing_is_part_of_a_release(
+    shape: Callable[[str], Path], tmp_path: Path
+) -> None:
+    hidden = shape("blocks")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "compose.yml").write_text("services: {web: {image: 'nginx:1.28', user: '${UID}:1'}}\n")
+    for directory, expected in ((hidden, "PORT=8080"), (bare, "")):
+        made(directory)
+        session = StackSession(directory)
+        session.settings.raw["namespace"] = "alice"
+        release = upload.make(session.stack, session.destination)
+        with tarfile.open(fileobj=io.BytesIO(release.archive)) as packed:
+            member = packed.extractfile(session.settings.env_file)
+            assert member and expected in member.read().decode()
+    # Nothing but the version of the format, which can be fixed.
+    left = rules_finding.errors(findings(bare))
+    assert [it.rule for it in left] == ["compose-version", "path-mountable"]
+
+
+def test_an_env_file_that_is_to_be_copied_says_from_where(shape: Callable[[str], Path]) -> None:
+    directory = shape("tutorial")
+    (directory / "pages.env").rename(directory / "pages.env.template")
+    with pytest.raises(SpinstackError, match=r"pages\.env is missing") as refused:
+        init()
+    assert "cp pages.env.template pages.env" in refused.value.remedy
+
+
+def test_without_a_compose_file_or_with_other_settings_nothing_is_added(
+    shape: Callable[[str], Path], tmp_path: Path
+) -> None:
+    directory = shape("tutorial")
+    (directory / "invoke.yaml").write_text("run: {echo: true}\n")
+    before = files(directory)
+    with pytest.raises(UsageError, match="no settings of a stack"):
+        init()
+    assert files(directory) == before
+    (directory / "docker-compose.yml").unlink()
+    with pytest.raises(UsageError, match="no compose file"):
+        init()
+
+
+@pytest.mark.parametrize("text", ["services: [web]\n", "services:\n  web: {\n", "", "{{ x }}\n"])
+def test_a_compose_file_that_is_none_is_a_finding(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "compose.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert init() == 1
+    assert rules_finding.errors(findings(tmp_path))
