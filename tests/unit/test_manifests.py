@@ -106,6 +106,10 @@ def test_variables_are_those_of_the_env_file_and_no_image_replaces_another_servi
 
 def test_visitors_come_by_the_ingress_to_the_published_port(template: Path) -> None:
     found = objects(template, {"tls_secret": "cert"})
+    told = of(found, "Ingress")["metadata"]["annotations"]
+    assert told["nginx.ingress.kubernetes.io/proxy-body-size"] == "0", (
+        "the stack's own limit counts"
+    )
     spec = of(found, "Ingress")["spec"]
     host = "nightwatch-desi.nw.development.svc.spin.nersc.org"
     assert spec["ingressClassName"] == "nginx"

@@ -80,7 +80,11 @@ def ingress_annotations(source: Source) -> dict[str, str]:
     """What the controller has to be told besides."""
     if source.cluster.ingress_class not in _NGINX:
         return {}
-    return {"nginx.ingress.kubernetes.io/proxy-read-timeout": str(_LONGEST_PAGE)}
+    return {
+        "nginx.ingress.kubernetes.io/proxy-read-timeout": str(_LONGEST_PAGE),
+        # No limit but the stack's own (client_max_body_size): the controller's would be 1 MB.
+        "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+    }
 
 
 def host_aliases(source: Source) -> list[dict[str, Any]]:
