@@ -1,5 +1,9 @@
-"""Removes what pip has compiled in an installed template, keeps the files as the template made them,
-and prints the first steps for the new stack."""
+"""Puts the files of the kind that was chosen into their places, removes those of the others and what
+pip has compiled, keeps the files as the template made them, and prints the first steps.
+
+Files that all kinds share lie where they belong; kinds/KIND has what only that kind has, laid out
+like the stack.
+"""
 
 import json
 import shutil
@@ -7,9 +11,25 @@ import zipfile
 from pathlib import Path
 
 NAME = json.loads(r'<< cookiecutter.stack_name | tojson >>')
+KIND = json.loads(r'<< cookiecutter.kind | tojson >>')
 # Left empty by the hook that ran before the files were made, where all files are the template's;
 # see spinstack/template/record.py.
 ORIGINAL = Path(".template.zip")
+
+
+def choose_kind():
+    own = Path("kinds", KIND)
+    for image in ("app", "web"):
+        # What is shared for an image that this kind has not.
+        if not (own / image).is_dir():
+            shutil.rmtree(image)
+    shutil.copytree(own, ".", dirs_exist_ok=True)
+    shutil.rmtree("kinds")
+
+
+def remove_compiled():
+    for compiled in [*Path.cwd().rglob("__pycache__")]:
+        shutil.rmtree(compiled)
 
 
 def keep_original():
@@ -27,17 +47,20 @@ def keep_original():
             kept.writestr(entry, path.read_bytes())
 
 
-for compiled in [*Path.cwd().rglob("__pycache__")]:
-    shutil.rmtree(compiled)
-
+choose_kind()
+remove_compiled()
 if ORIGINAL.exists():
     keep_original()
+
+DIRECTORIES = {"wsgi": "directory of its files", "static": "directory of the pages"}
+# Nightwatch's are there, with sample data.
+SETUP = "" if KIND == "nightwatch" else "\n  invoke setup             # its directory, there"
 print(f"""
 The stack {NAME} is ready. Next:
 
   cd {NAME}
-  # check invoke.yaml (names, destinations) and stack.env (group, directories)
+  # check invoke.yaml (names, destinations) and stack.env (group, {DIRECTORIES.get(KIND, "directories")})
   invoke check             # does it follow Spin's rules?
-  invoke rehearsal.start   # a pretend NERSC on this machine
+  invoke rehearsal.start   # a pretend NERSC on this machine{SETUP}
   invoke deploy            # to the rehearsal; the real thing: invoke deploy --to development
 """)

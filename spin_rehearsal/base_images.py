@@ -32,7 +32,7 @@ _ARG = re.compile(r"^ARG\s+(\w+_IMAGE)=(\S+)\s*$", re.IGNORECASE | re.MULTILINE)
 def wanted(stack_directory: Path) -> dict[str, str]:
     """Build argument -> image of every base image that the Dockerfiles below ask for."""
     found: dict[str, str] = {}
-    for dockerfile in sorted(stack_directory.glob("*/Dockerfile")):
+    for dockerfile in sorted(stack_directory.rglob("Dockerfile")):
         found.update(asked_for(dockerfile.read_text(encoding="utf-8")))
     return found
 

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-# Each needs memory for the scientific libraries, and few visitors request the pages they make.
+# Each needs memory for the application and its libraries.
 LIMIT = 8
 
 # The processor time that the container's group may use, in microseconds of a period: both in
@@ -35,7 +35,7 @@ def cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def most(count: int) -> int:
-    """Processes for so many cores: two each, since a page waits for the disk half the time."""
+    """Processes for so many cores: two each, since a request waits for the disk half the time."""
     return min(LIMIT, 2 * max(2, count))
 
 

@@ -1,13 +1,18 @@
 #!/bin/sh
+<%- if cookiecutter.kind == "static" %>
+# Starts nginx with limits that suit the container.
+<%- else %>
 # Starts nginx with limits that suit the container, and keeps the address of the service `app` in
 # a file that nginx includes.
 #
 # nginx looks names up only when it starts, and does not start if one is unknown. So the name is
 # looked up here, with the system's resolver, which works with any name server: web can start
 # before app, and finds it again when its address has changed.
+<%- endif %>
 set -u
 umask 077
 
+<% if cookiecutter.kind != "static" -%>
 service=app
 port=5001
 file=/tmp/app-server.conf
@@ -38,6 +43,7 @@ follow() {
     done
 }
 
+<% endif -%>
 # A worker for each core that the container was given, four at most: nginx's own `auto` counts
 # all the cores of the node. Of the files that each may have open (where there are enough,
 # as with Docker's 1048576, the upper limits count), a quarter is for connections: those of
@@ -71,7 +77,9 @@ rm -f /tmp/*.sock
 tune
 trust
 
+<% if cookiecutter.kind != "static" -%>
 first=$(address)
 write "${first:+$first:$port}"
 follow "$first" $$ &
+<% endif -%>
 exec nginx -e stderr "$@"

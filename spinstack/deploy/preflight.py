@@ -25,7 +25,8 @@ def check(session: Session) -> None:
             session.settings, session.destination, session.stack, session.platform
         )
         _refuse(findings, "in the stack", str(session.directory))
-        step.done(f"{len(session.stack.service_names)} services")
+        count = len(session.stack.service_names)
+        step.done(f"{count} service{'' if count == 1 else 's'}")
     for found in findings:
         session.console.warn(found.line())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spinstack.errors import SpinstackError, UsageError
@@ -52,8 +53,10 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
     from cookiecutter.main import cookiecutter
 
     try:
-        made = cookiecutter(place, no_input=not ask, extra_context=given, output_dir=output)
-    except CookiecutterException as error:
+        if ask:
+            given = _asked(place, given)
+        made = cookiecutter(place, no_input=True, extra_context=given, output_dir=output)
+    except (CookiecutterException, ValueError) as error:  # ValueError: none of the choices
         # The hook has said what is wrong with the answers; cookiecutter adds its own line.
         remedy = "change the answers, or choose another directory"
         raise SpinstackError(str(error), where=str(Path(output).resolve()), remedy=remedy) from None
@@ -63,6 +66,28 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
 def pairs(answers: Iterable[str]) -> dict[str, str]:
     """The answers by question. Raises UsageError for one that is not KEY=VALUE."""
     return dict(_pair(text) for text in answers)
+
+
+def _asked(place: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The answers to all questions: those that are given, and those that a person types, each
+    asked as cookiecutter asks it. Questions of another kind of stack are not asked."""
+    from cookiecutter import prompt
+    from jinja2 import Environment, StrictUndefined
+
+    context = json.loads((Path(place) / "cookiecutter.json").read_text(encoding="utf-8"))
+    questions = {key: value for key, value in context.items() if not key.startswith("_")}
+    others = {key: kind for kind, keys in context["_only_for"].items() for key in keys}
+    env = Environment(undefined=StrictUndefined, **context["_jinja2_env_vars"])  # noqa: S701 - no HTML
+    answers = dict(given)
+    for key, asked in questions.items():
+        default = prompt.render_variable(env, asked, answers)
+        if key in given or others.get(key, answers.get("kind")) != answers.get("kind"):
+            answers.setdefault(key, default)
+        elif isinstance(default, list):
+            answers[key] = prompt.read_user_choice(key, default, context["__prompts__"])
+        else:
+            answers[key] = prompt.read_user_variable(key, default, context["__prompts__"])
+    return answers
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +34,19 @@ TO = ("--to", "kube")
 
 @dataclass(frozen=True)
 class KubeStage(Stage):
-    """`namespace`: the person's; `files`: the centre's file system; `host`: the site's name."""
+    """`namespace`: the person's; `files`: the centre's file system; `host`: the site's name;
+    `name`: the stack's."""
 
     cluster: Cluster
     namespace: Namespace
     files: Path
     host: str
     registry: str
+    name: str = STACK
+
+    @property
+    def stack(self) -> Path:
+        return self.work / self.name
 
     def environment(self, **more: str) -> dict[str, str]:
         """With the cluster's kubectl on the PATH."""
@@ -53,6 +60,11 @@ class KubeStage(Stage):
     @property
     def static(self) -> Path:
         return self.files / "nightwatchtest/output"
+
+    @property
+    def kept(self) -> Path:
+        """The directory that stacks of the other kinds mount."""
+        return self.files / f"{self.name}-files"
 
     def kubectl(self, *words: str) -> str:
         """As the person."""
@@ -79,13 +91,14 @@ class KubeStage(Stage):
         path.write_text(yaml.safe_dump(settings))
 
 
-@pytest.fixture(scope="session")
-def kube_stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeStage]:
-    """The stack as cookiecutter made it, with a destination in the cluster."""
-    root = tmp_path_factory.mktemp("kube")
-    name = f"nightwatch-{uuid.uuid4().hex[:6]}"
-    host = f"{STACK}.{name}.spinstack.test"
-    namespace = make_namespace(cluster, name, root)
+@contextmanager
+def kube_person(
+    cluster: Cluster, root: Path, name: str = STACK, kind: str = "nightwatch"
+) -> Iterator[KubeStage]:
+    """A stack of a kind, as cookiecutter made it, with a destination in the cluster."""
+    of_its_own = f"{kind}-{uuid.uuid4().hex[:6]}"
+    host = f"{name}.{of_its_own}.spinstack.test"
+    namespace = make_namespace(cluster, of_its_own, root)
     with (
         tempfile.TemporaryDirectory(dir="/var/tmp", prefix="spinstack-kube-") as storage,
         beside.registry(root, cluster) as registry,
@@ -93,13 +106,18 @@ def kube_stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
     ):
         files = Path(storage) / "global"
         Path(storage).chmod(0o755)
-        sample.lay_out(files, owner=(beside.UID, beside.GID))
         made = KubeStage(
-            root / "home", Path(storage), root / "work", cluster, namespace, files, host, registry
+            *(root / "home", Path(storage), root / "work", cluster, namespace, files, host),
+            *(registry, name),
         )
         made.home.mkdir()
         made.work.mkdir()
-        made.bake(STACK, 60037)
+        if kind == "nightwatch":
+            sample.lay_out(files, owner=(beside.UID, beside.GID))
+        else:
+            made.kept.mkdir(parents=True)
+            os.chown(made.kept, beside.UID, beside.GID)
+        made.bake(name, 60037, kind)
         runner = LocalRunner()
         made.write_settings(base_images.ensure(runner, engine.find(runner).name, print))
         shutil.copytree(made.stack, made.work / "as-made")
@@ -107,3 +125,10 @@ def kube_stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
             yield made
         finally:
             namespace.remove()
+
+
+@pytest.fixture(scope="session")
+def kube_stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeStage]:
+    """The default stack."""
+    with kube_person(cluster, tmp_path_factory.mktemp("kube")) as made:
+        yield made

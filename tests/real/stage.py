@@ -90,9 +90,9 @@ class Stage:
         assert typed.code == 0, typed
         return typed
 
-    def bake(self, name: str, port: int) -> Path:
+    def bake(self, name: str, port: int, kind: str = "nightwatch") -> Path:
         """A new stack, by the real command."""
-        answers = (f"stack_name={name}", f"web_port={port}")
+        answers = (f"kind={kind}", f"stack_name={name}", f"web_port={port}")
         typed = self.type("cookiecutter", str(REPOSITORY), "--no-input", *answers, at=self.work)
         assert typed.code == 0, typed
         return self.work / name

@@ -24,9 +24,11 @@ from spinstack.tasks import ns
 from spinstack.transport import waits
 from spinstack.transport.fabric import known_hosts
 from spinstack.transport.fabric.login import changed_host_key
+from tests.baking import application
 from tests.conftest import REPOSITORY
 
-TEMPLATE = REPOSITORY / "<<cookiecutter.stack_name>>"
+# A stack as the template makes it.
+TEMPLATE = application().parent
 # Options of Invoke itself.
 INVOKES = {"--debug", "--dry", "--list", "--help", "--echo"}
 

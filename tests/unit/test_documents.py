@@ -26,7 +26,7 @@ from tests.baking import REPOSITORY, bake
 
 # For people who run a stack; the others speak of this repository's own tasks.
 DOCUMENTS = (
-    *(REPOSITORY / "README.md", REPOSITORY / "<<cookiecutter.stack_name>>" / "README.md"),
+    REPOSITORY / "README.md",
     *(REPOSITORY / "docs" / f"{name}.md" for name in ("spin-today", "kubernetes", "tutorial-map")),
     *(REPOSITORY / "docs" / f"{name}.md" for name in ("tutorial", "where")),
     *sorted((REPOSITORY / "docs" / "how-to").glob("*.md")),
@@ -44,6 +44,11 @@ def commands(text: str) -> Iterator[str]:
     # Also in a pipe, and as a step of a CI job.
     lines = re.findall(r"(?m)^ {4}(?:\w+=\$\(|.*\| |.*- (?:run: )?)?(invoke .*)$", text)
     yield from (re.split(r"\s+(?:#|\|\||>)|\)$", line)[0] for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["nightwatch", "wsgi", "static"])
+def test_what_is_to_be_typed_in_a_stack_can_be_typed(kind: str, tmp_path: Path) -> None:
+    test_what_is_to_be_typed_can_be_typed(bake(tmp_path, kind=kind) / "README.md")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))

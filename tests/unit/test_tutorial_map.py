@@ -9,10 +9,11 @@ import pytest
 
 from spinstack.checks import catalogue
 from spinstack.tasks import TOPICS
-from tests.baking import REPOSITORY
+from tests.baking import REPOSITORY, application
 
 MAP = REPOSITORY / "docs" / "tutorial-map.md"
-TEMPLATE = REPOSITORY / "<<cookiecutter.stack_name>>"
+# A stack as the template makes it.
+TEMPLATE = application().parent
 NOTHING = "–"
 
 # Every command that the tutorial types, without names of its own.

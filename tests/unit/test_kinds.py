@@ -1,0 +1,109 @@
+"""The kinds of stacks that the template makes: each whole, clean, and without a word about
+another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spinstack import template
+from spinstack.errors import SpinstackError
+from tests.baking import REPOSITORY, bake, text_files
+from tests.unit.test_check_laptop import check
+
+# What each kind has nothing to do with.
+WORDS = {
+    "wsgi": r"night|desi\b|desi[a-z]|calendar|exposure|astropy|fits\b|readyz|checkout",
+    "static": r"night|desi\b|desi[a-z]|calendar|exposure|\bapp\b|application|uwsgi|flask|python",
+}
+# Of Spin, whatever runs there, and of spinstack itself.
+ALLOWED = r"cdirs/desi|uwsgi_temp_path .*|application/|[Pp]ython (environment|and editors)"
+
+
+@pytest.fixture(scope="module", params=["nightwatch", "wsgi", "static"])
+def baked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bake(tmp_path_factory.mktemp(request.param), kind=request.param, nersc_user="alice")
+
+
+def test_each_kind_follows_the_rules(baked: Path) -> None:
+    assert check(baked, "dev") == check(baked, "prod") == []
+
+
+def test_nothing_of_the_template_is_left_over(baked: Path) -> None:
+    assert not (baked / "kinds").exists()
+    for name, text in text_files(baked).items():
+        assert not re.search(r"<<|>>|<%|%>|<#|#>|cookiecutter", text), name
+        assert name.endswith(".py") or not re.search(r"\n\n\n|^\n", text), name
+        assert text.endswith("\n") or not text, name
+
+
+def test_what_a_person_edits_is_short(baked: Path) -> None:
+    for name in ("web/site.conf", "app/app.ini"):
+        if (baked / name).exists():
+            assert (baked / name).read_text().count("\n") <= 40
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_no_kind_has_a_word_about_another(kind: str, tmp_path: Path) -> None:
+    for name, text in text_files(bake(tmp_path, kind=kind, nersc_user="alice")).items():
+        for line in text.split("\n"):
+            left = re.sub(ALLOWED, "", line)
+            assert not re.search(WORDS[kind], left, re.IGNORECASE), f"{name}: {line}"
+
+
+def test_every_part_of_nginx_is_included_somewhere(baked: Path) -> None:
+    texts = text_files(baked / "web")
+    included = set(re.findall(r"include (parts/\S+);", "\n".join(texts.values())))
+    assert {f"nginx/{name}" for name in included} == {
+        name for name in texts if name.startswith("nginx/parts/")
+    }
+
+
+def test_every_image_is_made_of_packages_that_are_pinned(baked: Path) -> None:
+    images = yaml.safe_load((baked / "invoke.yaml").read_text())["spinstack"]["images"]
+    assert {image["context"] for image in images.values()} == {
+        path.parent.name for path in baked.glob("*/Dockerfile")
+    }
+    if "app" in images:
+        pinned = (baked / "app/requirements.txt").read_text()
+        assert re.findall(r"^pyuwsgi==", pinned, re.MULTILINE) and "--hash=sha256:" in pinned
+
+
+def test_an_application_of_ones_own_needs_no_other_file_of_the_template() -> None:
+    """What kinds share is there once: a file of a kind is not also a shared one."""
+    root = REPOSITORY / "<<cookiecutter.stack_name>>"
+    shared = set(text_files(root))
+    for name in [name for name in shared if name.startswith("kinds/")]:
+        assert name.split("/", 2)[2] not in shared, name
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("nightwatch", 14), ("wsgi", 10), ("static", 10)])
+def test_a_person_is_asked_only_what_their_kind_needs(
+    kind: str, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[str] = []
+
+    def typed(name: str, default: str, prompts: dict[str, str]) -> str:
+        questions.append(name)
+        return {"nersc_user": "alice", "web_port": "60021"}.get(name, default)
+
+    def chosen(name: str, options: list[str], prompts: dict[str, str]) -> str:
+        questions.append(name)
+        return kind if name == "kind" else options[0]
+
+    monkeypatch.setattr("cookiecutter.prompt.read_user_variable", typed)
+    monkeypatch.setattr("cookiecutter.prompt.read_user_choice", chosen)
+    made = template.make(str(tmp_path), ["group_id=4711"], ask=True, dry=False)
+    assert len(questions) == asked, questions
+    assert "group_id" not in questions and ("data_dir" in questions) == (kind == "nightwatch")
+    env = (Path(made) / "stack.env").read_text()
+    assert "GROUP_ID=4711\n" in env and "WEB_PORT=60021\n" in env
+
+
+def test_a_kind_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpinstackError, match="django"):
+        template.make(str(tmp_path), ["kind=django"], ask=False, dry=False)
+    assert not list(tmp_path.iterdir())
