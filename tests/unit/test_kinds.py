@@ -12,6 +12,7 @@ import yaml
 from spinstack import template
 from spinstack.errors import SpinstackError
 from tests.baking import REPOSITORY, bake, text_files
+from tests.unit import kubernetes_stack
 from tests.unit.test_check_laptop import check
 
 # What each kind has nothing to do with.
@@ -30,6 +31,10 @@ def baked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_each_kind_follows_the_rules(baked: Path) -> None:
     assert check(baked, "dev") == check(baked, "prod") == []
+    assert kubernetes_stack.check(baked) == []
+    kinds = [it["kind"] for it in kubernetes_stack.objects(baked)]
+    images = len(list(baked.glob("*/Dockerfile")))
+    assert kinds.count("Deployment") == images and "Ingress" in kinds
 
 
 def test_nothing_of_the_template_is_left_over(baked: Path) -> None:
