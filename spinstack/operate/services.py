@@ -5,7 +5,7 @@ Each raises SpinstackError if the platform would refuse, before anything is done
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -67,12 +67,28 @@ def restart(session: Session, service: str, *, json: bool, yes: bool) -> None:
         names = _running(states, what, there)
         down = f"{_down(service)} for some seconds. {_KEPT}"
         if not session.platform.detached:
-            down = f"New containers start before the old ones stop. {_FILES_KEPT}"
+            down = f"{_overlap(session, names)} {_FILES_KEPT}"
         session.confirm(_question(session, "Restart", what, names, down), yes=yes)
         limit = session.destination.healthy_within
         with _order(session, there, "restart", service, ", ".join(names)) as step:
             states = control.restart(there, names, limit, step.detail)
     done(session, "restart", states, json, f"{what} is running again")
+
+
+def _overlap(session: Session, names: Sequence[str]) -> str:
+    """Of a platform that replaces containers: whether visitors notice. Two containers never write
+    to one volume."""
+    services, _ = session.stack.services(session.destination)
+    alone = [
+        service.name
+        for service in services
+        if service.name in names and any(it.is_volume and not it.read_only for it in service.mounts)
+    ]
+    text = "New containers start before the old ones stop"
+    if not alone:
+        return f"{text}."
+    are = "is" if len(alone) == 1 else "are"
+    return f"{text}; {' and '.join(alone)} {are} down for some seconds (one container a volume)."
 
 
 def _kept(session: Session) -> str:

@@ -57,6 +57,11 @@ class Mount:
     target: str
     mode: str = "rw"
 
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is of a named volume."""
+        return bool(self.source) and self.source[0] not in "/."
+
     @classmethod
     def parse(cls, text: str) -> Mount:
         """From compose's short form. Raises ValueError if it is not one."""

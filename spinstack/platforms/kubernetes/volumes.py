@@ -89,9 +89,7 @@ def _claim(found: Mounted, names: Volumes, claims: dict[str, str], mount: Mount)
 
 def claimed(source: Source) -> Iterator[Mount]:
     """The mounts of named volumes."""
-    for mount in source.service.mounts:
-        if mount.source and mount.source[0] not in "/.":
-            yield mount
+    yield from (mount for mount in source.service.mounts if mount.is_volume)
 
 
 def memory(source: Source) -> Iterator[tuple[str, str]]:
