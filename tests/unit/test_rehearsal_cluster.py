@@ -28,6 +28,7 @@ K3S = ("default", "https://127.0.0.1:6443")
 ELSEWHERE = ("lab", "https://kube.example.org:6443")
 NERSC = ("development", "https://rancher2.spin.nersc.gov/k8s/clusters/c-abc")
 DISGUISED = ("kind-spin", NERSC[1])
+PUBLIC = ("kind-lab", "https://128.55.206.113:6443")
 TUNNEL = ("tunnel", "https://127.0.0.1:6443")
 
 
@@ -47,7 +48,7 @@ def known(*contexts: tuple[str, str]) -> list[Context]:
 
 @pytest.mark.parametrize("own", [KIND, K3D, MINIKUBE, DOCKER, K3S])
 def test_the_only_cluster_of_this_machine_is_taken(own: tuple[str, str]) -> None:
-    others = known(NERSC, ELSEWHERE, DISGUISED, TUNNEL, own)
+    others = known(NERSC, ELSEWHERE, DISGUISED, PUBLIC, TUNNEL, own)
     found, unsure = at_hand.choose(others, "", load())
     assert (found.name, unsure) == (own[0], False)
 
@@ -71,7 +72,8 @@ def test_no_other_cluster_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("one", "asks"), [(KIND, False), (MINIKUBE, False), (TUNNEL, False), (ELSEWHERE, True)]
+    ("one", "asks"),
+    [(KIND, False), (MINIKUBE, False), (TUNNEL, False), (ELSEWHERE, True), (PUBLIC, True)],
 )
 def test_a_server_of_another_machine_is_asked_about(one: tuple[str, str], asks: bool) -> None:
     assert at_hand.choose(known(one), one[0], load())[1] is asks
