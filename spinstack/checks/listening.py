@@ -149,12 +149,13 @@ def _published(listener: Listener, centre: Centre) -> Iterator[Finding]:
 def _upstreams(
     settings: Settings, listener: Listener, listeners: Mapping[str, Listener]
 ) -> Iterator[Finding]:
+    own_names = {
+        directive.arguments[0]
+        for conf in listener.confs.values()
+        for directive in nginx_conf.everywhere(conf)
+        if directive.name == "upstream" and directive.arguments
+    }
     for name, conf in listener.confs.items():
-        own_names = {
-            directive.arguments[0]
-            for directive in nginx_conf.everywhere(conf)
-            if directive.name == "upstream" and directive.arguments
-        }
         for target in _targets(settings, listener, name, conf):
             host = target.host
             if host in own_names or "$" in host or host in ("localhost", "127.0.0.1", "unix"):

@@ -309,6 +309,12 @@ def test_a_base_image_with_the_name_of_an_argument_is_told_in_its_own_line(
     assert told.where == f"web/Dockerfile:{line}"
 
 
+def test_an_upstream_may_stand_in_another_file(directory: Path) -> None:
+    replaced(directory / APPLICATION, "uwsgi_pass app_service;", "include parts/pass.conf;")
+    (directory / PARTS / "pass.conf").write_text("uwsgi_pass app_service;\n")
+    assert check(directory) == []
+
+
 def test_a_module_of_nginx_brings_directives_for_all_files(directory: Path) -> None:
     replaced(directory / FILES, "sendfile on;", "sendfile on; js_import site.js;")
     assert [found.rule for found in check(directory)] == ["nginx-directive"]
