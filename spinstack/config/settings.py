@@ -303,8 +303,8 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     layers = [raw, _included(included, name) if included else {}, own]
     for layer in layers:
         values.update({key: layer[key] for key in values if layer.get(key) is not None})
-    # A destination may set only what differs, such as a checkout's ref.
-    for key in ("checkouts", "kubernetes"):
+    # A destination may set only what differs, such as a checkout's ref, or a rule of its centre.
+    for key in ("checkouts", "kubernetes", "centre"):
         values[key] = {}
         for layer in layers:
             told = layer.get(key) or {}

@@ -204,6 +204,14 @@ def test_rules_of_the_centre_can_be_overridden() -> None:
     assert found.destination().centre.ports_lab, "the others stay"
 
 
+def test_rules_of_a_destination_leave_those_of_the_stack() -> None:
+    rules = {"ports": {"world": ["7000-7010"]}}
+    own = {"dev": {"environment": "dev-cattle", "centre": rules}}
+    found = load(centre={"storage": {"written": ["/app/files"]}}, destinations=own).destination()
+    assert found.centre.written == ("/app/files",)
+    assert any(7005 in ports for ports in found.centre.ports_world)
+
+
 def test_a_variable_of_the_environment_is_read_by_its_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
