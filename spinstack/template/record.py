@@ -59,14 +59,19 @@ def begin(stack: Path, template: Path, context: Mapping[str, Any]) -> None:
         "template": url,
         "commit": commit,
         "checkout": context.get("_checkout"),
-        "context": {
-            ANSWERS: {key: answer for key, answer in context.items() if not key.startswith("_")}
-        },
+        "context": {ANSWERS: {key: context[key] for key in _questions(context)}},
         "directory": None,
         "version": __version__,
     }
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     (stack / FILE).write_text(text, encoding="utf-8")
+
+
+def _questions(context: Mapping[str, Any]) -> list[str]:
+    """Without those of other kinds of stacks, whose answers mean nothing here."""
+    kinds = (context.get("_only_for") or {}).items()
+    others = {key for kind, keys in kinds if kind != context.get("kind") for key in keys}
+    return [key for key in context if not key.startswith("_") and key not in others]
 
 
 def _source(template: Path) -> tuple[str, str]:
