@@ -37,8 +37,8 @@ def changed(path: Path, change: Callable[[str], str]) -> Iterator[None]:
 
 
 def conf(stage: KubeStage, text: str) -> AbstractContextManager[None]:
-    """More text in nginx.conf: a new version of web."""
-    return changed(stage.stack / "web" / "nginx.conf", lambda before: f"{before}{text}\n")
+    """More text in site.conf: a new version of web."""
+    return changed(stage.stack / "web" / "site.conf", lambda before: f"{before}{text}\n")
 
 
 def _yaml(path: Path, change: Callable[[dict[str, Any]], object]) -> AbstractContextManager[None]:
