@@ -30,13 +30,17 @@ def test_deploys_of_which_every_other_fails_cost_no_request(
 ) -> None:
     # Half of the requests are answered by app.
     visitors = Visitors([f"{kube_stage.site}{page}" for page in ("nights.html", "readyz")], RATE)
-    with visitors.at_work():
-        for number in range(DEPLOYS // 2):
-            # Web alone, and both.
-            good = conf(kube_stage, f"# {number}") if number % 2 else variable(kube_stage, "V=1")
-            with good:
-                kube_stage.done("deploy", *TO)
-            with web(kube_stage, image=f"{kube_stage.registry}/no/x:{number}"):
-                failed(kube_stage)
-    print(f"{DEPLOYS} deploys, {visitors.good} good answers, failed: {visitors.failed}")
+    try:
+        with visitors.at_work():
+            for number in range(DEPLOYS // 2):
+                # Web alone, and both.
+                good = (
+                    conf(kube_stage, f"# {number}") if number % 2 else variable(kube_stage, "V=1")
+                )
+                with good:
+                    kube_stage.done("deploy", *TO)
+                with web(kube_stage, image=f"{kube_stage.registry}/no/x:{number}"):
+                    failed(kube_stage)
+    finally:
+        print(f"{visitors.good} good answers, failed: {visitors.failed}")
     assert visitors.good > DEPLOYS * 5 * RATE and not visitors.failed, visitors
