@@ -29,7 +29,7 @@ def section() -> str:
 
 
 def _parts() -> Iterator[str]:
-    yield markdown.heading(2, "The centre's rules")
+    yield markdown.heading(2, "Rules of the centre")
     yield (
         "Below `centre:` of a destination, or of `spinstack:`, for all destinations. What is not "
         "set there is the centre's: `spin.yaml` of the package, which `kubernetes.yaml` changes "
