@@ -254,7 +254,7 @@ def _how_to_reach(name: str) -> list[str]:
     destination = f"{name}: {{include: {paths.of(name).destination}}}"
     return [
         f"deploy       add to destinations: in invoke.yaml:  {destination}",
-        f"             then: invoke deploy --to {name}",
+        f"             then run `invoke deploy --to {name}`",
     ]
 
 

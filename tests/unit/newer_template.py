@@ -33,8 +33,8 @@ def newer(into: Path) -> Path:
     (stack / "NEWS.md").write_text("It is << cookiecutter.colour >>.\n")
     (stack / "docker-compose.yml").rename(stack / "compose.yml")
     (stack / ".gitignore").write_text("!.template.zip\n*.log\n")
-    (stack / "app" / "app.py").unlink()
-    (stack / "app" / "app.ini").unlink()
+    (stack / "kinds/nightwatch/app/app.py").unlink()
+    (stack / "kinds/nightwatch/app/app.ini").unlink()
     return template
 
 

@@ -121,7 +121,7 @@ def test_the_messages_in_the_guides_are_printed(page: Path) -> None:
         *(it.read_text() for it in (REPOSITORY / "spinstack").rglob("*.py")),
         *(it.read_text() for it in Path(invoke.__file__).parent.rglob("*.py")),
         *(it.read_text() for it in (REPOSITORY / DIRECTORY).glob("*.py")),
-        *(it.read_text() for it in (REPOSITORY / DIRECTORY / "app").rglob("*.py")),
+        *(it.read_text() for it in (REPOSITORY / DIRECTORY / "kinds").rglob("*.py")),
     ]
     assert len(messages) > 5
     for message in messages:

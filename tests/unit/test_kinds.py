@@ -21,7 +21,10 @@ WORDS = {
     "static": r"night|desi\b|desi[a-z]|calendar|exposure|\bapp\b|application|uwsgi|flask|python",
 }
 # Of Spin, whatever runs there, and of spinstack itself.
-ALLOWED = r"cdirs/desi|uwsgi_temp_path .*|application/|[Pp]ython (environment|and editors)"
+ALLOWED = (
+    r"cdirs/desi|namespace: desi/alice|uwsgi_temp_path .*|application/|"
+    r"[Pp]ython (environment|and editors)"
+)
 
 
 @pytest.fixture(scope="module", params=["nightwatch", "wsgi", "static"])
@@ -85,7 +88,7 @@ def test_an_application_of_ones_own_needs_no_other_file_of_the_template() -> Non
         assert name.split("/", 2)[2] not in shared, name
 
 
-@pytest.mark.parametrize(("kind", "asked"), [("nightwatch", 14), ("wsgi", 10), ("static", 10)])
+@pytest.mark.parametrize(("kind", "asked"), [("nightwatch", 16), ("wsgi", 12), ("static", 12)])
 def test_a_person_is_asked_only_what_their_kind_needs(
     kind: str, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,7 +92,7 @@ def test_a_rehearsal_with_a_name_tells_how_to_deploy_there(where: Places) -> Non
     told = rehearsal.how_to_practise(replace(start.status(), name="other"))
     added = told[0].partition("invoke.yaml:  ")[2]
     assert yaml.safe_load(added) == {"other": {"include": str(paths.of("other").destination)}}
-    assert told[1].endswith("invoke deploy --to other")
+    assert told[1].endswith("`invoke deploy --to other`")
 
 
 def test_the_storage_of_another_home_is_refused_before_anything_is_installed(
