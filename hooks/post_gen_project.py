@@ -20,16 +20,18 @@ ORIGINAL = Path(".template.zip")
 def choose_kind():
     own = Path("kinds", KIND)
     for image in ("app", "web"):
-        # What is shared for an image that this kind has not.
-        if not (own / image).is_dir():
+        # What is shared for an image that this kind has not. In a directory that was there before,
+        # files beside it may be somebody's.
+        if not (own / image).is_dir() and ORIGINAL.exists():
             shutil.rmtree(image)
     shutil.copytree(own, ".", dirs_exist_ok=True)
     shutil.rmtree("kinds")
 
 
 def remove_compiled():
-    for compiled in [*Path.cwd().rglob("__pycache__")]:
-        shutil.rmtree(compiled)
+    """What pip has compiled of an installed template is not the stack's."""
+    for path in list(Path().rglob("__pycache__")):
+        shutil.rmtree(path)
 
 
 def keep_original():
@@ -48,8 +50,8 @@ def keep_original():
 
 
 choose_kind()
-remove_compiled()
 if ORIGINAL.exists():
+    remove_compiled()
     keep_original()
 
 DIRECTORIES = {"wsgi": "directory of its files", "static": "directory of the pages"}

@@ -24,8 +24,7 @@ _LEADING = 2
 def require_committed(runner: Runner, stack: Path) -> None:
     """Raises SpinstackError unless all of the stack is committed: then what an update changes can
     be told from what was there, and taken back."""
-    found = _git(runner, stack, "ls-files", "--", ".")
-    if not found.ok or not found.stdout:
+    if not tracked(runner, stack):
         raise SpinstackError(
             "the stack is in no git repository",
             where=str(stack),
@@ -39,6 +38,11 @@ def require_committed(runner: Runner, stack: Path) -> None:
             where=f"{changed[0][3:]}{more}",
             remedy="commit them, or git stash --include-untracked, then run this again",
         )
+
+
+def tracked(runner: Runner, stack: Path) -> set[str]:
+    """The stack's files that git knows; empty outside a repository."""
+    return set(_git(runner, stack, "ls-files", "-z", "--", ".").stdout.split("\0")) - {""}
 
 
 def difference(runner: Runner, work: Path) -> Path:

@@ -39,7 +39,8 @@ class Outcome:
     """What an update did, or would do. `old`: the version before, empty if unknown. `patch`: the
     difference of the two templates. `changed`: files in which they differ. `conflicts`: files
     that both sides changed. `kept`: files that the template no longer has, but were changed.
-    `left_out`: files that the stack no longer has. `new_answers`: of questions that are new."""
+    `left_out`: files that the stack's repository does not have. `new_answers`: of questions that
+    are new."""
 
     old: str
     new: str
@@ -64,7 +65,9 @@ class Outcome:
             return [f"the stack is that of the template of spinstack {self.new}; nothing to do"]
         told = [f"conflict: {name}" for name in self.conflicts]
         told += [f"kept, though the template no longer has it: {name}" for name in self.kept]
-        told += [f"left out, since the stack no longer has it: {name}" for name in self.left_out]
+        told += [
+            f"left out, since it is not in the stack's repository: {name}" for name in self.left_out
+        ]
         versions = f"from {self.old} to {self.new}" if self.old else f"to {self.new}"
         count = f"{len(self.changed)} file{'' if len(self.changed) == 1 else 's'}"
         if dry:
@@ -206,11 +209,12 @@ def _taken(path: Path) -> bytes:
 
 
 def _leave_out(look: Runner, stack: Path, work: Path, outcome: Outcome) -> None:
-    """Forget the files that the stack no longer has, which git would refuse to change, and those
-    that the template no longer has, but which a person has changed."""
+    """Forget the files that are not in the stack's repository, which git would refuse to change,
+    and those that the template no longer has, but which a person has changed."""
     old, new = work / git.OLD, work / git.NEW
+    there = git.tracked(look, stack) or set(_files(stack))
     for name in _files(old):
-        if not (stack / name).is_file():
+        if name not in there or not (stack / name).is_file():
             if _content(new / name) != _content(old / name):
                 outcome.left_out.append(name)
             (old / name).unlink()

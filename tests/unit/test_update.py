@@ -21,7 +21,7 @@ from spinstack.template import update as template_update
 from spinstack.template.update import Outcome, Source
 from spinstack.transport.runner import LocalRunner, PrintingRunner, Result
 from tests.baking import REPOSITORY, bake
-from tests.unit.newer_template import VERSION, change, copied, newer
+from tests.unit.newer_template import STACK, VERSION, change, copied, newer
 from tests.unit.stack_session import StackSession, baked
 
 # A stack's archive of each released template; the first is from before there were archives.
@@ -79,6 +79,9 @@ def test_what_a_person_changed_stays_and_what_the_template_changed_comes(stack: 
     change(stack / "tasks.py", '"""The tasks of', '"""My tasks of')
     (stack / "README.md").unlink()
     (stack / "notes.txt").write_text("mine")
+    # As a person's own settings of git may have it.
+    git(stack, "rm", "--quiet", "--cached", "web/nginx.conf")
+    (stack / ".git" / "info" / "exclude").write_text("nginx.conf\n")
     commit(stack)
     before = git(stack, "rev-parse", "HEAD")
 
@@ -87,7 +90,7 @@ def test_what_a_person_changed_stays_and_what_the_template_changed_comes(stack: 
     assert git(stack, "rev-parse", "HEAD") == before
     assert outcome.conflicts == ["tasks.py"]
     assert outcome.kept == ["app/app.ini"]
-    assert outcome.left_out == ["README.md"]
+    assert outcome.left_out == ["README.md", "web/nginx.conf"]
     assert outcome.new_answers == {"colour": "blue"}
     tasks = (stack / "tasks.py").read_text()
     assert tasks.startswith('<<<<<<< ours\n"""My tasks of') and '=======\n"""All tasks of' in tasks
@@ -280,6 +283,15 @@ def test_the_archive_holds_what_the_template_made_and_nothing_else(tmp_path: Pat
     words = {"no_input": True, "output_dir": str(tmp_path), "overwrite_if_exists": True}
     cookiecutter(str(REPOSITORY), **words)
     assert not (stack / record.ORIGINAL).exists()
+
+
+def test_what_pip_compiled_of_an_installed_template_is_not_the_stacks(tmp_path: Path) -> None:
+    installed = copied(tmp_path / "template")
+    compiled = installed / STACK / "app" / "__pycache__"
+    compiled.mkdir()
+    (compiled / "app.cpython-311.pyc").write_bytes(b"\xcb\r\r\n\0")
+    made = files(bake(tmp_path, template=installed))
+    assert not [name for name in made if "__pycache__" in name]
 
 
 def test_nothing_of_the_record_is_uploaded(stack: Path) -> None:
