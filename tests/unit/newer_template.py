@@ -30,7 +30,7 @@ def newer(into: Path) -> Path:
     change(stack / "tasks.py", '"""The tasks', '"""All tasks')
     change(stack / "stack.env", "# Port of the site,", "# The port of the site,")
     change(stack / "README.md", "\n", "\nNew.\n")
-    change(stack / "web" / "nginx.conf", "\n", "\n# New.\n")
+    change(stack / "web/nginx/nginx.conf", "\n", "\n# New.\n")
     (stack / "NEWS.md").write_text("It is << cookiecutter.colour >>.\n")
     (stack / "docker-compose.yml").rename(stack / "compose.yml")
     (stack / ".gitignore").write_text("!.template.zip\n*.log\n")

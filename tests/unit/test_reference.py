@@ -44,7 +44,7 @@ def test_every_task_has_its_options_and_exit_codes() -> None:
         for name, task in zip(topic.names(), topic.tasks, strict=True):
             text = told[f"task-{name.replace('.', '-')}"]
             for argument in task.get_arguments():
-                flag = f"--{argument.name.replace('_', '-')}"
+                flag = f"--{argument.name.strip('_').replace('_', '-')}"
                 assert re.search(rf"`{flag}( [A-Z]+)?`", text), (name, flag)
                 assert markdown.prose(argument.help) in text, (name, flag)
             assert re.findall(r"(?m)^\| (\d) \| .+ \|$", text) == ["0", "1", "2"]

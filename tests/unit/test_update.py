@@ -80,7 +80,7 @@ def test_what_a_person_changed_stays_and_what_the_template_changed_comes(stack: 
     (stack / "README.md").unlink()
     (stack / "notes.txt").write_text("mine")
     # As a person's own settings of git may have it.
-    git(stack, "rm", "--quiet", "--cached", "web/nginx.conf")
+    git(stack, "rm", "--quiet", "--cached", "web/nginx/nginx.conf")
     (stack / ".git" / "info" / "exclude").write_text("nginx.conf\n")
     commit(stack)
     before = git(stack, "rev-parse", "HEAD")
@@ -90,7 +90,7 @@ def test_what_a_person_changed_stays_and_what_the_template_changed_comes(stack: 
     assert git(stack, "rev-parse", "HEAD") == before
     assert outcome.conflicts == ["tasks.py"]
     assert outcome.kept == ["app/app.ini"]
-    assert outcome.left_out == ["README.md", "web/nginx.conf"]
+    assert outcome.left_out == ["README.md", "web/nginx/nginx.conf"]
     assert outcome.new_answers == {"colour": "blue"}
     tasks = (stack / "tasks.py").read_text()
     assert tasks.startswith('<<<<<<< ours\n"""My tasks of') and '=======\n"""All tasks of' in tasks

@@ -59,7 +59,7 @@ def _flags(argument: Argument) -> str:
     shown = [f"--{it}" if len(it) > 1 else f"-{it}" for it in reversed(argument.names)]
     shown[-1] += value
     needed = " (needed)" if argument.positional else ""
-    return ", ".join(markdown.code(it.replace("_", "-")) for it in shown) + needed
+    return ", ".join(markdown.code(it.rstrip("_").replace("_", "-")) for it in shown) + needed
 
 
 def _default(argument: Argument) -> str:
