@@ -17,6 +17,8 @@ SETTINGS = {
     "project_dir": ("project_dir",),
     "registry": ("registry",),
     "namespace": ("namespace",),
+    "spin_namespace": ("kubernetes", "namespace"),
+    "nersc_uid": ("kubernetes", "uid"),
     "login_host": ("host",),
     "environment": ("destinations", "dev", "environment"),
 }
@@ -51,7 +53,7 @@ def _settings(stack: Path) -> Any:
 def _setting(value: Any, path: tuple[str, ...]) -> str:
     for key in ("spinstack", *path):
         value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else ""
+    return str(value) if isinstance(value, (str, int)) else ""
 
 
 def _variables(stack: Path) -> dict[str, str]:

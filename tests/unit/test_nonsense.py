@@ -308,7 +308,7 @@ KUBERNETES_READERS: tuple[Callable[[str], object], ...] = (
     lambda words: in_order(KUBERNETES.read_log(words, "s", "app"), 3),
     lambda words: shown(KUBERNETES.read_kept("volume", words)),
     lambda words: (KUBERNETES.complaints(words), KUBERNETES.known(words)),
-    lambda words: events.explain(words, words, "s", "app", words),
+    lambda words: events.explain(words, words, "s", "app"),
     lambda words: events.explain('{"items": []}', words, "s", "app"),
     lambda words: list(map(str, quota.shortages(quota.parse(words), [{}]))),
     lambda words: records.read(words, "s"),

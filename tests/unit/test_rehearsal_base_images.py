@@ -78,7 +78,7 @@ def test_a_wheel_brings_the_template(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     package = tmp_path / "spinstack"
     (package / "_template" / template.STACK_DIRECTORY).mkdir(parents=True)
     (package / "_template" / "cookiecutter.json").touch()
-    monkeypatch.setattr(template, "__file__", str(package / "template.py"))
+    monkeypatch.setattr(template, "__file__", str(package / "template" / "__init__.py"))
     assert template.path() == package / "_template"
     (package / "_template" / "cookiecutter.json").unlink()
     with pytest.raises(SpinstackError, match="template"):

