@@ -40,7 +40,7 @@ def test_a_component_that_is_restarted_in_the_middle_is_waited_for(
     assert answers(kube_stage)
 
 
-@pytest.mark.parametrize("step", ["render", "upgrade", "ask the site"])
+@pytest.mark.parametrize("step", ["upgrade", "ask the site"])
 def test_the_command_that_was_killed_is_finished_by_the_same_command_at_once(
     kube_stage: KubeStage, first: Typed, step: str
 ) -> None:

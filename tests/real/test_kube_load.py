@@ -15,7 +15,7 @@ from .stage import Typed
 
 pytestmark = pytest.mark.real("engine", "registry", "root")
 
-DEPLOYS = int(os.environ.get("SPINSTACK_TEST_DEPLOYS", "4"))
+DEPLOYS = int(os.environ.get("SPINSTACK_TEST_DEPLOYS", "2"))
 # Requests a second.
 RATE = 50
 
