@@ -6,6 +6,7 @@ import http.client
 import struct
 import uuid
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
@@ -75,7 +76,9 @@ class Guest:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         connection = http.client.HTTPConnection(site.hostname, site.port or 80, timeout=30)
         try:
-            connection.request(method, path, body or None, sent)
+            # Who refuses a large body may hang up before it is sent, but has answered.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body or None, sent)
             got = connection.getresponse()
             answer = Answer(got.status, got.headers, got.read())
         finally:
