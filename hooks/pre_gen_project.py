@@ -56,34 +56,11 @@ def import_package():
         if (root / "spinstack" / "rules" / "centre.py").is_file():
             sys.dont_write_bytecode = True
             sys.path.insert(0, str(root))
-            from spinstack.rules import centre, names
+            from spinstack.rules import answers, centre
             from spinstack.template import record
 
-            return names, centre.load(), record
+            return answers, centre.load(), record
     raise SystemExit(f"The package spinstack is not beside its template {template}.")
-
-
-def findings(answers, rules, centre):
-    """Everything that violates Spin's rules."""
-    # The stack's name is the suggestion for the namespace.
-    found = rules.stack_name(
-        answers["stack_name"], centre, "stack_name"
-    ) or rules.cluster_namespace(answers["spin_namespace"], "spin_namespace")
-    found += rules.user_name(answers["nersc_user"], "nersc_user")
-    if answers["nersc_uid"]:
-        found += rules.user_id(answers["nersc_uid"], "nersc_uid")
-    found += rules.numeric_id(answers["group_id"], "numeric group id", "group_id")
-    found += rules.absolute_path(answers["project_dir"], "project_dir") or rules.site_path(
-        answers["project_dir"], centre, "project_dir"
-    )
-    found += rules.registry(answers["registry"], centre, "registry")
-    found += rules.namespace(answers["namespace"], "namespace")
-    found += rules.host_name(answers["login_host"], "login_host")
-    found += rules.environment(answers["environment"], centre, "environment")
-    found += rules.outside_port(answers["web_port"], centre, "web_port")
-    for key in ("static_dir", "data_dir", "nightwatch_dir", "desimodel_dir", "desiutil_dir"):
-        found += rules.site_path(answers[key], centre, key)
-    return found
 
 
 def remove_parents_later():
@@ -96,7 +73,7 @@ def remove_parents_later():
 
 def main():
     rules, centre, record = import_package()
-    found = findings(ANSWERS, rules, centre)
+    found = rules.findings(ANSWERS, centre)
     if not found:
         record.begin(Path.cwd(), template_directory(), ANSWERS)
         return

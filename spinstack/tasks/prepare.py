@@ -43,7 +43,15 @@ def new(
     from spinstack import template
     from spinstack.console.console import Console
 
-    made = template.make(output, answer or (), ask=not no_input, dry=context.config.run.dry)
+    dry = context.config.run.dry
+    made = template.make(output, answer or (), ask=not no_input, dry=dry)
+    if not (dry or no_input):
+        from pathlib import Path
+
+        from spinstack.template import git
+        from spinstack.transport.runner import LocalRunner
+
+        git.offer(LocalRunner(), Path(made), Console())
     Console().result(str(made))
 
 

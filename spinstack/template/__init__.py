@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from spinstack.errors import SpinstackError, UsageError
@@ -54,7 +53,9 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
 
     try:
         if ask:
-            given = _asked(place, given)
+            from spinstack.template import questions
+
+            given = questions.ask(Path(place), given)
         made = cookiecutter(place, no_input=True, extra_context=given, output_dir=output)
     except (CookiecutterException, ValueError) as error:  # ValueError: none of the choices
         # The hook has said what is wrong with the answers; cookiecutter adds its own line.
@@ -66,28 +67,6 @@ def make(output: str, answers: Iterable[str], *, ask: bool, dry: bool) -> str:
 def pairs(answers: Iterable[str]) -> dict[str, str]:
     """The answers by question. Raises UsageError for one that is not KEY=VALUE."""
     return dict(_pair(text) for text in answers)
-
-
-def _asked(place: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The answers to all questions: those that are given, and those that a person types, each
-    asked as cookiecutter asks it. Questions of another kind of stack are not asked."""
-    from cookiecutter import prompt
-    from jinja2 import Environment, StrictUndefined
-
-    context = json.loads((Path(place) / "cookiecutter.json").read_text(encoding="utf-8"))
-    questions = {key: value for key, value in context.items() if not key.startswith("_")}
-    others = {key: kind for kind, keys in context["_only_for"].items() for key in keys}
-    env = Environment(undefined=StrictUndefined, **context["_jinja2_env_vars"])  # noqa: S701 - no HTML
-    answers = dict(given)
-    for key, asked in questions.items():
-        default = prompt.render_variable(env, asked, answers)
-        if key in given or others.get(key, answers.get("kind")) != answers.get("kind"):
-            answers.setdefault(key, default)
-        elif isinstance(default, list):
-            answers[key] = prompt.read_user_choice(key, default, context["__prompts__"])
-        else:
-            answers[key] = prompt.read_user_variable(key, default, context["__prompts__"])
-    return answers
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spinstack.errors import SpinstackError
 from spinstack.text import split_lines
 from spinstack.transport.command import Command
 from spinstack.transport.runner import Result, Runner
+
+if TYPE_CHECKING:
+    from spinstack.console.console import Console
 
 # Directories with the two renderings, side by side.
 OLD, NEW = "old", "new"
@@ -38,6 +45,22 @@ def require_committed(runner: Runner, stack: Path) -> None:
             where=f"{changed[0][3:]}{more}",
             remedy="commit them, or git stash --include-untracked, then run this again",
         )
+
+
+def offer(runner: Runner, stack: Path, console: Console) -> None:
+    """Ask on a terminal whether a new stack shall be a git repository, unless it is in one: it can
+    take over a newer template then."""
+    if not sys.stdin.isatty() or shutil.which("git") is None:
+        return
+    if _git(runner, stack, "rev-parse", "--git-dir").ok:
+        return
+    with console.paused():
+        answer = input("Make it a git repository, so that it can be updated? [yes/no] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        return
+    _git(runner, stack, "init", "--quiet")
+    _git(runner, stack, "add", "--all")
+    console.note(f"to commit it: git -C {shlex.quote(str(stack))} commit -m 'A new stack'")
 
 
 def tracked(runner: Runner, stack: Path) -> set[str]:

@@ -90,8 +90,8 @@ def test_all_options_of_a_task_are_offered(shell: AtTerminal) -> None:
     [
         (["invoke", "status", "--"], ["--to", "--watch", "--json"]),
         (["invoke", "--help", "roll"], ["rollback"]),
-        (["invoke", "deploy", "--to", "=", "d"], ["dev"]),
-        (["invoke", "deploy", "--to", "d"], ["dev"]),
+        (["invoke", "deploy", "--to", "=", "d"], ["development", "dev"]),
+        (["invoke", "deploy", "--to", "d"], ["development", "dev"]),
         (["invoke", "image.run", "--image", ""], ["app", "web"]),
         (["invoke", "check", "--explain", "port-num"], ["port-number"]),
         (["invoke", "exec", "--command", ""], []),

@@ -10,7 +10,10 @@ import pytest
 import yaml
 
 from spinstack import template
+from spinstack.console.console import Console
 from spinstack.errors import SpinstackError
+from spinstack.template import git
+from spinstack.transport.runner import LocalRunner
 from tests.baking import REPOSITORY, bake, text_files
 from tests.unit import kubernetes_stack
 from tests.unit.test_check_laptop import check
@@ -109,6 +112,42 @@ def test_a_person_is_asked_only_what_their_kind_needs(
     assert "group_id" not in questions and ("data_dir" in questions) == (kind == "nightwatch")
     env = (Path(made) / "stack.env").read_text()
     assert "GROUP_ID=4711\n" in env and "WEB_PORT=60021\n" in env
+
+
+def test_only_wrong_answers_are_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = {"stack_name": ["No_Name", "no name", "my-site"], "web_port": ["80", "60021"]}
+    questions: list[str] = []
+
+    def answer(name: str, default: str, prompts: dict[str, str]) -> str:
+        questions.append(name)
+        return typed[name].pop(0) if typed.get(name) else default
+
+    monkeypatch.setattr("cookiecutter.prompt.read_user_variable", answer)
+    monkeypatch.setattr("cookiecutter.prompt.read_user_choice", lambda name, options, _: options[0])
+    made = template.make(str(tmp_path), [], ask=True, dry=False)
+    assert Path(made).name == "my-site"
+    assert "WEB_PORT=60021\n" in (Path(made) / "stack.env").read_text()
+    # The namespace was suggested from the wrong name.
+    assert questions[-4:] == ["stack_name", "web_port", "stack_name", "spin_namespace"]
+    assert "port 80 belongs to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("answer", "initialized"), [("yes", True), ("", False)])
+def test_a_new_stack_can_be_a_git_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, initialized: bool
+) -> None:
+    stack = bake(tmp_path, kind="static")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    git.offer(LocalRunner(), stack, Console())
+    assert (stack / ".git").is_dir() == initialized
+    assert bool(git.tracked(LocalRunner(), stack)) == initialized
+    # Not asked again, nor inside a repository.
+    monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked again"))
+    if initialized:
+        git.offer(LocalRunner(), stack / "web", Console())
 
 
 def test_a_kind_that_there_is_not_is_refused(tmp_path: Path) -> None:
