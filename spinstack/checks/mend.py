@@ -22,9 +22,9 @@ from spinstack.rules.finding import Finding
 
 # Takes a file's text and the line (from 1) of a finding.
 Mender = Callable[[str, int], str]
-# File, line, and perhaps a variable that is set there.
 # Lists whose items newer formats write as mappings.
 _LONG_FORMS = ("ports", "volumes", "env_file")
+# File, line, and perhaps a variable that is set there.
 _PLACE = re.compile(r"(.+):(\d+)(?: \(\w+\))?")
 
 
@@ -183,7 +183,10 @@ def build(text: str, line: int) -> str:
         keys = {key.value: (key, value) for key, value in service.value}
         if "build" not in keys or keys["build"][0].start_mark.line + 1 != line:
             continue
-        if service.flow_style:
+        inside = keys["build"][1]
+        parts = inside.value if isinstance(inside, yaml.MappingNode) else ()
+        # A Dockerfile that is nowhere else is not for us to throw away.
+        if service.flow_style or any(part.value == "dockerfile_inline" for part, _ in parts):
             return text
         wanted = "image: ${" + f"{name.value.upper().replace('-', '_')}_IMAGE" + "}"
         lines = text.split("\n")
@@ -230,7 +233,10 @@ def _single(item: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.ScalarNode
 def _last_line(node: Any) -> int:
     """Of a value, from 0: a block ends where the next thing begins."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
-        return int(node.end_mark.line)
+        end = node.end_mark
+        # Text after | or > ends where the next line begins, which is no part of it.
+        beyond = end.column == 0 and end.line > node.start_mark.line
+        return int(end.line) - beyond
     last = node.value[-1]
     return _last_line(last[1] if isinstance(last, tuple) else last)
 

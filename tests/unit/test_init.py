@@ -158,6 +158,33 @@ def test_fixes_are_offered_one_by_one(shape: Callable[[str], Path]) -> None:
     assert front["volumes"] == ["./front/site.conf:/etc/nginx/conf.d/default.conf:ro"]
 
 
+def test_what_comes_after_a_build_stays() -> None:
+    text = """\
+services:
+  web:
+    build:
+      context: .
+      target: >-
+        last
+    user: '1:2'
+    image: >-
+      nginx
+    read_only: true
+"""
+    inline = text.replace("target: >-", "dockerfile_inline: |")
+    assert mend.build(inline, 3) == inline
+    assert (
+        mend.build(text, 3)
+        == """\
+services:
+  web:
+    image: ${WEB_IMAGE}
+    user: '1:2'
+    read_only: true
+"""
+    )
+
+
 @pytest.mark.parametrize(
     ("long", "short"),
     [
