@@ -236,7 +236,7 @@ def _last_line(node: Any) -> int:
         end = node.end_mark
         # Text after | or > ends where the next line begins, which is no part of it.
         beyond = end.column == 0 and end.line > node.start_mark.line
-        return int(end.line) - beyond
+        return int(end.line) - (1 if beyond else 0)
     last = node.value[-1]
     return _last_line(last[1] if isinstance(last, tuple) else last)
 
