@@ -5,6 +5,7 @@ Files that all kinds share lie where they belong; kinds/KIND has what only that 
 like the stack.
 """
 
+import contextlib
 import json
 import shutil
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 NAME = json.loads(r'<< cookiecutter.stack_name | tojson >>')
 KIND = json.loads(r'<< cookiecutter.kind | tojson >>')
+KINDS = ("nightwatch", "wsgi", "static")
 # Left empty by the hook that ran before the files were made, where all files are the template's;
 # see spinstack/template/record.py.
 ORIGINAL = Path(".template.zip")
@@ -25,7 +27,11 @@ def choose_kind():
         if not (own / image).is_dir() and ORIGINAL.exists():
             shutil.rmtree(image)
     shutil.copytree(own, ".", dirs_exist_ok=True)
-    shutil.rmtree("kinds")
+    for kind in KINDS:
+        shutil.rmtree(Path("kinds", kind))
+    # As above.
+    with contextlib.suppress(OSError):
+        Path("kinds").rmdir()
 
 
 def remove_compiled():

@@ -83,7 +83,7 @@ def _source(template: Path) -> tuple[str, str]:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"^(https?://)[^/@]*@", r"\1", url)
+    return re.sub(r"^(https?://)[^/]*@", r"\1", url)
 
 
 def _repository() -> str:
@@ -132,14 +132,17 @@ def read(stack: Path) -> Record | None:
 def unpack(stack: Path, into: Path) -> None:
     """The files as the template made them. Raises SpinstackError if they can't be read."""
     import zipfile
+    import zlib
 
     archive = stack / ORIGINAL
     try:
         with zipfile.ZipFile(archive) as kept:
-            kept.extractall(into)
             for info in kept.infolist():
-                (into / info.filename).chmod(info.external_attr >> 16 & 0o777)
-    except (OSError, zipfile.BadZipFile):
+                # Where it lies now: a name may lead elsewhere, and is not followed there.
+                file = Path(kept.extract(info, into))
+                if file.is_file():
+                    file.chmod(0o755 if info.external_attr >> 16 & 0o100 else 0o644)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         raise SpinstackError(
             f"{ORIGINAL}, the files as the template made them, can't be read",
             where=str(archive),

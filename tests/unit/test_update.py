@@ -262,7 +262,7 @@ def test_a_record_is_what_cruft_reads_and_holds_no_password(tmp_path: Path) -> N
     repository = copied(tmp_path / "template")
     git(repository, "init", "--quiet")
     commit(repository)
-    git(repository, "remote", "add", "origin", "https://me:token@example.org/spinstack")
+    git(repository, "remote", "add", "origin", "https://me:to@ken@example.org/spinstack")
     stack = bake(tmp_path, template=repository)
     value = json.loads((stack / record.FILE).read_text())
     assert value["template"] == "https://example.org/spinstack"
@@ -279,10 +279,33 @@ def test_the_archive_holds_what_the_template_made_and_nothing_else(tmp_path: Pat
         held = {name: kept.read(name) for name in kept.namelist()}
     made = files(stack)
     assert held == {name: made[name] for name in made if name not in record.FILES}
-    (stack / "password.txt").write_text("secret")
+    mine = [stack / "password.txt", stack / "kinds" / "of" / "mine.txt"]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("secret")
     words = {"no_input": True, "output_dir": str(tmp_path), "overwrite_if_exists": True}
     cookiecutter(str(REPOSITORY), **words)
     assert not (stack / record.ORIGINAL).exists()
+    assert all(path.is_file() for path in mine)
+
+
+def test_an_archive_of_somebody_elses_reaches_nothing_outside(tmp_path: Path) -> None:
+    stack, into = tmp_path / "stack", tmp_path / "into"
+    key = tmp_path / "key"
+    stack.mkdir()
+    key.write_text("mine")
+    key.chmod(0o600)
+    for name in ("../key", str(key)):
+        with zipfile.ZipFile(stack / record.ORIGINAL, "w") as made:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o666 << 16
+            made.writestr(entry, "theirs")
+        record.unpack(stack, into)
+        assert (key.read_text(), key.stat().st_mode & 0o777) == ("mine", 0o600)
+    broken = (stack / record.ORIGINAL).read_bytes().replace(b"theirs", b"broken")
+    (stack / record.ORIGINAL).write_bytes(broken)
+    with pytest.raises(SpinstackError, match="can't be read"):
+        record.unpack(stack, into)
 
 
 def test_what_pip_compiled_of_an_installed_template_is_not_the_stacks(tmp_path: Path) -> None:
