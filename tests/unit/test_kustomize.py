@@ -128,7 +128,11 @@ def test_no_value_of_a_secret_is_written_anywhere(directory: Path) -> None:
     path = directory / "kubernetes/key.yaml"
     path.write_text(f"{SECRET}type: kubernetes.io/service-account-token\n")
     assert "kubernetes/key.yaml" in released(directory)
-    for text in (f"{SECRET}stringData: {{a: hush}}\n", "secretGenerator: [{name: key}]\n"):
+    for text in (
+        f"{SECRET}stringData: {{a: hush}}\n",
+        "kind: List\nmetadata: {name: all}\nitems: [{kind: Secret, data: {a: aHVzaA==}}]\n",
+        "secretGenerator: [{name: key}]\n",
+    ):
         path.unlink(missing_ok=True)
         path = path.with_name("key.yaml" if "kind" in text else "kustomization.yaml")
         path.write_text(text)

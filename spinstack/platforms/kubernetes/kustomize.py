@@ -196,8 +196,15 @@ def _documents(name: str, data: bytes, stack: Stack) -> list[dict[str, Any]]:
 
 
 def _has_secret_values(it: Mapping[str, Any]) -> bool:
-    values = it.get("kind") == "Secret" and (it.get("data") or it.get("stringData"))
-    return bool(values or it.get("secretGenerator"))
+    listed = it.get("items") if it.get("kind") == "List" else None
+    objects = [it, *(listed if isinstance(listed, list) else ())]
+    return bool(it.get("secretGenerator")) or any(map(_is_secret_with_values, objects))
+
+
+def _is_secret_with_values(it: Any) -> bool:
+    if not isinstance(it, dict) or it.get("kind") != "Secret":
+        return False
+    return bool(it.get("data") or it.get("stringData"))
 
 
 def _read(path: Path) -> bytes:
