@@ -105,6 +105,28 @@ def test_a_lock_that_seems_to_be_stale_is_listened_to(
     assert desk.fails(ship.deploy).what.startswith("locked by bob")
 
 
+def test_a_holder_who_speaks_after_all_keeps_the_lock(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop may wake up just when nobody listens any more."""
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(lock, "time", clock)
+    desk.types(ship.deploy)
+    hold(node, "bob", ago=5)
+    desk.changes()
+    listened = lock.StackLock.says_something
+
+    def listens(self: lock.StackLock) -> bool:
+        heard = listened(self)
+        renewed(node)
+        return heard
+
+    monkeypatch.setattr(lock.StackLock, "says_something", listens)
+    assert desk.fails(ship.deploy).what.startswith("locked by bob")
+    assert image(node, "web").endswith("web:1.0")
+
+
 def test_an_order_ends_before_the_lock_of_a_silent_holder_does(desk: Desk, node: KubeNode) -> None:
     """It gives no sign of life while kubectl runs."""
     assert steps.ORDER_SECONDS + held.RENEWED_EVERY < lease.DURATION

@@ -33,6 +33,8 @@ class StackLock:
     def __init__(self, client: StackClient, cluster: Cluster, seen: SeenStack) -> None:
         self._client, self._cluster, self._seen = client, cluster, seen
         self._held: HeldLease | None = None
+        # The version of the lock whose holder was listened to, and gave no sign of life.
+        self._silent = ""
         self.lost = False
 
     @property
@@ -110,12 +112,14 @@ class StackLock:
 
     def break_(self, owner: Owner) -> bool:
         """Release the owner's lock. Whether it was still there. Raises Locked if it is somebody
-        else's by now."""
+        else's by now, or if its holder, who was silent, has given a sign of life since."""
         found = self._seen.kept().lock
         now = held.holder(found)
         if found is None or now is None:
             return False
         if owner.nonce and now.nonce != owner.nonce:
+            raise self._locked(now)
+        if self._silent and found.version != self._silent:
             raise self._locked(now)
         released = lease.release(self._cluster, found, datetime.now(timezone.utc))
         if not self.ask("break the lock", released).ok:
@@ -131,4 +135,5 @@ class StackLock:
             now = self._seen.kept().lock
             if now is None or now.version != first.version:
                 return bool(now and now.held)
+        self._silent = first.version if first and first.held else ""
         return False
