@@ -21,6 +21,7 @@ from spinstack.config.stack import read_text
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.rules import centre
 from spinstack.rules.service import ImageName
+from spinstack.text import read_yaml
 
 SETTINGS, TASKS = "invoke.yaml", "tasks.py"
 # In the order in which Compose looks for them; the first is also the setting's default.
@@ -196,8 +197,9 @@ def _settings(found: Found) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As YAML reads it back."""
-    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    """As YAML reads it back: to it, on and no are no text."""
+    bare = _BARE.fullmatch(text) and read_yaml(text.encode()) == text
+    return text if bare else json.dumps(text, ensure_ascii=False)
 
 
 _HEAD = """\

@@ -121,6 +121,11 @@ def test_the_names_that_are_given_are_taken(shape: Callable[[str], Path]) -> Non
     init(name="results", env_file="worker.env")
     settings = yaml.safe_load((directory / "invoke.yaml").read_text())["spinstack"]
     assert (settings["stack"], settings["env_file"]) == ("results", "worker.env")
+    # A word of YAML's.
+    (directory / "invoke.yaml").unlink()
+    init(name="on", env_file="worker.env")
+    settings = yaml.safe_load((directory / "invoke.yaml").read_text())["spinstack"]
+    assert settings["stack"] == "on"
 
 
 def test_other_compose_files_and_builds_from_elsewhere_are_told(
