@@ -36,7 +36,7 @@ def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
             except ValueError:
                 continue
             if not name.digest and (not name.tag or name.tag in centre.floating_tags):
-                where = f"{image.context}/Dockerfile:{number}"
+                where = f"{image.context}/{image.dockerfile}:{number}"
                 problem = f"the base image {reference} has a tag that moves, or none"
                 remedy = "name its version, as in python:3.12-slim-bookworm and nginx:1.28.0"
                 yield Finding("image-base", where, problem, remedy, "warning")
@@ -45,7 +45,7 @@ def findings(settings: Settings, centre: Centre) -> Iterator[Finding]:
 def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
     """Line and reference of each `FROM` with an image, build arguments at their defaults; the
     line is that of the argument if the whole reference is one."""
-    text = _text(settings.directory / image.context / "Dockerfile")
+    text = _text(settings.directory / image.context / image.dockerfile)
     arguments: dict[str, str] = {}
     set_in: dict[str, int] = {}
     stages = {"scratch"}
@@ -62,11 +62,11 @@ def bases(settings: Settings, image: ImageSetting) -> Iterator[tuple[int, str]]:
                 stages.add(base[2])
 
 
-def copied(context: Path, below: str) -> dict[str, Path]:
-    """The files of a build context that its Dockerfile copies to a directory or into it: path in
-    the image -> file. Without those whose place can't be told without building."""
+def copied(context: Path, name: str, below: str) -> dict[str, Path]:
+    """The files of a build context that the Dockerfile called `name` copies to a directory or into
+    it: path in the image -> file. Without those whose place can't be told without building."""
     found: dict[str, Path] = {}
-    for _, instruction in _instructions(_text(context / "Dockerfile")):
+    for _, instruction in _instructions(_text(context / name)):
         copy = _COPY.match(instruction)
         words = _words(copy[1]) if copy else []
         target = words[-1] if words else ""
@@ -89,10 +89,10 @@ def _missing_sources(settings: Settings, image: ImageSetting) -> Iterator[Findin
         ignore = Ignore.parse(_text(context / ".dockerignore"))
     except ValueError:
         return  # a build says so
-    for number, instruction in _instructions(_text(context / "Dockerfile")):
+    for number, instruction in _instructions(_text(context / image.dockerfile)):
         copy = _COPY.match(instruction)
         for source in _sources(copy[1]) if copy else ():
-            where = f"{image.context}/Dockerfile:{number}"
+            where = f"{image.context}/{image.dockerfile}:{number}"
             there = _matching(context, source)
             if not there:
                 near = difflib.get_close_matches(source, _beside(context, source), 1)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from spinstack.checks import dockerfile, nginx_conf
 from spinstack.checks.nginx_conf import Directive, Unreadable
-from spinstack.config.settings import Settings
+from spinstack.config.settings import ImageSetting, Settings
 from spinstack.config.stack import Stack
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Service
@@ -22,19 +22,25 @@ PLACE = "/etc/nginx"
 _MAIN = f"{PLACE}/nginx.conf"
 
 
+def image(settings: Settings, stack: Stack, service: Service) -> ImageSetting | None:
+    """The image of the stack that the service runs."""
+    for one in settings.images:
+        if service.image and service.image == stack.images.get(one.variable):
+            return one
+    return None
+
+
 def context(settings: Settings, stack: Stack, service: Service) -> Path | None:
     """The directory that the service's image is built from."""
-    for image in settings.images:
-        if service.image and service.image == stack.images.get(image.variable):
-            return (settings.directory / image.context).resolve()
-    return None
+    built = image(settings, stack, service)
+    return (settings.directory / built.context).resolve() if built else None
 
 
 def placed(settings: Settings, stack: Stack, service: Service) -> dict[str, Path]:
     """Files of the stack below /etc/nginx: path in the container -> file."""
     root = settings.directory.resolve()
-    built_from = context(settings, stack, service)
-    found = dockerfile.copied(built_from, PLACE) if built_from else {}
+    built = image(settings, stack, service)
+    found = dockerfile.copied(root / built.context, built.dockerfile, PLACE) if built else {}
     for mount in service.mounts:
         if not mount.source.startswith(".") or not mount.target.startswith(PLACE):
             continue

@@ -54,9 +54,10 @@ def _mounted(root: Path, service: Service) -> dict[str, str]:
 
 def _words(settings: Settings, stack: Stack, service: Service) -> tuple[str, ...]:
     """The arguments: if the image has an entrypoint of its own, it passes them on to nginx."""
-    context = nginx_files.context(settings, stack, service)
-    if context and (context / "Dockerfile").is_file():
-        text = (context / "Dockerfile").read_text(encoding="utf-8", errors="replace")
+    image = nginx_files.image(settings, stack, service)
+    path = settings.directory / image.context / image.dockerfile if image else None
+    if path and path.is_file():
+        text = path.read_text(encoding="utf-8", errors="replace")
         return ("-t",) if re.search(r"^ENTRYPOINT", text, re.MULTILINE) else ("nginx", "-t")
     return ("nginx", "-t")
 

@@ -12,7 +12,7 @@ from spinstack.config.stack import Stack
 from spinstack.rules.finding import Finding, Severity
 
 # Those of an image that programs read, in whatever directory of it.
-_READ = ("Dockerfile", "*.sh", "*.ini", "*.conf")
+_READ = ("Dockerfile*", "*.sh", "*.ini", "*.conf")
 
 
 def links(directory: Path) -> Iterator[Finding]:

@@ -47,7 +47,8 @@ def check(directory: Path, to: str = "dev") -> list[Finding]:
     destination = loaded.destination(to)
     images = {}
     for image in loaded.images:
-        spec = ImageSpec(image.key, directory / image.context, image.name)
+        context = directory / image.context
+        spec = ImageSpec(image.key, context, image.name, dockerfile=image.dockerfile)
         images[image.variable] = reference(spec, destination.registry, destination.namespace)
     return stack.check(
         loaded, destination, config_stack.read(loaded, images, Rancher1.beside), Rancher1()
@@ -356,6 +357,20 @@ def test_what_copies_take_as_docker_does(directory: Path) -> None:
     with (web / ".dockerignore").open("a") as ignore:
         ignore.write("\n".join(sorted(lines)))
     assert check(directory) == []
+
+
+def test_a_dockerfile_of_another_name_is_checked_like_any(directory: Path) -> None:
+    web = directory / "web"
+    (web / "Dockerfile").rename(web / "Dockerfile.prod")
+    replaced(directory / INVOKE, "{context: web,", "{context: web, dockerfile: Dockerfile.prod,")
+    assert check(directory) == []
+    replaced(web / "nginx/nginx.conf", "    server_tokens", "    server_token")
+    replaced(web / "Dockerfile.prod", "nginx:1.28.0-bookworm", "nginx:latest")
+    replaced(web / "Dockerfile.prod", "COPY start.sh", "COPY star.sh")
+    found = {one.rule: one.where.rpartition(":")[0] for one in check(directory)}
+    at = "web/Dockerfile.prod"
+    directive = {"nginx-directive": "web/nginx/nginx.conf"}
+    assert found == {"image-base": at, "image-copy": at, **directive}
 
 
 def test_a_broken_compose_file_hides_no_wrong_environment(directory: Path) -> None:
