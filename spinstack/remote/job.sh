@@ -220,7 +220,8 @@ stop_first() {
 remarks() { head -c 4000 "$said" | sed -n '1 { /^ok$/! q }; /^'"$1"': /p' | grep .; }
 
 # ask: asks for every page of the site, until it responds correctly, or the time is up, or it was
-# refused for so long that it won't come (4xx, but for those that may pass). A page that is only `ok` may go on with lines `pending: …`, for which some time is waited, and `warning: …`.
+# refused for so long that it won't come (4xx, but for those that may pass). A page that is only
+# `ok` may go on with lines `pending: …`, for which some time is waited, and `warning: …`.
 ask() {
     local page end status late refused
     if [ -z "$site" ]; then
