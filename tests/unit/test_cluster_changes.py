@@ -13,7 +13,7 @@ from spinstack.tasks import ship
 from spinstack.transport import probe
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode, Refused
-from tests.unit.kube_record import age_lock, free, image, orders, past, record
+from tests.unit.kube_record import age_lock, free, hold, image, orders, past, record
 
 __all__ = ["desk", "directory", "node"]
 
@@ -161,6 +161,27 @@ def test_a_change_goes_back_to_the_release_before(desk: Desk, node: KubeNode) ->
     assert image(node, "web").endswith("web:1.0")
     assert record(node)["current"] == first
     assert past(node)[-1] == ("rollback", "done")
+
+
+def test_a_change_of_others_while_somebody_is_asked_is_told_as_that(
+    desk: Desk, node: KubeNode
+) -> None:
+    """Nobody has the lock any more, but somebody had it."""
+    desk.types(ship.deploy)
+    desk.changes()
+    desk.types(ship.deploy)
+
+    def meanwhile(line: str) -> None:
+        if line.startswith("replace") and not free(node):
+            node.before = lambda line: None
+            found = node.objects["Lease", "spinstack-demo"]
+            hold(node, "bob")
+            spec = {key: it for key, it in found["spec"].items() if key != "holderIdentity"}
+            node._put({**node.objects["Lease", "spinstack-demo"], "spec": spec})
+
+    node.before = meanwhile
+    assert desk.fails(ship.rollback, yes=True).what == "somebody has just changed the stack"
+    assert image(node, "web").endswith("web:2.0")
 
 
 def test_a_stack_whose_release_is_gone_can_be_deployed(desk: Desk, node: KubeNode) -> None:

@@ -11,7 +11,7 @@ from spinstack.platforms.kubernetes.cluster import answers, lease
 from spinstack.platforms.kubernetes.cluster.answers import Answer
 from spinstack.remote.cluster import held
 from spinstack.remote.cluster.held import HeldLease
-from spinstack.remote.errors import Locked, LockLost
+from spinstack.remote.errors import Changed, Locked, LockLost
 from spinstack.transport.command import Command
 from spinstack.transport.script import Step, StepResult
 
@@ -59,12 +59,13 @@ class StackLock:
 
     def take(self, owner: Owner) -> None:
         """Take the lock, or hand the one that is ours over. Raises Locked if somebody has it, even
-        if they seem to be dead."""
+        if they seem to be dead; Changed if somebody had ours meanwhile."""
         if self._held is None:
             self._take(owner)
         elif not self._held.hand_over(owner):
             self._held = None
-            raise self._locked(held.holder(self._seen.kept().lock))
+            holder = held.holder(self._seen.kept().lock)
+            raise self._locked(holder) if holder else Changed(self._cluster.where)
 
     def _take(self, owner: Owner) -> None:
         """In the version that was read last: what was read with it holds then."""
