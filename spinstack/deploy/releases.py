@@ -61,5 +61,4 @@ def superfluous(found: list[Listed], keep: int) -> list[str]:
     back = [item.note.id for item in found if item.can_go_back]
     kept = set(back[-keep:])
     kept |= {item.note.id for item in found if item.state in ("current", "unfinished")}
-    # A release newer than all of those may be one that is just being deployed.
     return [item.note.id for item in found if item.note.id not in kept]
