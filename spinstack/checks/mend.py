@@ -22,8 +22,13 @@ from spinstack.rules.finding import Finding
 
 # Takes a file's text and the line (from 1) of a finding.
 Mender = Callable[[str, int], str]
-# Lists whose items newer formats write as mappings.
-_LONG_FORMS = ("ports", "volumes", "env_file")
+# Lists whose items newer formats write as mappings, with the keys that the short form can say, or
+# that make no difference where a stack runs (an env file that is missing is another finding).
+_LONG_FORMS = {
+    "ports": {"target", "published", "protocol", "mode", "name", "app_protocol"},
+    "volumes": {"type", "source", "target", "read_only", "consistency"},
+    "env_file": {"path", "required"},
+}
 # File, line, and perhaps a variable that is set there.
 _PLACE = re.compile(r"(.+):(\d+)(?: \(\w+\))?")
 
@@ -215,6 +220,9 @@ def short_form(text: str, line: int) -> str:
 
 def _shortened(text: str, key: str, item: yaml.MappingNode) -> str:
     parts = {part.value: goyaml.scalar(value) for part, value in _single(item)}
+    # Lost, such as the subpath of a volume, it would be another mount.
+    if not {part.value for part, value in item.value if value.value} <= _LONG_FORMS[key]:
+        return text
     short = services.short_form(key, parts)
     if services.LACKING & set(short.split(":")) or "'" in short:
         return text

@@ -91,7 +91,11 @@ def short_form(key: str, item: Mapping[str, Any]) -> str:
         ending = f"/{protocol}" if protocol not in ("", "tcp") else ""
         return f"{_text(item.get('published')) or 'OUTSIDE'}:{target or 'INSIDE'}{ending}"
     mode = ":ro" if item.get("read_only") is True else ""
-    return f"{_text(item.get('source')) or 'SOURCE'}:{target or 'TARGET'}{mode}"
+    source = _text(item.get("source"))
+    # A name alone would be a volume's.
+    if source and item.get("type") == "bind" and source[0] not in "/.~$":
+        source = f"./{source}"
+    return f"{source or 'SOURCE'}:{target or 'TARGET'}{mode}"
 
 
 def _text(value: Any) -> str:

@@ -199,6 +199,18 @@ services:
             "    ports:\n      - '8080:80'\n      - 1:2\n",
         ),
         ("    ports:\n      - target: 80\n", "    ports:\n      - target: 80\n"),
+        (
+            "    volumes: [{type: bind, source: d, target: /d, bind: {}}]\n",
+            "    volumes: ['./d:/d']\n",
+        ),
+        *(
+            (f"    {item}\n", f"    {item}\n")
+            for item in (
+                "volumes: [{type: volume, source: d, target: /d, volume: {subpath: x}}]",
+                "ports: [{target: 80, published: 8080, host_ip: 127.0.0.1}]",
+                "env_file: [{path: a.env, format: raw}]",
+            )
+        ),
     ],
 )
 def test_an_item_becomes_short_where_nothing_is_missing(long: str, short: str) -> None:
