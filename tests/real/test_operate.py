@@ -80,7 +80,8 @@ def test_inside(running: SmallSite) -> None:
     assert typed.out.strip().isdecimal()
     shell = person(running, "shell", "--service", "app")
     shell.wait_for("$ ")
-    shell.type("busybox stty size\r", "33 101")
+    # The size comes after the shell has begun.
+    shell.insist("busybox stty size\r", "33 101")
     shell.resize(20, 60)
     shell.insist("busybox stty size\r", "20 60")
     shell.type("sleep 100\r", "sleep 100")
