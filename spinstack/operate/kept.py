@@ -94,9 +94,15 @@ def _must_be_there(there: StackClient, kind: Kind, name: str) -> None:
 
 
 def remove(session: Session, kind: Kind, name: str, *, yes: bool, json: bool) -> None:
-    """Remove one, after asking."""
+    """Remove one of the stack's, after asking. Raises UsageError for another stack's."""
     with connected(session) as there:
         found = _named(there, kind, name)
+        stack = session.settings.stack
+        if found and not session.dry and not of_stack(found, stack):
+            raise UsageError(
+                f"the {kind.name} {name} does not belong to {stack}",
+                remedy=f"`invoke {kind.name}.list` names those that do",
+            )
         if found:
             question = f"Remove the {kind.name} {name} at {session.destination.name}? {kind.lost}"
             session.confirm(question, yes=yes)

@@ -40,7 +40,9 @@ def create_volume(session: Session, name: str, driver: str, *, json: bool) -> No
 
 def remove_volume(session: Session, name: str, *, yes: bool, json: bool) -> None:
     """Remove a volume with everything in it."""
-    kept.remove(session, VOLUME, _volume_name(session, name), yes=yes, json=json)
+    # In full: that of a service that the stack no longer has, too.
+    whole = _volume_name(session, name) if name in session.stack.service_names else name
+    kept.remove(session, VOLUME, whole, yes=yes, json=json)
 
 
 def _volume_name(session: Session, name: str) -> str:

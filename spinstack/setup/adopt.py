@@ -188,11 +188,12 @@ def _settings(found: Found) -> str:
         for name, image in found.images.items():
             parts = ", ".join(f"{key}: {_quoted(value)}" for key, value in image.items())
             lines.append(f"    {_quoted(name)}: {{{parts}}}\n")
-    registry = found.registry or "registry.spin.nersc.gov"
+    registry = found.registry or "registry.nersc.gov"
     lines.append(_REST.format(registry=_quoted(registry), user=PLACEHOLDER_USER))
     if found.namespace:
         lines.append(f"  namespace: {_quoted(found.namespace)}\n")
-    lines.append(_DESTINATIONS.format(project=PLACEHOLDER_PROJECT, user=PLACEHOLDER_USER))
+    place = {"project": PLACEHOLDER_PROJECT, "user": PLACEHOLDER_USER}
+    lines.append(_DESTINATIONS.format(stack=_quoted(found.stack), **place))
     return "".join(lines)
 
 
@@ -228,14 +229,18 @@ _DESTINATIONS = """\
   # Releases are uploaded to a directory in it, named after the stack; directories in the env file
   # may be relative to it. Spin must be able to mount it: not home, not scratch.
   project_dir: /global/cfs/cdirs/{project}/{user}
-  # Each destination has the settings above, overridden by its own. There can be one for Kubernetes,
-  # too: {{platform: kubernetes, kubernetes: {{cluster: development, namespace: …, uid: …}}}}
+  # Your namespace in Spin, to which you add your numeric user id at NERSC, as which the containers
+  # run (uid: what `id -u` prints there).
+  kubernetes: {{namespace: {stack}}}
+  # Each destination has the settings above, overridden by its own.
   destinations:
     # A pretend NERSC on this machine, started by `invoke rehearsal.start`, which also writes
     # the file included here.
     rehearsal: {{include: ~/.local/state/spinstack/rehearsal/default/destination.yml}}
-    # environment: the part of Spin that it runs in. protected: changes need --to naming it, or a
-    # confirmation.
+    # Spin's clusters. protected: changes need --to naming it, or a confirmation.
+    development: {{platform: kubernetes, kubernetes: {{cluster: development}}}}
+    production: {{platform: kubernetes, protected: true, kubernetes: {{cluster: production}}}}
+    # First-generation Spin. environment: the part of it that the stack runs in.
     dev: {{environment: dev-cattle}}
     prod: {{environment: prod-cattle, protected: true}}
 """

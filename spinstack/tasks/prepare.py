@@ -94,7 +94,8 @@ def init(
     report = offer.checked(session)
     _tell(session, report, json)
     session.console.note(
-        "next: set user and project_dir in invoke.yaml, then `invoke check --to dev`"
+        "next: look through invoke.yaml (user, project_dir, kubernetes), then "
+        "`invoke check --to development`"
     )
     if report.failed:
         from invoke.exceptions import Exit

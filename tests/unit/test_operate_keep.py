@@ -203,6 +203,21 @@ def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"app.{STACK}" in error.value.remedy
 
 
+def test_the_volume_of_a_service_that_is_gone_can_be_removed(tmp_path: Path) -> None:
+    gone = volume("1v1", f"old.{STACK}")
+    answers: Answers = {"volumes": [(gone, 0), ("", 0)], "remove the volume": ("", 0)}
+    session = Operator(tmp_path, answers)
+    run(tasks_secrets.volume_rm, session, name=f"old.{STACK}", yes=True)
+    assert " rm " in session.node.sent[1] and "1v1" in session.node.sent[1]
+
+
+def test_a_volume_of_another_stack_is_not_removed(tmp_path: Path) -> None:
+    session = Operator(tmp_path, {"volumes": (volume("1v1", "app.theirs"), 0)})
+    with pytest.raises(UsageError, match="does not belong to"):
+        run(tasks_secrets.volume_rm, session, name="app.theirs", yes=True)
+    assert len(session.steps) == 1
+
+
 def test_a_volume_that_nothing_has_mounted_yet_is_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
