@@ -207,3 +207,9 @@ def dump(data: Any, *, width: int, blocks: bool = False) -> str:
     """
     dumper = _BlockDumper if blocks else _Dumper
     return str(yaml.dump(data, Dumper=dumper, sort_keys=False, width=width, allow_unicode=blocks))
+
+
+def in_braces(data: dict[str, Any] | list[Any]) -> str:
+    """The same in one line: `{port: 5432}`."""
+    written = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=10**6, default_flow_style=True)
+    return written.strip()

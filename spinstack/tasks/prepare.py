@@ -170,6 +170,59 @@ def _tell_update(session: Session, outcome: Outcome, json: bool) -> None:
 @task(
     "make",
     help={
+        "what": "postgres, redis, or the name of a service of your own",
+        "name": "the service's name (default: db for postgres, kv for redis)",
+        "image": "its image; for one of the stack's own: '${APP_IMAGE}'",
+        "command": "what its containers run, quoted as a whole (default: what the image says)",
+        "user": "the numbers of user and group that it runs as, as in 999:999",
+        "port": "the port that it listens on; gives it a health check",
+        "directory": "mount a volume there",
+        "to": "only follow the rules of this destination (default: of all)",
+        "json": JSON,
+    },
+)
+def add(
+    session: Session,
+    what: str,
+    name: str = "",
+    image: str = "",
+    command: str = "",
+    user: str = "",
+    port: int = 0,
+    directory: str = "",
+    to: str | None = None,
+    json: bool = False,
+) -> None:
+    """Add a service to the stack's files: a database, a cache, a worker.
+
+    It gets a user that is not root, a health check, a volume and a secret, as far as it needs them;
+    everything else in the files stays as it is. Then it says what is left to do. `--dry` shows the
+    change.
+
+        invoke add postgres
+        invoke --dry add redis
+        invoke add util-mail --image '${APP_IMAGE}' --command 'python -m mail'
+    """
+    from spinstack.setup import add, recipes
+
+    wanted = recipes.Wanted(what, name, image, user, command, port, directory)
+    made = add.add(session, wanted)
+    console = session.console
+    if session.dry:
+        console.verbatim("\n".join(add.difference(session.directory, made)))
+    if json:
+        if not session.dry:
+            console.json({"stack": session.settings.stack, "action": "add", **made.as_dict()})
+        return
+    verb = "would add" if session.dry else "added"
+    console.result(f"{verb} {made.name} ({made.about}) to {' and '.join(made.files)}")
+    for line in (*made.left, "`invoke deploy`"):
+        console.advice(f"  next: {line}")
+
+
+@task(
+    "make",
+    help={
         "to": "also check this destination: login node, cluster (default: only local files)",
         "json": JSON,
         "explain": "RULE: why this rule exists, and its source (all: list the rules)",
@@ -284,5 +337,5 @@ def login(session: Session, to: str | None = None, user: str = "") -> None:
         session.console.result(f"logged in to {destination.registry} as {name}")
 
 
-TOPIC = Topic("make", "Create and check a stack", (new, init, update, check))
+TOPIC = Topic("make", "Create and check a stack", (new, init, update, add, check))
 REGISTRY = Topic("make", "The image registry", (login,), group="registry")

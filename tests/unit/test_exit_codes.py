@@ -35,6 +35,7 @@ WITHOUT_JSON = {
 }
 # Options that tasks can't do without.
 NEEDED: dict[str, dict[str, Any]] = {
+    "add": {"what": "postgres"},
     "secret.create": {"name": "password"},
     "secret.rm": {"name": "password"},
     "volume.create": {"name": "app"},
