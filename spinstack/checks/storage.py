@@ -31,6 +31,8 @@ def findings(service: Service, stack: Stack, destination: Destination) -> Iterat
             set_at = service.where_set(f"volumes.{index}")
             yield from _shallow(mount, destination.centre, set_at)
             yield from _writable(service, mount, destination.centre, where)
+        elif mount.is_volume and not mount.read_only:
+            yield from _owned(service, mount, where)
 
 
 def _own_file(service: Service, mount: Mount, stack: Stack, where: str) -> Iterator[Finding]:
@@ -65,3 +67,15 @@ def _writable(service: Service, mount: Mount, centre: Centre, where: str) -> Ite
     remedy = f"let it end in {mount.target}:ro, or, if the service must write there, set centre: "
     remedy += f"{{storage: {{written: [{written}]}}}} in invoke.yaml"
     yield Finding("mount-writable", where, problem, remedy, "warning")
+
+
+def _owned(service: Service, mount: Mount, where: str) -> Iterator[Finding]:
+    """A new volume is root's. On Kubernetes it is given to the group of `user:`."""
+    uid, _, group = service.user.partition(":")
+    if group or uid in ("0", "root"):
+        return
+    problem = f"service {service.name} may not be able to write to the volume {mount.source}: "
+    problem += "nothing says which group it runs as"
+    remedy = "write user: with the numbers of user and group that its image is made for, as in "
+    remedy += "user: '999:999' for postgres and redis"
+    yield Finding("volume-owner", where, problem, remedy, "warning")

@@ -113,6 +113,7 @@ def rules(found: list[Finding]) -> set[str]:
 def test_what_only_the_first_generation_asked_for_is_not_asked(tmp_path: Path) -> None:
     """Names of roles, open ports, shared lists of names, the centre's registries."""
     lines = "ports: ['80:8080']\nsecrets: [key]\nvolumes: ['data:/data']\ncap_drop: [ALL]"
+    lines += "\nuser: '999:999'"
     directory = small(tmp_path, lines, name="frontend")
     replaced(directory / COMPOSE, "registry.nersc.gov/alice/app:1.0", "quay.io/alice/app:1.0")
     assert rules(check(directory)) == {"health-check"}

@@ -240,7 +240,7 @@ ANSWERS = [
 ]
 KUBERNETES = (
     *("kubernetes-additions", "kubernetes-config", "kubernetes-key", "kubernetes-name"),
-    *("kubernetes-ports", "path-relative", "port-closed"),
+    *("kubernetes-ports", "path-relative", "port-closed", "volume-owner"),
 )
 CLUSTER = (
     *("kubeconfig", "kubectl-command", "kubectl-version", "kubernetes-rights"),

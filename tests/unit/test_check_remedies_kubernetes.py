@@ -35,6 +35,7 @@ REMEDIES: list[tuple[str, str, str, tuple[str | None, str] | tuple[str, str, str
     ("kubernetes-name", "secrets: [My_Key]", "lower-case letters, digits, hyphens and dots", ("My_Key", "my.key")),
     ("kubernetes-name", "volumes: ['my_data:/data']", "lower-case letters, digits, hyphens and dots", ("my_data", "my-data")),
     ("kubernetes-name", "environment: {'a b': c}", "rename it", ("'a b'", "AB")),
+    ("volume-owner", "volumes: ['data:/data']", "user: '999:999'", ("volumes:", "user: '999:999'\n    volumes:")),
     ("kubernetes-ports", "ports: ['80:8080', '81:8081']", "write it under expose: instead", (", '81:8081']", "]\n    expose: ['8081']")),
     ("kubernetes-config", "volumes: ['./big.html:/srv/big.html:ro']", "put them in the image", (None, "")),
     ("kubernetes-config", "volumes: ['./big.html:/srv/big.html:ro']\nuser: '1000:1'", "mount a directory of the global file system", ("./big.html", "/global/cfs/cdirs/desi/pages")),
