@@ -109,13 +109,10 @@ def test_a_shell_at_a_terminal(kube_stage: KubeStage, first: Typed) -> None:
 
 def test_follow_shows_new_lines_until_it_is_ended(kube_stage: KubeStage, first: Typed) -> None:
     followed = typed(kube_stage, "logs", "--service", "web", "--follow")
-    followed.wait_for("status")
-    subprocess.run(
-        ["curl", "-sS", "-A", "somebody-new", kube_stage.site + "nights.html"],
-        check=True,
-        capture_output=True,
-    )
-    followed.wait_for("somebody-new")
+    followed.wait_for("  200  GET /")
+    page = "nights.html?somebody=new"
+    subprocess.run(["curl", "-sS", kube_stage.site + page], check=True, capture_output=True)
+    followed.wait_for(f"200  GET /{page}")
     followed.type("\x03")
     assert followed.code(within=30) in (0, 130)
 
