@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from spinstack.errors import SpinstackError
+from spinstack.transport.channel import Stream
 from spinstack.transport.channel_node import ChannelNode
 from spinstack.transport.command import Command, Raw, Secret
 from spinstack.transport.script import Script, Step
@@ -143,3 +145,30 @@ def test_a_command_gives_its_outputs_and_its_exit_code(
     assert shown.err == b"err\n"
     with pytest.raises(SpinstackError, match="could not be started"):
         node.interact(Command("false"), Command("true"), terminal=False)
+
+
+def test_a_stream_goes_to_a_command_and_comes_from_it_to_its_end(
+    connect: Connect, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    data, target = os.urandom(3_000_000), io.BytesIO()
+    stream = Stream(source=io.BytesIO(data), target=target)
+    count = Command("sh", "-c", "cat; echo err >&2; exit 5")
+    code = connect().interact(Command("true"), count, terminal=False, stream=stream)
+    assert code == 5
+    assert target.getvalue() == data
+    shown = capfdbinary.readouterr()
+    assert (shown.out, shown.err) == (b"", b"err\n")
+
+
+class Broken(io.BytesIO):
+    """What can't be read any further."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_stream_that_breaks_off_ends_its_command(connect: Connect) -> None:
+    with pytest.raises(SpinstackError, match="broke off: Input/output error"):
+        connect().interact(
+            Command("true"), Command("cat"), terminal=False, stream=Stream(source=Broken())
+        )

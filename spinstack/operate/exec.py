@@ -20,6 +20,7 @@ from spinstack.transport.command import joined
 
 if TYPE_CHECKING:
     from spinstack.session import Session
+    from spinstack.transport.channel import Stream
 
 
 def words(command: str) -> list[str]:
@@ -86,11 +87,14 @@ def run(
     *,
     terminal: bool,
     input: bytes = b"",
+    stream: Stream | None = None,
 ) -> int:
-    """Run a command in a container, connected to this process. Returns its exit code."""
+    """Run a command in a container, connected to this process or to a stream. Returns its exit
+    code."""
     prepare = joined(there.ready.commands, "&&")
-    call = there.platform.exec(container, command, terminal=terminal, input_bytes=len(input))
-    return there.node.interact(prepare, call, terminal=terminal, input=input)
+    size = base.UNTIL_END if stream and stream.source else len(input)
+    call = there.platform.exec(container, command, terminal=terminal, input_bytes=size)
+    return there.node.interact(prepare, call, terminal=terminal, input=input, stream=stream)
 
 
 def shell(session: Session, service: str, number: int) -> None:

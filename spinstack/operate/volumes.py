@@ -25,7 +25,7 @@ def list_volumes(session: Session, *, all: bool, json: bool) -> None:
 
 def create_volume(session: Session, name: str, driver: str, *, json: bool) -> None:
     """Create a volume, named SERVICE.STACK; an empty `driver` means the default one."""
-    whole = _volume_name(session, name)
+    whole = whole_name(session, name)
     platform = session.platform
     step = platform.create_volume(whole, driver or platform.volume_driver)
     kept.create(session, VOLUME, whole, step)
@@ -41,11 +41,12 @@ def create_volume(session: Session, name: str, driver: str, *, json: bool) -> No
 def remove_volume(session: Session, name: str, *, yes: bool, json: bool) -> None:
     """Remove a volume with everything in it."""
     # In full: that of a service that the stack no longer has, too.
-    whole = _volume_name(session, name) if name in session.stack.service_names else name
+    whole = whole_name(session, name) if name in session.stack.service_names else name
     kept.remove(session, VOLUME, whole, yes=yes, json=json)
 
 
-def _volume_name(session: Session, name: str) -> str:
+def whole_name(session: Session, name: str) -> str:
+    """As `volume_name`, for the session's stack."""
     return volume_name(name, session.settings.stack, session.stack.service_names)
 
 

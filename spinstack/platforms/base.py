@@ -27,6 +27,8 @@ QUICK = 60
 SLOW = 900
 # The longest that a log or a status is followed, in seconds.
 DAY = 86_400
+# In place of a number of bytes: all that comes, to its end.
+UNTIL_END = -1
 # Seconds until services are stopped or removed: SIGTERM, 10 s, SIGKILL, and some margin.
 STOP_SECONDS = 120
 
@@ -455,11 +457,17 @@ class Platform(Protocol):
     def exec(
         self, container: Container, words: Sequence[str], *, terminal: bool, input_bytes: int
     ) -> Command:
-        """Runs a command in a container; it reads so many bytes of input and then its end."""
+        """Runs a command in a container; it reads so many bytes of input and then its end, or all
+        of it (UNTIL_END), where `streams_input`."""
         ...
 
     def shell(self) -> Sequence[str]:
         """The command of a shell in a container."""
+        ...
+
+    @property
+    def streams_input(self) -> bool:
+        """Whether a command in a container sees the end of its input, however long that is."""
         ...
 
     @property

@@ -146,5 +146,78 @@ def volume_rm(
     volumes.remove_volume(session, name, yes=yes, json=json)
 
 
+FILE = "tar archive on this machine; - for a pipe"
+CONTAINER = "the service in whose container it is done (default: the first that mounts it)"
+
+
+@task(
+    "keep",
+    help={
+        "name": "its service, or the whole name as volume.list shows it",
+        "file": FILE,
+        "service": CONTAINER,
+        "to": TO,
+        "json": JSON,
+    },
+    name="save",
+)
+def volume_save(
+    session: Session,
+    name: str,
+    file: str,
+    service: str = "",
+    to: str | None = None,
+    json: bool = False,
+) -> None:
+    """Save what is in a volume to a file on this machine.
+
+    It streams through a running container that mounts it; the file appears when all of it is there.
+    A database writes to its files all the time: use its own dump (`exec --plain`), or stop it and
+    name with --service another one that mounts the volume.
+
+        invoke volume.save db db.tar
+        invoke volume.save db - | gzip > db.tar.gz
+    """
+    from spinstack.operate import volume_files
+
+    volume_files.save(session, name, file, service, json=json)
+
+
+@task(
+    "keep",
+    help={
+        "name": "its service, or the whole name as volume.list shows it",
+        "file": FILE,
+        "service": CONTAINER,
+        "to": TO,
+        "yes": YES,
+        "json": JSON,
+    },
+    name="load",
+)
+def volume_load(
+    session: Session,
+    name: str,
+    file: str,
+    service: str = "",
+    to: str | None = None,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Replace everything in a volume by what volume.save has saved.
+
+    The archive is unpacked beside what is there, which takes its place only when all has arrived.
+    On Rancher 1, whose command line can't carry an archive, it says what to do instead.
+
+        invoke volume.load db db.tar
+        gunzip < db.tar.gz | invoke volume.load db - --yes
+    """
+    from spinstack.operate import volume_files
+
+    volume_files.load(session, name, file, service, yes=yes, json=json)
+
+
 SECRETS = Topic("keep", "Secrets", (secret_list, secret_create, secret_rm), "secret")
-VOLUMES = Topic("keep", "Volumes", (volume_list, volume_create, volume_rm), "volume")
+VOLUMES = Topic(
+    "keep", "Volumes", (volume_list, volume_create, volume_save, volume_load, volume_rm), "volume"
+)

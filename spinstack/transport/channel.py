@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 # How long the other end may take to accept a session, or a piece of what is sent; seconds.
 OPEN_SECONDS = 30
@@ -19,6 +19,15 @@ class Pty:
     rows: int
 
 
+@dataclass(frozen=True)
+class Stream:
+    """What a command reads from, to its end, and what its output is written to; None for nothing,
+    and for our own output."""
+
+    source: BinaryIO | None = None
+    target: BinaryIO | None = None
+
+
 class Channel(Protocol):
     """A command on the login node. With a terminal, its two outputs are one."""
 
@@ -28,6 +37,10 @@ class Channel(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send all of it to the command's input. Raises OSError if that fails."""
+        ...
+
+    def end_input(self) -> None:
+        """Let the command see the end of its input. Nothing can be written after that."""
         ...
 
     def read(self, seconds: float) -> bytes | None:

@@ -12,7 +12,7 @@ from spinstack.errors import SpinstackError
 from spinstack.text import encoded
 from spinstack.transport import relay as transport_relay
 from spinstack.transport.bash import Bash, LoginBash
-from spinstack.transport.channel import Channel, Pty
+from spinstack.transport.channel import Channel, Pty, Stream
 from spinstack.transport.command import Command
 from spinstack.transport.login_node import (
     Answer,
@@ -116,7 +116,13 @@ class ChannelNode(ABC):
         return code
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self,
+        prepare: Command,
+        command: Command,
+        *,
+        terminal: bool,
+        input: bytes = b"",
+        stream: Stream | None = None,
     ) -> int:
         mark = f"spinstack-{secrets.token_hex(8)}"
         text = transport_relay.script(prepare, command, mark, terminal=terminal)
@@ -125,13 +131,19 @@ class ChannelNode(ABC):
             Pty(os.environ.get("TERM") or "xterm", *transport_relay.window()) if terminal else None
         )
         with closing(self._session(words, pty)) as channel:
-            relay = transport_relay.Relay(channel, mark.encode(), input)
+            relay = transport_relay.Relay(channel, mark.encode(), input, stream)
             code = relay.on_terminal() if terminal else relay.plain()
             if relay.left:
                 raise SpinstackError(
                     "left the command; it may still be running",
                     where=self.name,
                     remedy="run `invoke restart` to end what runs in a container",
+                )
+            if code is None and relay.stuck:
+                raise SpinstackError(
+                    f"the input of the command broke off: {relay.stuck.strerror or relay.stuck}",
+                    where=self.name,
+                    remedy="check what it is read from, then run it again",
                 )
             if code is None:
                 raise self._lost_in_command()

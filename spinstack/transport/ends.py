@@ -32,6 +32,12 @@ class Ends:
             with contextlib.suppress(BlockingIOError):
                 left = left[os.write(self.input, left) :]
 
+    def end_input(self) -> None:
+        """Of pipes: close the input."""
+        if self.input != -1:
+            os.close(self.input)
+            self.input = -1
+
     def read(self, seconds: float) -> bytes | None:
         """As `Channel.read`."""
         if self.output not in self.open:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from spinstack.errors import SpinstackError
 from spinstack.text import split_lines
+from spinstack.transport.channel import Stream
 from spinstack.transport.command import Command, joined
 from spinstack.transport.runner import Result
 from spinstack.transport.script import Script, ScriptResult, StepResult
@@ -71,14 +72,21 @@ class LoginNode(Protocol):
         ...
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self,
+        prepare: Command,
+        command: Command,
+        *,
+        terminal: bool,
+        input: bytes = b"",
+        stream: Stream | None = None,
     ) -> int:
         """Run a command in a login shell, connected to this process; its exit code.
 
         `prepare` runs first; its output and that of the shell's start-up files is withheld.
         With `terminal` the command has one there, as large as ours, and gets every key, even
         Ctrl-C. Without one its two outputs become ours, and it is given `input`, whose end
-        it never sees. Raises SpinstackError if `prepare` fails, ConnectionLost.
+        it never sees; or its output goes to the target of `stream`, and its input is the source
+        of that, to its end. Raises SpinstackError if `prepare` fails, ConnectionLost.
         """
         ...
 
@@ -127,7 +135,13 @@ class PrintingLoginNode:
         return Result()
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self,
+        prepare: Command,
+        command: Command,
+        *,
+        terminal: bool,
+        input: bytes = b"",
+        stream: Stream | None = None,
     ) -> int:
         whole = Command(joined((prepare, command), "&&").shown())
         self._show(f"$ {self._start(terminal=terminal)} -c {whole.shown()}")
@@ -191,15 +205,28 @@ class RecordingLoginNode:
         return Result(text, "", code)
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self,
+        prepare: Command,
+        command: Command,
+        *,
+        terminal: bool,
+        input: bytes = b"",
+        stream: Stream | None = None,
     ) -> int:
         """Expected and recorded as `interact`; the answer's text goes to standard output."""
         self.steps.append("interact")
         self.sent.append(joined((prepare, command), "&&").script())
-        self.inputs.append(input)
+        source = stream.source if stream else None
+        self.inputs.append(source.read() if source else input)
         given = self.answers["interact"]
-        text, code = given[0] if isinstance(given, list) else given
-        print(text, end="")
+        if isinstance(given, list):
+            text, code = given.pop(0) if len(given) > 1 else given[0]
+        else:
+            text, code = given
+        if stream and stream.target:
+            stream.target.write(text.encode("latin-1"))
+        else:
+            print(text, end="")
         return code
 
     def close(self) -> None:

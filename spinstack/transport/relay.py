@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 from spinstack.console import streams
 from spinstack.text import harmless
 from spinstack.transport import waiting
-from spinstack.transport.channel import Channel
+from spinstack.transport.channel import Channel, Stream
 from spinstack.transport.command import Command
 
 CHUNK = 65536
@@ -87,12 +88,18 @@ class Foreign:
 
 
 class Relay:
-    """One command's channel. `input` is given to it first. `before`: what came before the
-    command began; `left`: whether the person left it, or our terminal was closed."""
+    """One command's channel. `input` is given to it first; `stream`: where its input comes from,
+    and where its output goes, in place of that and of ours. `before`: what came before the command
+    began; `left`: whether the person left it, or our terminal was closed; `stuck`: why its input
+    could not be read or sent."""
 
-    def __init__(self, channel: Channel, mark: bytes, input: bytes = b"") -> None:
+    def __init__(
+        self, channel: Channel, mark: bytes, input: bytes = b"", stream: Stream | None = None
+    ) -> None:
         self._channel = channel
         self._input = input
+        self._stream = stream or Stream()
+        self.stuck: OSError | None = None
         self._gates = {1: Gate(mark), 2: Gate(mark)}
         self._foreign = {1: Foreign(), 2: Foreign()}
         self._raw = False
@@ -124,7 +131,7 @@ class Relay:
     @contextmanager
     def _feeding(self) -> Iterator[None]:
         """Sends the input while output is shown: a command may answer before it has read all."""
-        if not self._input:
+        if not self._input and not self._stream.source:
             yield
             return
         thread = threading.Thread(target=self._feed, daemon=True)
@@ -137,6 +144,19 @@ class Relay:
     def _feed(self) -> None:
         with suppress(OSError):  # it has ended, which its exit code tells better
             self._channel.write(self._input)
+            if self._stream.source:
+                self._feed_source(self._stream.source)
+
+    def _feed_source(self, source: BinaryIO) -> None:
+        try:
+            while piece := source.read(CHUNK):
+                self._channel.write(piece)
+            self._channel.end_input()
+        except ConnectionError:
+            raise
+        except OSError as error:
+            # Without the rest, and without an end, the command would wait for ever.
+            self.stuck = error
 
     def _carry(self, keys: int | None, resized: int | None) -> int | None:
         ours = [fd for fd in (keys, resized) if fd is not None]
@@ -160,7 +180,7 @@ class Relay:
                     for stream in self._gates:
                         self._write(stream, b"")
                     return code
-            elif not self._channel.alive:
+            elif self.stuck or not self._channel.alive:
                 return None
 
     def _type(self, keys: int | None) -> bool:
@@ -185,6 +205,9 @@ class Relay:
 
     def _write(self, stream: int, data: bytes) -> bool:
         visible = self._gates[stream].through(data)
+        if stream == 1 and self._stream.target:
+            self._stream.target.write(visible)
+            return bool(data)
         target = sys.stdout if stream == 1 else sys.stderr
         if target.isatty() and not self._raw:
             visible = self._foreign[stream].harmless(visible, last=not data)

@@ -113,7 +113,7 @@ class KubeNode:
         raise AssertionError("nothing is asked here")
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b"", **more: Any
     ) -> int:
         raise AssertionError("not a part of a change")
 

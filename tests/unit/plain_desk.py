@@ -67,7 +67,7 @@ class PlainThere(There):
         return super().run(script, **more)
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b"", **more: Any
     ) -> int:
         self.sent.append(f"{prepare.script()} && {command.script()}")
         told = subprocess.run(

@@ -324,6 +324,7 @@ class Plain:
     words = StateWords(PHASES)
     beside = ()
     volume_driver = "directory"
+    streams_input = True
     largest_input = 1000
     complaint_pattern = "^plain: (no|hm): "
     error_pattern = "^plain: no: "

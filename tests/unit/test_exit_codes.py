@@ -40,6 +40,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "secret.rm": {"name": "password"},
     "volume.create": {"name": "app"},
     "volume.rm": {"name": "app"},
+    "volume.save": {"name": "app", "file": "app.tar"},
+    "volume.load": {"name": "app", "file": "app.tar"},
     "exec": {"service": "web", "command": "true"},
     "scale": {"service": "web", "count": 2},
     "shell": {"service": "web"},

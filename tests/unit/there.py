@@ -296,7 +296,7 @@ class There:
         return Result()
 
     def interact(
-        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b""
+        self, prepare: Command, command: Command, *, terminal: bool, input: bytes = b"", **more: Any
     ) -> int:
         raise AssertionError("nobody asked for it")
 

@@ -50,6 +50,7 @@ class Kubernetes:
     detached = False
     words = StateWords(states.PHASES)
     beside = ()
+    streams_input = True
     largest_input = pods.LARGEST_INPUT
     complaint_pattern = output.COMPLAINT_PATTERN
     error_pattern = output.ERROR_PATTERN

@@ -56,6 +56,7 @@ class Rancher1:
     # The driver of Spin's own storage for volumes.
     # Source: docs.nersc.gov, Spin reference guide, "Storage".
     volume_driver = "rancher-nfs"
+    streams_input = False
     largest_input = commands.LARGEST_INPUT
     complaint_pattern = output.COMPLAINT_PATTERN
     error_pattern = output.ERROR_PATTERN

@@ -50,6 +50,10 @@ class FabricChannel:
                     raise BrokenPipeError("the session has ended")
                 left, deadline = left[sent:], time.monotonic() + WRITE_SECONDS
 
+    def end_input(self) -> None:
+        with contextlib.suppress(OSError, paramiko.SSHException):  # it has ended
+            self._channel.shutdown_write()
+
     def read(self, seconds: float) -> bytes | None:
         self._channel.settimeout(seconds)
         try:

@@ -84,6 +84,9 @@ class LaptopChannel:
     def write(self, data: bytes) -> None:
         self._ends.write(data)
 
+    def end_input(self) -> None:
+        self._ends.end_input()
+
     def read(self, seconds: float) -> bytes | None:
         return self._ends.read(seconds)
 

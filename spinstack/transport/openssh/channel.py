@@ -51,6 +51,9 @@ class OpenSSHChannel:
     def write(self, data: bytes) -> None:
         self._ends.write(data)
 
+    def end_input(self) -> None:
+        self._ends.end_input()
+
     def read(self, seconds: float) -> bytes | None:
         return self._ends.read(seconds)
 

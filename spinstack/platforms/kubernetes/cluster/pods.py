@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinstack.platforms.base import Container
+from spinstack.platforms.base import UNTIL_END, Container
 from spinstack.platforms.kubernetes import labels
 from spinstack.platforms.kubernetes.cluster import reasons, times
 from spinstack.platforms.kubernetes.cluster.output import rows, template
@@ -149,10 +149,12 @@ def ask(cluster: Cluster, service: str, words: Sequence[str], seconds: int) -> C
 def exec_command(
     cluster: Cluster, pod: str, words: Sequence[str], *, terminal: bool, input_bytes: int
 ) -> Command:
-    """Runs a command in a pod's container; reads so many bytes of input, and no more."""
+    """Runs a command in a pod's container; reads so many bytes of input, and no more, or all."""
     if terminal:
         return kubectl(cluster, "exec", "-it", pod, "--", *words, seconds=NO_LIMIT)
     if not input_bytes:
         return kubectl(cluster, "exec", pod, "--", *words, seconds=NO_LIMIT)
     run = kubectl(cluster, "exec", "-i", pod, "--", *words, seconds=NO_LIMIT)
+    if input_bytes == UNTIL_END:
+        return run
     return Command("head", "-c", str(input_bytes), Raw("|"), *run.words)
