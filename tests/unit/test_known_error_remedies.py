@@ -189,6 +189,7 @@ NOT_TRIED = {
     **dict.fromkeys(
         (
             *("no-group", "no-program", "exec-format", "mount-missing", "static-not-writable"),
+            "volume-not-writable",
             *("read-only", "read-only.nginx", "nginx-paths", "nginx-conf", "no-upstream-host"),
             *("no-ini", "no-app", "setgid", "bind-denied", "no-module.mounted"),
         ),

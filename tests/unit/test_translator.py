@@ -32,6 +32,7 @@ MESSAGES = {
     "mount-denied": "error while creating mount source path '/global/cfs/cdirs/desi/x': mkdir /global/cfs/cdirs/desi: permission denied",
     "mount-missing": 'docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /nowhere/x2',
     "static-not-writable": "PermissionError: [Errno 13] Permission denied: '/app/static/20260101/page.html'",
+    "volume-not-writable": "mkdir: cannot create directory ‘/var/lib/postgresql/data/pgdata’: Permission denied",
     "no-space": "tar: ./app/app.py: Cannot write: No space left on device",
     "quota": "mkdir: cannot create directory 'releases': Disk quota exceeded",
     "read-only.nginx": '2026/11/22 17:00:59 [emerg] 1#1: open() "/run/nginx.pid" failed (30: Read-only file system)',
@@ -109,6 +110,10 @@ MESSAGES = {
 
 # The same causes in other programs' words.
 MORE = [
+    (
+        "volume-not-writable",
+        "Can't open or create append-only dir appendonlydir: Permission denied",
+    ),
     ("no-app", "--- no python application found, check your startup logs for errors ---"),
     ("setgid", "unable to set gid"),
     ("setgid", "setgid(): Operation not permitted [core/utils.c line 836]"),
