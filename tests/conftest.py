@@ -88,15 +88,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 # Modules of tests/real whose parts are their own. All others share a rehearsal on a stage, of
 # which there are two side by side, or start further ones.
-APART = {
-    f"test_{name}.py"
-    for name in (
-        *("benchmarks", "check_access", "completion", "end_to_end_wheel", "images"),
-        *("images_nginx", "images_under_way", "login_node", "one_time", "operate_ssh", "packages"),
-        *("registry_images", "serving", "serving_failures", "serving_limit", "serving_links"),
-        *("serving_uwsgi", "spin_service", "wires", "wires_one_time", "wires_waits"),
-    )
-}
+APART = ("login", "one_time", "wires", "operate_ssh", "registry", "packages", "completion")
+APART += ("check_access", "spin_service")
+# Those of them that build images and run containers.
+IN_CONTAINERS = ("benchmarks", "end_to_end_wheel", "images", "serving")
 
 
 # Those with a Kubernetes, whose first build takes minutes: see tests/cluster/README.md.
@@ -114,8 +109,11 @@ def group(test: str) -> str:
     module = Path(test.partition("::")[0])
     if module.parent.name != "real":
         return str(module)
-    if module.name in APART:
+    name = module.name.removeprefix("test_")
+    if name.startswith(APART):
         return "apart"
+    if name.startswith(IN_CONTAINERS):
+        return "apart, in containers"
     if module.name.startswith(ON_CLUSTER):
         return "on a cluster"
     return "on the second stage" if module.name.startswith(SECOND) else "on the first stage"
