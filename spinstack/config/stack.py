@@ -67,7 +67,7 @@ class Stack:
         file has there, and from which a name without a value is taken, if it is in them."""
         found: dict[str, str] = {}
         for name in config_services.env_files(service):
-            if self._is_own_env(name):
+            if self.is_own_env(name):
                 found.update(values)
             else:
                 variables = self.more_env.get(PurePosixPath(name).as_posix(), {})
@@ -79,7 +79,8 @@ class Stack:
                 found[name] = values[name]
         return found
 
-    def _is_own_env(self, name: str) -> bool:
+    def is_own_env(self, name: str) -> bool:
+        """Whether a path relative to the stack's directory is that of its env file."""
         return PurePosixPath(name) == PurePosixPath(self.env_name)
 
     @property

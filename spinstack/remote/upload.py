@@ -70,9 +70,9 @@ def make(
     more = more or {}
     own = (p for p in release_files.files(stack.directory) if _name(stack, p) not in more)
     packed = [_packed(stack, destination, path) for path in own]
-    if stack.env_name not in {info.name for info, _ in packed} | set(more):
+    if not any(map(stack.is_own_env, [*(info.name for info, _ in packed), *more])):
         # Hidden, or missing: what is added to it is needed all the same.
-        packed.append(_entry(stack.env_name, _env(stack, destination), 0o640))
+        packed.append(_entry(_own_env_name(stack), _env(stack, destination), 0o640))
     packed += [_entry(name, data, 0o640) for name, data in sorted(more.items())]
     archive = _archive(packed)
     digest = hashlib.sha256(_archive([p for p in packed if p[0].name not in NOT_RUN])).hexdigest()
@@ -113,6 +113,18 @@ def _archive(packed: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
     return gzip.compress(tar_bytes.getvalue(), mtime=0)
 
 
+def _own_env_name(stack: Stack) -> str:
+    """Raises SpinstackError if it would be unpacked outside of the release."""
+    name = PurePosixPath(stack.env_name)
+    if name.is_absolute() or ".." in name.parts:
+        raise SpinstackError(
+            "the env file is outside of the stack's directory, which is all that a release has",
+            where=stack.env_name,
+            remedy="move it there, and set env_file in invoke.yaml to its name",
+        )
+    return name.as_posix()
+
+
 def _env(stack: Stack, destination: Destination) -> bytes:
     try:
         return env_file.text(stack.variables(destination)).encode()
@@ -122,7 +134,7 @@ def _env(stack: Stack, destination: Destination) -> bytes:
 
 
 def _content(stack: Stack, destination: Destination, path: Path, name: str) -> bytes:
-    if name == stack.env_name:
+    if stack.is_own_env(name):
         return _env(stack, destination)
     try:
         content = path.read_bytes()

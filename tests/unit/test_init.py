@@ -6,6 +6,7 @@ import io
 import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from spinstack.rules.finding import Finding
 from spinstack.session import Session
 from spinstack.setup import adopt, offer
 from spinstack.tasks import ns
+from tests.baking import bake
 from tests.unit.newer_template import change
 from tests.unit.stack_session import StackSession
 
@@ -262,6 +264,24 @@ def test_an_env_file_that_is_hidden_or_missing_is_part_of_a_release(
     # Nothing but the version of the format, which can be fixed.
     left = rules_finding.errors(findings(bare))
     assert [it.rule for it in left] == ["compose-version", "path-mountable"]
+
+
+@pytest.mark.parametrize("name", ["./stack.env", "stack.env"])
+def test_a_release_has_the_env_file_once_however_it_is_written(tmp_path: Path, name: str) -> None:
+    stack = bake(tmp_path, nersc_user="alice")
+    session = StackSession(stack)
+    release = upload.make(replace(session.stack, env_name=name), session.destination)
+    with tarfile.open(fileobj=io.BytesIO(release.archive)) as packed:
+        assert [it for it in packed.getnames() if it.endswith("stack.env")] == ["stack.env"]
+        member = packed.extractfile("stack.env")
+        assert member and "WEB_IMAGE=" in member.read().decode()
+
+
+@pytest.mark.parametrize("name", ["../shared.env", "/etc/shared.env", "web/../../x.env"])
+def test_a_release_has_nothing_from_outside_of_it(tmp_path: Path, name: str) -> None:
+    session = StackSession(bake(tmp_path, nersc_user="alice"))
+    with pytest.raises(SpinstackError, match="outside of the stack's directory"):
+        upload.make(replace(session.stack, env_name=name), session.destination)
 
 
 def test_an_env_file_that_is_to_be_copied_says_from_where(shape: Callable[[str], Path]) -> None:
