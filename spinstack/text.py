@@ -17,6 +17,8 @@ HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 _HARMFUL = re.compile(f"[{HARMFUL}]")
 # Colours say nothing that would be missed.
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+# One may have an @ in it.
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/\s]+@")
 
 
 def split_lines(text: str, *, ends: bool = False) -> list[str]:
@@ -48,6 +50,11 @@ def _written(found: re.Match[str]) -> str:
         return f"<U+{code:04X}>"
     # A C1 character is ESC and a letter to every terminal.
     return f"^[{chr(code - 0x40)}" if code >= 0x80 else f"^{chr(code ^ 0x40)}"
+
+
+def without_password(text: str) -> str:
+    """The text with passwords in addresses (`http://user:password@host`) masked."""
+    return _PASSWORD.sub(r"\1:********@", text)
 
 
 def encoded(text: str) -> bytes:

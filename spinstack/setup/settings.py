@@ -7,7 +7,6 @@ numbers. Nothing here is secret: no layer contains secrets.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +20,7 @@ from spinstack.config.settings import Destination, ImageSetting, Settings, plain
 from spinstack.config.stack import COMPUTED_THERE, Stack
 from spinstack.errors import SpinstackError
 from spinstack.session import Session
-from spinstack.text import read_yaml
+from spinstack.text import read_yaml, without_password
 
 PACKAGE = "package default"
 ROOT = "spinstack"
@@ -40,7 +39,7 @@ class Setting:
     origin: str
 
     def as_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "value": without_password(self.value), "origin": self.origin}
+        return {"name": self.name, "value": _masked(self.value), "origin": self.origin}
 
 
 @dataclass(frozen=True)
@@ -272,13 +271,9 @@ def _yaml(file: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-# A proxy among the build arguments may be written as http://user:password@host.
-_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
-
-
-def without_password(value: Any) -> Any:
-    """The value with passwords in addresses masked."""
-    return _PASSWORD.sub(r"\1:********@", value) if isinstance(value, str) else value
+def _masked(value: Any) -> Any:
+    # A proxy among the build arguments may be written as http://user:password@host.
+    return without_password(value) if isinstance(value, str) else value
 
 
 def text_of(value: Any) -> str:
@@ -289,7 +284,7 @@ def text_of(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
-    return str(without_password(str(value)))
+    return without_password(str(value))
 
 
 def editor() -> str:

@@ -78,11 +78,11 @@ def _source(template: Path) -> tuple[str, str]:
     """Repository and commit of a checkout; of an installed package what its metadata says."""
     if (template / ".git").exists():
         url = _git(template, "remote", "get-url", "origin") or str(template)
-        return _without_password(url), _git(template, "rev-parse", "HEAD")
+        return _without_login(url), _git(template, "rev-parse", "HEAD")
     return _repository(), f"v{__version__}"
 
 
-def _without_password(url: str) -> str:
+def _without_login(url: str) -> str:
     return re.sub(r"^(https?://)[^/]*@", r"\1", url)
 
 

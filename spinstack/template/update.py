@@ -19,9 +19,9 @@ from spinstack import template
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.template import answers, git, record
 from spinstack.template.record import Record
-from spinstack.text import split_lines
+from spinstack.text import split_lines, without_password
 from spinstack.transport.command import Command
-from spinstack.transport.runner import Runner
+from spinstack.transport.runner import Result, Runner
 
 _TIMEOUT = 300
 
@@ -166,13 +166,22 @@ def _render(
     if not done.ok or len(made) != 1:
         raise SpinstackError(
             "the template can't be filled in with the answers of this stack",
-            where=" ".join([source.place, source.checkout]).strip(),
+            where=without_password(f"{source.place} {source.checkout}".strip()),
             remedy="see above: name another commit with --checkout"
             if source.checkout
             else "see above: answer otherwise with --answer KEY=VALUE",
-            details="\n".join(split_lines(done.stderr.strip() or done.stdout.strip())[-8:]),
+            details=_said(done),
         )
     made[0].rename(into)
+
+
+def _said(done: Result) -> str:
+    """What cookiecutter printed last: without where in its code it failed, and no password."""
+    lines = split_lines(done.stderr.strip() or done.stdout.strip())
+    traced = next((at for at, line in enumerate(lines) if line.startswith("Traceback ")), None)
+    if traced is not None:
+        lines = [*lines[:traced], *lines[-1:]]
+    return without_password("\n".join(lines[-8:]))
 
 
 def _refuse_unasked(given: Mapping[str, str], asked: Mapping[str, str]) -> None:

@@ -87,7 +87,7 @@ def test_the_table_and_the_json_agree_and_show_no_password(
     stack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (Path.home() / ".invoke.yaml").write_text(
-        "spinstack:\n  build_args: {HTTP_PROXY: 'http://me:hidden@proxy:3128'}\n"
+        "spinstack:\n  build_args: {HTTP_PROXY: 'http://me:hid@den@proxy:3128'}\n"
     )
     run(env, StackSession(stack))
     shown = capsys.readouterr().out
@@ -96,7 +96,7 @@ def test_the_table_and_the_json_agree_and_show_no_password(
     values = {row["name"]: row["value"] for row in told["settings"] + told["variables"]}
     assert values["build_args.HTTP_PROXY"] == "http://me:********@proxy:3128"
     assert "http://me:********@proxy:3128" in shown
-    assert "hidden" not in shown
+    assert "hid" not in shown and "den@" not in shown
     assert values["WEB_PORT"] == "60037"
     assert told["destination"] == "dev"
 

@@ -237,6 +237,17 @@ def test_an_answer_to_no_question_and_a_refused_one_change_nothing(stack: Path) 
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_template_that_can_not_be_fetched_is_told_without_its_password(stack: Path) -> None:
+    with pytest.raises(SpinstackError, match="can't be filled in") as refused:
+        updated(stack, Source("https://me:hid@den@127.0.0.1:1/x.git", "main"))
+    error = refused.value
+    assert "https://me:********@127.0.0.1:1/x.git main" in error.where
+    assert "hid" not in error.where + error.details and "den@" not in error.details
+    assert "git clone" in error.details.replace("', '", " ")
+    assert "Traceback" not in error.details and "File" not in error.details
+
+
+@pytest.mark.usefixtures("installed")
 def test_what_git_refuses_is_told(stack: Path) -> None:
     (stack / ".gitignore").write_text("NEWS.md\n")
     commit(stack)
