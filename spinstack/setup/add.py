@@ -145,11 +145,11 @@ def _entered(
 
 
 def _new_errors(session: Session, made: Service) -> Iterator[Finding]:
-    """What the check would refuse with the service and does not refuse now, at each destination
-    whose settings can be read."""
+    """What the check would refuse with the service and does not refuse now, at a destination whose
+    settings can be read; each once."""
+    known: set[tuple[str, str]] = set()
     for to in _destinations(session):
-        if made.port:
-            yield from names.inside_port(made.port, to.centre)
+        port = names.inside_port(made.port, to.centre) if made.port else []
         platform = choose.platform(to.platform, to.kubernetes)
         images = {
             it.variable: f"{to.registry}/{to.namespace}/{it.name}:new"
@@ -160,8 +160,11 @@ def _new_errors(session: Session, made: Service) -> Iterator[Finding]:
             errors(checks_stack.check(session.settings, to, it, platform))
             for it in (now, _with(session, now, made))
         ]
-        known = {(it.rule, it.problem) for it in found[0]}
-        yield from (it for it in found[1] if (it.rule, it.problem) not in known)
+        known |= {(it.rule, it.problem) for it in found[0]}
+        for it in (*port, *found[1]):
+            if (it.rule, it.problem) not in known:
+                known.add((it.rule, it.problem))
+                yield it
 
 
 def _destinations(session: Session) -> Iterator[Destination]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OWN_USER = "${UID}:${GROUP_ID}"
 SOME_USER = "1000:1000"
 _GAP = re.compile("<<([a-z_]+)>>")
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,17 @@ def _values(
             f"a volume can't be mounted at {directory!r}",
             remedy="give --directory a full path in the container, such as /data",
         )
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} can't be the name of a service",
+            remedy="give --name letters, digits, hyphens, dots and underscores",
+        )
     stack = session.settings.stack
     secret = recipe.get("secret", "")
     return {
         "name": name,
         "image": _text(image),
-        "user": f"'{wanted.user or recipe['user'] or _user(session)}'",
+        "user": _quoted(wanted.user or recipe["user"] or _user(session)),
         "command": goyaml.in_braces(_words(wanted.command)) if wanted.command else "",
         "port": str(wanted.port or recipe.get("port", "") or ""),
         "directory": directory,
@@ -93,6 +99,11 @@ def _values(
         "secret_name": secret,
         "database": stack.replace("-", "_"),
     }
+
+
+def _quoted(value: str) -> str:
+    """In quotes, which a number needs to be a text."""
+    return "'" + " ".join(value.split()).replace("'", "''") + "'"
 
 
 def _text(value: str) -> str:

@@ -104,7 +104,9 @@ def test_a_worker_of_ones_own(stack: Path, capsys: pytest.CaptureFixture[str]) -
         ({"what": "db"}, "there is no recipe for 'db'"),
         ({"what": "mailer", "image": "redis:7.4.1"}, "'mailer' can't be a service name"),
         ({"what": "postgres", "name": "app"}, "the stack has a service app already"),
+        ({"what": "postgres", "name": "d'b"}, "can't be the name of a service"),
         ({"what": "postgres", "image": "postgres:latest"}, "latest"),
+        ({"what": "postgres", "user": "1'0"}, "1'0"),
         ({"what": "postgres", "user": "0:0"}, "user"),
         ({"what": "redis", "directory": "data"}, "can't be mounted"),
         ({"what": "redis", "command": "sh"}, "redis has a command of its own"),
@@ -119,6 +121,9 @@ def test_what_cannot_be_meant_changes_nothing(
     with pytest.raises(SpinstackError) as error:
         run(add, StackSession(stack), **options)
     assert said in error.value.what
+    # Not again for each destination.
+    lines = error.value.details.split("\n")
+    assert len(lines) == len(set(lines))
     assert texts(stack) == before
 
 
