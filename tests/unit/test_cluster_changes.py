@@ -11,6 +11,7 @@ import pytest
 from spinstack.remote.cluster import journal_file, watch
 from spinstack.tasks import ship
 from spinstack.transport import probe
+from spinstack.transport.probe import Answer
 from tests.unit.kube_desk import ADDRESS, Desk, desk, directory, node
 from tests.unit.kube_node import KubeNode, Refused
 from tests.unit.kube_record import age_lock, free, hold, image, orders, past, record
@@ -238,3 +239,38 @@ def test_a_token_that_ends_in_the_middle_is_told_with_what_to_do(
     node.before = lambda line: None
     age_lock(node)
     assert desk.types(ship.deploy) == f"{ADDRESS}\n"
+
+
+@pytest.mark.parametrize(("status", "soon"), [(404, True), (503, False)])
+def test_a_page_that_is_refused_ends_a_change_soon(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch, status: int, soon: bool
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    asked = asks(monkeypatch, status)
+    error = desk.fails(ship.deploy)
+    assert error.now == "the previous version is running again"
+    assert (len(asked) < 8) == soon, len(asked)
+
+
+def test_an_ingress_that_does_not_know_a_new_site_yet_gets_all_its_time(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asks(monkeypatch, 404)
+    desk.fails(ship.deploy)
+    assert len(asked) > 8
+
+
+def asks(monkeypatch: pytest.MonkeyPatch, status: int) -> list[str]:
+    """The pages that are asked for; a second goes by whenever somebody looks at the clock."""
+    asked: list[str] = []
+
+    def ask(url: str) -> Answer:
+        asked.append(url)
+        return Answer(status, "no")
+
+    clock = SimpleNamespace(monotonic=count().__next__, sleep=lambda seconds: None)
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(probe, "time", clock)
+    monkeypatch.setattr(probe, "ask", ask)
+    return asked
