@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from invoke.exceptions import Exit
@@ -12,6 +11,7 @@ from invoke.exceptions import Exit
 from spinstack.tasks import TOPICS, ns
 from spinstack.transport import relay
 from tests.baking import REPOSITORY
+from tests.task_words import NEEDED
 from tests.unit.stack_session import StackSession, baked
 
 PAGE = REPOSITORY / "docs" / "exit-codes.md"
@@ -32,20 +32,6 @@ WITHOUT_JSON = {
     "local.logs": "prints what the services print",
     "registry.login": "ends well or not",
     "rehearsal.stop": "ends well or not",
-}
-# Options that tasks can't do without.
-NEEDED: dict[str, dict[str, Any]] = {
-    "add": {"what": "postgres"},
-    "secret.create": {"name": "password"},
-    "secret.rm": {"name": "password"},
-    "volume.create": {"name": "app"},
-    "volume.rm": {"name": "app"},
-    "volume.save": {"name": "app", "file": "app.tar"},
-    "volume.load": {"name": "app", "file": "app.tar"},
-    "exec": {"service": "web", "command": "true"},
-    "scale": {"service": "web", "count": 2},
-    "shell": {"service": "web"},
-    "image.run": {"image": "web"},
 }
 
 
@@ -95,3 +81,14 @@ def test_a_destination_that_is_not_there_is_wrong_use(
     expected = [code for code, cell in enumerate(told()[name]) if "usage error" in cell]
     assert [ended.value.code] == expected
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_what_each_task_needs_is_known_to_the_tests_that_type_every_task() -> None:
+    # Else the one that does so with real containers is the first to find out.
+    missing = [
+        (name, argument.name)
+        for name, task in TASKS.items()
+        for argument in task.get_arguments()
+        if argument.positional and argument.name not in NEEDED.get(name, {})
+    ]
+    assert missing == []
