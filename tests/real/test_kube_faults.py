@@ -101,10 +101,10 @@ def test_a_mounted_directory_that_is_missing_is_named(kube_stage: KubeStage, fir
     """A parent that is closed to the node looks the same there, but can't be had here: this node
     is root, whom local file systems let in everywhere."""
     missing = kube_stage.files / "no" / "such"
-    with (
-        settings(kube_stage, healthy_within=15),
-        web(kube_stage, volumes=[f"{missing}:/srv/static:ro"]),
-    ):
+    before = time.monotonic()
+    with web(kube_stage, volumes=[f"{missing}:/srv/static:ro"]):
         told = failed(kube_stage)
+    # Not all of healthy_within, which is minutes.
+    assert time.monotonic() - before < 90
     assert "FailedMount" in sentence(told), told
     assert f"cause: {missing} does not exist on the node" in told.err

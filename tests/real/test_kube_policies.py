@@ -369,6 +369,7 @@ def test_a_deploy_tells_the_rule_and_changes_nothing(rehearsed: Rehearsed, deplo
     additions.mkdir()
     (additions / "kustomization.yaml").write_text(PATCH)
     before = rehearsed.member.get("deployment", "app")["metadata"]["generation"]
+    releases = rehearsed.invoke("releases", *TO).out
     try:
         failed = rehearsed.invoke("deploy", *TO)
     finally:
@@ -377,6 +378,7 @@ def test_a_deploy_tells_the_rule_and_changes_nothing(rehearsed: Rehearsed, deplo
     assert "a policy of the cluster refuses it: hostNetwork must be false" in failed.err
     assert "(write hostNetwork: false) [kubernetes-isolation]" in failed.err
     assert rehearsed.member.get("deployment", "app")["metadata"]["generation"] == before
+    assert rehearsed.invoke("releases", *TO).out == releases
 
 
 def test_what_a_killed_start_left_is_found_again(rehearsed: Rehearsed) -> None:

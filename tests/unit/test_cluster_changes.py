@@ -196,8 +196,9 @@ def test_a_stack_whose_release_is_gone_can_be_deployed(desk: Desk, node: KubeNod
     assert image(node, "web").endswith("web:2.0")
 
 
+@pytest.mark.parametrize(("times", "ending"), [(1, "within 20 s"), (3, "")])
 def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
-    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch, times: int, ending: str
 ) -> None:
     clock = SimpleNamespace(monotonic=count().__next__, sleep=lambda seconds: None)
     monkeypatch.setattr(watch, "time", clock)
@@ -206,13 +207,24 @@ def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
     node.ill = {"web:2.0": "ContainerCreating"}
     said = "MountVolume.SetUp failed: hostPath type check failed: /d is not a directory"
     pod = {"kind": "Pod", "name": "web-2"}
-    node.events = [{"involvedObject": pod, "reason": "FailedMount", "message": said}]
+    noted = {"involvedObject": pod, "reason": "FailedMount", "message": said, "count": times}
+    node.events = [noted]
     error = desk.fails(ship.deploy)
-    assert error.what.endswith(f"within 20 s: web is being created: FailedMount: {said}")
+    assert error.what.endswith(f"{ending}: web is being created: FailedMount: {said}")
     assert "FailedMount" not in error.where
     assert error.cause.startswith("/d does not exist on the node")
     assert error.remedy.startswith("create it")
     assert error.now == "the previous version is running again"
+
+
+def test_a_release_that_the_server_refuses_is_not_kept(desk: Desk, node: KubeNode) -> None:
+    """Nothing was changed: there is nothing to go back to."""
+    desk.types(ship.deploy)
+    kept = {name for kind, name in node.objects if kind == "ConfigMap"}
+    desk.changes()
+    node.judge = lambda one: "web may not" if one["kind"] == "Deployment" else ""
+    assert "web may not" in desk.fails(ship.deploy).details + desk.told
+    assert {name for kind, name in node.objects if kind == "ConfigMap"} == kept
 
 
 def test_a_token_that_ends_in_the_middle_is_told_with_what_to_do(

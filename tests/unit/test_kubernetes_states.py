@@ -12,6 +12,7 @@ from spinstack.platforms import health
 from spinstack.platforms.base import Phase, ServiceState
 from spinstack.platforms.health import Watcher
 from spinstack.platforms.kubernetes.cluster import access, events, pods, states
+from spinstack.platforms.kubernetes.cluster.reasons import NONE, Reason
 from tests.unit import kubernetes_fake as fake
 from tests.unit.kubernetes_fake import condition, deployment, ingress, pod, printed
 
@@ -190,6 +191,10 @@ MOUNT = (
 
 
 def why(*warnings: dict[str, Any], new: dict[str, Any] = STARTING) -> str:
+    return reason(*warnings, new=new).text
+
+
+def reason(*warnings: dict[str, Any], new: dict[str, Any] = STARTING) -> Reason:
     there = printed(rolling(), pod("web"), new)
     return events.explain(there, printed(*warnings), "demo", "web")
 
@@ -203,6 +208,23 @@ def test_a_mount_that_fails_is_told_with_its_cause() -> None:
     assert found == f"web is being created: FailedMount: {MOUNT}"
     cause, remedy = access.known(found) or ("", "")
     assert "/d does not exist on the node" in cause and remedy
+
+
+@pytest.mark.parametrize(
+    ("message", "count", "certain"),
+    [
+        (MOUNT, 3, True),
+        # Seen for the first time: whoever makes it may be about to.
+        (MOUNT, 1, False),
+        ('MountVolume.SetUp failed for volume "c" : configmap "demo.c" not found', 5, True),
+        ('MountVolume.SetUp failed for volume "c" : timed out waiting for the condition', 9, False),
+    ],
+)
+def test_a_mount_that_is_missing_again_and_again_is_hopeless(
+    message: str, count: int, certain: bool
+) -> None:
+    noted = {**event("Pod", "web-2-x", "FailedMount", message), "count": count}
+    assert reason(noted).certain is certain
 
 
 def test_a_reason_that_says_it_all_needs_no_event() -> None:
@@ -233,7 +255,7 @@ def test_a_pod_that_is_refused_is_told_by_the_event_of_its_set() -> None:
     )
     there = printed(rolling(), pod("web"))
     said = printed(event("ReplicaSet", "web-2", "FailedCreate", refused))
-    found = events.explain(there, said, "demo", "web")
+    found = events.explain(there, said, "demo", "web").text
     assert found == f"FailedCreate: {refused}"
     cause, _ = access.known(found) or ("", "")
     assert cause.startswith("the namespace has the security level restricted")
@@ -241,8 +263,8 @@ def test_a_pod_that_is_refused_is_told_by_the_event_of_its_set() -> None:
 
 def test_a_service_that_is_unknown_has_no_reason() -> None:
     assert why() == "web is being created"
-    assert events.explain(printed(), printed(), "demo", "web") == ""
-    assert events.explain("", "", "demo", "web") == ""
+    assert events.explain(printed(), printed(), "demo", "web") == NONE
+    assert events.explain("", "", "demo", "web") == NONE
 
 
 # --- Containers -----------------------------------------------------------------------------
@@ -296,7 +318,8 @@ def test_a_real_cluster_is_understood(
     (web,) = states.parse(there, "demo")
     assert (web.state, web.stuck) == (word, certain)
     assert web.up == (name == "healthy")
-    found = events.explain(there, json.dumps(told.get("events", {"items": []})), "demo", "web")
+    noted = json.dumps(told.get("events", {"items": []}))
+    found = events.explain(there, noted, "demo", "web").text
     meaning, remedy = access.known(found) or ("", "")
     assert sentence in found and cause in meaning
     assert bool(remedy) == (name != "healthy")

@@ -68,7 +68,7 @@ class Rollout:
         self._stack, self._change = stack, planned.change
         self._manifests = planned.manifests
         self._keep, self._site = planned.keep, planned.site
-        # What keeping the release has printed.
+        # What keeping the release has printed, until the record may name it.
         self._kept: StepResult | None = None
         self.stopping = False
         self._journal = JournalFile(stack.directory, planned.change.id, take, warn)
@@ -150,6 +150,7 @@ class Rollout:
         self._stack.must_be_ours(now=True)
 
     def _note_begun(self) -> None:
+        self._kept = None
         begun = asdict(self._change.begun)
         self._stack.write(lambda record: replace(record, unfinished=begun))
 
@@ -249,6 +250,12 @@ class Rollout:
     def _show_log(self, service: str) -> int:
         return self._steps.run(evidence.log_step(self._stack, service))
 
+    def _forget_release(self) -> int:
+        """Nothing was changed: it never was one."""
+        stack = self._stack
+        forget = records.forget(stack.cluster, stack.stack, [self._change.release])
+        return self._steps.run(Step("forget the release", (forget,), must=False))
+
     def _keep_evidence(self) -> None:
         path = self._journal.evidence(evidence.gathered(self._stack, self._change.services))
         if path:
@@ -258,6 +265,8 @@ class Rollout:
         visits = self._visitor.end() if self._visitor else None
         if visits and visits.asked:
             self._steps.try_to("visits", lambda: self._journal.output(visits.told))
+        if outcome == journal.FAILED and self._kept:
+            self._steps.try_to("forget the release", self._forget_release)
         if outcome != journal.DONE:
             self._steps.try_to("write it down", lambda: self._write_down(outcome))
         self._steps.try_to("unlock", self._stack.unlock)

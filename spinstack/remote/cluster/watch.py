@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spinstack.platforms import health, rows
 from spinstack.platforms.base import Garbled, ServiceState
-from spinstack.platforms.kubernetes.cluster import events
+from spinstack.platforms.kubernetes.cluster import events, states
 from spinstack.remote import job
 from spinstack.transport import probe
 from spinstack.transport.script import Script
@@ -24,6 +23,8 @@ PAUSE = 1.0
 # Seconds between the first looks, and for how long: most changes are through by then, and whoever
 # waits for one should not wait for our next look.
 SOON, SOON_FOR = 0.3, 15.0
+# Seconds after which the cluster's events are asked for, too, as long as something is not up.
+EVENTS_AFTER = 10.0
 # Looks in a row in which a service must seem hopeless: a registry may answer wrongly once.
 PATIENCE = 5
 
@@ -42,7 +43,7 @@ class Watch:
         up, the states say why, as far as the cluster knows. Raises LockLost."""
         code = self._until_up(seconds, services)
         if code in (job.HOPELESS, job.TOO_LATE):
-            self._explain()
+            self.look(explained=True)
         return code
 
     def _until_up(self, seconds: float, services: Sequence[str]) -> int:
@@ -50,7 +51,7 @@ class Watch:
         begun = heard = time.monotonic()
         end = begun + seconds
         while True:
-            if self.look():
+            if self.look(explained=time.monotonic() - begun >= EVENTS_AFTER):
                 heard = time.monotonic()
                 if watcher.take(self.states):
                     return 0 if watcher.all_up else job.HOPELESS
@@ -62,44 +63,47 @@ class Watch:
                 return job.TOO_LATE
             self._wait(self._until_next(time.monotonic() - begun))
 
-    def look(self) -> bool:
-        """One round of states into the journal. Whether there was an answer."""
-        step = self._stack.platform.states(must=False)
-        said = self._stack.node.run(Script((self._stack.ready, step))).steps[-1]
-        found = self._read(said.output) if said.ok else None
+    def look(self, *, explained: bool = False) -> bool:
+        """One round of states into the journal; `explained`, with what the cluster's events say: a
+        mount or a probe that fails. Whether there was an answer."""
+        stack, step = self._stack, self._stack.platform.states(must=False)
+        asked = events.events_step(stack.cluster)
+        said = stack.node.run(Script((stack.ready, step, *((asked,) if explained else ()))))
+        told = next((one for one in said.steps if one.name == step.name), said.steps[-1])
+        found = self._read(told.output) if told.ok else None
         if found is None:
-            self._journal.output(said.output)
-            self._journal.output(f"round {said.code or 1}")
+            self._journal.output(told.output)
+            self._journal.output(f"round {told.code or 1}")
             return False
-        self._note(found)
-        return True
-
-    def _note(self, found: list[ServiceState]) -> None:
+        if explained:
+            found = self._explained(found, told.output, said.output(asked.name))
         self.states = found
         for state in found:
             self._journal.output(rows.line(state))
         self._journal.output("round 0")
-
-    def _explain(self) -> None:
-        """The last round again, with what the cluster's events say: a mount or a probe that
-        fails."""
-        stack, look = self._stack, self._stack.platform.states(must=False)
-        asked = events.events_step(stack.cluster)
-        said = stack.node.run(Script((stack.ready, look, asked)))
-        there, noted = said.output(look.name), said.output(asked.name)
-
-        def explained(state: ServiceState) -> ServiceState:
-            why = "" if state.up else events.explain(there, noted, stack.stack, state.name)
-            return replace(state, message=why or state.message)
-
-        with suppress(Garbled):
-            self._note([explained(state) for state in self.states])
+        return True
 
     def _read(self, output: str) -> list[ServiceState] | None:
         try:
             return self._stack.platform.read_states(output, self._stack.stack)
         except Garbled:
             return None
+
+    def _explained(self, found: list[ServiceState], output: str, noted: str) -> list[ServiceState]:
+        """As they are where the events can't be read."""
+
+        def explained(state: ServiceState) -> ServiceState:
+            if state.up:
+                return state
+            why = events.explain(output, noted, self._stack.stack, state.name)
+            if why.certain:
+                return states.given_up(state, why.text)
+            return replace(state, message=why.text or state.message)
+
+        try:
+            return [explained(state) for state in found]
+        except Garbled:
+            return found
 
     @property
     def site(self) -> str:

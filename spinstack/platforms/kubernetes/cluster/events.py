@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.kubernetes.cluster import reasons
 from spinstack.platforms.kubernetes.cluster.output import items
+from spinstack.platforms.kubernetes.cluster.reasons import Reason
 from spinstack.platforms.kubernetes.cluster.tree import (
     condition,
     is_of,
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 _EMPTY = re.compile(r"Error: (ErrImagePull|ImagePullBackOff)$|Back-off ")
 # What a container that starts well may say, too.
 _USUAL = re.compile("Startup probe failed")
+# Mounts that only a change ends: of the stack, or of what it mounts.
+# Source: Kubernetes 1.37, pkg/volume/hostpath, pkg/volume/secret, pkg/volume/configmap.
+_MISSING = re.compile(r"hostPath type check failed|(secret|configmap) \"[^\"]*\" not found")
+# How often a mount has failed before it counts as one of those: the kubelet tries it again after
+# half a second, one second, two …
+_TRIED = 3
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,12 @@ class Event:
     @property
     def sentence(self) -> str:
         return f"{self.reason}: {self.message}"
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether what is to be mounted is missing, and was missing more than once."""
+        missing = self.reason == "FailedMount" and _MISSING.search(self.message)
+        return bool(missing) and self.count >= _TRIED
 
 
 def events_step(cluster: Cluster) -> Step:
@@ -73,21 +86,21 @@ def _last(event: dict[str, Any]) -> str:
     return next(filter(None, (text(event, *keys) for keys in times)), "")
 
 
-def explain(states: str, events: str, stack: str, service: str) -> str:
-    """Why a service is not up, from what `states` and `events` printed; empty if nothing is known.
-    Raises Garbled."""
+def explain(states: str, events: str, stack: str, service: str) -> Reason:
+    """Why a service is not up, from what `states` and `events` printed; its text is empty if
+    nothing is known. Raises Garbled."""
     objects = items(states)
     deployment = next(_deployments(objects, stack, service), None)
     if deployment is None:
-        return ""
+        return reasons.NONE
     pods = [one for one in objects if text(one, "kind") == "Pod" and is_of(one, stack, service)]
     current = reasons.newest(deployment, pods)
     reason = reasons.found(deployment, current)
     noted = _telling(parse(events), deployment, current)
-    said = reason.text
-    if noted and (reason.vague or not said):
-        said = f"{said}: {noted.sentence}" if said else noted.sentence
-    return said
+    if noted is None or not (reason.vague or not reason.text):
+        return reason
+    said = f"{reason.text}: {noted.sentence}" if reason.text else noted.sentence
+    return Reason(said, reason.certain or noted.hopeless)
 
 
 def _deployments(

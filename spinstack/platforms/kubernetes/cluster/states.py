@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spinstack.platforms.base import Endpoint, Phase, ServiceState
@@ -28,8 +28,10 @@ from spinstack.transport.script import Step
 if TYPE_CHECKING:
     from spinstack.config.kubernetes import Cluster
 
+# The word for a service that can't come up until something is changed, and whether it changes.
+GIVEN_UP = ("failed", "error")
 # Words for the states of a Deployment, after its conditions. `unavailable`: rolled out, but pods
-# are not ready; `failed`: given up until something is changed.
+# are not ready.
 PHASES = {
     "available": Phase.RUNNING,
     "progressing": Phase.RUNNING,
@@ -96,6 +98,12 @@ def read(deployment: dict[str, Any], objects: Sequence[dict[str, Any]]) -> Servi
     )
 
 
+def given_up(state: ServiceState, why: str) -> ServiceState:
+    """The same service once something else than its objects has said that it can't come up."""
+    word, moves = GIVEN_UP
+    return replace(state, state=word, phase=PHASES[word], transitioning=moves, message=why)
+
+
 @dataclass(frozen=True)
 class _Told:
     """What a Deployment and its pods say."""
@@ -153,7 +161,7 @@ class _Told:
         if self.complete:
             return "available", "no"
         if self.reason.certain:
-            return "failed", "error"
+            return GIVEN_UP
         return ("unavailable" if self._rolled_out else "progressing"), "yes"
 
     @property
