@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spinstack.platforms.kubernetes.cluster import lease
-from spinstack.remote.cluster import held, journal_file, lock, steps
+from spinstack.remote.cluster import held, journal_file, lock, rollout, steps
 from spinstack.remote.owner import make_owner
 from spinstack.tasks import ship
 from spinstack.transport.script import Script, ScriptResult
@@ -217,6 +217,27 @@ def test_a_lock_that_was_taken_away_while_waiting_is_not_followed_by_a_rollback(
     assert len(applied) == 1
     assert "somebody has broken the lock" in error.what
     assert not free(node), "it is bob's"
+
+
+def test_a_machine_that_has_slept_asks_before_it_orders_anything(
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its uptime stands still meanwhile, and somebody else may have taken the lock."""
+    desk.types(ship.deploy)
+    desk.changes()
+
+    asleep = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: 0.0, time=lambda: asleep[0])
+    monkeypatch.setattr(held, "time", clock)
+
+    def sleep(change: rollout.Rollout) -> None:
+        asleep[0] = 600.0
+        hold(node, "bob")
+
+    # Just before it applies.
+    monkeypatch.setattr(rollout.Rollout, "_visit", sleep)
+    assert "somebody has broken the lock" in desk.fails(ship.deploy).what
+    assert image(node, "web").endswith("web:1.0")
 
 
 def test_a_server_that_is_silent_for_a_moment_ends_no_change(

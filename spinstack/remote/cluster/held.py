@@ -24,20 +24,33 @@ RENEWED_EVERY = 10.0
 Ask = Callable[[str, Command], Answer]
 
 
+class _Moment:
+    """A moment that has just been."""
+
+    def __init__(self) -> None:
+        self._uptime, self._clock = time.monotonic(), time.time()
+
+    @property
+    def seconds_ago(self) -> float:
+        """By the clock that says more: the machine's uptime stands still while it sleeps, its time
+        may be set back."""
+        return max(time.monotonic() - self._uptime, time.time() - self._clock)
+
+
 class HeldLease:
     """A lease that is ours until `renew` says otherwise."""
 
     def __init__(self, ask: Ask, cluster: Cluster, held: Lease, owner: Owner) -> None:
         self._ask, self._cluster = ask, cluster
         self._lease = held
-        self._at = time.monotonic()
+        self._at = _Moment()
         self.owner = owner
 
     def renew(self, *, sure: bool = False) -> bool:
         """Give a sign of life, if it is time for one. Whether the lease is still ours, as far as is
         known: a server that does not answer does not say that it is not. `sure`: raises
         SpinstackError then."""
-        if time.monotonic() - self._at < RENEWED_EVERY:
+        if self._at.seconds_ago < RENEWED_EVERY:
             return True
         try:
             return self.renew_now()
@@ -59,7 +72,7 @@ class HeldLease:
         found = lease.read_answer(self._ask("look at the lock", command))
         if found is None or found.holder != self._lease.holder:
             return False
-        self._lease, self._at = found, time.monotonic()
+        self._lease, self._at = found, _Moment()
         return True
 
     def hand_over(self, owner: Owner) -> bool:
@@ -79,7 +92,7 @@ class HeldLease:
         if found is None:
             # In a dry run nothing is answered, and nothing is taken.
             return answer.ok
-        self._lease, self._at = found, time.monotonic()
+        self._lease, self._at = found, _Moment()
         return True
 
 
