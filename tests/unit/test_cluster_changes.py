@@ -217,6 +217,21 @@ def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
     assert error.now == "the previous version is running again"
 
 
+def test_what_runs_beside_a_failure_has_no_part_in_its_last_lines(
+    desk: Desk, node: KubeNode
+) -> None:
+    desk.types(ship.deploy)
+    desk.changes()
+    node.ill["web:2.0"] = "ErrImagePull"
+    pods = {"web-2": "no colour today", "web-1": "GET /"}
+    node.logs = "".join(
+        f"[pod/{pod}/web] 2026-11-30T00:00:0{second}Z {line}\n"
+        for second, (pod, line) in enumerate(pods.items())
+    )
+    details = desk.fails(ship.deploy).details
+    assert "no colour today" in details and "GET /" not in details
+
+
 def test_a_release_that_the_server_refuses_is_not_kept(desk: Desk, node: KubeNode) -> None:
     """Nothing was changed: there is nothing to go back to."""
     desk.types(ship.deploy)

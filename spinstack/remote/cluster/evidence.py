@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spinstack.platforms.base import LogQuery, ServiceState
-from spinstack.platforms.kubernetes.cluster import apply, output
-from spinstack.transport.script import Script, Step
+from spinstack.platforms.base import Garbled, LogQuery, ServiceState
+from spinstack.platforms.kubernetes.cluster import apply, logs, output, states
+from spinstack.transport.script import Script, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
@@ -31,14 +33,20 @@ def gathered(stack: ClusterStack, services: Sequence[str]) -> str:
     return "\n".join(told)
 
 
-def log_step(stack: ClusterStack, service: str) -> Step:
-    """The last lines of a service's log."""
-    return _log(stack, service, SHOWN)
+def last_lines(stack: ClusterStack, service: str) -> StepResult:
+    """What a service said last, without what still runs of it from before."""
+    looked, logged = stack.platform.states(must=False), _log(stack, service, SHOWN)
+    result = stack.node.run(Script((stack.ready, looked, logged)))
+    told = result.steps[-1]
+    with suppress(Garbled):
+        pods = states.newest_pods(result.output(looked.name), stack.stack, service)
+        return replace(told, output=logs.of_pods(told.output, pods))
+    return told
 
 
-def worth_showing(states: Sequence[ServiceState], services: Sequence[str]) -> list[str]:
+def worth_showing(seen: Sequence[ServiceState], services: Sequence[str]) -> list[str]:
     """The services whose logs may say why: those that are not up, or all if all are."""
-    up = {state.name for state in states if state.up}
+    up = {state.name for state in seen if state.up}
     return [name for name in services if name not in up] or list(services)
 
 

@@ -25,7 +25,7 @@ from spinstack.remote.cluster.steps import Do, Failed, Steps
 from spinstack.remote.cluster.visitor import Visitor
 from spinstack.remote.cluster.watch import Watch
 from spinstack.remote.history.record import filled_in
-from spinstack.transport.script import Script, Step, StepResult
+from spinstack.transport.script import Script, ScriptResult, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.remote.cluster.stack import ClusterStack
@@ -248,7 +248,8 @@ class Rollout:
         return journal.TAKEN_BACK
 
     def _show_log(self, service: str) -> int:
-        return self._steps.run(evidence.log_step(self._stack, service))
+        told = evidence.last_lines(self._stack, service)
+        return self._steps.printed(ScriptResult([told]))
 
     def _forget_release(self) -> int:
         """Nothing was changed: it never was one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from spinstack.platforms.base import LogLine, LogQuery
 from spinstack.platforms.kubernetes import labels
 from spinstack.platforms.kubernetes.cluster.output import complaints, is_noise
 from spinstack.platforms.kubernetes.kubectl import NO_LIMIT, kubectl
+from spinstack.text import split_lines
 from spinstack.transport.command import Command, Raw, program
 from spinstack.transport.script import Step
 
@@ -85,6 +86,18 @@ def _flags(query: LogQuery) -> tuple[str, ...]:
     option = "--since" if re.fullmatch(r"[0-9]+s", query.since) else "--since-time"
     since = (f"{option}={query.since}",) if query.since else ()
     return (f"--tail={query.tail}", *since)
+
+
+def of_pods(output: str, pods: Collection[str]) -> str:
+    """What only these pods have said, of a service's log; all of it if they have said nothing."""
+    told, ours = [], False
+    for line in split_lines(output):
+        match = _LINE.fullmatch(line)
+        # One without a pod belongs to the line before.
+        ours = match["pod"] in pods if match else ours
+        if ours and not (match and match["text"].startswith(_NO_LOG)):
+            told.append(line)
+    return "\n".join(told) or output
 
 
 def parse(output: str, service: str) -> Iterator[LogLine]:

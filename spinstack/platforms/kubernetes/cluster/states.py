@@ -17,6 +17,7 @@ from spinstack.platforms.kubernetes.cluster.tree import (
     label,
     leaving,
     mapping,
+    named,
     number,
     text,
 )
@@ -61,6 +62,20 @@ def watch_step(cluster: Cluster, seconds: int) -> Step:
 def parse(output: str, stack: str) -> list[ServiceState]:
     """The services of a stack. Raises Garbled."""
     return of_objects(items(output), stack)
+
+
+def newest_pods(output: str, stack: str, service: str) -> list[str]:
+    """The names of the pods that a service is to consist of; those that it consisted of before may
+    still be there, too. Raises Garbled."""
+    objects = items(output)
+    pods = [one for one in objects if text(one, "kind") == "Pod" and is_of(one, stack, service)]
+    deployments = (one for one in objects if text(one, "kind") == "Deployment")
+    return [
+        named(pod)
+        for one in deployments
+        if is_of(one, stack, service)
+        for pod in reasons.newest(one, pods)
+    ]
 
 
 def of_objects(found: Sequence[dict[str, Any]], stack: str) -> list[ServiceState]:
