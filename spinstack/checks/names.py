@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Destination, Settings
-from spinstack.config.stack import Stack
+from spinstack.config.stack import Stack, read_text
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Mount
+
+# Where people put objects of their own for Kubernetes; what names one.
+_OWN_OBJECTS = "kubernetes/**/*.y*ml"
+_NAMED = re.compile(r"\bname: *[\"']?([\w.-]+)")
 
 
 def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
@@ -29,16 +34,64 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
     return found
 
 
+def brought(stack: Stack, destination: Destination) -> dict[str, dict[str, str]]:
+    """What containers need and no deploy makes, by its kind: each secret and external volume of a
+    service, with file and line. Not what an object among the stack's files may make."""
+    own = {
+        name
+        for path in stack.directory.glob(_OWN_OBJECTS)
+        for name in _NAMED.findall(read_text(path))
+    }
+    values = stack.variables(destination)
+    found = {
+        "secret": {
+            name: where
+            for name, where in _used_secrets(stack, values)
+            if "file" not in _told(stack, "secrets", name)
+        },
+        "volume": {
+            mount.source: service.where(f"volumes.{index}")
+            for service in stack.services(destination)[0]
+            for index, mount in enumerate(service.mounts)
+            if mount.is_volume and _told(stack, "volumes", mount.source).get("external") is True
+        },
+    }
+    return {kind: {n: at for n, at in all.items() if n not in own} for kind, all in found.items()}
+
+
+def absent(stack: Stack, to: Destination, listed: dict[str, set[str] | None]) -> Iterator[Finding]:
+    """A finding for each of these that is not there. `listed`: the names that are, by kind; None
+    if that is not known."""
+    needed = brought(stack, to)
+    gone = {}
+    for kind, found in needed.items():
+        there = listed.get(kind)
+        gone[kind] = [name for name in found if there is not None and name not in there]
+    for name in gone["secret"]:
+        problem = f"there is no secret {name} at {to.name}, and its containers can't start"
+        remedy = f"run `invoke secret.create {name} --to {to.name}`, with its value as input"
+        yield Finding("secret-missing", needed["secret"][name], problem, remedy)
+    for name in gone["volume"]:
+        problem = f"there is no volume {name} at {to.name}, and its containers can't start"
+        remedy = f"run `invoke volume.create {name} --to {to.name}`"
+        yield Finding("volume-missing", needed["volume"][name], problem, remedy)
+
+
 def _secrets(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Each secret's name with file and line: those of the file and those of its services."""
     yield from _section(stack, "secrets")
     declared = {name for name, _ in _section(stack, "secrets")}
+    yield from (one for one in _used_secrets(stack, values) if one[0] not in declared)
+
+
+def _used_secrets(stack: Stack, values: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Those of the services."""
     for service, written in stack.compose.services.items():
         secrets = written.get("secrets") if isinstance(written, dict) else None
         for index, item in enumerate(secrets if isinstance(secrets, list) else []):
             name = item.get("source") if isinstance(item, dict) else item
             filled = interpolate(name, values)
-            if isinstance(filled, str) and filled not in declared:
+            if isinstance(filled, str):
                 yield filled, stack.compose.where("services", service, "secrets", str(index))
 
 
@@ -58,6 +111,13 @@ def _section(stack: Stack, key: str) -> Iterator[tuple[str, str]]:
     section = stack.compose.data.get(key)
     for name in section if isinstance(section, dict) else ():
         yield str(name), stack.compose.where(key, str(name))
+
+
+def _told(stack: Stack, key: str, name: str) -> dict[str, Any]:
+    """What the file says of one in its section."""
+    section = stack.compose.data.get(key)
+    told = section.get(name) if isinstance(section, dict) else None
+    return told if isinstance(told, dict) else {}
 
 
 def _source(text: Any) -> str:

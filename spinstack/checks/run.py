@@ -245,6 +245,8 @@ class Visit:
         services = self._services(seen.uid)
         found = login_node.findings(seen, services, self._to, self._platform, self._stack.name)
         found += self._site(seen)
+        if seen.states_known:
+            found += survey.absent(self._node, self._to, self._platform, self._stack)
         if deep and not self._to.on_laptop:
             found += trees.audit(self._node, seen, self._uses(seen))
         return found

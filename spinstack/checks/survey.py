@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from spinstack.checks import walk
+from spinstack.checks import names, walk
 from spinstack.checks.walk import Entry, Way
 from spinstack.config.settings import Destination
-from spinstack.platforms.base import Platform, TakenPort
+from spinstack.config.stack import Stack
+from spinstack.platforms.base import Garbled, Platform, TakenPort
 from spinstack.rules.finding import Finding
 from spinstack.text import read_json, split_lines
 from spinstack.transport.command import Command, Raw
 from spinstack.transport.login_node import LoginNode
-from spinstack.transport.script import Script, ScriptResult, Step
+from spinstack.transport.script import Script, ScriptResult, Step, StepResult
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,34 @@ def ask_platform(
     """Ask the platform alone. Raises SpinstackError if it takes longer."""
     script = Script(_platform_steps(destination, platform), seconds=seconds)
     return _survey(node.run(script), destination, platform, {})
+
+
+def absent(
+    node: LoginNode, destination: Destination, platform: Platform, stack: Stack
+) -> list[Finding]:
+    """The secrets and volumes that containers need and that are not there. One script, and none for
+    a stack that needs none; what the platform does not say is left for the deploy to meet. Raises
+    SpinstackError if the connection fails."""
+    kinds = [kind for kind, needed in names.brought(stack, destination).items() if needed]
+    if not kinds:
+        return []
+    steps = [replace(platform.kept(kind), must=False) for kind in kinds]
+    result = node.run(Script((platform.ready(destination), *steps), seconds=platform.quick + 60))
+    told = {step.name: step for step in result.steps}
+    listed = {
+        kind: _names_of(platform, kind, told.get(step.name))
+        for kind, step in zip(kinds, steps, strict=True)
+    }
+    return [] if node.dry else list(names.absent(stack, destination, listed))
+
+
+def _names_of(platform: Platform, kind: str, step: StepResult | None) -> set[str] | None:
+    if step is None or not step.ok or platform.complaints(step.output, errors_only=True):
+        return None
+    try:
+        return {kept.name for kept in platform.read_kept(kind, step.output)}
+    except Garbled:
+        return None
 
 
 def _platform_steps(destination: Destination, platform: Platform) -> tuple[Step, ...]:

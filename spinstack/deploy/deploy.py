@@ -125,6 +125,7 @@ class _Wanted:
         _must_be(chosen, allowed, self._there)
         if chosen is Plan.NOTHING:
             return _nothing(self._there)
+        preflight.check_kept(self._there.session, self._there.remote.node)
         preflight.check_mounts(self._there.session, self._there.remote.node)
         made, note = self._release()
         return self._there.run(made, note, chosen, confirming=confirming)

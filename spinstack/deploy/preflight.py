@@ -1,4 +1,5 @@
-"""What is looked at before a deploy: the stack's files, and what it mounts."""
+"""What is looked at before a deploy: the stack's files, its secrets and volumes, and what it
+mounts."""
 
 from __future__ import annotations
 
@@ -29,6 +30,15 @@ def check(session: Session) -> None:
         step.done(f"{count} service{'' if count == 1 else 's'}")
     for found in findings:
         session.console.warn(found.line())
+
+
+def check_kept(session: Session, node: LoginNode) -> None:
+    """Raises SpinstackError if a secret or a volume is missing that containers can't start
+    without."""
+    from spinstack.checks import survey
+
+    found = survey.absent(node, session.destination, session.platform, session.stack)
+    _refuse(found, "with what the containers need", session.where)
 
 
 def check_mounts(session: Session, node: LoginNode) -> None:

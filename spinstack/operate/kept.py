@@ -63,6 +63,12 @@ def of_stack(found: Sequence[Kept], stack: str) -> list[Kept]:
     ]
 
 
+def is_declared(session: Session, section: str, name: str) -> bool:
+    """Whether the compose file has it in its section `secrets` or `volumes` already."""
+    declared = session.stack.compose.data.get(section)
+    return isinstance(declared, dict) and name in declared
+
+
 def check_name(remedies: Sequence[str], name: str) -> None:
     """Raises UsageError if a rule forbids the name."""
     if remedies:

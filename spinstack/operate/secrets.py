@@ -41,6 +41,8 @@ def create_secret(session: Session, name: str, service: str, file: str, *, json:
         session.console.warn("the value ends with a newline, which is part of it")
     made = {"action": "secret.create", "name": whole, "bytes": len(value)}
     session.give(json, made, f"created {whole} ({len(value)} bytes)")
+    if kept.is_declared(session, "secrets", whole):
+        return
     session.console.note(
         f"to use it, add to {session.settings.compose_file}: secrets: [{whole}] in the service, "
         f"and at the end of the file secrets: {{{whole}: {{external: true}}}}; after the next "

@@ -32,6 +32,8 @@ def create_volume(session: Session, name: str, driver: str, *, json: bool) -> No
     if session.dry:
         return
     session.give(json, {"action": "volume.create", "name": whole}, f"created {whole}")
+    if kept.is_declared(session, "volumes", whole):
+        return
     session.console.note(
         f"to use it, add to {session.settings.compose_file}: volumes: ['{whole}:/DIRECTORY'] in "
         f"the service, and at the end of the file volumes: {{{whole}: {{external: true}}}}"

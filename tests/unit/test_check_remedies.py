@@ -265,6 +265,7 @@ ELSEWHERE = {
     **dict.fromkeys(KUBERNETES, "test_check_remedies_kubernetes.py"),
     **dict.fromkeys(CLUSTER, "test_doctor_cluster.py: a cluster has to answer"),
     **dict.fromkeys(AHEAD, "test_cluster_ahead.py: a cluster has to answer"),
+    **dict.fromkeys(("secret-missing", "volume-missing"), "test_check_kept.py: as it is said"),
     "kubernetes-probes": "test_check_remedies_kubernetes.py",
     "release-files": "test_rollback_check.py: a release has to be there",
     **{found.rule: "below: the template asks" for made in ANSWERS for found in made},

@@ -64,6 +64,8 @@ MESSAGES: list[tuple[str, Occasion, str]] = [
     ('kube-no-program', 'kubectl-step', 'exec: "gunicorn": executable file not found in $PATH: unknown'),
     ('kube-probe', 'kubectl-step', 'Readiness probe failed: HTTP probe failed with statuscode: 404'),
     ('kube-crash', 'kubectl-step', 'Back-off restarting failed container web in pod web-1_demo(7)'),
+    ('kube-no-claim', 'kubectl-step', '0/1 nodes are available: persistentvolumeclaim "db.guest-book" not found. not found'),
+    ('kube-claim-unbound', 'kubectl-step', '0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found'),
     ('kube-no-room', 'kubectl-step', '0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available'),
     ('kube-immutable', 'kubectl-step', 'spec.clusterIPs[0]: Invalid value: []string{"None"}: may not change once set'),
     ('kube-401', 'kubectl-step', 'error: You must be logged in to the server (Unauthorized)'),

@@ -114,6 +114,18 @@ MORE = [
         "volume-not-writable",
         "Can't open or create append-only dir appendonlydir: Permission denied",
     ),
+    (
+        "volume-not-writable",
+        'initdb: error: could not change permissions of directory "/data/pg": Operation not permitted',
+    ),
+    (
+        "volume-not-writable",
+        "mkdir: cannot create directory '/data/pgdata': Permission denied",
+    ),
+    (
+        "volume-not-writable",
+        '2026-11-30 02:48:37.801 UTC [1] FATAL:  data directory "/data/pgdata" has wrong ownership',
+    ),
     ("no-app", "--- no python application found, check your startup logs for errors ---"),
     ("setgid", "unable to set gid"),
     ("setgid", "setgid(): Operation not permitted [core/utils.c line 836]"),

@@ -70,7 +70,9 @@ class Steps:
         )
 
     def printed(self, result: ScriptResult) -> int:
-        """The same of commands that have run."""
+        """The same of commands that have run; what makes ready for them says something only if it
+        fails."""
         for step in result.steps:
-            self._journal.output(step.output)
+            if not step.ok or step.name != self._stack.ready.name:
+                self._journal.output(step.output)
         return next((step.code or 1 for step in result.steps if not step.ok), 0)
