@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,12 @@ from spinstack.operate.control import chosen
 from spinstack.operate.selection import check_name, service_names
 from spinstack.operate.status import until_ctrl_c
 from spinstack.platforms import base
-from spinstack.platforms.base import ALL, LogLine, LogQuery
+from spinstack.platforms.base import ALL, LogLine, LogQuery, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.platforms.logs import in_order
 from spinstack.remote.access import connected
 from spinstack.text import whole_number
+from spinstack.transport.script import ScriptResult, Step, StepResult
 
 if TYPE_CHECKING:
     from spinstack.session import Session
@@ -42,10 +43,19 @@ def logs(
     check_name(session, service)
     heard: deque[str] = deque(maxlen=EXPLAINED)
     with connected(session) as there:
-        names = _names(session, there, service)
+        # Asked in a second script, their logs would take another round trip.
+        expected = [name for name in service_names(session) if service in ("", name)]
+        states, found = ask(there, [] if follow else expected, query)
+        names = _names(session, there, states, service)
         printer = Printer(session, names, json=json, heard=heard)
-        read = follow_lines if follow else show
-        until_ctrl_c(session, lambda: read(there, names, query, printer.show))
+
+        def tell() -> None:
+            if follow:
+                follow_lines(there, names, query, printer.show)
+            else:
+                show(there, names, query, found, printer.show)
+
+        until_ctrl_c(session, tell)
     if json:
         return
     from spinstack.console import known_errors
@@ -54,9 +64,11 @@ def logs(
         session.console.note(note)
 
 
-def _names(session: Session, there: StackClient, service: str) -> list[str]:
+def _names(
+    session: Session, there: StackClient, states: Sequence[ServiceState], service: str
+) -> list[str]:
     """The services that are meant. Raises SpinstackError if there are none."""
-    names = [state.name for state in chosen(there.states(), service, there.stack)]
+    names = [state.name for state in chosen(states, service, there.stack)]
     if session.dry:
         return [service] if service else service_names(session)
     if not names:
@@ -100,19 +112,45 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-def show(there: StackClient, services: Sequence[str], query: LogQuery, on_line: Show) -> None:
-    """Show the last lines of each service, all of them in order of time."""
-    platform = there.platform
-    steps = {name: platform.log(there.stack, name, query) for name in services}
-    result = there.run(*steps.values(), seconds=platform.quick * len(steps) + 60)
-    found: list[LogLine] = []
-    for name, step in steps.items():
-        done = result[step.name]
+def ask(
+    there: StackClient, expected: Sequence[str], query: LogQuery
+) -> tuple[list[ServiceState], dict[str, StepResult]]:
+    """What runs and, in the same script, the logs of the services that are expected to: what was
+    printed, by service. The log of a service that does not exist is an error of its own step."""
+    states = there.platform.states()
+    result, found = _read(there, expected, query, states)
+    return there.read_states(result.output(states.name)), found
+
+
+def show(
+    there: StackClient,
+    services: Sequence[str],
+    query: LogQuery,
+    found: Mapping[str, StepResult],
+    on_line: Show,
+) -> None:
+    """Show the last lines of each service, all of them in order of time. `found`: what was printed
+    already, by service."""
+    if missing := [name for name in services if name not in found]:
+        found = {**found, **_read(there, missing, query)[1]}
+    lines: list[LogLine] = []
+    for name in services:
+        done = found[name]
         if not done.ok:
             raise there.failure(done, f"could not read the log of {name}")
-        found += in_order(platform.read_log(done.output, there.stack, name), query.tail)
-    for line in in_order(found, ALL):
+        lines += in_order(there.platform.read_log(done.output, there.stack, name), query.tail)
+    for line in in_order(lines, ALL):
         on_line(line)
+
+
+def _read(
+    there: StackClient, services: Sequence[str], query: LogQuery, *first: Step
+) -> tuple[ScriptResult, dict[str, StepResult]]:
+    """Run a script with the logs of services, by service, after other steps."""
+    steps = {name: there.platform.log(there.stack, name, query) for name in services}
+    quick = there.platform.quick * (len(first) + len(steps))
+    result = there.run(*first, *steps.values(), seconds=quick + 60)
+    return result, {name: result[step.name] for name, step in steps.items()}
 
 
 class News:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from spinstack.config import compose, stack
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.platforms.base import ServiceState
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def service_names(session: Session) -> list[str]:
-    """The services in the stack's files; none if these are broken just now, which must not keep
+    """The services in the compose file; none if that is broken just now, which must not keep
     anybody from operating what is running."""
     try:
-        return session.stack.service_names
+        name = session.settings.compose_file
+        return list(compose.parse(stack.read_text(session.directory / name), name).services)
     except SpinstackError:
         return []
 

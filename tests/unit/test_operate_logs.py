@@ -18,6 +18,7 @@ from tests.unit.stack_session import run
 
 APP = "2026-11-22T16:00:01.5Z app one\n2026-11-22T16:00:03.5Z app two\n"
 WEB = "2026-11-22T16:00:02.25Z web one\n"
+NO_LOGS = {f"logs of {name}": ("no such service", 1) for name in ("app", "web")}
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(1, 99))
@@ -51,14 +52,25 @@ def test_no_number_of_lines(tail: str) -> None:
         logs.lines_wanted(tail, "")
 
 
-def test_all_services_in_the_order_of_time(
+def test_all_services_in_the_order_of_time_from_one_script(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers = {"states": (BOTH, 0), "logs of app": (APP, 0), "logs of web": (WEB, 0)}
     session = Operator(tmp_path, {**answers})
     run(status.logs, session, since="1h")
     assert capsys.readouterr().out == "app | app one\nweb | web one\napp | app two\n"
-    assert f"rancher logs --timestamps --tail=-1 --since=3600s {STACK}/app" in session.node.sent[1]
+    (script,) = session.node.sent
+    assert f"rancher logs --timestamps --tail=-1 --since=3600s {STACK}/app" in script
+
+
+def test_what_runs_counts_not_what_the_compose_file_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service of it that does not run is left out; one that it has no longer is asked, too."""
+    found = {**NO_LOGS, "logs of app": (APP, 0), "logs of old": (WEB, 0)}
+    session = Operator(tmp_path, {"states": (service("app") + service("old"), 0), **found})
+    run(status.logs, session)
+    assert capsys.readouterr().out == "app | app one\nold | web one\napp | app two\n"
 
 
 def test_one_service_has_no_name_in_front(
@@ -113,7 +125,7 @@ def test_ctrl_c_ends_following_without_a_failure(
 
 def test_nothing_that_runs_has_no_log(tmp_path: Path) -> None:
     with pytest.raises(SpinstackError, match="is not running"):
-        run(status.logs, Operator(tmp_path, {"states": ("", 0)}))
+        run(status.logs, Operator(tmp_path, {"states": ("", 0), **NO_LOGS}))
 
 
 def test_a_stopped_service_has_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -280,13 +280,14 @@ def test_a_task_asks_the_stack_s_own_words(tmp_path: Path) -> None:
 def test_a_log_that_is_shown_ends_with_what_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    there = SimpleNamespace(states=list, stack="demo", where="here")
+    there = SimpleNamespace(stack="demo", where="here")
     monkeypatch.setattr(Session, "log_in_early", lambda session: None)
     monkeypatch.setattr(logs, "connected", lambda session: contextlib.nullcontext(there))
     monkeypatch.setattr(logs, "chosen", lambda *_: [ServiceState("demo", "web", "active")])
     monkeypatch.setattr(logs, "check_name", lambda *_: None)
+    monkeypatch.setattr(logs, "ask", lambda *_: ([], {}))
 
-    def show(there: object, names: list[str], query: object, take: logs.Show) -> None:
+    def show(there: object, names: object, query: object, found: object, take: logs.Show) -> None:
         take(LogLine("", "web", "", MESSAGES["no-upstream-host"]))
 
     monkeypatch.setattr(logs, "show", show)
