@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,12 +54,17 @@ class Entry:
     every error that is shown. `group`: whose words they are, empty for a stack's own."""
 
     id: str
-    pattern: re.Pattern[str]
+    words: str
     cause: str
     remedy: str
     source: str
     when: tuple[str, ...] = ()
     group: str = ""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when it is first tried: few are."""
+        return re.compile(self.words, re.IGNORECASE)
 
 
 @cache
@@ -81,7 +86,17 @@ def own(stack: Path) -> tuple[Entry, ...]:
     values = (_content(path) or []) if path.is_file() else []
     if not isinstance(values, list):
         raise UsageError(f"{OWN} is not a list", where=str(path), remedy="begin it with - id: …")
-    return tuple(_entry(value, f"{path}, entry {n}") for n, value in enumerate(values, 1))
+    return tuple(_own(value, f"{path}, entry {n}") for n, value in enumerate(values, 1))
+
+
+def _own(value: Any, where: str) -> Entry:
+    entry = _entry(value, where)
+    try:
+        entry.pattern  # noqa: B018 - compiled now
+    except (re.error, OverflowError, RecursionError) as error:
+        problem = f"the pattern is not a regular expression: {error}"
+        raise UsageError(problem, where=where, remedy="see Python's module re") from None
+    return entry
 
 
 def _content(path: Path) -> Any:
@@ -102,10 +117,6 @@ def _entry(value: Any, where: str, when: tuple[str, ...] = (), group: str = "") 
     texts = {str(key): text for key, text in value.items() if isinstance(text, str)}
     if not {"id", "pattern", "cause", "remedy"} <= set(texts):
         raise UsageError("a known error is incomplete", where=where, remedy=remedy)
-    try:
-        pattern = re.compile(texts["pattern"], re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
-        problem = f"the pattern is not a regular expression: {error}"
-        raise UsageError(problem, where=where, remedy="see Python's module re") from None
     source = texts.get("source", "the stack")
-    return Entry(texts["id"], pattern, texts["cause"], texts["remedy"], source, when, group)
+    words, cause = texts["pattern"], texts["cause"]
+    return Entry(texts["id"], words, cause, texts["remedy"], source, when, group)

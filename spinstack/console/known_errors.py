@@ -50,6 +50,13 @@ def explain(text: str, stack: Path | None = None) -> Translation | None:
     return next(_meanings(text, stack), None)
 
 
+def load() -> None:
+    """Read what `notes` will need, while there is nothing else to do."""
+    for entry in packaged():
+        if not entry.when:
+            entry.pattern  # noqa: B018 - compiled now
+
+
 def notes(lines: Iterable[str], stack: Path | None = None) -> list[str]:
     """What is known about the lines of a log: two lines for each cause, none twice."""
     said = []

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from spinstack import times
+from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import visits
 from spinstack.operate.control import chosen
@@ -42,6 +44,10 @@ def logs(
     query = LogQuery(lines_wanted(tail, since), moment(since))
     check_name(session, service)
     heard: deque[str] = deque(maxlen=EXPLAINED)
+    # Beside the wait for the other end.
+    loading = Thread(target=known_errors.load, daemon=True)
+    if not json:
+        loading.start()
     with connected(session) as there:
         # Asked in a second script, their logs would take another round trip.
         expected = [name for name in service_names(session) if service in ("", name)]
@@ -58,8 +64,7 @@ def logs(
         until_ctrl_c(session, tell)
     if json:
         return
-    from spinstack.console import known_errors
-
+    loading.join()
     for note in known_errors.notes(heard, session.console.stack):
         session.console.note(note)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinstack.console import known_errors
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import logs
 from spinstack.platforms.rancher1 import logs as rancher_logs
 from spinstack.tasks import status
+from spinstack.transport.script import ScriptResult
 from tests.unit.operating import BOTH, STACK, Operator, service
 from tests.unit.stack_session import run
 
@@ -133,3 +137,19 @@ def test_a_stopped_service_has_one(tmp_path: Path, capsys: pytest.CaptureFixture
     session = Operator(tmp_path, {"states": (states, 0), "logs of app": (APP, 0)})
     run(status.logs, session, service="app")
     assert "app two" in capsys.readouterr().out
+
+
+def test_known_errors_are_read_while_the_other_end_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    session = Operator(tmp_path, {**NO_LOGS, "states": (BOTH, 0), "logs of app": (APP, 0)})
+    ask = session.node.run
+
+    def answer(*words: Any, **more: Any) -> ScriptResult:
+        assert begun.wait(10)
+        return ask(*words, **more)
+
+    monkeypatch.setattr(known_errors, "load", begun.set)
+    monkeypatch.setattr(session.node, "run", answer)
+    run(status.logs, session, service="app")

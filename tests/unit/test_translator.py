@@ -297,3 +297,11 @@ def test_a_log_that_is_shown_ends_with_what_is_known(
     assert printed.err.startswith("cause: nginx looks for a service app,")
     status.logs(Context(), json=True)
     assert capsys.readouterr().err == ""
+
+
+def test_of_the_known_errors_those_are_compiled_that_are_tried() -> None:
+    """Compiling all of them takes longer than most commands."""
+    packaged.cache_clear()
+    known_errors.notes(["worker 1 answered"])
+    compiled = {entry.id for entry in packaged() if "pattern" in vars(entry)}
+    assert compiled == {entry.id for entry in packaged() if not entry.when}
