@@ -4,6 +4,7 @@ of each and how many containers it has."""
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -112,3 +113,24 @@ def _values(written: Any, keys: tuple[schema.Key, ...], where: str) -> dict[str,
             remedy = f"write a number from 1 to {most}" if most else "write a number from 1"
             raise UsageError(f"{key} can't be {value}", where=f"{where}.{key}", remedy=remedy)
     return values
+
+
+def stats_commands(setting: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The commands of the setting `stats` as words, by service. Raises UsageError for one that
+    can't be parsed."""
+    return {str(name): _words(str(name), text) for name, text in setting.items() if text}
+
+
+def _words(service: str, text: object) -> list[str]:
+    try:
+        words = shlex.split(text) if isinstance(text, str) else []
+    except ValueError:
+        words = []
+    if not words:
+        raise UsageError(
+            f"{text!r} is not a command",
+            where=f"spinstack.stats.{service}",
+            remedy="give a program and its arguments, as for "
+            f"`invoke exec --service {service} --command`",
+        )
+    return words

@@ -41,8 +41,7 @@ def logs(
     session: Session, service: str, *, follow: bool, tail: str, since: str, json: bool
 ) -> None:
     """Show what the services print, and in the end what is known about the errors in it."""
-    query = LogQuery(lines_wanted(tail, since), moment(since))
-    check_name(session, service)
+    query = wanted(session, service, tail, since)
     heard: deque[str] = deque(maxlen=EXPLAINED)
     # Beside the wait for the other end.
     loading = Thread(target=known_errors.load, daemon=True)
@@ -67,6 +66,13 @@ def logs(
     loading.join()
     for note in known_errors.notes(heard, session.console.stack):
         session.console.note(note)
+
+
+def wanted(session: Session, service: str, tail: str, since: str) -> LogQuery:
+    """What was typed. Raises UsageError before anybody has to log in."""
+    query = LogQuery(lines_wanted(tail, since), moment(since))
+    check_name(session, service)
+    return query
 
 
 def _names(

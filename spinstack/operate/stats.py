@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinstack.errors import UsageError
 from spinstack.platforms.base import NO_CONTAINER, Platform, ServiceState
 from spinstack.platforms.client import StackClient
 from spinstack.text import one_line, split_lines, whole_number
@@ -48,27 +47,6 @@ class Stats:
         if self.problem:
             return {"error": self.problem}
         return {**self.fields, "summary": self.summary}
-
-
-def commands(setting: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The setting's commands as words, by service. Raises UsageError for one that can't be
-    parsed."""
-    return {str(name): _words(str(name), text) for name, text in setting.items() if text}
-
-
-def _words(service: str, text: object) -> list[str]:
-    try:
-        words = shlex.split(text) if isinstance(text, str) else []
-    except ValueError:
-        words = []
-    if not words:
-        raise UsageError(
-            f"{text!r} is not a command",
-            where=f"spinstack.stats.{service}",
-            remedy="give a program and its arguments, as for "
-            f"`invoke exec --service {service} --command`",
-        )
-    return words
 
 
 def beside(

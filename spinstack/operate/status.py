@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from spinstack.config import service_settings
 from spinstack.console.console import columns
 from spinstack.errors import SpinstackError
 from spinstack.operate import snapshot
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def status(session: Session, *, watch: bool, json: bool) -> None:
     """Show services, health, release and address; again and again with `watch`, which leaves out
     what services report about themselves: that costs a process in their containers each time."""
-    asked = {} if watch else _asked(session)
+    setting = {} if watch else session.settings.raw.get("stats") or {}
+    asked = service_settings.stats_commands(setting)
     with connected(session) as there:
         if watch:
             until_ctrl_c(session, lambda: _watch(session, there, json))
@@ -43,16 +45,6 @@ def status(session: Session, *, watch: bool, json: bool) -> None:
             session.console.warn(line.removeprefix("warning: "))
         else:
             session.console.result(line)
-
-
-def _asked(session: Session) -> dict[str, list[str]]:
-    """The commands of the setting `stats`."""
-    setting = session.settings.raw.get("stats")
-    if not setting:
-        return {}
-    from spinstack.operate import stats
-
-    return stats.commands(setting)
 
 
 def until_ctrl_c(session: Session, watching: Callable[[], None]) -> None:

@@ -10,9 +10,26 @@ if TYPE_CHECKING:
     from spinstack.session import Session
 
 
+def _judge_stats(session: Session, *, watch: bool = False, **_: object) -> None:
+    from spinstack.config import service_settings
+
+    if not watch:
+        service_settings.stats_commands(session.settings.raw.get("stats") or {})
+
+
+def _judge_query(
+    session: Session, *, service: str = "", tail: str = "", since: str = "", **_: object
+) -> None:
+    # What it imports is not worth waiting for where nothing was asked for.
+    if service or tail or since:
+        from spinstack.operate import logs
+
+        logs.wanted(session, service, tail, since)
+
+
 @task(
     "run",
-    logs_in=True,
+    logs_in=_judge_stats,
     help={"to": TO, "watch": "refresh every 2 s, until Ctrl-C", "json": JSON},
 )
 def status(
@@ -32,7 +49,7 @@ def status(
 
 @task(
     "run",
-    logs_in=True,
+    logs_in=_judge_query,
     help={
         "service": SERVICE,
         "to": TO,

@@ -47,9 +47,12 @@ class StackTask(Task[Body]):
     tasks that takes a tenth of its time, so it is made cheap here.
     """
 
-    def __init__(self, body: Body, topic: str, *, logs_in: bool = False, **options: Any) -> None:
-        """`logs_in`: it can do nothing without the login node, so that the login may begin before
-        the task is loaded."""
+    def __init__(
+        self, body: Body, topic: str, *, logs_in: Callable[..., None] | None = None, **options: Any
+    ) -> None:
+        """`logs_in`: for a task that can do nothing without the login node, so that the login may
+        begin before the task is loaded. It is called first, with the session and the options, and
+        raises UsageError for what nobody should have to log in for."""
         function = cast(FunctionType, body)
         # What `inspect.signature`, which Invoke would use, finds out slowly.
         names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
@@ -206,6 +209,7 @@ def _run(
         return task.body(context, *args, **kwargs)
     try:
         if task.logs_in:
+            task.logs_in(session, **kwargs)
             session.log_in_early()
         return task.body(session, *args, **kwargs)
     finally:

@@ -85,11 +85,9 @@ def _ask_ahead(destination: Destination) -> None:
         return
     from spinstack.transport.openssh import ahead
 
-    ahead.ask((program, "-V"))
+    ahead.ask(ahead.version(program))
     if destination.known_hosts_file:
-        from spinstack.transport.openssh import route
-
-        ahead.ask(route.asking(destination))
+        ahead.ask(ahead.configuration(destination))
 
 
 def login_node(

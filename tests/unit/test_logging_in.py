@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 from invoke.exceptions import Exit
 
 from spinstack.errors import UsageError
@@ -98,3 +104,63 @@ def test_on_the_fabric_wire_there_is_nothing_to_end(
 ) -> None:
     setup_login.logout(a_session(tmp_path, monkeypatch, "fabric"), json=False)
     assert "nothing to end" in capsys.readouterr().err
+
+
+# Writes down how it is called, and can't log in.
+SSH = """#!/bin/sh
+echo "$*" >> "$HOME/called"
+case $1 in -V) echo OpenSSH_9.2p1 >&2 ;; *) exit 255 ;; esac
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return baked(tmp_path_factory.mktemp("stack"))
+
+
+def logins(stack: Path, *words: str) -> int:
+    """How many logins a command begins."""
+    # A short name: sockets are below it.
+    with tempfile.TemporaryDirectory(prefix="s-") as home:
+        program = Path(home) / "ssh"
+        program.write_text(SSH)
+        program.chmod(0o755)
+        path = f"{home}{os.pathsep}{os.environ['PATH']}"
+        subprocess.run(
+            [sys.executable, "-m", "invoke", *words],
+            cwd=stack,
+            env={"PATH": path, "HOME": home, "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+        )
+        called = Path(home) / "called"
+        lines = called.read_text().splitlines() if called.exists() else []
+    return sum(line.startswith("-M ") for line in lines)
+
+
+@pytest.mark.parametrize("words", ["status", "logs", "logs --service web --since 1h"])
+def test_a_look_begins_one_login(stack: Path, words: str) -> None:
+    assert logins(stack, *words.split(), "--to", "dev") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("logs --service wbe", "logs --tail many", "logs --since yesterday", "logs --tial 5"),
+        *("status --help", "--dry status", "--dry logs", "status --to dve", "logs --to"),
+    ],
+)
+def test_what_was_typed_wrongly_or_is_dry_begins_none(stack: Path, words: str) -> None:
+    to = [] if "--to" in words else ["--to", "dev"]
+    assert logins(stack, *words.split(), *to) == 0
+
+
+def test_a_setting_that_is_no_command_begins_none(stack: Path, tmp_path: Path) -> None:
+    wrong = shutil.copytree(stack, tmp_path / "wrong")
+    settings = wrong / "invoke.yaml"
+    read = yaml.safe_load(settings.read_text())
+    read["spinstack"]["stats"] = {"app": "'open"}
+    settings.write_text(yaml.safe_dump(read))
+    assert logins(wrong, "status", "--to", "dev") == 0
+    assert logins(wrong, "logs", "--to", "dev") == 1

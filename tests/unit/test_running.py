@@ -72,7 +72,7 @@ def test_a_login_that_was_begun_early_ends_with_a_task_that_fails(
     monkeypatch.setattr("spinstack.session.Session.destination", None)
     monkeypatch.setattr("spinstack.transport.connect.begin", begin)
 
-    @task("test", logs_in=True)
+    @task("test", logs_in=lambda session, **_: None)
     def fails(session: Session, to: str | None = None) -> None:
         """Fail before the connection is used."""
         raise UsageError("typed wrongly")

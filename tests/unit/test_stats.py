@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from spinstack.config.service_settings import stats_commands
 from spinstack.errors import UsageError
 from spinstack.operate import stats
 from spinstack.platforms.client import StackClient
@@ -165,7 +166,7 @@ def asked(
     listing = containers.containers_step()
     to = SimpleNamespace(name="dev", environment="dev-cattle", modules=())
     there = StackClient(RecordingLoginNode(), to, Rancher1(), STACK)  # type: ignore[arg-type]
-    script = Script(tuple(stats.beside([listing], there, stats.commands(commands))))
+    script = Script(tuple(stats.beside([listing], there, stats_commands(commands))))
     done = subprocess.run(
         ["bash"],
         input=edited(script.text("mark")),

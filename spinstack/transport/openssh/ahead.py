@@ -6,8 +6,23 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinstack.config.settings import Destination
 
 _asked: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+
+
+def version(program: str) -> list[str]:
+    """The command that prints the version of an `ssh`."""
+    return [program, "-V"]
+
+
+def configuration(destination: Destination) -> list[str]:
+    """The command that prints the person's configuration for a host."""
+    account = ["-l", destination.user] if destination.user else []
+    return ["ssh", "-G", *account, "--", destination.host]
 
 
 def ask(words: Sequence[str]) -> None:

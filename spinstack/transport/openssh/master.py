@@ -202,10 +202,6 @@ class Master:
         )
 
 
-def asking_version(program: str) -> list[str]:
-    return [program, "-V"]
-
-
 def version() -> tuple[int, int] | None:
     """Of the `ssh` program; None if there is no OpenSSH."""
     program = shutil.which("ssh")
@@ -214,7 +210,7 @@ def version() -> tuple[int, int] | None:
 
 @cache
 def _version_of(program: str) -> tuple[int, int] | None:
-    output, errors = ahead.answer(asking_version(program))
+    output, errors = ahead.answer(ahead.version(program))
     found = re.search(rb"OpenSSH\w*_(\d+)\.(\d+)", errors + output)
     return (int(found[1]), int(found[2])) if found else None
 

@@ -19,17 +19,11 @@ if TYPE_CHECKING:
     from spinstack.transport.waits import Wait
 
 
-def asking(destination: Destination) -> list[str]:
-    """The command that prints it."""
-    account = ["-l", destination.user] if destination.user else []
-    return ["ssh", "-G", *account, "--", destination.host]
-
-
 def configured(destination: Destination) -> dict[str, list[str]]:
     """The person's configuration for the host, as ssh itself reads it (`ssh -G`); empty if it
     can't be read, which the login reports better."""
     try:
-        told, _ = ahead.answer(asking(destination))
+        told, _ = ahead.answer(ahead.configuration(destination))
     except (OSError, subprocess.TimeoutExpired):
         return {}
     found: dict[str, list[str]] = {}
