@@ -7,6 +7,8 @@ Tasks are thin: they parse, call and print. Each module is one topic or two.
 
 from __future__ import annotations
 
+import atexit
+import gc
 from pathlib import Path
 
 from spinstack.console import streams
@@ -23,8 +25,8 @@ from spinstack.tasks import (
     setup,
     ship,
 )
-from spinstack.tasks.settings_file import allow_empty_sections, explain_unreadable
-from spinstack.tasks.task import improve_parsing
+from spinstack.tasks.settings_file import allow_empty_sections, explain_unreadable, read_fast
+from spinstack.tasks.task import improve_parsing, spare_options
 from spinstack.tasks.topics import collected
 
 TOPICS = (
@@ -45,7 +47,11 @@ TOPICS = (
 
 ns = collected("spinstack", TOPICS)
 
+# What a command has loaded, it keeps. Python would look for garbage in all of it before it ends.
+atexit.register(gc.freeze)
 streams.prepare()
 improve_parsing()
+spare_options()
 allow_empty_sections()
+read_fast()
 explain_unreadable(Path.cwd())

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from invoke.collection import Collection
+from invoke.parser.context import ParserContext
 from invoke.tasks import Task
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ class StackTask(Task[Body]):
 
     A task with an option `to` is given a `Session`, any other one Invoke's context.
 
-    For every command Invoke creates and copies all tasks with all their options. With sixty
-    tasks that takes a tenth of its time, so it is made cheap here.
+    For every command Invoke creates and copies all tasks. With sixty tasks that takes long, so
+    it is made cheap here.
     """
 
     def __init__(
@@ -68,9 +70,6 @@ class StackTask(Task[Body]):
         return _told(self, context, args, kwargs)
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """The options; none for a list of tasks, which saves Invoke a third of its work."""
-        if is_listing():
-            return []
         # Invoke removes the texts that it has used.
         texts, self.help = self.help, dict(self.help)
         try:
@@ -86,8 +85,13 @@ class StackTask(Task[Body]):
 def is_listing() -> bool:
     """Whether this is `invoke --list`, which needs neither options nor settings. Only the first
     word counts, since that can't be a task's own option."""
+    return sys.argv[1:2] in LISTING and _is_typed()
+
+
+def _is_typed() -> bool:
+    """Whether the words of this process are those that Invoke reads."""
     program = sys.argv[0].replace("\\", "/").split("/")
-    return sys.argv[1:2] in LISTING and (program[-1] in COMMANDS or program[-2:] == MODULE)
+    return program[-1] in COMMANDS or program[-2:] == MODULE
 
 
 def task(
@@ -99,6 +103,34 @@ def task(
         return StackTask(body, topic, help=help, **options)
 
     return decorate
+
+
+class _Untyped(ParserContext):
+    """A task whose name was not typed: nothing is parsed for it, so nothing changes in it."""
+
+    def __deepcopy__(self, memo: object) -> _Untyped:
+        return self
+
+
+def spare_options() -> None:
+    """From now on, Invoke creates the options of those tasks only whose names were typed. With
+    sixty tasks, creating and then copying all of them takes as long as loading the tasks."""
+    usual = Collection.to_contexts
+
+    def to_contexts(
+        collection: Collection, ignore_unknown_help: bool | None = None
+    ) -> list[ParserContext]:
+        if not _is_typed():
+            return usual(collection, ignore_unknown_help)
+        typed = " ".join(sys.argv[1:])
+        return [
+            ParserContext(name, names, collection[name].get_arguments(ignore_unknown_help))
+            if any(word in typed for word in (name, *names))
+            else _Untyped(name, names)
+            for name, names in collection.task_names.items()
+        ]
+
+    Collection.to_contexts = to_contexts  # type: ignore[assignment, method-assign]
 
 
 def improve_parsing() -> None:

@@ -97,7 +97,7 @@ def test_what_runs_no_task_imports_what_describes_them_and_nothing_else(
     names = added(stack, home, *words.split())
     own = {name for name in names if name.split(".")[0] == "spinstack"}
     assert len(own) <= ALLOWED, sorted(own)
-    assert names - own <= {"__future__", "tasks"}, sorted(names - own)
+    assert names - own <= {"__future__", "gc", "tasks"}, sorted(names - own)
 
 
 def test_a_module_of_tasks_is_imported_for_its_descriptions(stack: Path, home: Path) -> None:
@@ -107,6 +107,62 @@ def test_a_module_of_tasks_is_imported_for_its_descriptions(stack: Path, home: P
     kept = {"spinstack.tasks", "spinstack.errors", "spinstack.config", "spinstack.config.schema"}
     kept |= {"spinstack.text", "spinstack.console", "spinstack.console.streams"}
     assert {name for name in own if not name.startswith("spinstack.tasks.")} <= kept
+
+
+# Counts what Invoke makes for a command, as it is when Python ends.
+COUNTED = """
+import atexit, gc, json, sys
+from invoke.main import program
+from invoke.parser.argument import Argument
+from invoke.vendor.yaml.composer import Composer
+counts = {"options": 0, "documents": 0}
+def counted(owner, name, count):
+    usual = getattr(owner, name)
+    def instead(*args, **more):
+        counts[count] += 1
+        return usual(*args, **more)
+    setattr(owner, name, instead)
+counted(Argument, "__init__", "options")
+counted(Composer, "get_single_node", "documents")
+atexit.register(lambda: print(json.dumps({**counts, "frozen": gc.get_freeze_count()})))
+sys.argv[0] = "invoke"
+program.run()
+"""
+
+
+def counted(directory: Path, home: Path, *words: str) -> dict[str, int]:
+    typed = subprocess.run(
+        [sys.executable, "-c", COUNTED, *words],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found: dict[str, int] = json.loads(typed.stdout.rstrip().splitlines()[-1])
+    return found
+
+
+def test_invoke_makes_the_options_of_the_tasks_that_were_typed(stack: Path, home: Path) -> None:
+    trivial(home)
+    core = counted(home / "trivial", home, "--list")["options"]
+    assert counted(stack, home, "--list")["options"] == core
+    # Such as url and its three, among 60 tasks with 200.
+    assert core < counted(stack, home, "--dry", "url", "--to", "dev")["options"] < core + 10
+    both = counted(stack, home, "--dry", "url", "--to", "dev", "history", "--to", "dev")
+    assert core < both["options"] < core + 20
+
+
+def test_a_command_is_not_slowed_down_by_its_settings_nor_by_its_end(
+    stack: Path, home: Path
+) -> None:
+    """Invoke's own reader of YAML takes ten times as long as libyaml; before it ends, Python would
+    look for garbage in all that was loaded."""
+    found = counted(stack, home, "--dry", "url", "--to", "dev")
+    assert found["documents"] == 0
+    assert found["frozen"] > 10_000
 
 
 # What a task may bring of the heavy libraries, without a terminal.
