@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from spinstack.config import compose, env_file, goyaml, services
+from spinstack.config.yaml_edit import Unclear, with_entry
 from spinstack.rules.finding import Finding
 
 # Takes a file's text and the line (from 1) of a finding.
@@ -29,6 +30,9 @@ _LONG_FORMS = {
     "volumes": {"type", "source", "target", "read_only", "consistency"},
     "env_file": {"path", "required"},
 }
+# What root does at the start of most images: it gives files away, listens on port 80, becomes
+# another user. Each is among those that Spin allows.
+_OF_ROOT = "cap_add: [CHOWN, DAC_OVERRIDE, NET_BIND_SERVICE, SETGID, SETUID]"
 # File, line, and perhaps a variable that is set there.
 _PLACE = re.compile(r"(.+):(\d+)(?: \(\w+\))?")
 
@@ -60,7 +64,7 @@ def mend(
                 text = mended
                 done.append(finding)
         if text != original and not dry:
-            _write(path, text)
+            write(path, text)
     return done
 
 
@@ -77,7 +81,7 @@ def _read(path: Path) -> str:
     return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Replace the file with a new one, keeping its mode and, if allowed, its owner."""
     old = path.stat()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -124,20 +128,42 @@ def compose_version(text: str, line: int) -> str:
 
 
 def cap_drop(text: str, line: int) -> str:
-    """`cap_drop: [ALL]` in the service that begins on this line or has its cap_drop there."""
-    service = _service_at(text, line)
-    if service is None or not service.value:
+    """`cap_drop: [ALL]` in the service that begins on this line or has its cap_drop there. One that
+    may run as root gets back what root does in most images."""
+    found = _service_at(text, line)
+    if found is None or not found[1].value:
         return text
-    if any(goyaml.is_merge(key) for key, _ in service.value):
-        # What it brings may win over what is put above it: for a person to decide.
-        return text
+    name, service = found
+    dropped = _dropped(text, name.value, service)
+    if dropped != text and _may_be_root(service):
+        with suppress(Unclear):
+            return with_entry(dropped, ("services", name.value), "cap_add", _OF_ROOT)
+    return dropped
+
+
+def _dropped(text: str, name: str, service: yaml.MappingNode) -> str:
     for key, value in service.value:
         if key.value == "cap_drop":
             return _all_into(text, value)
+    if any(goyaml.is_merge(key) for key, _ in service.value):
+        # What it brings wins over what is put above it.
+        with suppress(Unclear):
+            return with_entry(text, ("services", name), "cap_drop", "cap_drop: [ALL]")
+        return text
     if service.flow_style:
         return _put(text, service.start_mark.index + 1, "cap_drop: [ALL], ")
     first = service.value[0][0].start_mark
     return _put(text, first.index - first.column, f"{' ' * first.column}cap_drop: [ALL]\n")
+
+
+def _may_be_root(service: yaml.MappingNode) -> bool:
+    """No user is named, nothing is added yet, and no directory is mounted, with which it may be
+    neither root nor have these."""
+    written = {key.value: value for key, value in goyaml.pairs(service)}
+    mounts = written.get("volumes")
+    items = mounts.value if isinstance(mounts, yaml.SequenceNode) else []
+    named = all(re.match(r"\w[\w.-]*:", str(item.value)) for item in items)
+    return named and not {"user", "cap_add"} & written.keys()
 
 
 def _all_into(text: str, value: yaml.Node) -> str:
@@ -162,11 +188,11 @@ def _root(text: str) -> yaml.MappingNode | None:
     return node if isinstance(node, yaml.MappingNode) else None
 
 
-def _service_at(text: str, line: int) -> yaml.MappingNode | None:
-    for key, service in _services(text):
-        lines = [key, *(key for key, _ in service.value if key.value == "cap_drop")]
+def _service_at(text: str, line: int) -> tuple[yaml.Node, yaml.MappingNode] | None:
+    for name, service in _services(text):
+        lines = [name, *(key for key, _ in service.value if key.value == "cap_drop")]
         if line in {node.start_mark.line + 1 for node in lines}:
-            return service
+            return name, service
     return None
 
 
@@ -200,10 +226,19 @@ def build(text: str, line: int) -> str:
             key=lambda pair: -pair[0].start_mark.line,
         ):
             first, last = key.start_mark.line, _last_line(value)
-            new = [" " * key.start_mark.column + wanted] if key.value == "build" else []
+            new = []
+            if key.value == "build":
+                new = [" " * key.start_mark.column + wanted + _comment(lines, key, value)]
             lines[first : last + 1] = new
         return "\n".join(lines)
     return text
+
+
+def _comment(lines: list[str], key: yaml.Node, value: yaml.Node) -> str:
+    """What follows a key and what is on its line, from the space before # on."""
+    at = value.end_mark if value.end_mark.line == key.start_mark.line else key.end_mark
+    found = re.search(r"\s+#.*", lines[key.start_mark.line][at.column :])
+    return found[0] if found else ""
 
 
 def short_form(text: str, line: int) -> str:

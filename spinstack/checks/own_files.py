@@ -11,6 +11,17 @@ from spinstack.config.settings import Settings
 from spinstack.config.stack import Stack
 from spinstack.rules.finding import Finding, Severity
 
+# What Compose merges into the usual compose files, in the order in which it looks for them.
+OVERRIDES = (
+    *("compose.override.yml", "compose.override.yaml"),
+    *("docker-compose.override.yml", "docker-compose.override.yaml"),
+)
+_USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_MERGED = (
+    "have Compose write all of it into one file (`docker compose config --no-interpolate "
+    "--no-normalize --no-path-resolution --output stack.yml`), set compose_file: stack.yml in "
+    "invoke.yaml, and run `spinstack init` again"
+)
 # Those of an image that programs read, in whatever directory of it.
 _READ = ("Dockerfile*", "*.sh", "*.ini", "*.conf")
 
@@ -23,6 +34,21 @@ def links(directory: Path) -> Iterator[Finding]:
         remedy = "replace it by a copy, or move it out of the directory"
         where = link.relative_to(directory).as_posix()
         yield Finding("link-outside", where, problem, remedy)
+
+
+def merges(settings: Settings, stack: Stack) -> Iterator[Finding]:
+    """What Compose itself would read besides the compose file: an error where the file asks for it,
+    a warning for what it need not know of."""
+    file = stack.compose
+    if settings.compose_file in _USUAL:
+        there = [name for name in OVERRIDES if (settings.directory / name).is_file()]
+        for name in there[:1]:
+            problem = f"Compose merges {name} into {file.source}; a stack has one compose file"
+            remedy = f"{_MERGED}; if the stack does without it, move it away"
+            yield Finding("compose-merge", name, problem, remedy, "warning")
+    if "include" in file.data:
+        problem = "the files below include: are not read"
+        yield Finding("compose-merge", file.where("include"), problem, _MERGED)
 
 
 def line_ends(settings: Settings, stack: Stack) -> list[Finding]:

@@ -213,6 +213,9 @@ def _without_include(settings: Settings) -> Destination | None:
     # Nobody logs in to it.
     raw: dict[str, Any] = {**settings.raw, "destinations": {name: own}, "user": ""}
     raw["namespace"] = raw.get("namespace") or "demo"
+    if checks_stack.PLACEHOLDER_PROJECT in str(raw.get("project_dir")).split("/"):
+        # Nor uploads anything: the rehearsal will have a directory of its own.
+        raw["project_dir"] = f"{centre.load().mountable[0]}/demo"
     try:
         return replace(settings, raw=raw).destination(name)
     except UsageError:

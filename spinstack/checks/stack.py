@@ -30,6 +30,7 @@ def check(
     findings += _destination(destination)
     findings += own_files.links(settings.directory)
     findings += own_files.line_ends(settings, stack)
+    findings += own_files.merges(settings, stack)
     findings += dockerfile.findings(settings, destination.centre)
     findings += platform.check(stack, destination)
     if stack.compose.findings:
@@ -103,7 +104,7 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
     other rules say about it is of no use."""
     # Several variables, dollar signs or items of one line are several faults.
     several = ("variable-unset", "variable-form", "compose-value")
-    causes = (*several, "compose-type", "path-relative", "path-characters")
+    causes = (*several, "compose-type", "path-relative", "path-characters", "compose-merge")
     first: dict[str, Finding] = {}
     for finding in findings:
         if finding.rule in causes:

@@ -304,7 +304,7 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         values.update({key: layer[key] for key in values if layer.get(key) is not None})
     # A destination may set only what differs, such as a checkout's ref, or a rule of its centre.
-    for key in ("checkouts", "kubernetes", "centre"):
+    for key in ("checkouts", "kubernetes", "centre", "build_args"):
         values[key] = {}
         for layer in layers:
             told = layer.get(key) or {}
@@ -383,13 +383,14 @@ def _checkouts(checkouts: Mapping[str, Any], where: str) -> tuple[Checkout, ...]
 
 
 def _included(path: Path, name: str) -> dict[str, Any]:
+    options = " --platform kubernetes" if "rehearsal-kubernetes" in path.parts else ""
     try:
         values = read_yaml(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"the settings of the destination {name} can't be read: {error.strerror}",
             where=str(path),
-            remedy="for the rehearsal, first run `invoke rehearsal.start`; for another "
+            remedy=f"for the rehearsal, first run `invoke rehearsal.start{options}`; for another "
             "destination, add --to NAME",
         ) from None
     except ValueError as error:

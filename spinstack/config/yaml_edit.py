@@ -42,7 +42,7 @@ def with_entry(text: str, path: Sequence[str], name: str, written: str) -> str:
 def _loaded(text: str) -> Any:
     try:
         return yaml.load(text, Loader=goyaml.Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError) as error:
         raise Unclear("the file can't be read") from error
 
 

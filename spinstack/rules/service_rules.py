@@ -20,6 +20,8 @@ from spinstack.rules.service import Service
 # The person who deploys, and the group that owns the files.
 OWN_USER = "write `user: '${UID}:${GROUP_ID}'`"
 DROP_ALL = "write `cap_drop: [ALL]`"
+# Ports for which a program needs the capability NET_BIND_SERVICE.
+_LOW = {str(number) for number in range(1, 1024)}
 
 
 def allowed_capabilities(centre: Centre, *, global_mount: bool) -> list[str]:
@@ -105,8 +107,16 @@ def published_ports(service: Service, centre: Centre) -> list[Finding]:
     for index, port in enumerate(service.ports):
         key = f"ports.{index}"
         findings += outside_port(port.outside, centre, service.where_set(key))
-        findings += inside_port(port.inside, centre, service.where(key))
+        if not (port.inside in _LOW and _may_listen_low(service)):
+            findings += inside_port(port.inside, centre, service.where(key))
     return findings
+
+
+def _may_listen_low(service: Service) -> bool:
+    """Whether it has the capability for lower ports. A capability that is added reaches only
+    processes of root; what else an image's own user may do, nobody here knows."""
+    added = {cap.upper().removeprefix("CAP_") for cap in service.cap_add}
+    return not service.user and "NET_BIND_SERVICE" in added
 
 
 def whole_service(service: Service, centre: Centre) -> list[Finding]:

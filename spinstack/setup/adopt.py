@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spinstack import template
+from spinstack.checks import own_files
 from spinstack.checks.stack import PLACEHOLDER_PROJECT, PLACEHOLDER_USER
 from spinstack.config import compose, env_file, interpolation, services
 from spinstack.config.compose import ComposeFile
@@ -28,7 +29,7 @@ SETTINGS, TASKS = "invoke.yaml", "tasks.py"
 COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml")
 DEFAULT_ENV_FILE = "stack.env"
 # Keys of `build:` that an image of the stack has, too.
-_CARRIED = {"context", "dockerfile"}
+_CARRIED = {"context", "dockerfile", "args"}
 _SECRET = re.compile("PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE|API_?KEY|CREDENTIAL", re.IGNORECASE)
 _BARE = re.compile(r"[A-Za-z./][A-Za-z0-9_./-]*")
 
@@ -42,6 +43,7 @@ class Found:
     compose_file: str
     env_file: str = ""
     images: dict[str, dict[str, str]] = field(default_factory=dict)
+    build_args: dict[str, str] = field(default_factory=dict)
     registry: str = ""
     namespace: str = ""
     notes: list[str] = field(default_factory=list)
@@ -52,13 +54,16 @@ def look(directory: Path, *, compose_file: str = "", env: str = "", stack: str =
     SpinstackError for one that can't be read."""
     name = compose_file or _compose_file(directory)
     file = compose.parse(read_text(directory / name), name, optional=True)
-    found = Found(stack or _stack_name(directory.name), name)
+    # Compose names what it runs after the directory, unless the file has a name.
+    called = file.data.get("name")
+    called = called if isinstance(called, str) and "$" not in called else directory.name
+    found = Found(stack or _stack_name(called), name)
     found.env_file = env or _env_file(directory, file)
     found.images = dict(_images(directory, file, found))
     found.registry, found.namespace = _registry(file)
     found.notes += _secrets(directory, found.env_file or DEFAULT_ENV_FILE)
     others = {*COMPOSE_FILES, *(path.name for path in directory.glob("*compose*.y*ml"))} - {name}
-    for other in sorted(others):
+    for other in sorted(others - set(own_files.OVERRIDES)):
         if (directory / other).is_file() and other != "rancher-compose.yml":
             found.notes.append(f"{other} is not read: a stack has one compose file, {name}")
     return found
@@ -135,6 +140,13 @@ def _images(
             )
             continue
         left = [f"{key}:" for key in sorted(map(str, parts)) if key not in _CARRIED]
+        for argument, value in services.pairs(parts.get("args")).items():
+            text = _default(str(value)) if value is not None else ""
+            if not text or found.build_args.setdefault(argument, text) != text:
+                found.notes.append(
+                    f"the argument {argument} of the image of {name} is not taken over: set it "
+                    f"below build_args: in {SETTINGS}"
+                )
         if left:
             found.notes.append(
                 f"{' and '.join(left)} below build: of {name} "
@@ -144,6 +156,12 @@ def _images(
         if dockerfile != "Dockerfile":
             image["dockerfile"] = str(dockerfile)
         yield name, image
+
+
+def _default(text: str) -> str:
+    """A value without variables, or with the defaults of them; empty if one has none."""
+    plain = re.sub(r"\$\{\w+:?-([^}$]*)\}", r"\1", text)
+    return "" if "$" in plain else plain
 
 
 def _image_name(name: str, service: Mapping[str, Any], stack: str) -> str:
@@ -188,6 +206,10 @@ def _settings(found: Found) -> str:
         for name, image in found.images.items():
             parts = ", ".join(f"{key}: {_quoted(value)}" for key, value in image.items())
             lines.append(f"    {_quoted(name)}: {{{parts}}}\n")
+    if found.build_args:
+        lines.append("  # Arguments of the images' Dockerfiles.\n  build_args:\n")
+        for name, value in found.build_args.items():
+            lines.append(f"    {_quoted(name)}: {json.dumps(value, ensure_ascii=False)}\n")
     registry = found.registry or "registry.nersc.gov"
     lines.append(_REST.format(registry=_quoted(registry), user=PLACEHOLDER_USER))
     if found.namespace:
@@ -237,6 +259,9 @@ _DESTINATIONS = """\
     # A pretend NERSC on this machine, started by `invoke rehearsal.start`, which also writes
     # the file included here.
     rehearsal: {{include: ~/.local/state/spinstack/rehearsal/default/destination.yml}}
+    # The same in a Kubernetes of yours, by `invoke rehearsal.start --platform kubernetes`.
+    spin-rehearsal:
+      include: ~/.local/state/spinstack/rehearsal-kubernetes/default/destination.yml
     # Spin's clusters. protected: changes need --to naming it, or a confirmation.
     development: {{platform: kubernetes, kubernetes: {{cluster: development}}}}
     production: {{platform: kubernetes, protected: true, kubernetes: {{cluster: production}}}}

@@ -12,13 +12,14 @@ from invoke.config import Config
 from invoke.context import Context
 
 from spinstack.checks import mend, run
+from spinstack.checks import stack as checks_stack
 from spinstack.checks.run import Report
 from spinstack.config import schema
 from spinstack.config.stack import read_text
 from spinstack.errors import UsageError
 from spinstack.rules.finding import Finding
 from spinstack.session import Session
-from spinstack.setup import adopt
+from spinstack.setup import adopt, fixes
 from spinstack.setup.adopt import Found
 
 
@@ -70,35 +71,65 @@ def checked(session: Session) -> Report:
             with session.console.paused():
                 return input("Fix this? [yes/no] ").strip().lower() in ("y", "yes")
 
-        for fixed in one_by_one(session.directory, check, ask):
+        def beyond(finding: Finding) -> dict[str, str]:
+            return fixes.offered(session, finding)
+
+        for fixed in one_by_one(session.directory, check, ask, beyond):
             session.console.note(f"fixed {fixed.where}: {fixed.problem} [{fixed.rule}]")
     return _again(session)
 
 
 def _again(session: Session) -> Report:
+    """What the default destination has against the stack, and what Spin's other platform has
+    against its files."""
     # The stack is read again.
     session.__dict__.pop("stack", None)
-    return run.run(session)
+    report = run.run(session)
+    known = {_key(one) for one in report.findings}
+    more = [one for one in _elsewhere(session) if _key(one) not in known]
+    report.findings = checks_stack.in_order([*report.findings, *more])
+    return report
+
+
+def _elsewhere(session: Session) -> list[Finding]:
+    """Findings in the stack's files at the first destination of another platform. Its settings are
+    not yet the person's: what is wrong with them is said by `check --to`."""
+    here = session.destination.platform
+    for name in session.settings.destination_names:
+        there = Session(Context(session.config), None)
+        try:
+            there.destination = session.settings.destination(name)
+        except UsageError:
+            continue
+        if there.destination.platform != here:
+            found = run.run(there).findings
+            return [one for one in found if not one.where.startswith(adopt.SETTINGS)]
+    return []
 
 
 def one_by_one(
     directory: Path,
     check: Callable[[], list[Finding]],
     ask: Callable[[Finding], bool],
+    beyond: Callable[[Finding], dict[str, str]] = lambda finding: {},
 ) -> list[Finding]:
     """Ask about each finding that can be fixed; those that were, after a yes. `check` is asked
-    again after each, since lines move. Raises OSError for a file that can't be written."""
+    again after each, since lines move. `beyond`: the new texts of files, by name, for a finding
+    that has no mender. Raises OSError for a file that can't be written."""
     done: list[Finding] = []
     asked: set[tuple[str, str]] = set()
     while True:
-        found = [it for it in check() if it.rule in mend.OFFERED and _key(it) not in asked]
+        found = [it for it in check() if _key(it) not in asked]
         if not found:
             return done
         asked.add(_key(found[0]))
         # One that would change nothing is not worth a question.
-        fixable = mend.mend(directory, found[:1], dry=True, menders=mend.OFFERED)
-        if fixable and ask(found[0]):
-            done += mend.mend(directory, found[:1], menders=mend.OFFERED)
+        if found[0].rule in mend.OFFERED:
+            if mend.mend(directory, found[:1], dry=True, menders=mend.OFFERED) and ask(found[0]):
+                done += mend.mend(directory, found[:1], menders=mend.OFFERED)
+        elif (texts := beyond(found[0])) and ask(found[0]):
+            fixes.write(directory, texts)
+            done.append(found[0])
 
 
 def _key(finding: Finding) -> tuple[str, str]:

@@ -94,8 +94,8 @@ def init(
     report = offer.checked(session)
     _tell(session, report, json)
     session.console.note(
-        "next: look through invoke.yaml (user, project_dir, kubernetes), then "
-        "`invoke check --to development`"
+        "next: try it here with `invoke rehearsal.start` and `invoke deploy`; for NERSC, look "
+        "through invoke.yaml (user, project_dir, kubernetes), then `invoke check --to development`"
     )
     if report.failed:
         from invoke.exceptions import Exit

@@ -93,7 +93,7 @@ def findings(file: ComposeFile) -> Iterator[Finding]:
 
 def _sections(file: ComposeFile) -> Iterator[Finding]:
     for key in map(str, file.data):
-        if key not in _SECTIONS and not key.startswith("x-"):
+        if key not in {*_SECTIONS, "name"} and not key.startswith("x-"):
             problem = f"{key}: has no counterpart on Kubernetes and is ignored"
             yield Finding("compose-section", file.where(key), problem, "remove it", "warning")
 

@@ -76,7 +76,8 @@ def _version(file: ComposeFile, wanted: str) -> list[Finding]:
 def _sections(file: ComposeFile) -> Iterator[Finding]:
     for key in map(str, file.data):
         # In newer formats, x-… keys are for anchors and the like.
-        if key not in compose_keys.TOP_LEVEL and not key.startswith("x-"):
+        # `name` says what Compose calls the stack on a laptop.
+        if key not in {*compose_keys.TOP_LEVEL, "name"} and not key.startswith("x-"):
             problem = f"Rancher silently ignores {key}:"
             remedy = f"use one of {', '.join(sorted(compose_keys.TOP_LEVEL))}, or remove it"
             yield Finding("compose-section", file.where(key), problem, remedy, "warning")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from spinstack.config import env_file, goyaml, interpolation
 from spinstack.config.settings import Destination
-from spinstack.config.stack import COMPUTED_THERE, Stack
+from spinstack.config.stack import COMPUTED_THERE, Stack, read_text
 from spinstack.platforms import health_checks as described
 from spinstack.platforms.base import HealthCheck
 from spinstack.platforms.rancher1 import rancher_compose
@@ -15,6 +16,9 @@ from spinstack.platforms.rancher1.compose_keys import FILE
 
 if TYPE_CHECKING:
     from spinstack.config.compose import ComposeFile
+
+# Source: rancher 0.6.7, the default of `up --file`.
+_COMPOSE = "docker-compose.yml"
 
 
 def rendered(stack: Stack, destination: Destination) -> str:
@@ -33,9 +37,14 @@ def rendered(stack: Stack, destination: Destination) -> str:
 
 
 def release_files(stack: Stack) -> dict[str, bytes]:
-    """The rancher-compose.yml of a release, unless that of the stack's directory will do."""
+    """The rancher-compose.yml of a release, unless that of the stack's directory will do; and the
+    compose file under the only name that Rancher's client looks for, without which `up` starts
+    nothing and succeeds."""
     made = rancher_compose.text(stack)
-    return {FILE: made.encode()} if made else {}
+    files = {FILE: made.encode()} if made else {}
+    if PurePosixPath(stack.compose.source) != PurePosixPath(_COMPOSE):
+        files[_COMPOSE] = read_text(stack.directory / stack.compose.source).encode()
+    return files
 
 
 def health_checks(stack: Stack) -> dict[str, HealthCheck] | None:
