@@ -61,14 +61,14 @@ if ORIGINAL.exists():
     keep_original()
 
 DIRECTORIES = {"wsgi": "directory of its files", "static": "directory of the pages"}
-# Nightwatch's are there, with sample data.
-SETUP = "" if KIND == "nightwatch" else "\n  invoke setup             # its directory, there"
+# Nightwatch's have sample data.
+FILES = "\n  # with your pages: add --files DIRECTORY" if KIND == "static" else ""
 print(f"""
 The stack {NAME} is ready. Next:
 
   cd {NAME}
   # check invoke.yaml (names, destinations) and stack.env (group, {DIRECTORIES.get(KIND, "directories")})
   invoke check             # does it follow Spin's rules?
-  invoke rehearsal.start   # a pretend NERSC on this machine{SETUP}
+  invoke rehearsal.start   # a pretend NERSC on this machine{FILES}
   invoke deploy            # to the rehearsal; the real thing: invoke deploy --to development
 """)

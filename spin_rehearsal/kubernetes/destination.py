@@ -43,6 +43,8 @@ def settings(decided: State, where: Places, who: Account) -> dict[str, Any]:
         },
         "centre": decided.overrides(where),
     }
+    if decided.build_args:
+        found["build_args"] = dict(decided.build_args)
     if decided.architecture:
         found["build_platform"] = f"linux/{decided.architecture}"
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def kubeconfig(where: Places) -> Path:
 class State:
     """`kubeconfig`, `context`: of the person whose cluster it is; `registry`: where images go;
     `engine`: the one that runs it, empty for a person's own registry; `ingress_class`,
-    `architecture`: the cluster's, empty until it was asked."""
+    `architecture`: the cluster's, empty until it was asked; `build_args`: of images, where base
+    images had to be stood in for."""
 
     name: str
     kubeconfig: str
@@ -50,6 +51,7 @@ class State:
     ingress_class: str = ""
     architecture: str = ""
     engine: str = ""
+    build_args: dict[str, str] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from spin_rehearsal import account
+from spin_rehearsal import account, base_images
 from spin_rehearsal.account import Account
 from spin_rehearsal.kubernetes import (
     at_hand,
@@ -96,6 +96,7 @@ def start(
         decided,
         ingress_class=cluster.ingress_class(kubectl),
         architecture=cluster.architecture(kubectl),
+        build_args=_base_images(runner, say),
     )
     who = account.of(where)
     if not runner.dry:
@@ -141,6 +142,15 @@ def _new(runner: Runner, name: str, found: Context | None, registry: str) -> Sta
     engine = "" if registry else images_engine.find(runner).name
     chosen = registry or own_registry.address()
     return places.decided(name, found.kubeconfig, found.name, chosen, engine)
+
+
+def _base_images(runner: Runner, say: Say) -> dict[str, str]:
+    """The build arguments that images need here; none without an engine, which a deploy misses."""
+    try:
+        engine = images_engine.find(runner)
+    except SpinstackError:
+        return {}
+    return base_images.ensure(runner, engine.name, say)
 
 
 def _make_directories(decided: State, where: Places, who: Account) -> None:

@@ -8,6 +8,8 @@ from spinstack.tasks.task import JSON, YES, task
 from spinstack.tasks.topics import Topic
 
 if TYPE_CHECKING:
+    from pathlib import Path, PurePosixPath
+
     from invoke.context import Context
 
     from spin_rehearsal.kubernetes.start import Status as ClusterStatus
@@ -28,6 +30,7 @@ CATTLE, KUBERNETES = "cattle", "kubernetes"
         "context": "on kubernetes: the context of your kubeconfig (default: the only cluster of "
         "kind, k3d, minikube, k3s, Docker Desktop and the like)",
         "registry": "on kubernetes: one that the cluster pulls from (default: one of its own)",
+        "files": "a directory of yours: what is in it is copied to the one that the stack mounts",
         "yes": YES,
         "json": JSON,
     },
@@ -38,6 +41,7 @@ def start(
     platform: str = CATTLE,
     context: str | None = None,
     registry: str | None = None,
+    files: str | None = None,
     yes: bool = False,
     json: bool = False,
 ) -> None:
@@ -50,14 +54,19 @@ def start(
 
     With --platform kubernetes, a cluster of yours gets a namespace like one of Spin's: its
     policies refuse what Spin's refuse, and you deploy as a member of a project. A registry that
-    asks for a login runs beside it, with the pull secret in the namespace. Prints the destination
-    for invoke.yaml.
+    asks for a login runs beside it, with the pull secret in the namespace. It is the destination
+    `spin-rehearsal`.
+
+    In a stack's directory, the directories that it mounts are made there, too. --files fills one:
+
+        invoke rehearsal.start --files ~/my-pages
     """
     from spinstack.session import Session
 
     session = Session(c)
     if _is_kubernetes(platform, context, registry):
         _start_in_cluster(session, name, context or "", registry or "", yes, json)
+        _fill(session, name, KUBERNETES, files)
         return
     from spin_rehearsal import start as spin_rehearsal_start
 
@@ -68,6 +77,49 @@ def start(
         session.console.json(status.as_json())
     for line in [] if json else how_to_practise(status):
         session.console.note(line)
+    _fill(session, name, CATTLE, files)
+
+
+def _fill(session: Session, name: str, platform: str, files: str | None) -> None:
+    """Make the directories that the stack at hand mounts there, if there is a stack."""
+    from pathlib import Path
+
+    from spin_rehearsal import own_files, paths
+    from spin_rehearsal.kubernetes import places
+    from spinstack.errors import UsageError
+
+    where = places.of(name) if platform == KUBERNETES else paths.of(name)
+    found: list[PurePosixPath] | None = None
+    if not session.dry:
+        found = _mounted_there(session, where.destination)
+    if found is None:
+        if files and not session.dry:
+            remedy = "change to its directory (a rehearsal with a name: add it to invoke.yaml)"
+            raise UsageError("--files needs a stack that is deployed there", remedy=remedy)
+        return
+    for path in own_files.prepare(where, found, Path(files).expanduser() if files else None):
+        session.console.note(f"{'filled' if files else 'made'} {path}")
+
+
+def _mounted_there(session: Session, included: Path) -> list[PurePosixPath] | None:
+    """What the stack at hand mounts at the destination that includes this file; None if there is no
+    such stack, or its files can't be read, which a deploy says."""
+    from spin_rehearsal import own_files
+    from spinstack.errors import SpinstackError, UsageError
+
+    try:
+        names = session.settings.destination_names
+    except (SpinstackError, UsageError):
+        return None
+    for name in names:
+        try:
+            destination = session.settings.destination(name)
+            if destination.included == included:
+                session.destination = destination
+                return own_files.mounted(session.stack, destination)
+        except (SpinstackError, UsageError):
+            continue
+    return None
 
 
 def _is_kubernetes(platform: str, *needs_it: str | None) -> bool:
@@ -223,8 +275,7 @@ def described_in_cluster(status: ClusterStatus) -> list[str]:
 def how_to_deploy(status: ClusterStatus) -> list[str]:
     """The destination for a stack's `invoke.yaml`, and what it needs from the cluster."""
     lines = [
-        "deploy there with this line below destinations: in invoke.yaml, and --to spin-rehearsal:",
-        f"    spin-rehearsal: {{include: {status.destination}}}",
+        *_how_to_add(status),
         f"its nodes must see {status.storage} at the same path, as hostPath shows it to pods",
     ]
     if not status.own_registry:
@@ -233,6 +284,15 @@ def how_to_deploy(status: ClusterStatus) -> list[str]:
         site = f"STACK.{status.namespace}.localhost"
         lines.append(f"the site will be {site}, a name that must lead to the ingress")
     return lines
+
+
+def _how_to_add(status: ClusterStatus) -> list[str]:
+    if status.name == "default":
+        return ["deploy there with `invoke deploy --to spin-rehearsal`"]
+    return [
+        "deploy there with this line below destinations: in invoke.yaml, and --to spin-rehearsal:",
+        f"    spin-rehearsal: {{include: {status.destination}}}",
+    ]
 
 
 def how_to_practise(status: Status) -> list[str]:

@@ -1,0 +1,64 @@
+"""The directories that a stack mounts, made on the rehearsal's file system, and what is in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from spin_rehearsal import account
+from spin_rehearsal.paths import Places
+from spinstack.config.settings import Destination
+from spinstack.config.stack import Stack
+from spinstack.directories import Directory
+from spinstack.errors import SpinstackError, UsageError
+
+
+def mounted(stack: Stack, to: Destination) -> list[PurePosixPath]:
+    """The directories below the project directory that the services mount, relative to it."""
+    project = PurePosixPath(to.project_dir)
+    services, _ = stack.services(to)
+    paths = [PurePosixPath(it.source) for service in services for it in service.mounts]
+    inside = [path for path in paths if project in path.parents and ".." not in path.parts]
+    return [path.relative_to(project) for path in dict.fromkeys(inside)]
+
+
+def prepare(where: Places, directories: list[PurePosixPath], files: Path | None) -> list[Path]:
+    """Make the directories that are missing, and copy what is in `files` to the only one. Returns
+    those that were made or filled. Raises UsageError if it is not clear which one that is,
+    SpinstackError if something can't be read or written."""
+    if files is not None and len(directories) != 1:
+        raise UsageError(
+            f"--files is for a stack that mounts one directory; this one mounts {len(directories)}",
+            remedy="copy them by hand to where `invoke rehearsal.status` says (storage)",
+        )
+    if files is not None and not files.is_dir():
+        raise UsageError(f"{files} is not a directory", remedy="give --files a directory")
+    missing = [it for it in directories if not (where.project / it).exists()]
+    if not missing and files is None:
+        return []
+    owner = account.of(where).owner
+    try:
+        with account.open_storage(where) as storage:
+            project = storage.directory(where.project.relative_to(where.storage).as_posix())
+            for path in missing:
+                project.directory(path, 0o755, owner)
+            if files is not None:
+                _copy(files, project.directory(directories[0], 0o755, owner), owner)
+    except OSError as error:
+        raise SpinstackError(
+            f"the stack's directory can't be filled: {error.strerror}",
+            where=str(error.filename or where.project),
+            remedy="make it readable, then start the rehearsal again",
+        ) from error
+    return [where.project / it for it in (directories if files else missing)]
+
+
+def _copy(files: Path, to: Directory, owner: tuple[int, int] | None) -> None:
+    """All files, links as what they lead to; hidden ones stay."""
+    for above, names, found in os.walk(files):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        relative = PurePosixPath(Path(above).relative_to(files).as_posix())
+        for name in sorted(found):
+            path = Path(above) / name
+            if not name.startswith(".") and path.is_file():
+                to.directory(relative, 0o755, owner).write(name, path.read_bytes(), 0o644, owner)
