@@ -126,7 +126,14 @@ def test_nothing_of_the_template_is_left_over(baked: Path):
 def test_yaml_says_what_was_answered(baked: Path):
     settings = load(baked, "invoke.yaml")["spinstack"]
     assert settings["stack"] == baked.name
-    ready = {"rehearsal", *centre.load().kubernetes.clusters, "files", "dev", "prod"}
+    ready = {
+        "rehearsal",
+        "spin-rehearsal",
+        *centre.load().kubernetes.clusters,
+        "files",
+        "dev",
+        "prod",
+    }
     assert set(settings["destinations"]) == ready
     for key in ("user", "host", "registry", "namespace", "project_dir"):
         assert isinstance(settings[key], str) and settings[key]
