@@ -39,7 +39,8 @@ def prepare(where: Places, directories: list[PurePosixPath], files: Path | None)
     owner = account.of(where).owner
     try:
         with account.open_storage(where) as storage:
-            project = storage.directory(where.project.relative_to(where.storage).as_posix())
+            above = storage.directory(where.project.parent.relative_to(where.storage).as_posix())
+            project = above.directory(where.project.name, 0o755, owner)
             for path in missing:
                 project.directory(path, 0o755, owner)
             if files is not None:

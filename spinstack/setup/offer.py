@@ -58,6 +58,19 @@ def _refuse_other_settings(path: Path) -> None:
         )
 
 
+def must_hold(session: Session, **given: str) -> None:
+    """Raises UsageError if an invoke.yaml that was there says otherwise than the options given, by
+    the names of the settings."""
+    for key, value in given.items():
+        there = str(getattr(session.settings, key))
+        if value and there != value:
+            raise UsageError(
+                f"{adopt.SETTINGS} is there already, and has {key}: {there}, not {value}",
+                where=str(session.directory / adopt.SETTINGS),
+                remedy=f"change {key}: there, or leave the option out",
+            )
+
+
 def checked(session: Session) -> Report:
     """What is found in the stack; on a terminal after a person was asked about each fix."""
     if sys.stdin.isatty() and sys.stdout.isatty():

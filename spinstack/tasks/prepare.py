@@ -91,6 +91,7 @@ def init(
     session = offer.made(context, Path.cwd(), found)
     if session.dry:
         return
+    offer.must_hold(session, stack=name, compose_file=compose_file, env_file=env_file)
     report = offer.checked(session)
     _tell(session, report, json)
     session.console.note(

@@ -132,6 +132,15 @@ def test_the_names_that_are_given_are_taken(shape: Callable[[str], Path]) -> Non
     assert settings["stack"] == "on"
 
 
+def test_an_option_that_the_settings_contradict_is_refused(shape: Callable[[str], Path]) -> None:
+    directory = shape("several")
+    (directory / "other.yml").write_text((directory / "docker-compose.yml").read_text())
+    init()
+    with pytest.raises(UsageError, match=r"has compose_file: docker-compose\.yml, not other\.yml"):
+        init(compose_file="other.yml")
+    init(compose_file="docker-compose.yml", name="several")
+
+
 def test_other_compose_files_and_builds_from_elsewhere_are_told(
     shape: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
