@@ -45,3 +45,36 @@ def write(directory: Path, shown: dict[str, str]) -> None:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Walks:
+    """README's ways from nothing to a page. `install`: typed first; `typed`: by the paragraph's
+    bold words; `instead`: on Kubernetes, by what is typed otherwise."""
+
+    install: str
+    typed: dict[str, list[str]]
+    instead: dict[str, str]
+
+
+def walks() -> Walks:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## From nothing to a page\n")[2].partition("\n## ")[0]
+    parts = re.split(r"(?m)^\*\*(.+?)\*\*", section)
+    shown = {title: _typed(part) for title, part in zip(parts[1::2], parts[2::2], strict=True)}
+    last = " ".join(parts[-1].split())
+    instead = {
+        "invoke rehearsal.start": _one(r"`(invoke rehearsal\.start --platform \w+)`", last),
+        "invoke deploy": _one(r"`(invoke deploy --to [\w-]+)`", last),
+    }
+    (install,) = _typed(parts[0])
+    return Walks(install, {title: lines for title, lines in shown.items() if lines}, instead)
+
+
+def _typed(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
+
+
+def _one(pattern: str, text: str) -> str:
+    (found,) = re.findall(pattern, text)
+    return str(found)
