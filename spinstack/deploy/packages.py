@@ -51,7 +51,7 @@ def pin(session: Session, *, upgrade: bool = False) -> list[Change]:
     for context in contexts:
         before = _pinned(context)
         with session.console.step(f"choose versions for {context.name}"):
-            _compile(session.runner, context, upgrade=upgrade)
+            choose(session.runner, context, upgrade=upgrade)
         now = _pinned(context)
         changed += [
             Change(name, before.get(name, "-"), now.get(name, "-"))
@@ -61,7 +61,8 @@ def pin(session: Session, *, upgrade: bool = False) -> list[Change]:
     return changed
 
 
-def _compile(runner: Runner, context: Path, *, upgrade: bool) -> None:
+def choose(runner: Runner, context: Path, *, upgrade: bool = False) -> None:
+    """Write requirements.txt of one image. Raises as `pin` does."""
     if not (context / OPTIONS).exists():
         raise UsageError(
             f"there is no {OPTIONS}, which says how packages are chosen",

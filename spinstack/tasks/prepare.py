@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         "output": "where to create the stack's directory (default: the current directory)",
         "no-input": "do not ask; use the default answers",
         "answer": "KEY=VALUE: answer a question in advance; may be repeated",
+        "app": "a directory with your own WSGI application, for the kind wsgi",
+        "entry": "MODULE:NAME of the application in there, if that is not clear",
     },
     iterable=["answer"],
 )
@@ -31,20 +33,27 @@ def new(
     no_input: bool = False,
     # No default of another type: Invoke would take the type of the values from it.
     answer: Sequence[str] | None = None,
+    app: str = "",
+    entry: str = "",
 ) -> None:
     """Create a new stack's directory; asks a few questions.
 
     Prints the new directory. Nothing is created if an answer is invalid or the directory
-    already exists.
+    already exists. With --app the files of an application are copied into it, hidden ones
+    excepted, in place of the example, and the packages of its requirements.txt are pinned.
 
         spinstack new
         spinstack new --no-input --answer stack_name=my-site --answer web_port=60021
+        spinstack new --no-input --app ~/hello
     """
     from spinstack import template
     from spinstack.console.console import Console
 
     dry = context.config.run.dry
-    made = template.make(output, answer or (), ask=not no_input, dry=dry)
+    if app:
+        made = _of_application(app, entry, output, answer or (), ask=not no_input, dry=dry)
+    else:
+        made = template.make(output, answer or (), ask=not no_input, dry=dry)
     if not (dry or no_input):
         from pathlib import Path
 
@@ -53,6 +62,35 @@ def new(
 
         git.offer(LocalRunner(), Path(made), Console())
     Console().result(str(made))
+
+
+def _of_application(
+    app: str, entry: str, output: str, answers: Sequence[str], *, ask: bool, dry: bool
+) -> str:
+    from pathlib import Path
+
+    from spinstack import template
+    from spinstack.console.console import Console
+    from spinstack.deploy import packages
+    from spinstack.errors import SpinstackError
+    from spinstack.template import application
+    from spinstack.transport.runner import LocalRunner
+
+    found = application.find(app, entry)
+    answers = application.answers(found, answers, output)
+    made = template.make(output, answers, ask=ask, dry=dry)
+    if dry:
+        return f"{made}\n# copies {len(found.files)} files of {found.directory} into app/"
+    console = Console()
+    for note in found.notes:
+        console.warn(note)
+    if application.bring(Path(made), found):
+        try:
+            with console.step("choose versions of packages"):
+                packages.choose(LocalRunner(), Path(made) / application.PLACE)
+        except SpinstackError as error:
+            console.warn(f"{error.what}: in {made}, {error.remedy}, and run `invoke requirements`")
+    return made
 
 
 @task(

@@ -16,7 +16,7 @@ from .stage import WITHIN, Stage, Typed
 FLASK, PAGES, COMPOSE = pages.walks().typed
 # What the page of each has in it.
 SHOWN = {
-    FLASK: "<h1>Guest book</h1>",
+    FLASK: "<h1>Hello of mine</h1>",
     PAGES: "<h1>My pages</h1>",
     COMPOSE: "<h1>Notes of the group</h1>",
 }
@@ -34,6 +34,20 @@ class Notes(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("", 5000), Notes).serve_forever()
 """
+HELLO = {
+    "hello.py": """\
+from flask import Flask, render_template
+
+site = Flask(__name__)
+
+@site.get("/")
+def home():
+    return render_template("home.html")
+""",
+    "templates/home.html": "<!doctype html><h1>Hello of mine</h1>",
+    "requirements.txt": "flask\n",
+    ".env": "KEY=not-for-an-image\n",
+}
 NOTES = """\
 # The group's notes.
 x-common: &common
@@ -64,6 +78,7 @@ def lay_out(walk: str, home: Path, work: Path) -> Path:
     pages_ = home / "public_html"
     pages_.mkdir(parents=True, exist_ok=True)
     (pages_ / "index.html").write_text("<!doctype html><h1>My pages</h1>\n")
+    pages.write(home / "code/hello", HELLO)
     if walk != COMPOSE:
         return work
     notes = work / "notes"

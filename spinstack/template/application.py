@@ -1,0 +1,227 @@
+"""A person's own application in a new stack of the kind wsgi, in place of the example."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spinstack.errors import SpinstackError, UsageError
+from spinstack.template import pairs, stack
+from spinstack.text import split_lines
+
+KIND = "wsgi"
+# Where it goes, and what of the example it takes the place of.
+PLACE = "app"
+_EXAMPLE = ("guestbook.py", "templates", "static")
+# What a directory may have for other ways to run it: the stack has its own.
+_OTHERS = ("Dockerfile", "wsgi.py", "requirements.txt", "requirements.in", "uv.toml")
+_LEFT = ("__pycache__", "node_modules", "venv")
+_IMPORTED = "from guestbook import app\n"
+# What is called to make an application, or makes one if it is called.
+_CLASSES, _FACTORIES = ("Flask",), ("create_app", "make_app")
+_WANTED = ("requirements.in", "requirements.txt")
+# Of a stack's name, with what may be added to it.
+_LONGEST_NAME = 50
+
+
+@dataclass(frozen=True)
+class Application:
+    """`module`, `name`: what WSGI calls, made by a call of it if it is a `factory`; `files`: path
+    in the directory -> file; `wanted`: lines for requirements.in; `notes`: what was left out."""
+
+    directory: Path
+    module: str
+    name: str
+    factory: bool = False
+    files: dict[str, Path] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def stack_name(self, output: str) -> str:
+        """A name for its stack, whose directory is not there yet: the application's may be."""
+        made = re.sub(r"[^a-z0-9]+", "-", self.directory.name.lower()).strip("-")
+        name = made[:_LONGEST_NAME].rstrip("-") or "stack"
+        return f"{name}-stack" if (Path(output) / name).exists() else name
+
+
+def find(directory: str, entry: str = "") -> Application:
+    """The application in a directory. `entry`: MODULE:NAME, empty to have it found. Raises
+    UsageError if there is none, or more than one, or if its files have the names of the stack's."""
+    place = Path(directory).expanduser().resolve()
+    if not place.is_dir():
+        raise UsageError(f"{directory} is not a directory", remedy="give --app a directory")
+    files = dict(_files(place))
+    taken = {path.name for part in _parts() for path in part.iterdir()} - {*_EXAMPLE}
+    for name in files:
+        top = name.partition("/")[0]
+        if top in taken:
+            raise UsageError(
+                f"{top} is the name of a file of the stack's own",
+                where=str(place),
+                remedy="rename it in the application, then run the same command again",
+            )
+    module, name, factory = _named(entry) if entry else _only(place, files)
+    wanted, notes = _packages(place)
+    return Application(place, module, name, factory, files, wanted, notes)
+
+
+def _parts() -> tuple[Path, Path]:
+    """What a stack's directory for the application is made of."""
+    return stack() / PLACE, stack() / "kinds" / KIND / PLACE
+
+
+def answers(found: Application, given: Iterable[str], output: str) -> list[str]:
+    """The answers to the template, with those that follow from it. Raises UsageError for another
+    kind."""
+    told = pairs(given)
+    if told.setdefault("kind", KIND) != KIND:
+        raise UsageError(
+            f"an application is for a stack of the kind {KIND}", remedy=f"answer kind={KIND}"
+        )
+    told.setdefault("stack_name", found.stack_name(output))
+    return [f"{key}={value}" for key, value in told.items()]
+
+
+def bring(made: Path, found: Application) -> bool:
+    """Put it into a new stack. Whether it needs other packages than are pinned there. Raises
+    SpinstackError for a file that can't be copied."""
+    place = made / PLACE
+    for name in _EXAMPLE:
+        path = place / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    try:
+        for name, path in found.files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place / name)
+    except OSError as error:
+        raise SpinstackError(
+            f"the application could not be copied: {error.strerror}",
+            where=str(error.filename),
+            remedy=f"make it readable, remove {made}, then run the same command again",
+        ) from None
+    _edit(place / "wsgi.py", _IMPORTED, _import_of(found))
+    return _want(place / "requirements.in", found.wanted)
+
+
+def _files(place: Path) -> Iterator[tuple[str, Path]]:
+    """All but hidden ones, which may hold secrets, and what is made from others."""
+    for above, names, found in os.walk(place):
+        here = Path(above)
+        names[:] = sorted(
+            name
+            for name in names
+            if not name.startswith(".")
+            and name not in _LEFT
+            and not (here / name / "pyvenv.cfg").exists()
+        )
+        for name in sorted(found):
+            path = here / name
+            top = here == place and name in _OTHERS
+            if not (name.startswith(".") or name.endswith(".pyc") or top) and path.is_file():
+                yield path.relative_to(place).as_posix(), path
+
+
+def _named(entry: str) -> tuple[str, str, bool]:
+    match = re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(\))?", entry)
+    if match is None or match[1] == "wsgi":
+        raise UsageError(
+            f"{entry!r} does not name an application",
+            remedy="give --entry MODULE:NAME, such as hello:app, or hello:create_app(); the module "
+            "wsgi is the stack's own",
+        )
+    return match[1], match[2], bool(match[3])
+
+
+def _only(place: Path, files: dict[str, Path]) -> tuple[str, str, bool]:
+    """The one that the modules define: those of the directory, and packages in it."""
+    found = []
+    for name, path in files.items():
+        module = re.fullmatch(r"(\w+)(?:\.py|/__init__\.py)", name)
+        if module:
+            found += [(module[1], *one) for one in _defined(path)]
+    # What a factory makes is usually named, too.
+    found = [one for one in found if not one[2]] or found
+    if len(found) == 1:
+        return found[0]
+    shown = ", ".join(f"{module}:{name}" for module, name, _ in found)
+    what = f"more than one application: {shown}" if found else "no module here makes a Flask()"
+    raise UsageError(
+        what, where=str(place), remedy="name yours with --entry MODULE:NAME, such as hello:app"
+    )
+
+
+def _defined(path: Path) -> Iterator[tuple[str, bool]]:
+    """Applications and factories of a module, by name; none if it can't be parsed."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in _FACTORIES:
+            yield node.name, True
+        if isinstance(node, ast.Assign) and _makes_one(node.value):
+            yield from ((it.id, False) for it in node.targets if isinstance(it, ast.Name))
+
+
+def _makes_one(value: ast.expr) -> bool:
+    if not isinstance(value, ast.Call):
+        return False
+    called = value.func
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name in (*_CLASSES, *_FACTORIES)
+
+
+def _import_of(found: Application) -> str:
+    if found.factory:
+        return f"from {found.module} import {found.name}\n\napp = {found.name}()\n"
+    renamed = "" if found.name == "app" else " as app"
+    return f"from {found.module} import {found.name}{renamed}\n"
+
+
+def _packages(place: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lines of its list of packages, without hashes; what is left out of them."""
+    path = next((place / name for name in _WANTED if (place / name).is_file()), None)
+    if path is None:
+        return (), ()
+    lines, notes = [], []
+    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    for written in split_lines(text):
+        line = re.sub(r"(^|\s)#.*|\s--hash=\S+", "", written).strip()
+        if line.startswith("-") or "://" in line:
+            notes.append(f"{path.name}: {line.split()[0]} … is left out; see app/requirements.in")
+        elif line:
+            lines.append(line)
+    return tuple(lines), tuple(notes)
+
+
+def _want(path: Path, lines: tuple[str, ...]) -> bool:
+    """Add packages to requirements.in. Whether that changes what is wanted."""
+    text = path.read_text(encoding="utf-8")
+    there = {line for line in split_lines(text) if line and not line.startswith("#")}
+    known = {_package(line): line for line in there}
+    new = [line for line in lines if line.lower() != known.get(_package(line), "").lower()]
+    for line in new:
+        if old := known.get(_package(line)):
+            text = text.replace(f"\n{old}\n", f"\n{line}\n")
+    added = [line for line in new if _package(line) not in known]
+    if added:
+        text += "# The application's own.\n" + "".join(f"{line}\n" for line in added)
+    path.write_text(text, encoding="utf-8")
+    return bool(new)
+
+
+def _package(line: str) -> str:
+    """The package that a line asks for, as indexes compare names."""
+    name = re.match(r"[\w.-]*", line)
+    return re.sub(r"[-_.]+", "-", name[0] if name else "").lower()
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, path
+    path.write_text(text.replace(old, new), encoding="utf-8")
