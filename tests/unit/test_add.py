@@ -69,7 +69,8 @@ def test_what_runs_keeps_its_data_as_its_own_user_and_hides_its_password(stack: 
         assert deployment["spec"]["strategy"] == {"type": "Recreate"}
     # As the shell of the container gets it, after Kubernetes has made one dollar sign of two.
     script = kubernetes_stack.container(made, "kv")["args"][2].replace("$$", "$")
-    assert "requirepass $(cat /run/secrets/kv.book.password)\nappendonly yes\n" in script
+    assert 'requirepass "$(printf %s "$(cat /run/secrets/kv.book.password)" | od' in script
+    assert "\nappendonly yes\n" in script
 
 
 def test_a_dry_run_shows_the_change_and_makes_none(
