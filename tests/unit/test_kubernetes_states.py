@@ -135,6 +135,15 @@ def test_a_deploy_whose_time_is_up_has_failed_with_its_reason() -> None:
     assert "timed out" in state(late, pod("web")).message
 
 
+def test_pods_made_after_a_time_was_up_have_one_of_their_own() -> None:
+    over = condition("Progressing", "False", "ProgressDeadlineExceeded", "timed out progressing")
+    over["lastUpdateTime"] = "2026-11-29T12:00:00Z"
+    late = deployment("web", ready=0, conditions=[over])
+    for made, stuck in (("2026-11-29T11:59:59Z", True), ("2026-11-29T12:00:01Z", False)):
+        begun = pod("web", status=STARTS, metadata={"creationTimestamp": made})
+        assert state(late, begun).stuck is stuck
+
+
 def test_a_container_that_crashes_again_and_again_is_unhealthy() -> None:
     found = state(rolling(), waits("CrashLoopBackOff", restartCount=2))
     assert found.health == "initializing"

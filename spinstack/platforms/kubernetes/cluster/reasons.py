@@ -93,10 +93,18 @@ def found(deployment: dict[str, Any], pods: Sequence[dict[str, Any]]) -> Reason:
     told = [reason for pod in pods for reason in of_pod(pod)]
     worst = next((one for one in told if one.certain), told[0] if told else NONE)
     progress = condition(deployment, "Progressing")
-    if text(progress, "status") != "False":
+    if text(progress, "status") != "False" or _is_of_pods_before(progress, pods):
         return worst
     said = worst.text or one_line(text(progress, "message"))
     return Reason(said, certain=True, vague=worst.vague or not worst.text)
+
+
+def _is_of_pods_before(progress: dict[str, Any], pods: Sequence[dict[str, Any]]) -> bool:
+    """Whether the time was up for pods that are gone: those that follow them, as after `stop` or
+    once what they lacked is there, have a time of their own, which the server does not count."""
+    since = text(progress, "lastUpdateTime")
+    made = [text(pod, "metadata", "creationTimestamp") for pod in pods]
+    return bool(since and made) and min(made) > since
 
 
 def of_pod(pod: dict[str, Any]) -> Iterator[Reason]:
