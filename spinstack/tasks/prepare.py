@@ -89,7 +89,9 @@ def _of_application(
             with console.step("choose versions of packages"):
                 packages.choose(LocalRunner(), Path(made) / application.PLACE)
         except SpinstackError as error:
-            console.warn(f"{error.what}: in {made}, {error.remedy}, and run `invoke requirements`")
+            console.warn(f"{error.what} ({error.where})")
+            console.note(error.details or error.remedy)
+            console.note(f"correct it, then run `invoke requirements` in {made}")
     return made
 
 

@@ -135,3 +135,12 @@ def test_another_kind_is_refused(hello: Path, tmp_path: Path) -> None:
     done = new(tmp_path, "--app", str(hello), "--answer", "kind=static")
     assert done.returncode == 2 and "of the kind wsgi" in done.stderr
     assert not (tmp_path / "hello").exists()
+
+
+def test_packages_that_nobody_has_are_told_and_the_stack_is_made(
+    hello: Path, tmp_path: Path
+) -> None:
+    (hello / "requirements.txt").write_text("not a package ==\n")
+    done = new(tmp_path, "--app", str(hello))
+    assert done.returncode == 0 and (tmp_path / "hello/tasks.py").exists(), done
+    assert f"then run `invoke requirements` in {tmp_path / 'hello'}" in done.stderr
