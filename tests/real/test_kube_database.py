@@ -74,7 +74,7 @@ def book(fresh: KubeStage, tmp_path_factory: pytest.TempPathFactory) -> NoteBook
     is done."""
     made = NoteBook(fresh, fresh.stack, fresh.site, TO)
     made.write_files()
-    fresh.set("healthy_within", 30)
+    fresh.set("healthy_within", 20)
     early = made.invoke("deploy")
     assert early.code == 1 and f"secret.create {SECRET}" in early.err, early
     assert f"invoke volume.create db.{NAME} --to kube" in early.err, early

@@ -73,7 +73,7 @@ def walker(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         user, password = LOGIN
         login = ("docker", "login", "--username", user, "--password-stdin", registry)
         subprocess.run(login, input=password, text=True, env=made.environment(), check=True)
-        for name in ("guest-book", "my-pages", "notes"):
+        for name in ("hello", "my-pages", "notes"):
             host = f"{name}.spin-rehearsal.localhost"
             parts.enter_context(beside.known_as(host, cluster.ingress))
         volume = root / "volume.yaml"
