@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+
+import yaml
 
 from spinstack.config.interpolation import interpolate
 from spinstack.config.settings import Destination, Settings
-from spinstack.config.stack import Stack, read_text
+from spinstack.config.stack import Stack
 from spinstack.rules import names
 from spinstack.rules.finding import Finding
 from spinstack.rules.service import Mount
 
-# Where people put objects of their own for Kubernetes; what names one.
+# Where people put objects of their own for Kubernetes.
 _OWN_OBJECTS = "kubernetes/**/*.y*ml"
-_NAMED = re.compile(r"\bname: *[\"']?([\w.-]+)")
 
 
 def findings(settings: Settings, stack: Stack, destination: Destination) -> list[Finding]:
@@ -37,26 +38,45 @@ def findings(settings: Settings, stack: Stack, destination: Destination) -> list
 def brought(stack: Stack, destination: Destination) -> dict[str, dict[str, str]]:
     """What containers need and no deploy makes, by its kind: each secret and external volume of a
     service, with file and line. Not what an object among the stack's files may make."""
-    own = {
-        name
-        for path in stack.directory.glob(_OWN_OBJECTS)
-        for name in _NAMED.findall(read_text(path))
-    }
+    cluster = destination.kubernetes is not None
+    own = _own_objects(stack) if cluster else set()
     values = stack.variables(destination)
     found = {
         "secret": {
             name: where
             for name, where in _used_secrets(stack, values)
-            if "file" not in _told(stack, "secrets", name)
+            # A deploy to a cluster makes none of a file.
+            if cluster or "file" not in _told(stack, "secrets", name)
         },
         "volume": {
             mount.source: service.where(f"volumes.{index}")
             for service in stack.services(destination)[0]
             for index, mount in enumerate(service.mounts)
-            if mount.is_volume and _told(stack, "volumes", mount.source).get("external") is True
+            if mount.is_volume and _told(stack, "volumes", mount.source).get("external")
         },
     }
     return {kind: {n: at for n, at in all.items() if n not in own} for kind, all in found.items()}
+
+
+def _own_objects(stack: Stack) -> set[str]:
+    """Names of the objects that a person's own files make, and of what those make of themselves.
+    What is wrong with a file is told by those who apply it."""
+    found: set[str] = set()
+    for path in stack.directory.glob(_OWN_OBJECTS):
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            for one in yaml.load_all(path.read_bytes(), Loader=yaml.SafeLoader):
+                found.update(_made_by(one))
+    return found
+
+
+def _made_by(one: Any) -> Iterator[str]:
+    """`target`: of what an external store fills; a generator's secrets in a kustomization."""
+    told = one if isinstance(one, dict) else {}
+    spec = told.get("spec")
+    makers = [told.get("metadata"), spec.get("target") if isinstance(spec, dict) else None]
+    generated = told.get("secretGenerator")
+    makers += generated if isinstance(generated, list) else []
+    yield from (str(it["name"]) for it in makers if isinstance(it, dict) and "name" in it)
 
 
 def absent(stack: Stack, to: Destination, listed: dict[str, set[str] | None]) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,10 +69,37 @@ def test_what_runs_keeps_its_data_as_its_own_user_and_hides_its_password(stack: 
         assert container["readinessProbe"]["tcpSocket"]["port"] == port
         deployment = kubernetes_stack.of(made, "Deployment", name)
         assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [(b'it\'s "a b"\n', rb"\x69\x74\x27\x73\x20\x22\x61\x20\x62\x22"), (b"", b""), (None, b"")],
+)
+def test_redis_runs_with_its_password_or_not_at_all(
+    stack: Path, tmp_path: Path, secret: bytes | None, told: bytes
+) -> None:
+    run(add, StackSession(stack), what="redis")
+    container = kubernetes_stack.container(kubernetes_stack.objects(stack), "kv")
     # As the shell of the container gets it, after Kubernetes has made one dollar sign of two.
-    script = kubernetes_stack.container(made, "kv")["args"][2].replace("$$", "$")
-    assert 'requirepass "$(printf %s "$(cat /run/secrets/kv.book.password)" | od' in script
-    assert "\nappendonly yes\n" in script
+    script = container["args"][2].replace("$$", "$")
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    if secret is not None:
+        (secrets / "kv.book.password").write_bytes(secret)
+    server = tmp_path / "redis-server"
+    server.write_text("#!/bin/sh\ncat\n")
+    server.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", script.replace("/run/secrets", str(secrets))],
+        env={"PATH": path},
+        capture_output=True,
+    )
+    assert done.returncode == (0 if told else 1)
+    if told:
+        assert done.stdout == b'requirepass "' + told + b'"\nappendonly yes\ndir /data\n'
+    else:
+        assert b"no password in " in done.stderr and not done.stdout
 
 
 def test_a_dry_run_shows_the_change_and_makes_none(

@@ -62,19 +62,40 @@ def test_what_the_platform_does_not_say_keeps_nobody_from_a_deploy(
     desk.types(ship.deploy)
 
 
-def test_what_own_objects_may_make_is_not_looked_for(tmp_path: Path) -> None:
-    made = baked(tmp_path, kind="wsgi", stack_name="book")
-    run(add, StackSession(made), what="postgres")
-    (made / "kubernetes").mkdir()
-    (made / "kubernetes" / "sealed.yaml").write_text(
-        "kind: SealedSecret\nmetadata:\n  name: db.book.password\n"
-    )
-    session = StackSession(made)
-    needed = names.brought(session.stack, session.destination)
-    assert {kind: list(found) for kind, found in needed.items()} == {
-        "secret": [],
-        "volume": ["db.book"],
-    }
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("kind: SealedSecret\nmetadata:\n  name: db.book.password\n", True),
+        ("spec: {target: {name: db.book.password}}\nmetadata: {name: other}\n", True),
+        ("secretGenerator:\n- name: db.book.password\n", True),
+        ("kind: Deployment\nspec: {secretKeyRef: {name: db.book.password}}\n", False),
+        ("a: [\n", False),
+    ],
+)
+def test_what_own_objects_make_is_not_looked_for(tmp_path: Path, text: str, made: bool) -> None:
+    book = baked(tmp_path, kind="wsgi", stack_name="book")
+    run(add, StackSession(book), what="postgres")
+    (book / "kubernetes").mkdir()
+    (book / "kubernetes" / "own.yaml").write_text(text)
+    (book / "kubernetes" / "gone.yaml").symlink_to("nowhere")
+    for to, expected in (("development", made), ("dev", False)):
+        session = StackSession(book, to=to)
+        needed = names.brought(session.stack, session.destination)
+        assert list(needed["secret"]) == ([] if expected else ["db.book.password"])
+        assert list(needed["volume"]) == ["db.book"]
+
+
+def test_a_secret_of_a_file_is_looked_for_in_a_cluster_which_makes_none(tmp_path: Path) -> None:
+    book = baked(tmp_path, kind="wsgi", stack_name="book")
+    run(add, StackSession(book), what="postgres")
+    compose = book / "docker-compose.yml"
+    written = "db.book.password: {external: true}"
+    assert written in compose.read_text()
+    compose.write_text(compose.read_text().replace(written, "db.book.password: {file: ./key}"))
+    for to, looked_for in (("development", True), ("dev", False)):
+        session = StackSession(book, to=to)
+        needed = names.brought(session.stack, session.destination)
+        assert bool(needed["secret"]) == looked_for
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,10 @@ def test_a_mount_that_is_missing_again_and_again_is_hopeless(
 ) -> None:
     noted = {**event("Pod", "web-2-x", "FailedMount", message), "count": count}
     assert reason(noted).certain is certain
+    # It was there at last, and the container needs its time.
+    runs = {"state": {"running": {}}, "ready": False, "started": False}
+    begun = pod("web", "web-2-x", of="web-2", status=runs)
+    assert not reason(noted, new=begun).certain
 
 
 def test_a_reason_that_says_it_all_needs_no_event() -> None:

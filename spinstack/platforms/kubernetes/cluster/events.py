@@ -100,7 +100,9 @@ def explain(states: str, events: str, stack: str, service: str) -> Reason:
     if noted is None or not (reason.vague or not reason.text):
         return reason
     said = f"{reason.text}: {noted.sentence}" if reason.text else noted.sentence
-    return Reason(said, reason.certain or noted.hopeless)
+    # What was mounted at last has its event, too.
+    starting = any(reasons.is_starting(pod) for pod in current)
+    return Reason(said, reason.certain or (starting and noted.hopeless))
 
 
 def _deployments(

@@ -89,7 +89,7 @@ def _flags(query: LogQuery) -> tuple[str, ...]:
 
 
 def of_pods(output: str, pods: Collection[str]) -> str:
-    """What only these pods have said, of a service's log; all of it if they have said nothing."""
+    """What only these pods have said, of a service's log."""
     told, ours = [], False
     for line in split_lines(output):
         match = _LINE.fullmatch(line)
@@ -97,7 +97,7 @@ def of_pods(output: str, pods: Collection[str]) -> str:
         ours = match["pod"] in pods if match else ours
         if ours and not (match and match["text"].startswith(_NO_LOG)):
             told.append(line)
-    return "\n".join(told) or output
+    return "\n".join(told)
 
 
 def parse(output: str, service: str) -> Iterator[LogLine]:

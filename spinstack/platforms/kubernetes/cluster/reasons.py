@@ -152,6 +152,14 @@ def _of_container(status: dict[str, Any]) -> Iterator[Reason]:
         yield Reason(f"{name} is starting", vague=True)
 
 
+def is_starting(pod: dict[str, Any]) -> bool:
+    """Whether one of its containers waits for what comes before it runs, such as its mounts."""
+    waiting = (
+        mapping(one, "state", "waiting") for one in items(pod, "status", "containerStatuses")
+    )
+    return any(one and text(one, "reason") in _STARTING for one in waiting)
+
+
 def _from_outside(status: dict[str, Any]) -> bool:
     """Whether a container seems to have been ended by somebody else; too much memory says so."""
     last = mapping(status, "lastState", "terminated")
