@@ -50,6 +50,10 @@ def new(
     from spinstack.console.console import Console
 
     dry = context.config.run.dry
+    if entry and not app:
+        from spinstack.errors import UsageError
+
+        raise UsageError("--entry names what is in --app", remedy="give both")
     if app:
         made = _of_application(app, entry, output, answer or (), ask=not no_input, dry=dry)
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from pathlib import Path
 
 from spinstack.errors import SpinstackError, UsageError
@@ -21,6 +23,9 @@ _EXAMPLE = ("guestbook.py", "templates", "static")
 # What a directory may have for other ways to run it: the stack has its own.
 _OTHERS = ("Dockerfile", "wsgi.py", "requirements.txt", "requirements.in", "uv.toml")
 _LEFT = ("__pycache__", "node_modules", "venv")
+# Flask's own place for what belongs to one installation: secrets, data.
+_OWN = "instance"
+_KEYS = (".pem", ".key", ".p12", ".kdbx")
 _IMPORTED = "from guestbook import app\n"
 # What is called to make an application, or makes one if it is called.
 _CLASSES, _FACTORIES = ("Flask",), ("create_app", "make_app")
@@ -45,7 +50,8 @@ class Application:
     def stack_name(self, output: str) -> str:
         """A name for its stack, whose directory is not there yet: the application's may be."""
         made = re.sub(r"[^a-z0-9]+", "-", self.directory.name.lower()).strip("-")
-        name = made[:_LONGEST_NAME].rstrip("-") or "stack"
+        made = made if made[:1].isalpha() else f"site-{made}"
+        name = made[:_LONGEST_NAME].rstrip("-")
         return f"{name}-stack" if (Path(output) / name).exists() else name
 
 
@@ -55,7 +61,8 @@ def find(directory: str, entry: str = "") -> Application:
     place = Path(directory).expanduser().resolve()
     if not place.is_dir():
         raise UsageError(f"{directory} is not a directory", remedy="give --app a directory")
-    files = dict(_files(place))
+    notes: list[str] = []
+    files = dict(_files(place, notes))
     taken = {path.name for part in _parts() for path in part.iterdir()} - {*_EXAMPLE}
     for name in files:
         top = name.partition("/")[0]
@@ -65,9 +72,9 @@ def find(directory: str, entry: str = "") -> Application:
                 where=str(place),
                 remedy="rename it in the application, then run the same command again",
             )
-    module, name, factory = _named(entry) if entry else _only(place, files)
-    wanted, notes = _packages(place)
-    return Application(place, module, name, factory, files, wanted, notes)
+    module, name, factory = _named(entry, files) if entry else _only(place, files)
+    wanted = tuple(_packages(place, notes))
+    return Application(place, module, name, factory, files, wanted, tuple(notes))
 
 
 def _parts() -> tuple[Path, Path]:
@@ -108,36 +115,66 @@ def bring(made: Path, found: Application) -> bool:
     return _want(place / "requirements.in", found.wanted)
 
 
-def _files(place: Path) -> Iterator[tuple[str, Path]]:
-    """All but hidden ones, which may hold secrets, and what is made from others."""
-    for above, names, found in os.walk(place):
+def _files(place: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
+    """All but hidden ones, which may hold secrets, and what is made from others; links as what they
+    lead to. Raises UsageError for a directory that can't be read."""
+    seen = set()
+    for above, names, found in os.walk(place, followlinks=True, onerror=_unreadable):
         here = Path(above)
-        names[:] = sorted(
-            name
-            for name in names
-            if not name.startswith(".")
-            and name not in _LEFT
-            and not (here / name / "pyvenv.cfg").exists()
-        )
+        known = here.stat()
+        if (known.st_dev, known.st_ino) in seen:
+            names.clear()
+            continue
+        seen.add((known.st_dev, known.st_ino))
+        names[:] = sorted(name for name in names if _wanted(here / name))
+        if here == place and _OWN in names:
+            names.remove(_OWN)
+            notes.append(f"{_OWN}/ is left out: secrets and data are none of an image's")
         for name in sorted(found):
             path = here / name
-            top = here == place and name in _OTHERS
-            if not (name.startswith(".") or name.endswith(".pyc") or top) and path.is_file():
+            if not path.is_file() or name.startswith(".") or name.endswith(".pyc"):
+                continue
+            if here == place and name in _OTHERS:
+                if name not in _WANTED:
+                    notes.append(f"{name} is left out: the stack has its own")
+            elif name.endswith(_KEYS):
+                notes.append(f"{name} is left out: give keys with `invoke secret.create`")
+            else:
                 yield path.relative_to(place).as_posix(), path
 
 
-def _named(entry: str) -> tuple[str, str, bool]:
-    match = re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(\))?", entry)
-    if match is None or match[1] == "wsgi":
+def _wanted(directory: Path) -> bool:
+    name = directory.name
+    made = name in _LEFT or (directory / "pyvenv.cfg").exists()
+    return not (name.startswith(".") or made)
+
+
+def _unreadable(error: OSError) -> None:
+    raise UsageError(
+        f"the application can't be read: {error.strerror}",
+        where=str(error.filename),
+        remedy="make it readable, then run the same command again",
+    )
+
+
+def _named(entry: str, files: Mapping[str, Path]) -> tuple[str, str, bool]:
+    match = re.fullmatch(r"(\w+(?:\.\w+)*):(\w+)(\(\))?", entry)
+    parts = [*match[1].split("."), match[2]] if match else []
+    if match is None or not all(it.isidentifier() and not iskeyword(it) for it in parts):
         raise UsageError(
             f"{entry!r} does not name an application",
-            remedy="give --entry MODULE:NAME, such as hello:app, or hello:create_app(); the module "
-            "wsgi is the stack's own",
+            remedy="give --entry MODULE:NAME, such as hello:app, or hello:create_app()",
+        )
+    path = match[1].replace(".", "/")
+    if f"{path}.py" not in files and f"{path}/__init__.py" not in files:
+        raise UsageError(
+            f"there is no module {match[1]} in the application",
+            remedy=f"name one with --entry, or rename it: {', '.join(_OTHERS)} are left out",
         )
     return match[1], match[2], bool(match[3])
 
 
-def _only(place: Path, files: dict[str, Path]) -> tuple[str, str, bool]:
+def _only(place: Path, files: Mapping[str, Path]) -> tuple[str, str, bool]:
     """The one that the modules define: those of the directory, and packages in it."""
     found = []
     for name, path in files.items():
@@ -150,9 +187,10 @@ def _only(place: Path, files: dict[str, Path]) -> tuple[str, str, bool]:
         return found[0]
     shown = ", ".join(f"{module}:{name}" for module, name, _ in found)
     what = f"more than one application: {shown}" if found else "no module here makes a Flask()"
-    raise UsageError(
-        what, where=str(place), remedy="name yours with --entry MODULE:NAME, such as hello:app"
-    )
+    remedy = "name yours with --entry MODULE:NAME, such as hello:app"
+    if not found and any(_defined(place / "wsgi.py")):
+        remedy = "rename wsgi.py, which is the name of a file of the stack's own"
+    raise UsageError(what, where=str(place), remedy=remedy)
 
 
 def _defined(path: Path) -> Iterator[tuple[str, bool]]:
@@ -164,11 +202,14 @@ def _defined(path: Path) -> Iterator[tuple[str, bool]]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in _FACTORIES:
             yield node.name, True
-        if isinstance(node, ast.Assign) and _makes_one(node.value):
-            yield from ((it.id, False) for it in node.targets if isinstance(it, ast.Name))
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and _makes_one(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [it.id for it in targets if isinstance(it, ast.Name)]
+            # With several names it is one all the same.
+            yield from ((name, False) for name in names[:1])
 
 
-def _makes_one(value: ast.expr) -> bool:
+def _makes_one(value: ast.expr | None) -> bool:
     if not isinstance(value, ast.Call):
         return False
     called = value.func
@@ -183,20 +224,26 @@ def _import_of(found: Application) -> str:
     return f"from {found.module} import {found.name}{renamed}\n"
 
 
-def _packages(place: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The lines of its list of packages, without hashes; what is left out of them."""
+def _packages(place: Path, notes: list[str]) -> Iterator[str]:
+    """The lines of its list of packages, without hashes."""
     path = next((place / name for name in _WANTED if (place / name).is_file()), None)
     if path is None:
-        return (), ()
-    lines, notes = [], []
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
-    for written in split_lines(text):
+        if (place / "pyproject.toml").exists():
+            notes.append("no requirements.txt: list its packages in app/requirements.in")
+        return
+    for written in split_lines(_text(path).replace("\\\n", " ")):
         line = re.sub(r"(^|\s)#.*|\s--hash=\S+", "", written).strip()
-        if line.startswith("-") or "://" in line:
+        if line.startswith(("-", ".", "/")) or "://" in line:
             notes.append(f"{path.name}: {line.split()[0]} … is left out; see app/requirements.in")
         elif line:
-            lines.append(line)
-    return tuple(lines), tuple(notes)
+            yield line
+
+
+def _text(path: Path) -> str:
+    """As pip reads it; some shells write UTF-16."""
+    data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", "replace").replace("\r\n", "\n")
 
 
 def _want(path: Path, lines: tuple[str, ...]) -> bool:

@@ -86,7 +86,9 @@ MADE = "def create_app(): pass\n"
         ("a.py", f"{MADE}site = create_app()\n", "", "from a import site as app\n"),
         ("p/__init__.py", "import flask\napp = flask.Flask('p')\n", "", "from p import app\n"),
         ("a.py", "app = Bottle()\n", "a:app", "from a import app\n"),
-        ("a.py", "", "a.b:make()", "from a.b import make\n\napp = make()\n"),
+        ("a/b.py", "", "a.b:make()", "from a.b import make\n\napp = make()\n"),
+        ("a.py", "app: Flask = Flask('a')\n", "", "from a import app\n"),
+        ("a.py", "site = application = Flask('a')\n", "", "from a import site as app\n"),
     ],
 )
 def test_what_is_called_is_found_or_named(
@@ -103,7 +105,11 @@ def test_what_is_called_is_found_or_named(
         ({"a.py": "print(1)\n"}, "", "no module here makes a Flask()"),
         ({"a.py": "app = (\n"}, "", "no module here makes a Flask()"),
         ({"a.py": ""}, "a", "'a' does not name an application"),
-        ({"wsgi.py": "app = Flask('a')\n"}, "wsgi:app", "does not name an application"),
+        ({"a.py": ""}, "a:class", "'a:class' does not name an application"),
+        ({"a.py": ""}, "a..b:app", "does not name an application"),
+        ({"a.py": ""}, "nosuch:app", "there is no module nosuch in the application"),
+        ({"wsgi.py": "app = Flask('a')\n"}, "wsgi:app", "there is no module wsgi in"),
+        ({"wsgi.py": "app = Flask('a')\n"}, "", "rename wsgi.py"),
         ({"a.py": "app = Flask('a')\n", "uwsgi.ini": ""}, "", "uwsgi.ini is the name of a file"),
         ({"a.py": "app = Flask('a')\n", "app.ini": ""}, "", "app.ini is the name of a file"),
     ],
@@ -118,13 +124,15 @@ def test_what_is_not_clear_makes_nothing(
 
 
 def test_its_packages_are_wanted_once_each(hello: Path, tmp_path: Path) -> None:
-    listed = "# mine\nflask==3.0.3 \\\n    --hash=sha256:00\nnumpy>=1.26 # fast\n-r more.txt\n"
-    (hello / "requirements.txt").write_text(listed)
+    listed = "# mine\nflask==3.0.3 \\\n    --hash=sha256:00\nnumpy>=1.26 # fast\n-r more.txt\n./x\n"
+    # As PowerShell writes it.
+    (hello / "requirements.txt").write_bytes(listed.replace("\n", "\r\n").encode("utf-16"))
     wanted = tmp_path / "requirements.in"
     wanted.write_text("# Web.\nFlask\n# uWSGI.\npyuwsgi\n")
     found = application.find(str(hello))
     assert found.wanted == ("flask==3.0.3", "numpy>=1.26")
-    assert "-r … is left out" in found.notes[0]
+    for part in ("-r … is left out", "./x … is left out", "Dockerfile is left out"):
+        assert any(part in note for note in found.notes), found.notes
     assert application._want(wanted, found.wanted)
     own = "# The application's own.\nnumpy>=1.26\n"
     assert wanted.read_text() == f"# Web.\nflask==3.0.3\n# uWSGI.\npyuwsgi\n{own}"
@@ -144,3 +152,31 @@ def test_packages_that_nobody_has_are_told_and_the_stack_is_made(
     done = new(tmp_path, "--app", str(hello))
     assert done.returncode == 0 and (tmp_path / "hello/tasks.py").exists(), done
     assert f"then run `invoke requirements` in {tmp_path / 'hello'}" in done.stderr
+
+
+def test_what_belongs_to_one_installation_gets_into_no_image(hello: Path, tmp_path: Path) -> None:
+    own = {"instance/config.py": "SECRET_KEY = 'x'\n", "tls.key": "secret"}
+    pages.write(hello, own)
+    found = application.find(str(hello))
+    assert not own.keys() & found.files.keys()
+    assert all(any(name in note for note in found.notes) for name in ("instance", "tls.key"))
+
+
+def test_links_are_what_they_lead_to(hello: Path, tmp_path: Path) -> None:
+    pages.write(tmp_path / "shared", {"base.html": "page"})
+    (hello / "templates").symlink_to(tmp_path / "shared")
+    (hello / "data" / "again").symlink_to(hello)
+    found = application.find(str(hello))
+    assert "templates/base.html" in found.files
+    assert not [name for name in found.files if name.startswith("data/again")]
+
+
+def test_a_name_that_can_be_no_stacks_gets_one_that_can(tmp_path: Path) -> None:
+    pages.write(tmp_path / "2048", {"a.py": HELLO})
+    done = new(tmp_path, "--app", "2048")
+    assert done.returncode == 0 and (tmp_path / "site-2048/app/a.py").exists(), done
+
+
+def test_an_entry_alone_is_wrong_use(tmp_path: Path) -> None:
+    done = new(tmp_path, "--entry", "a:app")
+    assert done.returncode == 2 and not list(tmp_path.iterdir()), done
