@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
 
 from spin_rehearsal import account
@@ -56,10 +55,11 @@ def prepare(where: Places, directories: list[PurePosixPath], files: Path | None)
 
 def _copy(files: Path, to: Directory, owner: tuple[int, int] | None) -> None:
     """All files, links as what they lead to; hidden ones stay."""
-    for above, names, found in os.walk(files):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        relative = PurePosixPath(Path(above).relative_to(files).as_posix())
-        for name in sorted(found):
-            path = Path(above) / name
-            if not name.startswith(".") and path.is_file():
-                to.directory(relative, 0o755, owner).write(name, path.read_bytes(), 0o644, owner)
+    for path in sorted(files.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            with to.child(path.name, 0o755, owner) as below:
+                _copy(path, below, owner)
+        elif path.is_file():
+            to.write(path.name, path.read_bytes(), 0o644, owner)

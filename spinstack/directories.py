@@ -92,10 +92,14 @@ class Directory:
         if first == ".":
             return self
         if first not in self._below:
-            wording = {"what": self._what, "remedy": self._remedy}
-            child = Directory(self.path / first, mode, **wording, owner=owner, above=self)
-            self._below[first] = self._close.enter_context(child)
+            self._below[first] = self._close.enter_context(self.child(first, mode, owner))
         return self._below[first].directory(PurePosixPath(*rest), mode, owner)
+
+    def child(self, name: str, mode: int = 0o755, owner: Owner | None = None) -> Directory:
+        """A directory in this one, made if it is missing. Used with `with`, since this one does not
+        close it: of however many, few are open at a time. Raises as the opening does."""
+        what, remedy = self._what, self._remedy
+        return Directory(self.path / name, mode, what=what, remedy=remedy, owner=owner, above=self)
 
     def write(self, name: str, data: bytes, mode: int = 0o644, owner: Owner | None = None) -> None:
         """Write a file, whole or not at all, in place of what has this name: a link is replaced,
