@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path, PurePosixPath
 
 from spin_rehearsal import account
@@ -10,6 +13,9 @@ from spinstack.config.settings import Destination
 from spinstack.config.stack import Stack
 from spinstack.directories import Directory
 from spinstack.errors import SpinstackError, UsageError
+
+_Inode = tuple[int, int]
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def mounted(stack: Stack, to: Destination) -> list[PurePosixPath]:
@@ -53,13 +59,38 @@ def prepare(where: Places, directories: list[PurePosixPath], files: Path | None)
     return [where.project / it for it in (directories if files else missing)]
 
 
-def _copy(files: Path, to: Directory, owner: tuple[int, int] | None) -> None:
-    """All files, links as what they lead to; hidden ones stay."""
+def _copy(
+    files: Path,
+    to: Directory,
+    owner: tuple[int, int] | None,
+    above: frozenset[_Inode] = frozenset(),
+) -> None:
+    """All files, links as what they lead to; hidden ones stay, and links that lead nowhere or back
+    to a directory that they are in. `above`: those that this one is in. Raises OSError for what
+    can't be read."""
+    above |= {_inode(files.stat())}
     for path in sorted(files.iterdir()):
-        if path.name.startswith("."):
+        status = None if path.name.startswith(".") else _status(path)
+        if status is None:
             continue
-        if path.is_dir() and not path.is_symlink():
-            with to.child(path.name, 0o755, owner) as below:
-                _copy(path, below, owner)
-        elif path.is_file():
+        if stat.S_ISREG(status.st_mode):
             to.write(path.name, path.read_bytes(), 0o644, owner)
+        elif stat.S_ISDIR(status.st_mode) and _inode(status) not in above:
+            with to.child(path.name, 0o755, owner) as below:
+                _copy(path, below, owner, above)
+
+
+def _inode(status: os.stat_result) -> _Inode:
+    """Which directory it is, whatever links lead to it."""
+    return status.st_dev, status.st_ino
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of what it leads to, None for a link that leads nowhere. Raises OSError if that can't be
+    known."""
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno in _NOWHERE:
+            return None
+        raise
