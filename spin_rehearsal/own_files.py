@@ -74,7 +74,8 @@ def _copy(
         if status is None:
             continue
         if stat.S_ISREG(status.st_mode):
-            to.write(path.name, path.read_bytes(), 0o644, owner)
+            mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+            to.write(path.name, path.read_bytes(), mode, owner)
         elif stat.S_ISDIR(status.st_mode) and _inode(status) not in above:
             with to.child(path.name, 0o755, owner) as below:
                 _copy(path, below, owner, above)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -99,3 +100,12 @@ def test_a_directory_that_cannot_be_read_is_named(where: Places, unprivileged: P
         own_files.prepare(where, [PAGES], files)
     assert refused.value.where == str(files / "private")
     (files / "private").chmod(0o755)
+
+
+def test_programs_stay_executable(where: Places, tmp_path: Path) -> None:
+    files = _tree(tmp_path, {"hook.cgi": "", "index.html": ""})
+    (files / "hook.cgi").chmod(0o700)
+    (files / "index.html").chmod(0o600)
+    own_files.prepare(where, [PAGES], files)
+    modes = {it.name: stat.S_IMODE(it.stat().st_mode) for it in (where.project / PAGES).iterdir()}
+    assert modes == {"hook.cgi": 0o755, "index.html": 0o644}
