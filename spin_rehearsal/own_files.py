@@ -4,40 +4,93 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from spin_rehearsal import account
 from spin_rehearsal.paths import Places
-from spinstack.config.settings import Destination
-from spinstack.config.stack import Stack
+from spinstack.config import stack
+from spinstack.config.settings import Destination, Settings
 from spinstack.directories import Directory
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.rules.service import Mount
 
 _Inode = tuple[int, int]
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
-def mounted(stack: Stack, to: Destination) -> list[PurePosixPath]:
-    """The directories below the project directory that the services mount, relative to it."""
-    project = PurePosixPath(to.project_dir)
-    services, _ = stack.services(to)
-    paths = [PurePosixPath(it.source) for service in services for it in service.mounts]
+def mounted(settings: Settings, where: Places) -> list[PurePosixPath] | None:
+    """The directories below the rehearsal's project directory that the services of a stack mount,
+    relative to it; None if no destination of the stack is this rehearsal. Known before the first
+    start. Raises SpinstackError for files that can't be read."""
+    to = _destination(settings, where)
+    if to is None:
+        return None
+    found = stack.read(settings, {}, ())
+    found.require_readable()
+    services, _ = found.services(to)
+    project = PurePosixPath(where.project)
+    mounts = [it for service in services for it in service.mounts if not _is_file(it)]
+    paths = [PurePosixPath(it.source) for it in mounts]
     inside = [path for path in paths if project in path.parents and ".." not in path.parts]
     return [path.relative_to(project) for path in dict.fromkeys(inside)]
 
 
-def prepare(where: Places, directories: list[PurePosixPath], files: Path | None) -> list[Path]:
-    """Make the directories that are missing, and copy what is in `files` to the only one. Returns
-    those that were made or filled. Raises UsageError if it is not clear which one that is,
-    SpinstackError if something can't be read or written."""
-    if files is not None and len(directories) != 1:
+def _destination(settings: Settings, where: Places) -> Destination | None:
+    """That of the rehearsal, with what mounts need: the file that it includes is not there before
+    the first start."""
+    for name in settings.destination_names:
+        if not _includes(settings, name, where.destination):
+            continue
+        own = settings.raw["destinations"][name] or {}
+        known = {
+            "environment": name,
+            "project_dir": own.get("project_dir") or str(where.project),
+            "env": own.get("env"),
+        }
+        raw = {"env": settings.raw.get("env"), "destinations": {name: known}}
+        return replace(settings, raw=raw).destination(name)
+    return None
+
+
+def _includes(settings: Settings, name: str, file: Path) -> bool:
+    try:
+        return settings.included_by(name) == file
+    except UsageError:
+        return False
+
+
+def _is_file(mount: Mount) -> bool:
+    """Whether it looks like one of a single file, such as site.conf; conf.d and v1.2 do not."""
+    ending = PurePosixPath(mount.source).suffix
+    is_same = ending == PurePosixPath(mount.target).suffix
+    return is_same and re.fullmatch(r"\.[A-Za-z]\w+", ending) is not None
+
+
+def must_fit(files: Path, directories: list[PurePosixPath] | None) -> None:
+    """Raises UsageError if it is not clear to which directory these files are to be copied, or if
+    they are not in one. `directories`: as `mounted` says."""
+    if directories is None:
+        raise UsageError(
+            "--files needs a stack that is deployed there",
+            remedy="change to its directory (a rehearsal with a name: add it to invoke.yaml)",
+        )
+    if len(directories) != 1:
         raise UsageError(
             f"--files is for a stack that mounts one directory; this one mounts {len(directories)}",
-            remedy="copy them by hand to where `invoke rehearsal.status` says (storage)",
+            remedy="leave it out, then copy them by hand to where `invoke rehearsal.status` says "
+            "(storage)",
         )
-    if files is not None and not files.is_dir():
-        raise UsageError(f"{files} is not a directory", remedy="give --files a directory")
+    if not os.access(files, os.R_OK | os.X_OK) or not files.is_dir():
+        what = f"{files} is not a directory that you can read"
+        raise UsageError(what, remedy="give --files a directory")
+
+
+def prepare(where: Places, directories: list[PurePosixPath], files: Path | None) -> list[Path]:
+    """Make the directories that are missing, and copy what is in `files` to the only one. Returns
+    those that were made or filled. Raises SpinstackError if something can't be read or written."""
     missing = [it for it in directories if not (where.project / it).exists()]
     if not missing and files is None:
         return []

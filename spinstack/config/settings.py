@@ -140,6 +140,11 @@ class Settings:
     def destination_names(self) -> list[str]:
         return list(self.raw.get("destinations") or {})
 
+    def included_by(self, name: str) -> Path | None:
+        """The file that a destination includes, which may not be there yet. Raises UsageError for a
+        path that can't be one."""
+        return _include(name, self.raw)
+
     def destination(self, name: str | None = None) -> Destination:
         """A destination by name, or the default one.
 
@@ -299,7 +304,7 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     includes, the settings for all destinations, the default."""
     own = (raw.get("destinations") or {}).get(name) or {}
     values = {key.name: key.default for key in schema.DESTINATION_KEYS}
-    included = _path(own.get("include") or raw.get("include"))
+    included = _include(name, raw)
     layers = [raw, _included(included, name) if included else {}, own]
     for layer in layers:
         values.update({key: layer[key] for key in values if layer.get(key) is not None})
@@ -312,6 +317,11 @@ def _layers(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
                 values[key] = {**values[key], kubernetes.LONG: None}
             values[key] = centre.merged(values[key], told)
     return {**values, "include": included}
+
+
+def _include(name: str, raw: Mapping[str, Any]) -> Path | None:
+    own = (raw.get("destinations") or {}).get(name) or {}
+    return _path(own.get("include") or raw.get("include"))
 
 
 def _centre(values: Mapping[str, Any], where: str) -> centre.Centre:

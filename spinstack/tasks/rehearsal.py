@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from spin_rehearsal.kubernetes.start import Status as ClusterStatus
+    from spin_rehearsal.paths import Places
     from spin_rehearsal.start import Status
     from spinstack.session import Session
 
@@ -61,13 +62,45 @@ def start(
 
         invoke rehearsal.start --files ~/my-pages
     """
+    from pathlib import Path
+
+    from spin_rehearsal import own_files, paths
+    from spin_rehearsal.kubernetes import places
     from spinstack.session import Session
 
     session = Session(c)
-    if _is_kubernetes(platform, context, registry):
+    in_cluster = _is_kubernetes(platform, context, registry)
+    from_here = Path(files).expanduser() if files else None
+    where = places.of(name) if in_cluster else paths.of(name)
+    directories = _mounted_there(session, where, from_here)
+    if in_cluster:
         _start_in_cluster(session, name, context or "", registry or "", yes, json)
-        _fill(session, name, KUBERNETES, files)
-        return
+    else:
+        _start_here(session, name, json)
+    filled = [] if session.dry else own_files.prepare(where, directories, from_here)
+    for path in filled:
+        session.console.note(f"{'filled' if files else 'made'} {path}")
+
+
+def _mounted_there(session: Session, where: Places, files: Path | None) -> list[PurePosixPath]:
+    """What the stack at hand mounts there: nothing without a stack, or if its files can't be read,
+    which a deploy says. Raises SpinstackError if the files to copy need to know."""
+    from spin_rehearsal import own_files
+    from spinstack.config.settings import NotAStack
+    from spinstack.errors import SpinstackError
+
+    found: list[PurePosixPath] | None = None
+    try:
+        found = own_files.mounted(session.settings, where)
+    except SpinstackError as error:
+        if files and not isinstance(error, NotAStack):
+            raise
+    if files:
+        own_files.must_fit(files, found)
+    return found or []
+
+
+def _start_here(session: Session, name: str, json: bool) -> None:
     from spin_rehearsal import start as spin_rehearsal_start
 
     status = spin_rehearsal_start.start(name, runner=session.runner, say=session.console.note)
@@ -77,49 +110,6 @@ def start(
         session.console.json(status.as_json())
     for line in [] if json else how_to_practise(status):
         session.console.note(line)
-    _fill(session, name, CATTLE, files)
-
-
-def _fill(session: Session, name: str, platform: str, files: str | None) -> None:
-    """Make the directories that the stack at hand mounts there, if there is a stack."""
-    from pathlib import Path
-
-    from spin_rehearsal import own_files, paths
-    from spin_rehearsal.kubernetes import places
-    from spinstack.errors import UsageError
-
-    where = places.of(name) if platform == KUBERNETES else paths.of(name)
-    found: list[PurePosixPath] | None = None
-    if not session.dry:
-        found = _mounted_there(session, where.destination)
-    if found is None:
-        if files and not session.dry:
-            remedy = "change to its directory (a rehearsal with a name: add it to invoke.yaml)"
-            raise UsageError("--files needs a stack that is deployed there", remedy=remedy)
-        return
-    for path in own_files.prepare(where, found, Path(files).expanduser() if files else None):
-        session.console.note(f"{'filled' if files else 'made'} {path}")
-
-
-def _mounted_there(session: Session, included: Path) -> list[PurePosixPath] | None:
-    """What the stack at hand mounts at the destination that includes this file; None if there is no
-    such stack, or its files can't be read, which a deploy says."""
-    from spin_rehearsal import own_files
-    from spinstack.errors import SpinstackError, UsageError
-
-    try:
-        names = session.settings.destination_names
-    except (SpinstackError, UsageError):
-        return None
-    for name in names:
-        try:
-            destination = session.settings.destination(name)
-            if destination.included == included:
-                session.destination = destination
-                return own_files.mounted(session.stack, destination)
-        except (SpinstackError, UsageError):
-            continue
-    return None
 
 
 def _is_kubernetes(platform: str, *needs_it: str | None) -> bool:

@@ -12,9 +12,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from spin_rehearsal import own_files, paths
+from spin_rehearsal import own_files, paths, start
+from spin_rehearsal.kubernetes import start as in_cluster
 from spin_rehearsal.paths import Places
 from spinstack.errors import SpinstackError
+from spinstack.tasks import rehearsal
+from tests.unit.stack_session import StackSession, baked
 
 NOBODY = 65534
 PAGES = PurePosixPath("pages")
@@ -43,7 +46,8 @@ def test_a_tree_may_have_more_directories_than_a_process_may_open(
     script = """
 import resource, sys
 from pathlib import Path, PurePosixPath
-from spin_rehearsal import own_files, paths
+from spin_rehearsal import own_files, paths, start
+from spin_rehearsal.kubernetes import start as in_cluster
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 own_files.prepare(paths.of("default"), [PurePosixPath("pages")], Path(sys.argv[1]))
 """
@@ -109,3 +113,71 @@ def test_programs_stay_executable(where: Places, tmp_path: Path) -> None:
     own_files.prepare(where, [PAGES], files)
     modes = {it.name: stat.S_IMODE(it.stat().st_mode) for it in (where.project / PAGES).iterdir()}
     assert modes == {"hook.cgi": 0o755, "index.html": 0o644}
+
+
+@pytest.fixture
+def stack(where: Places, tmp_path: Path) -> Path:
+    """A stack of pages; the rehearsal that is one of its destinations was never started."""
+    return baked(tmp_path / "stacks", kind="static")
+
+
+def _refused(stack: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> SpinstackError:
+    """The error of a start that would copy the files; before anything was started."""
+    for module in (start, in_cluster):
+        monkeypatch.setattr(module, "start", lambda *_, **__: pytest.fail("it was started"))
+    refused = []
+    for platform in (rehearsal.CATTLE, rehearsal.KUBERNETES):
+        context = StackSession(stack)._context
+        with pytest.raises(SpinstackError) as one:
+            rehearsal.start.body(context, platform=platform, files=str(files))
+        refused.append(one.value)
+    assert refused[0].lines() == refused[1].lines()
+    return refused[0]
+
+
+def test_files_that_cannot_be_copied_are_refused_before_the_start(
+    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tree(tmp_path, {"page.html": ""})
+    refused = _refused(stack, tmp_path / "page.html", monkeypatch)
+    assert refused.what == f"{tmp_path / 'page.html'} is not a directory that you can read"
+    several = baked(tmp_path / "several", kind="nightwatch")
+    assert "this one mounts 5" in _refused(several, tmp_path, monkeypatch).what
+    (tmp_path / "nothing").mkdir()
+    refused = _refused(tmp_path / "nothing", tmp_path, monkeypatch)
+    assert refused.what == "--files needs a stack that is deployed there"
+
+
+@pytest.mark.parametrize(("name", "text"), [("stack.env", None), ("docker-compose.yml", "a: [")])
+def test_files_of_the_stack_that_cannot_be_read_are_named(
+    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str | None
+) -> None:
+    (stack / name).unlink()
+    if text:
+        (stack / name).write_text(text)
+    refused = _refused(stack, tmp_path, monkeypatch)
+    assert name in refused.what + refused.where and "deployed there" not in refused.what
+
+
+def _mount(stack: Path, mount: str) -> None:
+    """In place of site.conf, which is a part of the release."""
+    compose = stack / "docker-compose.yml"
+    text = compose.read_text().replace("./web/site.conf:/etc/nginx/site.conf:ro", mount)
+    compose.write_text(text)
+
+
+def test_a_file_that_is_mounted_is_no_directory(
+    stack: Path, where: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "start", lambda *_, **__: None)
+    _mount(stack, "${PAGES_DIR}/site.conf:/etc/nginx/site.conf:ro")
+    files = _tree(tmp_path / "files", {"index.html": "start"})
+    rehearsal.start.body(StackSession(stack)._context, files=str(files))
+    (made,) = where.project.iterdir()
+    assert [it.name for it in made.iterdir()] == ["index.html"]
+
+
+def test_conf_d_is_a_directory(stack: Path, where: Places) -> None:
+    _mount(stack, "${PAGES_DIR}/conf.d:/etc/nginx/conf.d:ro")
+    found = own_files.mounted(StackSession(stack).settings, where)
+    assert [it.name for it in found or []] == ["conf.d", "my-pages-files"]
