@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spinstack.errors import SpinstackError
+from spinstack.errors import SpinstackError, UsageError
 
 PRIVATE = 0o700
 OTHERS_WRITE = 0o022
@@ -22,6 +22,18 @@ OTHERS_WRITE = 0o022
 _SMALL = 65536
 
 Owner = tuple[int, int]
+
+
+def expanded(path: str) -> Path:
+    """A path with `~` filled in. Raises UsageError where nobody knows whose home that is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        who = path.partition("/")[0]
+        remedy = "write the whole path"
+        raise UsageError(
+            f"there is no home directory of {who}", where=path, remedy=remedy
+        ) from None
 
 
 class Directory:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spinstack.config import schema
+from spinstack.directories import expanded
 from spinstack.errors import UsageError
 from spinstack.rules.centre import Centre
 
@@ -55,7 +56,7 @@ class Cluster:
     @property
     def local_kubeconfig(self) -> Path:
         """The kubeconfig on this machine."""
-        return Path(self.kubeconfig).expanduser()
+        return expanded(self.kubeconfig)
 
 
 def read(written: Mapping[str, Any], centre: Centre, where: str) -> Cluster:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spinstack.directories import expanded
 from spinstack.errors import UsageError
 from spinstack.operate import kept, selection
 from spinstack.rules import names
@@ -71,7 +71,7 @@ def _value(session: Session, name: str, file: str) -> bytes:
 
             return getpass(f"Value of {name}: ").encode()
         return sys.stdin.buffer.read()
-    path = Path(file).expanduser()
+    path = expanded(file)
     try:
         value = path.read_bytes()
         mode = path.stat().st_mode

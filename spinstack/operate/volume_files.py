@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from spinstack.console import streams
+from spinstack.directories import expanded
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.operate import exec as operate_exec
 from spinstack.operate import volumes
@@ -205,7 +206,7 @@ def _written(session: Session, name: str) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
-    path = Path(name).expanduser()
+    path = expanded(name)
     try:
         handle, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -235,7 +236,7 @@ def _read(session: Session, name: str) -> Iterator[BinaryIO]:
     if name == PIPE or session.dry:
         yield sys.stdin.buffer
         return
-    path = Path(name).expanduser()
+    path = expanded(name)
     try:
         file = path.open("rb")
     except OSError as error:

@@ -62,15 +62,14 @@ def start(
 
         invoke rehearsal.start --files ~/my-pages
     """
-    from pathlib import Path
-
     from spin_rehearsal import own_files, paths
     from spin_rehearsal.kubernetes import places
+    from spinstack.directories import expanded
     from spinstack.session import Session
 
     session = Session(c)
     in_cluster = _is_kubernetes(platform, context, registry)
-    from_here = Path(files).expanduser() if files else None
+    from_here = expanded(files) if files else None
     where = places.of(name) if in_cluster else paths.of(name)
     directories = _mounted_there(session, where, from_here)
     if in_cluster:

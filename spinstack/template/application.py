@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from pathlib import Path
 
+from spinstack.directories import expanded
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.template import pairs, stack
 from spinstack.text import split_lines
@@ -58,7 +59,7 @@ class Application:
 def find(directory: str, entry: str = "") -> Application:
     """The application in a directory. `entry`: MODULE:NAME, empty to have it found. Raises
     UsageError if there is none, or more than one, or if its files have the names of the stack's."""
-    place = Path(directory).expanduser().resolve()
+    place = expanded(directory).resolve()
     if not place.is_dir():
         raise UsageError(f"{directory} is not a directory", remedy="give --app a directory")
     notes: list[str] = []

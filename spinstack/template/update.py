@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from spinstack import template
+from spinstack.directories import expanded
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.template import answers, git, record
 from spinstack.template.record import Record
@@ -155,7 +156,7 @@ def _render(
     if source.checkout:
         options += ["--checkout", source.checkout]
         # Of a directory, cookiecutter takes what is there, whatever is to be checked out.
-        local = Path(place).expanduser()
+        local = expanded(place)
         place = f"git+file://{local.resolve()}" if local.is_dir() else place
     words = [f"{key}={value}" for key, value in given.items()]
     program = (sys.executable, "-m", "cookiecutter")

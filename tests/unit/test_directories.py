@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,3 +170,16 @@ def test_a_marker_that_is_no_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(b"{}")
     names = ("fifo", "link", "large", "missing", "small")
     assert [read_small(tmp_path / name) for name in names] == [None, None, None, None, b"{}"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("new", "--no-input", "--app", "~nobody-here/app"),
+        ("rehearsal.start", "--files", "~nobody-here/pages"),
+    ],
+)
+def test_a_home_that_nobody_has_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("spinstack")
+    told = subprocess.run([program, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert told.returncode == 2 and "is in the home directory of somebody whom" in told.stderr, told
