@@ -29,11 +29,8 @@ def expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        who = path.partition("/")[0]
-        remedy = "write the whole path"
-        raise UsageError(
-            f"there is no home directory of {who}", where=path, remedy=remedy
-        ) from None
+        what = f"{path!r} is in the home directory of somebody whom this machine does not know"
+        raise UsageError(what, remedy="write the whole path") from None
 
 
 class Directory:

@@ -14,6 +14,7 @@ from typing import Any
 from spinstack.config import kubernetes, misread, schema, service_settings
 from spinstack.config.kubernetes import Cluster
 from spinstack.config.service_settings import ServiceSetting
+from spinstack.directories import expanded
 from spinstack.errors import UsageError
 from spinstack.rules import centre
 from spinstack.text import read_yaml
@@ -252,13 +253,7 @@ def _text(value: Any) -> str:
 
 
 def _path(text: str | None) -> Path | None:
-    try:
-        return Path(text).expanduser() if text else None
-    except RuntimeError:
-        raise UsageError(
-            f"{text!r} is in the home directory of somebody whom this machine does not know",
-            remedy="write the whole path",
-        ) from None
+    return expanded(text) if text else None
 
 
 # Key -> how its value becomes the destination's field; other values are used as they are.
