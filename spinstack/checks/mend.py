@@ -60,7 +60,7 @@ def mend(
         # From the last line to the first: an insertion only moves the lines below it.
         for number, finding in sorted(wrong, key=lambda item: -item[0]):
             mended = menders[finding.rule](text, number)
-            if mended != text and _still_reads(name, text, mended):
+            if mended != text and still_reads(name, text, mended):
                 text = mended
                 done.append(finding)
         if text != original and not dry:
@@ -68,7 +68,7 @@ def mend(
     return done
 
 
-def _still_reads(name: str, before: str, after: str) -> bool:
+def still_reads(name: str, before: str, after: str) -> bool:
     """A compose file that could be read must still be readable."""
     if not name.endswith((".yml", ".yaml")):
         return True
@@ -117,7 +117,7 @@ def _on_line(change: Callable[[str], str]) -> Mender:
 
 def compose_version(text: str, line: int) -> str:
     """`version: '2'`, where it is or as the first key."""
-    node = _root(text)
+    node = goyaml.root(text)
     if node is None:
         return text
     for key, value in node.value:
@@ -180,14 +180,6 @@ def _put(text: str, at: int, more: str) -> str:
     return text[:at] + more + text[at:]
 
 
-def _root(text: str) -> yaml.MappingNode | None:
-    try:
-        node = next(goyaml.documents(text), None)
-    except (yaml.YAMLError, RecursionError):
-        return None
-    return node if isinstance(node, yaml.MappingNode) else None
-
-
 def _service_at(text: str, line: int) -> tuple[yaml.Node, yaml.MappingNode] | None:
     for name, service in _services(text):
         lines = [name, *(key for key, _ in service.value if key.value == "cap_drop")]
@@ -198,7 +190,7 @@ def _service_at(text: str, line: int) -> tuple[yaml.Node, yaml.MappingNode] | No
 
 def _services(text: str) -> Iterator[tuple[yaml.Node, yaml.MappingNode]]:
     """Each service with the node of its name."""
-    root = _root(text)
+    root = goyaml.root(text)
     for section, listed in root.value if root else ():
         if section.value != "services" or not isinstance(listed, yaml.MappingNode):
             continue

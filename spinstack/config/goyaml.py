@@ -102,6 +102,30 @@ def documents(text: str) -> Iterator[yaml.Node]:
         raise yaml.YAMLError(str(error)) from None
 
 
+def root(text: str) -> yaml.MappingNode | None:
+    """The node of the first document; None if it can't be read, or is no mapping."""
+    try:
+        node = next(documents(text), None)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    return node if isinstance(node, yaml.MappingNode) else None
+
+
+def nodes(root: yaml.Node) -> Iterator[yaml.Node]:
+    """Every node from this one on, keys included; one that has aliases only once."""
+    todo, seen = [root], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, yaml.MappingNode):
+            todo += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            todo += node.value
+
+
 def scalar(node: yaml.ScalarNode) -> Any:
     """The value of a scalar. Raises yaml.MarkedYAMLError if it has a tag that it does not fit."""
     text = str(node.value)

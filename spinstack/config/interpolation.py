@@ -85,6 +85,12 @@ def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
     return values.get(name, "") if name else match[0]
 
 
+def rewritten(text: str, old: str, new: str) -> str:
+    """The text with one form of a variable, such as `${NAME:-default}`, in place of another, where
+    it is one: behind a dollar sign that is escaped, it is not."""
+    return _REFERENCE.sub(lambda match: new if match[0] == old else match[0], text)
+
+
 def leading_variable(text: str) -> str:
     """The variable that is a text's first part, as in `${WEB_PORT}:8080`; empty if none is."""
     match = _LEADING.match(text)

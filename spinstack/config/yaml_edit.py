@@ -1,8 +1,10 @@
-"""Entries put into the text of a YAML file: comments, order and line ends stay as they are."""
+"""Entries put into the text of a YAML file, and scalars changed in it: comments, order and line
+ends stay as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +12,71 @@ import yaml
 
 from spinstack.config import goyaml
 
+# Anchor and tag of a scalar, and the quote with which it begins.
+_BEFORE_TEXT = re.compile(r"(?:[&!]\S*\s+)*['\"]?")
+
 
 class Unclear(Exception):
-    """The file is written in a way in which there is no safe place for an entry."""
+    """The file is written in a way in which it can't be changed safely."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A scalar as it is to be written, with quotes and anchor, and the value that it then has."""
+
+    node: yaml.Node
+    written: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """A YAML file of the stack: name, text and root node."""
+
+    name: str
+    text: str
+    root: yaml.MappingNode
+
+    def values(self, key: str, line: int) -> Iterator[yaml.Node]:
+        """What stands beside or below a key on a line (from 1)."""
+        for node in goyaml.nodes(self.root):
+            for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
+                if name.value == key and name.start_mark.line + 1 == line:
+                    yield value
+
+    def of(self, node: yaml.Node) -> str:
+        """A node's own text."""
+        return self.text[node.start_mark.index : node.end_mark.index]
+
+    def begun(self, node: yaml.Node, old: str, new: str) -> Change:
+        """A scalar that begins otherwise. Raises Unclear if it does not begin so as written."""
+        text = self.of(node)
+        found = _BEFORE_TEXT.match(text)
+        at = found.end() if found else 0
+        if not text.startswith(old, at) or not str(node.value).startswith(old):
+            raise Unclear(f"{old} is written otherwise")
+        return Change(node, text[:at] + new + text[at + len(old) :], new + node.value[len(old) :])
+
+    def changed(self, changes: Iterable[Change]) -> str:
+        """The text with these changes. Raises Unclear without any, or if anything else would then
+        be read."""
+        by_place = {change.node.start_mark.index: change for change in changes}
+        text = self.text
+        for at, change in sorted(by_place.items(), reverse=True):
+            text = text[:at] + change.written + text[change.node.end_mark.index :]
+        after = goyaml.root(text)
+        values = {id(change.node): change.value for change in by_place.values()}
+        if not values or after is None or _read(after, {}) != _read(self.root, values):
+            raise Unclear(f"no safe change in {self.name}")
+        return text
+
+
+def _read(root: yaml.Node, values: dict[int, str]) -> list[tuple[str, str]]:
+    """Tag and value of each node, always in the same order; some with other values."""
+    return [
+        (node.tag, values.get(id(node), node.value if isinstance(node, yaml.ScalarNode) else ""))
+        for node in goyaml.nodes(root)
+    ]
 
 
 @dataclass(frozen=True)
@@ -121,7 +185,7 @@ def _last_of(lines: Sequence[str], found: _Place) -> int:
 
 
 def _into_braces(text: str, value: yaml.MappingNode, name: str, written: str) -> str:
-    inner = goyaml.in_braces(_loaded(written)[name])
+    entry = goyaml.in_braces({name: _loaded(written)[name]})[1:-1]
     at = value.start_mark.index + 1
     comma = ", " if value.value else ""
-    return f"{text[:at]}{name}: {inner}{comma}{text[at:]}"
+    return f"{text[:at]}{entry}{comma}{text[at:]}"

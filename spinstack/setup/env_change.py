@@ -71,6 +71,16 @@ def edited(text: str, sets: Mapping[str, str], unsets: Iterable[str]) -> str:
     return "".join(lines)
 
 
+def added(session: Session, name: str, value: str) -> dict[str, str]:
+    """The new text of the stack's env file, by its name, with a variable that it does not set yet;
+    empty if it does."""
+    if name in session.stack.env:
+        return {}
+    path = session.directory / session.stack.env_name
+    text = read_text(path) if path.exists() else ""
+    return {session.stack.env_name: edited(text, {name: value}, ())}
+
+
 def _name(line: str) -> str:
     return "" if line.lstrip().startswith("#") else line.partition("=")[0]
 
