@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from invoke.config import Config
@@ -80,7 +81,8 @@ def checked(session: Session) -> Report:
 
         def ask(finding: Finding) -> bool:
             session.console.result(f"{finding.severity}: {finding.problem} [{finding.rule}]")
-            session.console.advice(f"  where: {finding.where}\n  fix:   {finding.remedy}")
+            remedy = fixes.remedy(session, finding)
+            session.console.advice(f"  where: {finding.where}\n  fix:   {remedy}")
             with session.console.paused():
                 return input("Fix this? [yes/no] ").strip().lower() in ("y", "yes")
 
@@ -98,8 +100,8 @@ def _again(session: Session) -> Report:
     # The stack is read again.
     session.__dict__.pop("stack", None)
     report = run.run(session)
-    known = {_key(one) for one in report.findings}
-    more = [one for one in _elsewhere(session) if _key(one) not in known]
+    known = {(one.rule, one.where, one.problem) for one in report.findings}
+    more = [one for one in _elsewhere(session) if (one.rule, one.where, one.problem) not in known]
     report.findings = checks_stack.in_order([*report.findings, *more])
     return report
 
@@ -130,21 +132,61 @@ def one_by_one(
     again after each, since lines move. `beyond`: the new texts of files, by name, for a finding
     that has no mender. Raises OSError for a file that can't be written."""
     done: list[Finding] = []
-    asked: set[tuple[str, str]] = set()
+    passed: set[tuple[_Kind, int]] = set()
+    most: Counter[_Kind] = Counter()
+    fixed: Counter[_Kind] = Counter()
+    found = check()
     while True:
-        found = [it for it in check() if _key(it) not in asked]
-        if not found:
+        count = Counter(map(_kind, found))
+        most |= count
+        for key, finding in _numbered(found):
+            # Two fixes that undo each other would be offered for ever.
+            if key in passed or fixed[key[0]] == most[key[0]]:
+                continue
+            if _fixed(directory, finding, ask, beyond):
+                break
+            passed.add(key)
+        else:
             return done
-        asked.add(_key(found[0]))
-        # One that would change nothing is not worth a question.
-        if found[0].rule in mend.OFFERED:
-            if mend.mend(directory, found[:1], dry=True, menders=mend.OFFERED) and ask(found[0]):
-                done += mend.mend(directory, found[:1], menders=mend.OFFERED)
-        elif (texts := beyond(found[0])) and ask(found[0]):
-            fixes.write(directory, texts)
-            done.append(found[0])
+        done.append(finding)
+        fixed[key[0]] += 1
+        found = check()
+        if Counter(map(_kind, found))[key[0]] >= count[key[0]]:
+            passed.add(key)
 
 
-def _key(finding: Finding) -> tuple[str, str]:
-    """The same on whatever line it is by now."""
-    return finding.rule, finding.problem
+def _fixed(
+    directory: Path,
+    finding: Finding,
+    ask: Callable[[Finding], bool],
+    beyond: Callable[[Finding], dict[str, str]],
+) -> bool:
+    """Whether there is a fix, the person wants it, and it is written."""
+    # One that would change nothing is not worth a question.
+    if finding.rule in mend.OFFERED:
+        possible = mend.mend(directory, [finding], dry=True, menders=mend.OFFERED)
+        return bool(
+            possible and ask(finding) and mend.mend(directory, [finding], menders=mend.OFFERED)
+        )
+    texts = beyond(finding)
+    if not texts or not fixes.readable(directory, texts) or not ask(finding):
+        return False
+    fixes.write(directory, texts)
+    return True
+
+
+# Findings that are equal but for their lines, which move.
+_Kind = tuple[str, str, str, str]
+
+
+def _kind(finding: Finding) -> _Kind:
+    return finding.rule, finding.problem, finding.remedy, finding.where.partition(":")[0]
+
+
+def _numbered(found: Iterable[Finding]) -> Iterator[tuple[tuple[_Kind, int], Finding]]:
+    """Each finding with its kind, and its number among those of that kind."""
+    seen: Counter[_Kind] = Counter()
+    for finding in found:
+        kind = _kind(finding)
+        yield (kind, seen[kind]), finding
+        seen[kind] += 1

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from invoke.context import Context
 
+from spinstack.checks import mend
 from spinstack.errors import SpinstackError
 from spinstack.images import engine, registry, registry_login
 from spinstack.rules.finding import Finding
@@ -151,6 +152,15 @@ volumes:
     assert text == services
 
 
+def test_the_question_names_the_new_volume(tmp_path: Path) -> None:
+    services = f"services:\n  web:\n{SERVICE}    volumes: ['data:/a']\nvolumes: {{data: {{}}}}\n"
+    (tmp_path / "docker-compose.yml").write_text(services)
+    session = offer.made(Context(), tmp_path, adopt.look(tmp_path, stack="s"))
+    found = [it for it in offer.checked(session).findings if it.rule == "volume-name"]
+    assert "web.s" in fixes.remedy(session, found[0])
+    assert "SERVICE" not in fixes.remedy(session, found[0])
+
+
 def environment(*lines: str) -> str:
     values = "".join(f"      {line}\n" for line in lines)
     return f"services:\n  web:\n{SERVICE}    environment:\n{values}"
@@ -213,6 +223,38 @@ def test_the_env_file_is_written_before_what_lost_the_default(tmp_path: Path) ->
     assert [*fixes.offered(session, found[0])] == ["stack.env", "docker-compose.yml"]
 
 
+def test_equal_findings_are_asked_about_one_by_one(tmp_path: Path) -> None:
+    item = "      - {target: 8080, published: 8080}\n"
+    services = f"services:\n  web:\n{SERVICE}    ports:\n{item * 3}"
+    answers = iter([False, True, True])
+    text, _, asked = fixed(
+        tmp_path, services, answer=lambda it: it.rule == "compose-value" and next(answers)
+    )
+    assert rules(asked).count("compose-value") == 3
+    assert text == services.replace(item * 3, item + "      - '8080:8080'\n" * 2)
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_questions_end_even_if_fixes_do_not_help(tmp_path: Path, helps: bool) -> None:
+    """Each fix undoes the other one, or does nothing."""
+    state = ["a"]
+
+    def check() -> list[Finding]:
+        return [Finding(state[0], f"x:{number}", "wrong", "right") for number in (1, 2)]
+
+    def beyond(finding: Finding) -> dict[str, str]:
+        return {"x": "text"}
+
+    def ask(finding: Finding) -> bool:
+        asked.append(finding)
+        state[0] = {"a": "b", "b": "a"}[state[0]] if helps else state[0]
+        return True
+
+    asked: list[Finding] = []
+    offer.one_by_one(tmp_path, check, ask, beyond)
+    assert 2 <= len(asked) <= 4
+
+
 def test_a_user_goes_to_the_service_whatever_is_written_around_it(tmp_path: Path) -> None:
     services = """\
 services:
@@ -228,6 +270,19 @@ services:
     assert "# A comment that stands deeper." in text
     written = yaml.safe_load(text)["services"]
     assert {it["user"] for it in written.values()} == {"${UID}:${GROUP_ID}"}
+
+
+def test_no_fix_makes_a_file_that_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services: {}\n")
+    finding = Finding("a", "docker-compose.yml:1", "wrong", "right")
+    done = offer.one_by_one(
+        tmp_path,
+        lambda: [finding],
+        lambda _: True,
+        lambda _: {"docker-compose.yml": "services: {\n", "stack.env": "A=1\n"},
+    )
+    assert done == [] and [path.name for path in tmp_path.iterdir()] == ["docker-compose.yml"]
+    assert mend.still_reads("docker-compose.yml", "{", "}")
 
 
 def test_only_the_image_gets_a_digest(tmp_path: Path) -> None:
