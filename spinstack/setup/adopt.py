@@ -20,6 +20,7 @@ from spinstack.config import compose, env_file, interpolation, services
 from spinstack.config.compose import ComposeFile
 from spinstack.config.stack import read_text
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.images.tag import declared_args
 from spinstack.rules import centre
 from spinstack.rules.service import ImageName
 from spinstack.text import read_yaml
@@ -60,6 +61,7 @@ def look(directory: Path, *, compose_file: str = "", env: str = "", stack: str =
     found = Found(stack or _stack_name(called), name)
     found.env_file = env or _env_file(directory, file)
     found.images = dict(_images(directory, file, found))
+    _take_build_args(directory, file, found)
     found.registry, found.namespace = _registry(file)
     found.notes += _secrets(directory, found.env_file or DEFAULT_ENV_FILE)
     others = {*COMPOSE_FILES, *(path.name for path in directory.glob("*compose*.y*ml"))} - {name}
@@ -140,13 +142,6 @@ def _images(
             )
             continue
         left = [f"{key}:" for key in sorted(map(str, parts)) if key not in _CARRIED]
-        for argument, value in services.pairs(parts.get("args")).items():
-            text = _default(str(value)) if value is not None else ""
-            if not text or found.build_args.setdefault(argument, text) != text:
-                found.notes.append(
-                    f"the argument {argument} of the image of {name} is not taken over: set it "
-                    f"below build_args: in {SETTINGS}"
-                )
         if left:
             found.notes.append(
                 f"{' and '.join(left)} below build: of {name} "
@@ -156,6 +151,41 @@ def _images(
         if dockerfile != "Dockerfile":
             image["dockerfile"] = str(dockerfile)
         yield name, image
+
+
+def _take_build_args(directory: Path, file: ComposeFile, found: Found) -> None:
+    """Those that are no secrets, and mean the same to each image that has them: the settings' are
+    for all images."""
+    given: dict[str, dict[str, str]] = {}
+    declared: dict[str, frozenset[str]] = {}
+    for name, image in found.images.items():
+        build = file.services[name]["build"]
+        args = services.pairs(build.get("args") if isinstance(build, dict) else None)
+        given[name] = {argument: value or "" for argument, value in args.items()}
+        path = Path(directory, image["context"], image.get("dockerfile", "Dockerfile"))
+        declared[name] = declared_args(path.read_bytes().decode("utf-8", "replace"))
+    for argument in dict.fromkeys(argument for args in given.values() for argument in args):
+        having = [it for it in given if argument in given[it] or argument in declared[it]]
+        values = list(dict.fromkeys(given[it].get(argument, "") for it in having))
+        why = _not_taken(argument, values)
+        if why:
+            images = " and ".join(having)
+            found.notes.append(f"the argument {argument} of {images} is not taken over: {why}")
+        else:
+            found.build_args[argument] = _default(values[0])
+
+
+def _not_taken(argument: str, values: list[str]) -> str:
+    """Why an argument with these values for the images that have it is none of the settings'."""
+    variables = (name for value in values for name in re.findall(r"\$\{?(\w+)", value))
+    if any(_SECRET.search(name) for name in (argument, *variables)):
+        return "it looks like a secret, and whoever can pull an image sees its arguments"
+    if len(values) > 1:
+        return (
+            f"build_args: in {SETTINGS} are for all images, and it is not the same in these; "
+            "give it another name in one Dockerfile"
+        )
+    return "" if _default(values[0]) else f"set it below build_args: in {SETTINGS}"
 
 
 def _default(text: str) -> str:

@@ -120,6 +120,28 @@ def test_what_is_found_becomes_settings(
     assert spec.dockerfile_path == directory / "api" / "Dockerfile.prod"
 
 
+def test_arguments_of_builds_that_are_secret_or_differ_are_left_to_the_person(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "compose.yaml").write_text("""\
+services:
+  one:
+    build:
+      context: one
+      args: {API_TOKEN: hunter2, HASH: '${DB_PASSWORD:-hunter2}', BASE: a, SAME: s, OTHER: x, A: 1}
+  two: {build: {context: two, args: {SAME: s, OTHER: y}}}
+""")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Dockerfile").write_text("ARG BASE=b SAME\nFROM $BASE\n")
+    found = adopt.look(tmp_path)
+    assert found.build_args == {"SAME": "s", "A": "1"}
+    written = adopt.written(found)["invoke.yaml"]
+    assert "hunter2" not in written + "".join(found.notes)
+    for name in ("API_TOKEN of one", "HASH of one", "BASE of one and two", "OTHER of one and two"):
+        assert any(f"the argument {name} is not taken over" in note for note in found.notes)
+
+
 def test_the_names_that_are_given_are_taken(shape: Callable[[str], Path]) -> None:
     directory = shape("several")
     init(name="results", env_file="worker.env")
@@ -310,7 +332,8 @@ def notes(directory: Path) -> None:
     (directory / "settings.env").write_text("MOTTO=clear skies\n")
     for name in ("web", "app"):
         (directory / name).mkdir()
-        (directory / name / "Dockerfile").write_text("ARG PYTHON_IMAGE\nFROM debian:12\n")
+        (directory / name / "Dockerfile").write_text("FROM debian:12\n")
+    (directory / "app" / "Dockerfile").write_text("ARG PYTHON_IMAGE\nFROM debian:12\n")
     conf = "server { listen 80; location / { proxy_pass http://app:5000; } }\n"
     (directory / "web" / "default.conf").write_text(conf)
 
