@@ -118,16 +118,13 @@ def bring(made: Path, found: Application) -> bool:
 
 def _files(place: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
     """All but hidden ones, which may hold secrets, and what is made from others; links as what they
-    lead to. Raises UsageError for a directory that can't be read."""
-    seen = set()
+    lead to, but for those that lead back to where they are. Raises UsageError for a directory that
+    can't be read."""
     for above, names, found in os.walk(place, followlinks=True, onerror=_unreadable):
         here = Path(above)
-        known = here.stat()
-        if (known.st_dev, known.st_ino) in seen:
-            names.clear()
-            continue
-        seen.add((known.st_dev, known.st_ino))
-        names[:] = sorted(name for name in names if _wanted(here / name))
+        around = {it.resolve() for it in (here, *here.parents) if it.is_relative_to(place)}
+        inside = (name for name in names if (here / name).resolve() not in around)
+        names[:] = sorted(name for name in inside if _wanted(here / name))
         if here == place and _OWN in names:
             names.remove(_OWN)
             notes.append(f"{_OWN}/ is left out: secrets and data are none of an image's")

@@ -166,8 +166,12 @@ def test_links_are_what_they_lead_to(hello: Path, tmp_path: Path) -> None:
     pages.write(tmp_path / "shared", {"base.html": "page"})
     (hello / "templates").symlink_to(tmp_path / "shared")
     (hello / "data" / "again").symlink_to(hello)
+    # By another name, before and after its own.
+    for name in ("assets", "web"):
+        (hello / name).symlink_to("static")
     found = application.find(str(hello))
     assert "templates/base.html" in found.files
+    assert {f"{name}/own.css" for name in ("assets", "static", "web")} <= found.files.keys()
     assert not [name for name in found.files if name.startswith("data/again")]
 
 
