@@ -31,6 +31,17 @@ def stack_name(name: str, centre: Centre, where: str = "stack name") -> list[Fin
     return []
 
 
+def as_label(text: str, longest: int = 63) -> str:
+    """A text as a part of a DNS name; empty if nothing of it can be."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].rstrip("-")
+
+
+def stack_name_of(directory: str, longest: int = 63) -> str:
+    """A stack's name after the directory that it is made of."""
+    label = as_label(directory, longest)
+    return label if label[:1].isalpha() else as_label(f"stack-{label}", longest)
+
+
 def service_name(name: str, centre: Centre, where: str = "service name") -> list[Finding]:
     """A service is named after its role, optionally with a suffix: `app`, `db-archive`; as it
     likes where the centre has no list of roles."""

@@ -21,7 +21,7 @@ from spinstack.config.compose import ComposeFile
 from spinstack.config.stack import read_text
 from spinstack.errors import SpinstackError, UsageError
 from spinstack.images.tag import declared_args
-from spinstack.rules import centre
+from spinstack.rules import centre, names
 from spinstack.rules.service import ImageName
 from spinstack.text import read_yaml
 
@@ -58,7 +58,7 @@ def look(directory: Path, *, compose_file: str = "", env: str = "", stack: str =
     # Compose names what it runs after the directory, unless the file has a name.
     called = file.data.get("name")
     called = called if isinstance(called, str) and "$" not in called else directory.name
-    found = Found(stack or _stack_name(called), name)
+    found = Found(stack or names.stack_name_of(called), name)
     found.env_file = env or _env_file(directory, file)
     found.images = dict(_images(directory, file, found))
     _take_build_args(directory, file, found)
@@ -81,11 +81,6 @@ def _compose_file(directory: Path) -> str:
         remedy="change to its directory, or name it with --compose-file; spinstack new makes a "
         "stack from nothing",
     )
-
-
-def _stack_name(directory: str) -> str:
-    name = re.sub(r"[^a-z0-9]+", "-", directory.lower()).strip("-")
-    return name[:63].rstrip("-") or "stack"
 
 
 def _env_file(directory: Path, file: ComposeFile) -> str:
@@ -198,7 +193,7 @@ def _image_name(name: str, service: Mapping[str, Any], stack: str) -> str:
     try:
         return ImageName.parse(str(service["image"])).path.rpartition("/")[2]
     except (KeyError, ValueError):
-        return f"{_stack_name(name)}-{stack}"
+        return f"{names.as_label(name) or 'image'}-{stack}"
 
 
 def _registry(file: ComposeFile) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from spinstack.directories import expanded
 from spinstack.errors import SpinstackError, UsageError
+from spinstack.rules.names import stack_name_of
 from spinstack.template import pairs, stack
-from spinstack.text import split_lines
+from spinstack.text import split_lines, without_password
 
 KIND = "wsgi"
 # Where it goes, and what of the example it takes the place of.
@@ -50,9 +51,7 @@ class Application:
 
     def stack_name(self, output: str) -> str:
         """A name for its stack, whose directory is not there yet: the application's may be."""
-        made = re.sub(r"[^a-z0-9]+", "-", self.directory.name.lower()).strip("-")
-        made = made if made[:1].isalpha() else f"site-{made}"
-        name = made[:_LONGEST_NAME].rstrip("-")
+        name = stack_name_of(self.directory.name, _LONGEST_NAME)
         return f"{name}-stack" if (Path(output) / name).exists() else name
 
 
@@ -62,6 +61,9 @@ def find(directory: str, entry: str = "") -> Application:
     place = expanded(directory).resolve()
     if not place.is_dir():
         raise UsageError(f"{directory} is not a directory", remedy="give --app a directory")
+    if Path.home().resolve().is_relative_to(place):
+        what = f"{directory} is all that you have, not an application"
+        raise UsageError(what, remedy="give --app the application's own directory")
     notes: list[str] = []
     files = dict(_files(place, notes))
     taken = {path.name for part in _parts() for path in part.iterdir()} - {*_EXAMPLE}
@@ -120,7 +122,7 @@ def _files(place: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
     """All but hidden ones, which may hold secrets, and what is made from others; links as what they
     lead to, but for those that lead back to where they are. Raises UsageError for a directory that
     can't be read."""
-    for above, names, found in os.walk(place, followlinks=True, onerror=_unreadable):
+    for above, names, found in os.walk(place, followlinks=True, onerror=_stop):
         here = Path(above)
         around = {it.resolve() for it in (here, *here.parents) if it.is_relative_to(place)}
         inside = (name for name in names if (here / name).resolve() not in around)
@@ -147,8 +149,12 @@ def _wanted(directory: Path) -> bool:
     return not (name.startswith(".") or made)
 
 
-def _unreadable(error: OSError) -> None:
-    raise UsageError(
+def _stop(error: OSError) -> None:
+    raise _unreadable(error)
+
+
+def _unreadable(error: OSError) -> UsageError:
+    return UsageError(
         f"the application can't be read: {error.strerror}",
         where=str(error.filename),
         remedy="make it readable, then run the same command again",
@@ -195,7 +201,7 @@ def _defined(path: Path) -> Iterator[tuple[str, bool]]:
     """Applications and factories of a module, by name; none if it can't be parsed."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
         return
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in _FACTORIES:
@@ -232,14 +238,18 @@ def _packages(place: Path, notes: list[str]) -> Iterator[str]:
     for written in split_lines(_text(path).replace("\\\n", " ")):
         line = re.sub(r"(^|\s)#.*|\s--hash=\S+", "", written).strip()
         if line.startswith(("-", ".", "/")) or "://" in line:
-            notes.append(f"{path.name}: {line.split()[0]} … is left out; see app/requirements.in")
+            first = without_password(line.split()[0])
+            notes.append(f"{path.name}: {first} … is left out; see app/requirements.in")
         elif line:
             yield line
 
 
 def _text(path: Path) -> str:
     """As pip reads it; some shells write UTF-16."""
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(error) from None
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if wide else "utf-8-sig", "replace").replace("\r\n", "\n")
 

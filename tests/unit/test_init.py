@@ -21,6 +21,7 @@ from spinstack.errors import SpinstackError, UsageError
 from spinstack.images import engine
 from spinstack.platforms.rancher1.files import release_files as files_of_rancher
 from spinstack.remote import upload
+from spinstack.rules import centre, names
 from spinstack.rules import finding as rules_finding
 from spinstack.rules.finding import Finding
 from spinstack.session import Session
@@ -435,3 +436,18 @@ def test_a_compose_file_that_is_none_is_a_finding(
     monkeypatch.chdir(tmp_path)
     assert init() == 1
     assert rules_finding.errors(findings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [("2048", "stack-2048"), ("My Site", "my-site"), ("ü", "stack"), ("x" * 80, "x" * 63)],
+)
+def test_a_stack_is_named_after_its_directory_as_far_as_it_can_be(
+    tmp_path: Path, directory: str, name: str
+) -> None:
+    place = tmp_path / directory
+    place.mkdir()
+    (place / "compose.yaml").write_text("services: {web: {image: 'nginx:1.27.1'}}\n")
+    found = adopt.look(place)
+    assert found.stack == name
+    assert not names.stack_name(name, centre.load())

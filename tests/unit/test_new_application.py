@@ -125,6 +125,7 @@ def test_what_is_not_clear_makes_nothing(
 
 def test_its_packages_are_wanted_once_each(hello: Path, tmp_path: Path) -> None:
     listed = "# mine\nflask==3.0.3 \\\n    --hash=sha256:00\nnumpy>=1.26 # fast\n-r more.txt\n./x\n"
+    listed += "git+https://me:hush@example.org/own\n--index-url=https://me:hush@example.org/\n"
     # As PowerShell writes it.
     (hello / "requirements.txt").write_bytes(listed.replace("\n", "\r\n").encode("utf-16"))
     wanted = tmp_path / "requirements.in"
@@ -133,6 +134,7 @@ def test_its_packages_are_wanted_once_each(hello: Path, tmp_path: Path) -> None:
     assert found.wanted == ("flask==3.0.3", "numpy>=1.26")
     for part in ("-r … is left out", "./x … is left out", "Dockerfile is left out"):
         assert any(part in note for note in found.notes), found.notes
+    assert "hush" not in "".join((*found.notes, *found.wanted))
     assert application._want(wanted, found.wanted)
     own = "# The application's own.\nnumpy>=1.26\n"
     assert wanted.read_text() == f"# Web.\nflask==3.0.3\n# uWSGI.\npyuwsgi\n{own}"
@@ -178,9 +180,18 @@ def test_links_are_what_they_lead_to(hello: Path, tmp_path: Path) -> None:
 def test_a_name_that_can_be_no_stacks_gets_one_that_can(tmp_path: Path) -> None:
     pages.write(tmp_path / "2048", {"a.py": HELLO})
     done = new(tmp_path, "--app", "2048")
-    assert done.returncode == 0 and (tmp_path / "site-2048/app/a.py").exists(), done
+    assert done.returncode == 0 and (tmp_path / "stack-2048/app/a.py").exists(), done
 
 
 def test_an_entry_alone_is_wrong_use(tmp_path: Path) -> None:
     done = new(tmp_path, "--entry", "a:app")
     assert done.returncode == 2 and not list(tmp_path.iterdir()), done
+
+
+def test_a_home_is_no_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "alice"))
+    pages.write(tmp_path / "alice", {"a.py": HELLO, "b/a.py": HELLO})
+    for place in (tmp_path, tmp_path / "alice"):
+        with pytest.raises(UsageError, match="not an application"):
+            application.find(str(place))
+    assert application.find(str(tmp_path / "alice" / "b")).module == "a"
