@@ -51,8 +51,8 @@ def deploy(session: Session, *, yes: bool = False) -> str:
         there = take_over.found(session, node, "deploy", yes=yes)
         take_over.wait_for_own(there)
         wanted = _Wanted(there)
-        # If somebody has to decide first, don't make them wait for the images.
-        wanted.plan()
+        # If somebody has to decide or bring something first, don't make them wait for the images.
+        wanted.look_ahead()
         there.digests = images.wait()
         return wanted.carry(tuple(Plan))
 
@@ -64,7 +64,9 @@ def up(session: Session, *, yes: bool = False) -> str:
     with _logged_in(session) as node:
         there = take_over.found(session, node, "up", yes=yes)
         take_over.refuse_another(there)
-        return _Wanted(there).carry((Plan.CREATE,))
+        wanted = _Wanted(there)
+        wanted.look_ahead()
+        return wanted.carry((Plan.CREATE,))
 
 
 def upgrade(session: Session, *, yes: bool = False) -> str:
@@ -79,7 +81,9 @@ def upgrade(session: Session, *, yes: bool = False) -> str:
         there = take_over.found(session, node, "upgrade", yes=yes)
         take_over.refuse_another(there)
         allowed = (Plan.UPGRADE, Plan.RESUME, Plan.NOTHING)
-        return _Wanted(there).carry(allowed, confirming=False)
+        wanted = _Wanted(there)
+        wanted.look_ahead()
+        return wanted.carry(allowed, confirming=False)
 
 
 @contextmanager
@@ -111,6 +115,12 @@ class _Wanted:
         images = {service.name: service.image for service in services}
         return plan(there.found, self._made.content, there.me, images)
 
+    def look_ahead(self) -> None:
+        """Raises LeftUnfinished if somebody has to choose first, SpinstackError if something is
+        missing that only a person can bring."""
+        if self.plan() is not Plan.NOTHING:
+            preflight.check_kept(self._there.session, self._there.remote.node)
+
     def carry(self, allowed: tuple[Plan, ...], *, confirming: bool = True) -> str:
         """Do it, if it is one of those allowed. Returns the site's address."""
         try:
@@ -125,7 +135,6 @@ class _Wanted:
         _must_be(chosen, allowed, self._there)
         if chosen is Plan.NOTHING:
             return _nothing(self._there)
-        preflight.check_kept(self._there.session, self._there.remote.node)
         preflight.check_mounts(self._there.session, self._there.remote.node)
         made, note = self._release()
         return self._there.run(made, note, chosen, confirming=confirming)

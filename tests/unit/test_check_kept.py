@@ -9,6 +9,7 @@ import yaml
 
 from spinstack.checks import names
 from spinstack.config import settings, stack
+from spinstack.deploy import images
 from spinstack.platforms.rancher1.platform import Rancher1
 from spinstack.tasks import ship
 from spinstack.tasks.prepare import add
@@ -39,10 +40,13 @@ def needy(directory: Path) -> Path:
 
 
 def test_what_is_missing_is_said_before_anything_is_touched(
-    desk: Desk, node: KubeNode, needy: Path
+    desk: Desk, node: KubeNode, needy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.kept = {"secrets": (), "persistentvolumeclaims": ()}
-    error = desk.fails(ship.deploy)
+    with monkeypatch.context() as patched:
+        # Nobody waits ten minutes for images to hear it.
+        patched.setattr(images.ImageWork, "wait", lambda work: pytest.fail("waited for images"))
+        error = desk.fails(ship.deploy)
     assert error.what.startswith("2 problems with what the containers need; fix them first")
     assert f"run `invoke secret.create {SECRET} --to dev`, with its value" in error.details
     assert f"run `invoke volume.create {VOLUME} --to dev`" in error.details
@@ -112,8 +116,8 @@ def test_check_names_what_rancher_lacks(
     made = baked(tmp_path, kind="wsgi", stack_name="book")
     run(add, StackSession(made), what="postgres")
     loaded = settings.load(yaml.safe_load((made / "invoke.yaml").read_text()), made)
-    images = {"APP_IMAGE": "registry.nersc.gov/a/app:1", "WEB_IMAGE": "registry.nersc.gov/a/web:1"}
-    read = stack.read(loaded, images, Rancher1.beside)
+    built = {"APP_IMAGE": "registry.nersc.gov/a/app:1", "WEB_IMAGE": "registry.nersc.gov/a/web:1"}
+    read = stack.read(loaded, built, Rancher1.beside)
     there = answering(secrets=listed, volumes=listed)
     found = look((loaded.destination("dev"), read), there)
     kept = [one for one in found if one.rule in ("secret-missing", "volume-missing")]
