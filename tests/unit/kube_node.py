@@ -124,7 +124,9 @@ class KubeNode:
         words = [_text(word) for word in command.words]
         if " logs -l " in words[0]:
             return self.logs, 0
-        if "kubectl" not in words or words[0] in ("command", "export"):
+        if words[0] == "command":
+            return "/usr/bin/kubectl\n", 0
+        if "kubectl" not in words or words[0] == "export":
             return "", 0
         at = words.index("kubectl")
         given = words[2] if words[0] == "printf" else ""

@@ -132,3 +132,23 @@ def test_a_mended_line_needs_no_mending(line: str) -> None:
 
 def test_a_finding_without_a_line_is_not_touched(directory: Path) -> None:
     assert mend.mend(directory, [Finding("cap-drop", "service app", "x", "y")]) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "more"),
+    [
+        ("image: x", True),
+        ("image: x, volumes: ['data:/data']", True),
+        # With these it may be neither root nor have more than nothing.
+        ("image: x, volumes: ['/global/cfs:/data']", False),
+        ("image: x, user: '1:1'", False),
+        ("image: x, cap_add: [KILL]", False),
+    ],
+)
+def test_root_gets_back_what_it_does_in_most_images_where_it_may_be_root(
+    service: str, more: bool
+) -> None:
+    text = f"version: '2'\nservices:\n  app: {{{service}}}\n"
+    mended = yaml.safe_load(mend.cap_drop(text, 3))["services"]["app"]
+    assert mended["cap_drop"] == ["ALL"]
+    assert ("NET_BIND_SERVICE" in mended.get("cap_add", [])) == more

@@ -196,11 +196,11 @@ def test_a_stack_whose_release_is_gone_can_be_deployed(desk: Desk, node: KubeNod
     assert image(node, "web").endswith("web:2.0")
 
 
-@pytest.mark.parametrize(("times", "ending"), [(1, "within 20 s"), (3, "")])
+@pytest.mark.parametrize(("times", "waited"), [(1, True), (3, False)])
 def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
-    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch, times: int, ending: str
+    desk: Desk, node: KubeNode, monkeypatch: pytest.MonkeyPatch, times: int, waited: bool
 ) -> None:
-    clock = SimpleNamespace(monotonic=count().__next__, sleep=lambda seconds: None)
+    clock = SimpleNamespace(monotonic=count(0, 0.2).__next__, sleep=lambda seconds: None)
     monkeypatch.setattr(watch, "time", clock)
     desk.types(ship.deploy)
     desk.changes()
@@ -210,7 +210,11 @@ def test_what_the_cluster_noted_about_a_failure_is_told_with_its_cause(
     noted = {"involvedObject": pod, "reason": "FailedMount", "message": said, "count": times}
     node.events = [noted]
     error = desk.fails(ship.deploy)
-    assert error.what.endswith(f"{ending}: web is being created: FailedMount: {said}")
+    assert error.what.endswith(f": web is being created: FailedMount: {said}")
+    assert ("within 20 s" in error.what) == waited
+    # In each look from some seconds on, in the last one, and for the evidence.
+    asked = len([line for line in node.calls if line.startswith("get events")])
+    assert (asked == watch.PATIENCE + 2) != waited and asked > watch.PATIENCE
     assert "FailedMount" not in error.where
     assert error.cause.startswith("/d does not exist on the node")
     assert error.remedy.startswith("create it")
@@ -230,6 +234,7 @@ def test_what_runs_beside_a_failure_has_no_part_in_its_last_lines(
     )
     details = desk.fails(ship.deploy).details
     assert "no colour today" in details and "GET /" not in details
+    assert "bin/kubectl" not in details, "where it was found is no line of a log"
 
 
 def test_a_release_that_the_server_refuses_is_not_kept(desk: Desk, node: KubeNode) -> None:
@@ -240,6 +245,24 @@ def test_a_release_that_the_server_refuses_is_not_kept(desk: Desk, node: KubeNod
     node.judge = lambda one: "web may not" if one["kind"] == "Deployment" else ""
     assert "web may not" in desk.fails(ship.deploy).details + desk.told
     assert {name for kind, name in node.objects if kind == "ConfigMap"} == kept
+
+
+def test_a_release_that_the_record_may_name_is_kept(desk: Desk, node: KubeNode) -> None:
+    """The answer may have been lost alone."""
+    desk.types(ship.deploy)
+    desk.changes()
+
+    def lose(line: str) -> None:
+        judged = any("--dry-run=server" in one for one in node.calls)
+        if judged and line.startswith("replace") and node.calls[-1].startswith("replace"):
+            raise Refused("Unable to connect to the server: net/http: TLS handshake timeout")
+
+    node.calls.clear()
+    node.before = lose
+    kept = {name for kind, name in node.objects if kind == "ConfigMap"}
+    error = desk.fails(ship.deploy)
+    assert "the record of the stack could not be written" in f"{error.what}{error.details}"
+    assert len({name for kind, name in node.objects if kind == "ConfigMap"} - kept) == 1
 
 
 def test_a_token_that_ends_in_the_middle_is_told_with_what_to_do(

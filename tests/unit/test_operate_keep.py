@@ -190,6 +190,21 @@ def test_removal_asks_and_says_what_is_lost(
     assert len(session.steps) == 1
 
 
+def test_what_stands_in_the_compose_file_need_not_be_added_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, declared in enumerate((False, True)):
+        listed = [("", 0), (volume("1v1", f"app.{STACK}"), 0)]
+        answers: Answers = {"volumes": listed, "create the volume": ("1v1\n", 0)}
+        session = Operator(tmp_path / str(number), answers)
+        if declared:
+            compose = session.directory / "docker-compose.yml"
+            with compose.open("a") as file:
+                file.write(f"volumes: {{app.{STACK}: {{external: true}}}}\n")
+        run(tasks_secrets.volume_create, session, name="app")
+        assert ("to use it, add to" in capsys.readouterr().err) != declared
+
+
 def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = volume("1v1", f"app.{STACK}")
     answers: Answers = {"volumes": [("", 0), (made, 0)], "create the volume": ("1v1\n", 0)}
